@@ -1,0 +1,1 @@
+"""IS IT GOOD ENOUGH? Pure functions from evidence to verdicts."""

@@ -1,0 +1,1 @@
+"""CLOUDS ON THIS MACHINE, written from the clouds' own API documents."""

@@ -1,0 +1,22 @@
+"""What the emulators' own command line can say went wrong.
+
+* EmulatorError
+  * StartError
+  * NotRunningError
+
+What an emulated cloud answers to its clients are not these: each cloud's folder has its own.
+"""
+
+from __future__ import annotations
+
+
+class EmulatorError(Exception):
+    """Root: the command line prints its message without a traceback and exits with 1."""
+
+
+class StartError(EmulatorError):
+    """An emulator did not come up; the message ends with the last lines of its log."""
+
+
+class NotRunningError(EmulatorError):
+    """The emulator that was asked for is not up; the message says how to start it."""

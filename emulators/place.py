@@ -1,0 +1,60 @@
+"""Where one emulated cloud lives on this machine, and how it was asked to run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from emulators.clock import DEFAULT_SPEED
+
+#: Clouds by name; `emulators.<name>` has `serve(place, ready)`.
+CLOUDS = ("aws", "gcp", "azure")
+
+#: State of all clouds, beside the code: two checkouts never share an emulator.
+STATE = Path(__file__).resolve().parents[1] / ".tridock"
+
+#: Called once by a cloud that answers, with the environment that leads clients to it.
+Ready = Callable[[Mapping[str, str]], None]
+
+
+@dataclass(frozen=True)
+class Place:
+    """One cloud's folder and settings.
+
+    Attributes
+    ----------
+    cloud : str
+        One of `CLOUDS`.
+    state : Path
+        Folder of all clouds; this one's is `folder`.
+    runner : str
+        What runs model servers: ``"process"``.
+    speed : float
+        Emulated seconds per real second.
+    """
+
+    cloud: str
+    state: Path = STATE
+    runner: str = "process"
+    speed: float = DEFAULT_SPEED
+
+    @property
+    def folder(self) -> Path:
+        """Everything this cloud writes stands here."""
+        return self.state / self.cloud
+
+    @property
+    def log(self) -> Path:
+        """The emulator's own log."""
+        return self.folder / "emulator.log"
+
+    @property
+    def running(self) -> Path:
+        """File that stands while the emulator answers: process id and environment, as JSON."""
+        return self.folder / "running.json"
+
+    @property
+    def servers(self) -> Path:
+        """Folder of the model servers' working directories and logs."""
+        return self.folder / "servers"
