@@ -1,0 +1,83 @@
+# Every target only calls a door: `python -m ROOM`. What a target needs, it makes first.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+MODEL  ?= examples/iris
+NAME   := $(notdir $(patsubst %/,%,$(MODEL)))
+BUILT  := build/$(NAME)/bundle
+BUNDLE ?= $(BUILT)
+LIVE   ?=
+ARGS   ?=
+
+PY      := .venv/bin/python
+READY   := .venv/ready
+# A target of releases is a folder of deploy/ with an adapter; a client is a lock of tests/clients/.
+TARGETS := $(patsubst deploy/%/target.py,%,$(wildcard deploy/*/target.py))
+CLIENTS := $(patsubst tests/clients/%.lock,%,$(wildcard tests/clients/*.lock))
+DEPLOY   = $(PY) -m deploy
+
+help:  ## list the targets
+	@sed -nE 's/^(\$$\(TARGETS:%=)?([a-z-]+)[^#]*## /\2 /p' Makefile | sed 's/- /-T /' | \
+	  while read -r name about; do printf '  %-13s %s\n' "$$name" "$$about"; done
+	@echo "  T is one of: $(TARGETS). Variables: MODEL=$(MODEL) BUNDLE=DIR LIVE=1 ARGS='more words' PYTHON=$(PYTHON)"
+
+setup: $(READY)  ## make .venv from requirements.lock (again: nothing to do)
+$(READY): requirements.lock .ci/uv.txt .ci/setup
+	@sh .ci/setup $(PYTHON)
+	@touch $@
+
+demo: $(READY)  ## train, package, release, canary under traffic, roll back: emulated SageMaker
+	@$(PY) -m examples.demo
+
+test: $(READY)  ## run the tests
+	$(PY) -m pytest -q -n 2 $(ARGS)
+
+test-clients: $(READY) $(CLIENTS:%=.venvs/%/ready)  ## run the vendors' own clients against the emulators
+	$(PY) -m pytest -q tests/clients $(ARGS)
+.venvs/%/ready: tests/clients/%.lock
+	@.venv/bin/uv venv -q --clear --python $(PY) .venvs/$*
+	.venv/bin/uv pip sync -q --require-hashes --python .venvs/$*/bin/python $<
+	@touch $@
+
+check: $(READY)  ## check style, types, import rules and docstrings
+	$(PY) -m ruff check
+	$(PY) -m ruff format --check
+	$(PY) -m mypy
+	.venv/bin/lint-imports
+	$(PY) -m numpydoc.hooks.validate_docstrings $(shell git ls-files '*.py' ':!tests')
+
+fix: $(READY)  ## format, and mend what can be mended
+	$(PY) -m ruff check --fix
+	$(PY) -m ruff format
+
+bundle: $(BUNDLE)/manifest.json  ## train MODEL and package it into build/NAME/bundle
+$(BUILT)/manifest.json: $(shell find $(MODEL) -type f -not -name '*.pyc' 2>/dev/null) | $(READY)
+	$(PY) -m $(subst /,.,$(patsubst %/,%,$(MODEL))).train --to $(BUILT)
+
+up: $(READY)  ## start the emulated clouds
+	$(PY) -m emulators up $(ARGS)
+down: $(READY)  ## end them and their model servers
+	$(PY) -m emulators down $(ARGS)
+
+# Safe by default: without LIVE=1 a target is the emulated one.
+$(TARGETS:%=deploy-%): deploy-%: bundle  ## release MODEL's bundle to T
+	$(DEPLOY) release --target $* --file $(MODEL)/release.toml --bundle $(BUNDLE) $(if $(LIVE),--live) $(ARGS)
+$(TARGETS:%=invoke-%): invoke-%: $(READY)  ## send MODEL's request.json to its endpoint at T
+	$(DEPLOY) invoke --target $* --file $(MODEL)/release.toml $(if $(LIVE),--live) $(ARGS)
+$(TARGETS:%=status-%): status-%: $(READY)  ## show endpoints, deployments, traffic and digests at T
+	$(DEPLOY) status --target $* --file $(MODEL)/release.toml $(if $(LIVE),--live) $(ARGS)
+$(TARGETS:%=rollback-%): rollback-%: $(READY)  ## move all traffic to the release before, at T
+	$(DEPLOY) rollback --target $* --file $(MODEL)/release.toml $(if $(LIVE),--live) $(ARGS)
+$(TARGETS:%=delete-%): delete-%: $(READY)  ## delete the endpoint and all it holds at T
+	$(DEPLOY) delete --target $* --file $(MODEL)/release.toml $(if $(LIVE),--live) $(ARGS)
+
+LOCK := .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make lock"
+lock: $(READY)  ## resolve all lock files anew (ARGS=--upgrade for newer versions)
+	$(LOCK) $(ARGS) inference/requirements.in --group kit --group dev -o requirements.lock
+	$(LOCK) $(ARGS) -c requirements.lock inference/requirements.in -o inference/requirements.txt
+	for client in $(CLIENTS); do $(LOCK) $(ARGS) tests/clients/$$client.in -o tests/clients/$$client.lock || exit; done
+
+.PHONY: help setup demo test test-clients check fix bundle up down lock \
+  $(foreach verb,deploy invoke status rollback delete,$(TARGETS:%=$(verb)-%))
