@@ -77,7 +77,10 @@ LOCK := .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate
 lock: $(READY)  ## resolve all lock files anew (ARGS=--upgrade for newer versions)
 	$(LOCK) $(ARGS) inference/requirements.in --group kit --group dev -o requirements.lock
 	$(LOCK) $(ARGS) -c requirements.lock inference/requirements.in -o inference/requirements.txt
-	for client in $(CLIENTS); do $(LOCK) $(ARGS) tests/clients/$$client.in -o tests/clients/$$client.lock || exit; done
+	for client in $(CLIENTS:%=tests/clients/%); do \
+	  less=$$client.excludes; test -f $$less && less="--excludes $$less" || less=; \
+	  $(LOCK) $(ARGS) $$less $$client.in -o $$client.lock || exit; done
+	$(LOCK) $(ARGS) .ci/uv.in -o .ci/uv.txt
 
 .PHONY: help setup demo test test-clients check fix bundle up down lock \
   $(foreach verb,deploy invoke status rollback delete,$(TARGETS:%=$(verb)-%))
