@@ -151,6 +151,11 @@ class Fleet:
         what = f"exited with code {code}" if code is not None else f"no answer in {timeout:g} s"
         raise UnhealthyError(f"{what}. Last lines of its log:\n{server.tail(8)}")
 
+    def servers(self) -> tuple[Server, ...]:
+        """Return those that were started and not stopped."""
+        with self._lock:
+            return tuple(self._servers.values())
+
     def stop(self, server: Server, *, grace: float = 30.0) -> None:
         """Drain and end one server, and forget it."""
         server.stop(grace=grace)

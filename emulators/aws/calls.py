@@ -1,0 +1,120 @@
+"""Which operation of which service an HTTP request is."""
+
+from __future__ import annotations
+
+import functools
+import io
+import os
+import re
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+import botocore.session
+from moto.core.request import Request
+from moto.core.routing import NotFound, get_service_router
+from moto.iam.models import get_account_id_from
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication
+
+Environ = dict[str, Any]
+
+#: ``Credential=<key>/<date>/<region>/<service>/aws4_request``
+#: (AWS General Reference, "Authenticating Requests: Signature Version 4").
+_CREDENTIAL = re.compile(r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/")
+
+#: Paths of the data plane (botocore's model of sagemaker-runtime).
+_INVOCATION = re.compile(
+    r"/endpoints/([^/]+)/(invocations|async-invocations|invocations-response-stream)"
+)
+_RUNTIME = {
+    "invocations": "InvokeEndpoint",
+    "async-invocations": "InvokeEndpointAsync",
+    "invocations-response-stream": "InvokeEndpointWithResponseStream",
+}
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request as AWS would name it.
+
+    Attributes
+    ----------
+    service : str
+        Name of boto3's client, e.g. ``"sagemaker-runtime"``.
+    operation : str
+        e.g. ``"InvokeEndpoint"``; empty if the service has none at this path.
+    account, region : str
+        Whose call, and where.
+    endpoint : str
+        Name of the endpoint, for calls of the data plane; else empty.
+    content_type : str
+        As sent.
+    hosted : bool
+        Whether moto knows the service at all.
+    id : str
+        Request id of the answer.
+    """
+
+    service: str
+    operation: str
+    account: str
+    region: str
+    endpoint: str = ""
+    content_type: str = ""
+    hosted: bool = True
+    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+
+def identify(environ: Environ, dispatcher: DomainDispatcherApplication) -> Call:
+    """Name the operation that a request asks for.
+
+    A form body is read and put back; other bodies stay untouched.
+    """
+    key, region, signed = _credential(environ)
+    content_type = environ.get("CONTENT_TYPE", "")
+    account = os.environ.get("MOTO_ACCOUNT_ID") or get_account_id_from(key)
+    match = _INVOCATION.fullmatch(environ["PATH_INFO"])
+    if match and signed == "sagemaker":
+        endpoint, kind = match.groups()
+        return Call("sagemaker-runtime", _RUNTIME[kind], account, region, endpoint, content_type)
+    if content_type.startswith("application/x-www-form-urlencoded"):
+        environ["wsgi.input"] = io.BytesIO(environ["wsgi.input"].read())
+    backend = _backend(environ, dispatcher)
+    hosted = backend is not None or signed in ("", "s3")
+    service = _names().get((backend or signed or "s3").replace("-", ""), "s3")
+    operation = _operation(environ, service)
+    return Call(service, operation, account, region, content_type=content_type, hosted=hosted)
+
+
+def _credential(environ: Environ) -> tuple[str, str, str]:
+    found = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
+    key, region, service = found.groups() if found else ("", "us-east-1", "")
+    return key, region, service
+
+
+def _backend(environ: Environ, dispatcher: DomainDispatcherApplication) -> str | None:
+    """Ask moto which of its services this is; None if it has none."""
+    host = dispatcher.infer_service_region_host(environ, environ["PATH_INFO"])
+    return dispatcher.get_backend_for_host(host) if host else None
+
+
+def _operation(environ: Environ, service: str) -> str:
+    target = environ.get("HTTP_X_AMZ_TARGET", "")
+    if target:
+        return str(target.rsplit(".", 1)[-1])
+    body = environ["wsgi.input"]
+    try:
+        operation, _ = get_service_router(service).match(Request(dict(environ)))
+        return str(operation.name)
+    except (NotFound, NotImplementedError):
+        return ""
+    finally:
+        if isinstance(body, io.BytesIO):
+            body.seek(0)
+
+
+@functools.cache
+def _names() -> dict[str, str]:
+    """Map moto's names of services to boto3's."""
+    names = botocore.session.get_session().get_available_services()
+    return {name.replace("-", ""): name for name in names} | {"awslambda": "lambda"}

@@ -1,0 +1,117 @@
+"""The front: names each request, and hands it to the data plane, the control or moto."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+
+from moto.core.exceptions import ServiceException
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+from emulators.aws import control
+from emulators.aws.calls import Call, Environ, identify
+from emulators.aws.cloud import Cloud
+from emulators.aws.errors import (
+    Answer,
+    AwsError,
+    InternalError,
+    NotImplementedOperationError,
+    ThrottledError,
+    UnavailableError,
+    render,
+)
+from emulators.aws.server import ConnectionDropped
+from emulators.faults import Fault, FaultKind
+
+log = logging.getLogger(__name__)
+
+StartResponse = Callable[..., Callable[[bytes], None]]
+
+_REFUSALS: dict[FaultKind, Callable[[], AwsError]] = {
+    FaultKind.THROTTLE: ThrottledError,
+    FaultKind.INTERNAL: lambda: InternalError("The request failed: a planned fault."),
+    FaultKind.UNAVAILABLE: UnavailableError,
+}
+
+
+class Front:
+    """The WSGI application of the emulated AWS.
+
+    Parameters
+    ----------
+    cloud : Cloud
+        What it is the front of.
+    """
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+        self._moto = DomainDispatcherApplication(create_backend_app)
+
+    def __call__(self, environ: Environ, start: StartResponse) -> Iterable[bytes]:
+        """Answer one request."""
+        if environ["PATH_INFO"].startswith(control.PREFIX):
+            return _send(control.answer(self._cloud, environ), start)
+        if environ["PATH_INFO"].startswith("/moto-api/"):
+            return self._moto_api(environ, start)
+        call = identify(environ, self._moto)
+        try:
+            return self._with_faults(call, environ, start)
+        except ServiceException as error:
+            return _send(render(call, error), start)
+
+    def _with_faults(self, call: Call, environ: Environ, start: StartResponse) -> Iterable[bytes]:
+        fault = self._cloud.faults.next(call.operation)
+        if fault:
+            _before(fault)
+        if not call.hosted:
+            raise NotImplementedOperationError(_named(call))
+        parts = self._moto_call(call, environ, start)
+        if fault and fault.kind is FaultKind.DROP_AFTER:
+            raise ConnectionDropped
+        return parts
+
+    def _moto_call(self, call: Call, environ: Environ, start: StartResponse) -> Iterable[bytes]:
+        """Let moto answer; what it cannot do becomes an error that the client's SDK reads."""
+        kept: list[tuple[str, list[tuple[str, str]]]] = []
+        try:
+            parts = self._moto(environ, lambda status, headers, *_: kept.append((status, headers)))
+        except NotImplementedError as error:
+            raise NotImplementedOperationError(_named(call)) from error
+        except Exception as error:
+            log.exception("%s", _named(call))
+            raise InternalError(f"{_named(call)} failed in the emulator: {error!r}") from error
+        status, headers = kept[0]
+        if status.startswith(("404", "405")) and _is_html(headers):
+            raise NotImplementedOperationError(_named(call))
+        start(status, headers)
+        return parts  # type: ignore[no-any-return]
+
+    def _moto_api(self, environ: Environ, start: StartResponse) -> Iterable[bytes]:
+        parts: Iterable[bytes] = self._moto(environ, start)
+        if environ["PATH_INFO"] == "/moto-api/reset":
+            control.clear(self._cloud)
+        return parts
+
+
+def _before(fault: Fault) -> None:
+    if fault.kind is FaultKind.SLOW:
+        time.sleep(fault.seconds)
+    if fault.kind is FaultKind.DROP_BEFORE:
+        raise ConnectionDropped
+    if fault.kind in _REFUSALS:
+        raise _REFUSALS[fault.kind]()
+
+
+def _named(call: Call) -> str:
+    return f"{call.service}:{call.operation or 'an unknown operation'}"
+
+
+def _is_html(headers: list[tuple[str, str]]) -> bool:
+    return any(n.lower() == "content-type" and v.startswith("text/html") for n, v in headers)
+
+
+def _send(answer: Answer, start: StartResponse) -> Iterable[bytes]:
+    length = ("Content-Length", str(len(answer.body)))
+    start(f"{answer.status} ", [*answer.headers, length])
+    return [answer.body]
