@@ -46,7 +46,7 @@ check: $(READY)  ## check style, types, import rules and docstrings
 	$(PY) -m ruff format --check
 	$(PY) -m mypy
 	.venv/bin/lint-imports
-	$(PY) -m numpydoc.hooks.validate_docstrings $(shell git ls-files '*.py' ':!tests')
+	$(PY) -m numpydoc lint $(shell git ls-files '*.py' ':!tests')
 
 fix: $(READY)  ## format, and mend what can be mended
 	$(PY) -m ruff check --fix
