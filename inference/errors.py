@@ -1,0 +1,80 @@
+"""Every error the model server and its bundles raise on purpose.
+
+* InferenceError
+  * BundleError: what is on disk cannot be served
+    * BundleMissingError (also FileNotFoundError)
+    * TamperedError
+    * VersionError
+    * ScriptError
+    * PackagingError (also ValueError)
+  * RequestError: one request cannot be answered; app.py maps each kind to a status
+    * InvalidInputError (also ValueError)
+    * UnsupportedMediaTypeError
+    * NotAcceptableError
+    * TooLargeError
+    * NotReadyError
+    * OverloadedError
+    * ScoringError
+"""
+
+from __future__ import annotations
+
+
+class InferenceError(Exception):
+    """Base class: catch it to catch every error this room raises on purpose."""
+
+
+class BundleError(InferenceError):
+    """The bundle cannot be used; the message says why and how to mend it."""
+
+
+class BundleMissingError(BundleError, FileNotFoundError):
+    """There is no bundle where one was looked for."""
+
+
+class TamperedError(BundleError):
+    """A file is missing, altered or extra: the bundle is not what was packaged."""
+
+
+class VersionError(BundleError):
+    """The bundle needs another version of a library, or of this program, than stands here."""
+
+
+class ScriptError(BundleError):
+    """The user's scoring script cannot be used; the message names its line or its fault."""
+
+
+class PackagingError(BundleError, ValueError):
+    """A bundle cannot be made of this model, sample, name or target directory."""
+
+
+class RequestError(InferenceError):
+    """A request that cannot be answered; the message is safe to send to the caller."""
+
+
+class InvalidInputError(RequestError, ValueError):
+    """The rows do not fit the model; says which row and field, what was expected, what came."""
+
+
+class UnsupportedMediaTypeError(RequestError):
+    """The body's content type is none that we read."""
+
+
+class NotAcceptableError(RequestError):
+    """The caller accepts no content type that we write."""
+
+
+class TooLargeError(RequestError):
+    """The body is larger than the server reads."""
+
+
+class NotReadyError(RequestError):
+    """The model is not loaded (yet), or the server is draining."""
+
+
+class OverloadedError(RequestError):
+    """More requests wait than can be answered soon; try again later."""
+
+
+class ScoringError(RequestError):
+    """The model or the user's script failed on a request that was in order: our side's fault."""

@@ -1,0 +1,141 @@
+"""The scoring contract in Azure ML's words: ``init()`` once, ``run()`` per request.
+
+Every way in, of every cloud, ends in `run`; nothing else predicts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from inference import location, model
+from inference.bundle import Bundle
+from inference.errors import BundleError, InvalidInputError, NotReadyError
+from inference.model import Model
+from inference.script import Script
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What `init` brought up.
+
+    Attributes
+    ----------
+    bundle : Bundle
+        The verified bundle.
+    model : Model or None
+        Its model, if it has one.
+    script : Script or None
+        The user's script, if it has one; requests then go to it alone.
+    """
+
+    bundle: Bundle
+    model: Model | None
+    script: Script | None
+
+
+_loaded: Loaded | None = None
+
+
+def init(path: Path | None = None) -> None:
+    """Load the model, once, before the first request.
+
+    Parameters
+    ----------
+    path : Path, optional
+        Bundle directory; by default the one the cloud's container is told of
+        (`inference.location.find`).
+
+    Raises
+    ------
+    BundleError
+        If there is no bundle, it was altered, needs another scikit-learn, or does not load.
+    """
+    global _loaded
+    _loaded = None
+    _loaded = _load(Bundle.read(location.find(path)))
+
+
+def loaded() -> Loaded | None:
+    """Return what `init` brought up, or None."""
+    return _loaded
+
+
+def run(data: Any) -> Any:
+    """Predict.
+
+    Parameters
+    ----------
+    data : list of rows, or str
+        Rows in a form that `Signature.rows` takes; for a bundle with a script, the request's body
+        as it came.
+
+    Returns
+    -------
+    list
+        One JSON-ready prediction per row, in order; with a script, whatever it returned.
+
+    Raises
+    ------
+    RequestError
+        `InvalidInputError` if the rows do not fit; `NotReadyError` before `init`;
+        `ScoringError` if the model or the script fails.
+    """
+    ready = _ready()
+    if ready.script:
+        return ready.script.run(data)
+    fitted = _model(ready)
+    return fitted.predict(fitted.signature.rows(data))
+
+
+def run_with_probabilities(rows: Any) -> list[dict[str, Any]]:
+    """Predict, and tell how sure the model is.
+
+    Parameters
+    ----------
+    rows : list of rows
+        In a form that `Signature.rows` takes.
+
+    Returns
+    -------
+    list of dict
+        Per row ``{"prediction": …, "probabilities": {class: probability}}``.
+
+    Raises
+    ------
+    RequestError
+        As for `run`; `InvalidInputError` too where there are no probabilities to give.
+    """
+    fitted = _model(_ready())
+    table = fitted.signature.rows(rows)
+    shares = fitted.probabilities(table)
+    return [
+        {"prediction": prediction, "probabilities": share}
+        for prediction, share in zip(fitted.predict(table), shares, strict=True)
+    ]
+
+
+def _ready() -> Loaded:
+    if _loaded is None:
+        raise NotReadyError("the model is not loaded yet: try again in a moment")
+    return _loaded
+
+
+def _model(ready: Loaded) -> Model:
+    if ready.model is None or ready.script:
+        raise InvalidInputError("a scoring script answers here: it gives no probabilities")
+    return ready.model
+
+
+def _load(bundle: Bundle) -> Loaded:
+    manifest = bundle.manifest
+    fitted = script = None
+    if manifest.model:
+        if not manifest.signature or not manifest.output:
+            raise BundleError("the manifest names a model without its signature: package it again")
+        model.check_versions(manifest.libraries)
+        fitted = model.load(bundle.path / manifest.model, manifest.signature, manifest.output)
+    if manifest.script:
+        script = Script.load((bundle.path / manifest.script).resolve(), bundle.path.resolve())
+    return Loaded(bundle, fitted, script)
