@@ -1,0 +1,162 @@
+"""A CONNECT proxy that leads the clouds' real host names to this machine, and nothing else out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import partial
+
+from emulators.certificates import Authority
+
+log = logging.getLogger(__name__)
+
+CHUNK_BYTES = 64 * 1024
+#: A client has this many real seconds for the lines of its request and for the TLS handshake.
+GREETING_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Route:
+    """Where connections to some hosts end. TLS ends in the proxy; what follows is plain.
+
+    Attributes
+    ----------
+    hosts : str
+        A pattern of lower-case names, e.g. ``"*.googleapis.com"`` (``*`` spans dots).
+    http : int
+        Port on the loopback that gets HTTP/1.1.
+    http2 : int or None
+        Port that gets clients which speak HTTP/2 only, such as gRPC; None refuses them.
+    """
+
+    hosts: str
+    http: int
+    http2: int | None = None
+
+
+class Proxy:
+    """One listening proxy, in a thread of its own.
+
+    Clients find it by ``HTTPS_PROXY`` and ``HTTP_PROXY`` (RFC 9110, 9.3.6 CONNECT). Hosts that no
+    route names are refused with 403: a client led here cannot reach the real cloud by accident.
+
+    Parameters
+    ----------
+    routes : Sequence of Route
+        The first that matches counts.
+    authority : Authority
+        Vouches for the hosts.
+    """
+
+    def __init__(self, routes: Sequence[Route], authority: Authority) -> None:
+        self._routes = tuple(routes)
+        self._authority = authority
+        self._listening: Future[int] = Future()
+        self._end: Callable[[], object] = lambda: None
+        self._thread = threading.Thread(target=self._run, name="proxy", daemon=True)
+        self.port = 0
+
+    def start(self, port: int = 0) -> None:
+        """Listen on 127.0.0.1:`port`, or on a free port if it is taken, and return."""
+        self.port = port
+        self._thread.start()
+        self.port = self._listening.result()
+
+    def stop(self) -> None:
+        """Close every connection and end the thread."""
+        self._end()
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except OSError as error:
+            self._listening.set_exception(error)
+
+    async def _serve(self) -> None:
+        ended = asyncio.Event()
+        self._end = partial(asyncio.get_running_loop().call_soon_threadsafe, ended.set)
+        server = await self._bind()
+        self._listening.set_result(server.sockets[0].getsockname()[1])
+        await ended.wait()
+        server.close()
+
+    async def _bind(self) -> asyncio.Server:
+        try:
+            return await asyncio.start_server(self._client, "127.0.0.1", self.port)
+        except OSError:
+            return await asyncio.start_server(self._client, "127.0.0.1", 0)
+
+    async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # A client that goes away, or that does not trust the authority, ends its own connection.
+        with suppress(OSError, ssl.SSLError, asyncio.IncompleteReadError, TimeoutError, ValueError):
+            async with asyncio.timeout(GREETING_SECONDS):
+                port = await self._greet(reader, writer)
+            if port:
+                await _join(reader, writer, port)
+        with suppress(OSError, ssl.SSLError, RuntimeError):
+            writer.close()
+
+    async def _greet(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> int | None:
+        """Read the request, end TLS, and return the local port; None if it was refused."""
+        method, host = await _request(reader)
+        route = self._route(host)
+        if method != "CONNECT" or route is None:
+            log.warning("refused %s %s", method, host)
+            await _refuse(writer, host)
+            return None
+        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        await writer.drain()
+        await writer.start_tls(self._authority.context(host))
+        channel = writer.get_extra_info("ssl_object")
+        return route.http2 if channel.selected_alpn_protocol() == "h2" else route.http
+
+    def _route(self, host: str) -> Route | None:
+        return next((r for r in self._routes if fnmatchcase(host, r.hosts)), None)
+
+
+async def _request(reader: asyncio.StreamReader) -> tuple[str, str]:
+    """Read the request line and skip the headers; return method and host in lower case."""
+    line = (await reader.readuntil(b"\r\n")).decode("latin-1")
+    while await reader.readuntil(b"\r\n") != b"\r\n":
+        pass
+    method, target, _ = line.split()
+    if method != "CONNECT":
+        target = target.partition("://")[2].partition("/")[0]
+    return method, target.rpartition(":")[0].lower() or target.lower()
+
+
+async def _refuse(writer: asyncio.StreamWriter, host: str) -> None:
+    # Clients show the reason phrase of a failed CONNECT and no body: the words stand in both.
+    words = f"Refused by the emulated cloud: {host} is not one of its hosts"
+    body = f"{words}. Unset HTTPS_PROXY to leave the emulated cloud.\n".encode()
+    head = f"HTTP/1.1 403 {words}\r\nContent-Type: text/plain\r\nConnection: close\r\n"
+    writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+    await writer.drain()
+
+
+async def _join(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int) -> None:
+    """Carry bytes both ways until both sides have ended."""
+    local_reader, local_writer = await asyncio.open_connection("127.0.0.1", port)
+    await asyncio.gather(_carry(reader, local_writer), _carry(local_reader, writer))
+
+
+async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while data := await reader.read(CHUNK_BYTES):
+            writer.write(data)
+            await writer.drain()
+    except (OSError, ssl.SSLError):
+        pass
+    finally:
+        with suppress(OSError, ssl.SSLError, RuntimeError):
+            writer.close()
