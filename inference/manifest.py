@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import PurePosixPath
 from typing import Any
 
+from inference.baseline import Baseline
 from inference.errors import BundleError, TamperedError, VersionError
 from inference.signature import OutputSignature, Signature
 
@@ -75,8 +76,8 @@ class Manifest:
         Held-out measures by name.
     training : Training or None
         What it was trained on, if that was told.
-    baseline : Mapping[str, Any]
-        Statistics of the sample, as `inference.baseline` writes them.
+    baseline : Baseline or None
+        Statistics of the sample; None where there is only a script.
     examples : tuple of Example
         A few rows with the predictions the packaged model gave.
     """
@@ -94,7 +95,7 @@ class Manifest:
     commit: str | None = None
     metrics: Mapping[str, float | None] = field(default_factory=dict)
     training: Training | None = None
-    baseline: Mapping[str, Any] = field(default_factory=dict)
+    baseline: Baseline | None = None
     examples: tuple[Example, ...] = ()
 
     @property
@@ -114,7 +115,7 @@ class Manifest:
             "libraries": dict(self.libraries),
             "files": dict(self.files),
             "metrics": dict(self.metrics),
-            "baseline": dict(self.baseline),
+            "baseline": self.baseline and self.baseline.record(),
             "signature": self.signature and self.signature.record(),
             "output": self.output and self.output.record(),
             "training": self.training and vars(self.training),
@@ -174,5 +175,6 @@ def _decoded(record: dict[str, Any]) -> dict[str, Any]:
         "signature": signature and Signature.from_record(signature),
         "output": output and OutputSignature.from_record(output),
         "training": training and Training(**training),
+        "baseline": record["baseline"] and Baseline.from_record(record["baseline"]),
         "examples": tuple(Example(**example) for example in record["examples"]),
     }

@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import logging
 import platform
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from inference.errors import BundleError, InvalidInputError, ScoringError, VersionError
-from inference.rows import Table
 from inference.signature import OutputSignature, Signature
+
+if TYPE_CHECKING:
+    from inference.rows import Table
 
 #: So much of a library's own message is passed on.
 MESSAGE_CHARACTERS = 300
@@ -64,7 +67,10 @@ class Model:
         if not self.output.probabilities:
             raise InvalidInputError("this model gives no probabilities: ask without them")
         shares = _asked(self.estimator.predict_proba, table)
-        if isinstance(shares, list):
+        several = bool(self.output.classes) and isinstance(self.output.classes[0], tuple)
+        if several != isinstance(shares, list):
+            raise InvalidInputError("this model's probabilities are not those of its classes")
+        if several:
             named = zip(shares, self.output.classes, strict=True)
             return [list(row) for row in zip(*(_by_class(*each) for each in named), strict=True)]
         return _by_class(shares, self.output.classes)
@@ -78,10 +84,29 @@ def load(file: Path, signature: Signature, output: OutputSignature) -> Model:
     BundleError
         If it does not load; the message names the module that is missing.
     """
+    return Model(unpickled(file), signature, output)
+
+
+def unpickled(file: Path) -> Any:
+    """Load a fitted estimator from a joblib file that is trusted.
+
+    Raises
+    ------
+    BundleError
+        If it does not load, has no ``predict``, or was stored by another scikit-learn
+        (`VersionError`).
+    """
     import joblib
+    from sklearn.exceptions import InconsistentVersionWarning
 
     try:
-        estimator = joblib.load(file)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", InconsistentVersionWarning)
+            estimator = joblib.load(file)
+    except InconsistentVersionWarning as error:
+        raise _other_version(
+            error.original_sklearn_version, error.current_sklearn_version
+        ) from error
     except ModuleNotFoundError as error:
         raise BundleError(
             f"{file.name} needs the module {error.name!r}, which cannot be imported here: "
@@ -91,7 +116,7 @@ def load(file: Path, signature: Signature, output: OutputSignature) -> Model:
         raise BundleError(f"{file.name} does not load: {_brief(error)}") from error
     if not callable(getattr(estimator, "predict", None)):
         raise BundleError(f"{file.name} holds a {type(estimator).__name__}, which has no predict")
-    return Model(estimator, signature, output)
+    return estimator
 
 
 def check_versions(wanted: Mapping[str, str]) -> None:
@@ -106,11 +131,7 @@ def check_versions(wanted: Mapping[str, str]) -> None:
     """
     found = versions(wanted)
     if found.get("scikit-learn") != wanted.get("scikit-learn"):
-        here, there = found.get("scikit-learn", "none"), wanted["scikit-learn"]
-        raise VersionError(
-            f"the model was fitted with scikit-learn {there} and here is {here}: install "
-            f"scikit-learn=={there}, or train and package the model again with {here}"
-        )
+        raise _other_version(wanted["scikit-learn"], found.get("scikit-learn", "none"))
     for library in wanted:
         if found.get(library) != wanted[library]:
             log.warning(
@@ -140,6 +161,13 @@ def jsonable(values: Any) -> list[Any]:
     if array.dtype.kind in "biuU" or (array.dtype.kind == "f" and np.isfinite(array).all()):
         return list(array.tolist())
     return [_plain(value) for value in array.tolist()]
+
+
+def _other_version(fitted: str, here: str) -> VersionError:
+    return VersionError(
+        f"the model was fitted with scikit-learn {fitted} and here is {here}: install "
+        f"scikit-learn=={fitted}, or train and package the model again with {here}"
+    )
 
 
 def _plain(value: Any) -> Any:

@@ -175,8 +175,10 @@ def _number_problem(field: Field, value: Any) -> str:
     if not math.isfinite(number):
         hint = "send null for a missing value" if field.nullable else "send a finite number"
         return f"{_shown(value)} is not a JSON number: {hint}"
-    if field.dtype == "integer" and (not number.is_integer() or not -(2**63) <= value < 2**63):
-        return f"expected an integer of 64 bits, got {_shown(value)}"
+    if field.dtype == "integer" and not number.is_integer():
+        return f"expected an integer, got {_shown(value)}"
+    if field.dtype == "integer" and not -(2**63) <= value < 2**63:
+        return f"{_shown(value)} does not fit into 64 bits"
     return ""
 
 
@@ -188,7 +190,7 @@ def _text_problem(value: str) -> str:
 
 def _quoted(field: Field, value: object) -> str:
     if field.dtype in ("number", "integer") and isinstance(value, str) and len(value) < 40:
-        return ": send the number without quotes" if isinstance(field.parse(value), float) else ""
+        return ": send the number without quotes" if not isinstance(field.parse(value), str) else ""
     return ""
 
 

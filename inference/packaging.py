@@ -1,0 +1,284 @@
+"""Packaging: from a fitted model and a sample of its input to a bundle."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from inference import model, script
+from inference.bundle import Bundle, listing, replaced
+from inference.description import describe
+from inference.errors import PackagingError
+from inference.manifest import MANIFEST, NAME, VERSION, Manifest, Training
+from inference.sample import Sample
+
+MODEL = "model.joblib"
+MAX_EXAMPLES = 20
+
+
+@dataclass(frozen=True)
+class About:
+    """What packaging cannot find out by itself.
+
+    Attributes
+    ----------
+    name : str
+        1-63 of ``[a-z0-9-]``, beginning and ending with a letter or digit.
+    version : str
+        Up to 32 of ``[A-Za-z0-9._+-]``.
+    metrics : Mapping[str, float]
+        Held-out measures, e.g. ``{"accuracy": 0.97}``.
+    training : Training or None
+        What it was trained on; `inference.sample.fingerprint` makes one.
+    features : sequence of str or None
+        Names of an array's columns.
+    script : Path or None
+        The user's ``score.py``, or a directory with one and what it imports.
+    examples : int
+        So many rows of the sample are kept with their predictions, 0 to 20; keep none if rows
+        are private.
+    """
+
+    name: str
+    version: str = "1"
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    training: Training | None = None
+    features: Sequence[str] | None = None
+    script: Path | None = None
+    examples: int = MAX_EXAMPLES
+
+
+def package(estimator: Any, sample: Any, to: Path, *, about: About) -> Bundle:
+    """Make a bundle of a fitted model.
+
+    The directory appears when it is complete, or not at all.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Any fitted scikit-learn estimator or pipeline with ``predict``.
+    sample : array, DataFrame, or a list or Series of str
+        Rows it can predict, best its training data: types, ranges, categories and the baseline
+        are read off it.
+    to : Path
+        Directory to write: absent, empty, or an older bundle, which is replaced.
+    about : About
+        Name, version and what else is known.
+
+    Raises
+    ------
+    PackagingError
+        If the model is not fitted or cannot be stored, the sample does not suit it, or a name is
+        not allowed.
+    ScriptError
+        If the script is not one.
+    BundleError
+        If `to` holds something else than a bundle.
+    """
+    _check_about(about)
+    _check_fitted(estimator)
+    found = describe(
+        estimator, Sample.read(estimator, sample, about.features), examples=about.examples
+    )
+    with replaced(to) as folder:
+        _dump(estimator, folder / MODEL)
+        manifest = Manifest(
+            **_facts(about, folder),
+            **vars(found),
+            framework="scikit-learn",
+            model=MODEL,
+        )
+        (folder / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
+        model.load(folder / MODEL, found.signature, found.output)
+    return Bundle.read(to)
+
+
+def package_script(to: Path, *, about: About) -> Bundle:
+    """Make a bundle of a scoring script alone.
+
+    Parameters
+    ----------
+    to : Path
+        Directory to write, as for `package`.
+    about : About
+        Its `script` is needed.
+
+    Raises
+    ------
+    BundleError
+        As for `package`.
+    """
+    _check_about(about)
+    if about.script is None:
+        raise PackagingError("neither a model nor a script was given: a bundle needs one of them")
+    with replaced(to) as folder:
+        manifest = Manifest(**_facts(about, folder), libraries=model.versions(("python",)))
+        (folder / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
+    return Bundle.read(to)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command line's options for `main`."""
+    add = parser.add_argument
+    add("--model", type=Path, metavar="FILE", help="joblib file of a fitted estimator")
+    add("--sample", type=Path, metavar="FILE", help="CSV file with a header: rows it can predict")
+    add("--name", required=True, help="1-63 of a-z, 0-9 and -")
+    add("--version", default="1", help="up to 32 of A-Z, a-z, 0-9 and ._+- (default %(default)s)")
+    add("--out", type=Path, metavar="DIR", help="bundle to write (default build/NAME/bundle)")
+    add("--script", type=Path, metavar="PATH", help="your score.py, or a folder with one")
+    add("--metrics", type=Path, metavar="FILE", help="JSON object of held-out measures")
+    add(
+        "--examples", type=int, default=MAX_EXAMPLES, metavar="N", help="rows of the sample to keep"
+    )
+
+
+def main(options: argparse.Namespace) -> int:
+    """Package what the command line names, and say where the bundle is."""
+    about = About(
+        name=options.name,
+        version=options.version,
+        metrics=_metrics(options.metrics) if options.metrics else {},
+        script=options.script,
+        examples=options.examples,
+    )
+    to = options.out or Path("build") / options.name / "bundle"
+    if options.model:
+        estimator = model.unpickled(_existing(options.model, "--model"))
+        made = package(estimator, _sample(options.sample), to, about=about)
+    else:
+        made = package_script(to, about=about)
+    sys.stdout.write(f"{made.path}: {made.name} {made.version}, digest {made.digest}\n")
+    return 0
+
+
+def _metrics(file: Path) -> dict[str, float]:
+    try:
+        metrics = dict(json.loads(_existing(file, "--metrics").read_bytes()))
+    except (ValueError, TypeError) as error:
+        raise PackagingError(f"{file} is not a JSON object: {error}") from error
+    for name, value in metrics.items():
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise PackagingError(f"{file}: {name} is {value!r}; a measure is a number")
+    return metrics
+
+
+def _sample(file: Path | None) -> Any:
+    import pandas as pd
+
+    if file is None:
+        raise PackagingError("--model needs --sample FILE: a CSV file with rows it can predict")
+    try:
+        return pd.read_csv(_existing(file, "--sample"))
+    except ValueError as error:
+        raise PackagingError(f"{file} is no CSV file with a header: {error}") from error
+
+
+def _existing(file: Path, option: str) -> Path:
+    if not file.is_file():
+        raise PackagingError(f"{option} {file}: there is no such file")
+    return file
+
+
+def _facts(about: About, folder: Path) -> dict[str, Any]:
+    """Put the script beside the model, and return what is known without asking the model."""
+    placed = _place_script(about.script, folder) if about.script else None
+    return {
+        "name": about.name,
+        "version": about.version,
+        "metrics": {name: model.jsonable([value])[0] for name, value in about.metrics.items()},
+        "training": about.training,
+        "created": _created(),
+        "commit": _commit(),
+        "script": placed,
+        "files": listing(folder),
+    }
+
+
+def _check_about(about: About) -> None:
+    if not NAME.fullmatch(about.name):
+        raise PackagingError(
+            f"the name {about.name!r} is not allowed: 1 to 63 of a-z, 0-9 and -, beginning and "
+            "ending with a letter or digit"
+        )
+    if not VERSION.fullmatch(about.version):
+        raise PackagingError(
+            f"the version {about.version!r} is not allowed: 1 to 32 of A-Z, a-z, 0-9 and ._+-, "
+            "beginning with a letter or digit"
+        )
+    if not 0 <= about.examples <= MAX_EXAMPLES:
+        raise PackagingError(f"{about.examples} examples: keep 0 to {MAX_EXAMPLES}")
+
+
+def _check_fitted(estimator: Any) -> None:
+    from sklearn.exceptions import NotFittedError
+    from sklearn.utils.validation import check_is_fitted
+
+    kind = type(estimator).__name__
+    if isinstance(estimator, type) or not callable(getattr(estimator, "predict", None)):
+        raise PackagingError(f"a {kind} cannot be packaged: it has no predict to call")
+    try:
+        check_is_fitted(estimator)
+    except NotFittedError as error:
+        raise PackagingError(f"this {kind} is not fitted: call fit before packaging") from error
+    except TypeError:  # No scikit-learn estimator: predicting the sample will tell.
+        return
+
+
+def _dump(estimator: Any, file: Path) -> None:
+    import joblib
+
+    parts = estimator.get_params().values() if hasattr(estimator, "get_params") else ()
+    for part in (estimator, *parts):
+        if "__main__" in (getattr(part, "__module__", ""), type(part).__module__):
+            name = getattr(part, "__name__", type(part).__name__)
+            raise PackagingError(
+                f"{name} is defined in the script that runs: the server cannot import it from "
+                "there. Put it into a module of its own"
+            )
+    try:
+        joblib.dump(estimator, file)
+    except Exception as error:
+        raise PackagingError(
+            f"the model cannot be stored: {error}. Functions in it must be defined by name in a "
+            "module; lambdas, open files and locks cannot be stored"
+        ) from error
+
+
+def _place_script(source: Path, folder: Path) -> str:
+    """Copy a script, or a folder of code, into the bundle, and return where it stands there."""
+    if source.is_dir():
+        script.check(source / "score.py")
+        ignored = shutil.ignore_patterns("__pycache__", ".*")
+        shutil.copytree(source, folder / "code", ignore=ignored)
+        return "code/score.py"
+    script.check(source)
+    shutil.copyfile(source, folder / "score.py")
+    return "score.py"
+
+
+def _created() -> str:
+    """Return the time, or the one that reproducible builds name (SOURCE_DATE_EPOCH, «Specs»)."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    try:
+        when = datetime.datetime.fromtimestamp(int(epoch), datetime.UTC) if epoch else None
+    except (ValueError, OverflowError, OSError) as error:
+        raise PackagingError(f"SOURCE_DATE_EPOCH is {epoch!r}: give seconds since 1970") from error
+    return (when or datetime.datetime.now(datetime.UTC)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _commit() -> str | None:
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None if done.returncode == 0 else None
