@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+from emulators.aws import access, alarms, instance_types, registry, roles, simulation
 from emulators.aws.cloud import Installer
 
-INSTALLERS: tuple[Installer, ...] = ()
+INSTALLERS: tuple[Installer, ...] = (
+    access.install,
+    roles.install,
+    simulation.install,
+    instance_types.install,
+    registry.install,
+    alarms.install,
+)
