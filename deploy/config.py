@@ -1,0 +1,173 @@
+"""``release.toml``, the environment and the flags, read into one frozen record."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from deploy import keys, registry
+from deploy.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Gates:
+    """The limits of the judge; see `deploy.keys` for the meaning of each."""
+
+    requests: int
+    error_rate: float
+    latency_p95: float
+    agreement: float
+    tolerance: float
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything a command was told; see `deploy.keys` for the meaning of each.
+
+    Attributes
+    ----------
+    settings : Mapping[str, str]
+        Of the chosen target: its table.
+    explicit : frozenset of str
+        Settings that came by flag or environment, for this run alone.
+    """
+
+    target: str
+    endpoint: str
+    bundle: Path | None
+    request: Path | None
+    steps: tuple[int, ...]
+    keep_previous: bool
+    timeout: float
+    state: Path
+    gates: Gates
+    settings: Mapping[str, str] = field(default_factory=dict)
+    explicit: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class _Given:
+    """A value and who gave it, for messages."""
+
+    value: Any
+    source: str
+    folder: Path | None = None
+    """What a relative path is relative to: the file's folder, else where we stand."""
+
+
+def load(
+    file: Path | None,
+    flags: Mapping[str, str],
+    environment: Mapping[str, str] = os.environ,
+) -> Config:
+    """Read the configuration: flag over environment over file over default.
+
+    Parameters
+    ----------
+    file : Path or None
+        ``release.toml``; None for none.
+    flags : Mapping[str, str]
+        Keys such as ``"endpoint"`` or ``"gates.requests"`` with the words given for them.
+    environment : Mapping[str, str]
+        ``TRIDOCK_`` and the key in capitals, dots as underscores: ``TRIDOCK_GATES_REQUESTS``.
+
+    Raises
+    ------
+    ConfigError
+        If a key is unknown or a value wrong; the message names where it was given.
+    """
+    known = {**keys.CORE, **_cloud_keys()}
+    given = _from_file(file, known) if file else {}
+    given |= _from_environment(environment, known)
+    given |= _from_flags(flags, known)
+    return _config(known, given)
+
+
+def _config(known: Mapping[str, keys.Key], given: Mapping[str, _Given]) -> Config:
+    read = {name: _read(key, given.get(name)) for name, key in known.items()}
+    cloud = f"{read['target']}."
+    registry.find(read["target"])
+    gates = {name[6:]: value for name, value in read.items() if name.startswith("gates.")}
+    core = {name: value for name, value in read.items() if "." not in name}
+    settings = {name: value for name, value in read.items() if name.startswith(cloud)}
+    return Config(
+        **core,
+        gates=Gates(**gates),
+        settings={name.removeprefix(cloud): value for name, value in settings.items()},
+        explicit=frozenset(
+            name.removeprefix(cloud)
+            for name in settings
+            if name in given and given[name].folder is None
+        ),
+    )
+
+
+def _read(key: keys.Key, given: _Given | None) -> Any:
+    if given is None:
+        return key.default
+    try:
+        value = key.read(given.value)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{given.source} is {given.value!r}: {error}") from error
+    return given.folder / value if given.folder and isinstance(value, Path) else value
+
+
+def _cloud_keys() -> dict[str, keys.Key]:
+    return {
+        f"{name}.{setting}": keys.Key(keys.word, one.default, one.about)
+        for name in registry.TARGETS
+        for setting, one in registry.find(name).settings.items()
+    }
+
+
+def _from_file(file: Path, known: Mapping[str, keys.Key]) -> dict[str, _Given]:
+    try:
+        table = tomllib.loads(file.read_text())
+    except FileNotFoundError:
+        raise ConfigError(f"there is no file {file}: name one with --file") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{file} cannot be read: {error}") from error
+    flat = dict(_flattened(table))
+    for key in flat:
+        _refuse_unknown(key, known, str(file))
+    folder = file.resolve().parent
+    return {key: _Given(value, f"{file}: {key}", folder) for key, value in flat.items()}
+
+
+def _flattened(table: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    flat: list[tuple[str, Any]] = []
+    for key, value in table.items():
+        if isinstance(value, dict):
+            flat += [(f"{key}.{inner}", each) for inner, each in value.items()] or [(key, value)]
+        else:
+            flat.append((key, value))
+    return flat
+
+
+def _from_environment(
+    environment: Mapping[str, str], known: Mapping[str, keys.Key]
+) -> dict[str, _Given]:
+    names = {key: "TRIDOCK_" + key.upper().replace(".", "_") for key in known}
+    return {
+        key: _Given(environment[name], name) for key, name in names.items() if name in environment
+    }
+
+
+def _from_flags(flags: Mapping[str, str], known: Mapping[str, keys.Key]) -> dict[str, _Given]:
+    for key in flags:
+        _refuse_unknown(key, known, "--set")
+    return {key: _Given(value, f"--{key}") for key, value in flags.items()}
+
+
+def _refuse_unknown(key: str, known: Mapping[str, keys.Key], where: str) -> None:
+    if key in known:
+        return
+    tables = {name.partition(".")[0] for name in known if "." in name}
+    near = difflib.get_close_matches(key, [*known, *tables], n=1)
+    advice = f"did you mean {near[0]!r}?" if near else "docs/release-toml.md lists the keys"
+    raise ConfigError(f"{where}: unknown key {key!r}: {advice}")

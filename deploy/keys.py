@@ -1,0 +1,127 @@
+"""The keys of ``release.toml``: how each is read, its default, and what it means."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+#: Emulated clouds and the local router keep their state in the checkout, unless told otherwise.
+STATE = Path(__file__).resolve().parents[1] / ".tridock"
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key.
+
+    Attributes
+    ----------
+    read : callable
+        Turns a TOML value, or a word of the command line, into the key's type; raises
+        `ValueError` saying what it expects.
+    default : object
+        Its value if nobody gives one.
+    about : str
+        What it means, for the documents.
+    """
+
+    read: Callable[[Any], Any]
+    default: Any
+    about: str
+
+
+def word(value: object) -> str:
+    """Read a text; a whole number is taken as its digits."""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise ValueError("a text was expected")
+    return str(value)
+
+
+def path(value: object) -> Path:
+    """Read a path."""
+    if not isinstance(value, str) or not value:
+        raise ValueError("a path was expected")
+    return Path(value)
+
+
+def yes(value: object) -> bool:
+    """Read ``true`` or ``false``."""
+    if isinstance(value, bool):
+        return value
+    if value not in ("true", "false"):
+        raise ValueError("true or false was expected")
+    return value == "true"
+
+
+def steps(value: object) -> tuple[int, ...]:
+    """Read rising percents that end with 100, as a list or as ``10,50,100``."""
+    parts = value.split(",") if isinstance(value, str) else value
+    if not isinstance(parts, list):
+        raise ValueError("a list of percents was expected, e.g. [10, 50, 100]")
+    found = tuple(count(part, least=1) for part in parts)
+    if not found or found[-1] != 100 or list(found) != sorted(set(found)):
+        raise ValueError("the steps must rise and end with 100, e.g. [10, 50, 100]")
+    return found
+
+
+def count(value: object, least: int = 0) -> int:
+    """Read a whole number that is at least `least`."""
+    if isinstance(value, bool | float) or not isinstance(value, int | str):
+        raise ValueError("a whole number was expected")
+    try:
+        found = int(value)
+    except ValueError:
+        raise ValueError("a whole number was expected") from None
+    if found < least:
+        raise ValueError(f"at least {least} was expected")
+    return found
+
+
+def number(value: object) -> float:
+    """Read a number that is not negative."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError("a number was expected")
+    try:
+        found = float(value)
+    except ValueError:
+        raise ValueError("a number was expected") from None
+    if not 0 <= found < float("inf"):
+        raise ValueError("a number from 0 on was expected")
+    return found
+
+
+def ratio(value: object) -> float:
+    """Read a number from 0 to 1."""
+    found = number(value)
+    if found > 1:
+        raise ValueError("a ratio from 0 to 1 was expected")
+    return found
+
+
+def endpoint(value: object) -> str:
+    """Read a name that all clouds take for an endpoint."""
+    found = word(value)
+    plain = found.replace("-", "")
+    if not (3 <= len(found) <= 32 and plain.isascii() and plain.isalnum()):
+        raise ValueError("3 to 32 lower-case letters, digits and hyphens were expected")
+    if found != found.lower() or not found[0].isalpha() or found[-1] == "-" or "--" in found:
+        raise ValueError("lower case, a letter first, and no hyphen last or twice were expected")
+    return found
+
+
+CORE = {
+    "target": Key(word, "local", "where to release to; `--target`"),
+    "endpoint": Key(endpoint, "", "the endpoint's name; by default the bundle's"),
+    "bundle": Key(path, None, "directory of the bundle, relative to the file; `--bundle`"),
+    "request": Key(path, None, "a JSON file with a request that the model answers"),
+    "steps": Key(steps, (10, 50, 100), "percent of traffic for the new deployment, step by step"),
+    "keep_previous": Key(yes, True, "keep the deployment before at 0 % for a rollback"),
+    "timeout": Key(number, 1800.0, "seconds for a command to finish; `--timeout`"),
+    "state": Key(path, STATE, "folder of the local router and of the emulated clouds"),
+    "gates.requests": Key(count, 20, "requests the judge sends at each step; 0 sends none"),
+    "gates.error_rate": Key(ratio, 0.0, "most of the requests that may fail, as a ratio"),
+    "gates.latency_p95": Key(number, 2000.0, "most milliseconds of the 95th percentile"),
+    "gates.agreement": Key(ratio, 1.0, "least of the answers that must be as at packaging"),
+    "gates.tolerance": Key(number, 1e-6, "difference, relative or absolute, that is no difference"),
+}

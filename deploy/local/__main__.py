@@ -1,0 +1,63 @@
+"""The local router in the foreground: what `deploy.local.daemon` starts; not for people."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import uvicorn
+
+from deploy.local import daemon
+from deploy.local.fleet import Fleet
+from deploy.local.router import create_router
+from inference.process import free_port
+
+#: Seconds for somebody to deploy something, before a router without endpoints ends.
+PATIENCE = 30.0
+
+
+def main(folder: Path) -> None:
+    """Route until the last endpoint is deleted, or a signal comes."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    with _listen(folder / "port") as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        asyncio.run(_serve(folder, listener, url))
+
+
+async def _serve(folder: Path, listener: socket.socket, url: str) -> None:
+    fleet = Fleet(folder / "servers")
+
+    def leave() -> None:
+        server.should_exit = not fleet.endpoints
+
+    app = create_router(fleet, emptied=leave)
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, timeout_keep_alive=75, timeout_graceful_shutdown=30
+    )
+    server = uvicorn.Server(config)
+    asyncio.get_running_loop().call_later(PATIENCE, leave)
+    with daemon.running(folder, url):
+        await server.serve(sockets=[listener])
+
+
+def _listen(remembered: Path) -> socket.socket:
+    """Listen where the last router of this folder did, so that addresses stay; else elsewhere."""
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    with suppress(OSError, ValueError):
+        listener.bind(("127.0.0.1", int(remembered.read_text())))
+        listener.listen(2048)
+        return listener
+    listener.bind(("127.0.0.1", free_port()))
+    listener.listen(2048)
+    remembered.write_text(str(listener.getsockname()[1]))
+    return listener
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,168 @@
+"""The endpoints of this machine: their model servers, their traffic, and who is being answered."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from deploy.local.schedule import order
+from inference.process import ModelServer, wait_ready
+
+#: Seconds a model has to answer its health route, as SageMaker gives it ("How Containers Should
+#: Respond to Health Check (Ping) Requests"), and seconds to finish what it accepted.
+STARTUP, DRAIN = 240.0, 30.0
+
+
+class RefusedError(Exception):
+    """The router does not do this.
+
+    Parameters
+    ----------
+    status : int
+        HTTP status that says why: 404 absent, 409 conflict, 503 not ready.
+    message : str
+        What and why.
+    """
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass
+class Running:
+    """A deployment: its model server and the requests it is answering."""
+
+    release: Mapping[str, Any]
+    server: ModelServer
+    created: datetime
+    ready: bool = False
+    late: bool = False
+    in_flight: int = 0
+    watch: asyncio.Task[None] | None = None
+
+    def state(self) -> tuple[str, str]:
+        """Return its state, and the reason if it failed."""
+        code = self.server.exit_code()
+        if code is not None:
+            return "failed", f"the model server ended with code {code}:\n{self.server.tail(12)}"
+        if self.late:
+            return "failed", f"not ready within {STARTUP:g} s:\n{self.server.tail(12)}"
+        return ("ready" if self.ready else "creating"), ""
+
+    async def follow(self) -> None:
+        """Wait until the server is ready, or is not going to be."""
+        self.ready = await asyncio.to_thread(wait_ready, self.server, timeout=STARTUP)
+        self.late = not self.ready
+
+    async def drain(self) -> None:
+        """Let it finish what it accepted, and end it. Nobody sends it anything new."""
+        for _ in range(int(DRAIN / 0.02)):
+            if not self.in_flight:
+                break
+            await asyncio.sleep(0.02)
+        await asyncio.to_thread(self.server.stop, grace=DRAIN)
+        if self.watch:
+            await self.watch
+
+
+@dataclass
+class Served:
+    """An endpoint: deployments by name, their shares, and whose turn it is."""
+
+    deployments: dict[str, Running] = field(default_factory=dict)
+    traffic: Mapping[str, int] = field(default_factory=dict)
+    turns: Iterator[str] = field(default_factory=lambda: iter(()))
+
+    def split(self, traffic: Mapping[str, int]) -> None:
+        """Switch to a new split at once: the next request follows it."""
+        self.traffic = {name: share for name, share in traffic.items() if share}
+        self.turns = itertools.cycle(order(self.traffic))
+
+
+class Fleet:
+    """All endpoints of one router; used from its event loop alone.
+
+    Parameters
+    ----------
+    folder : Path
+        Where each deployment keeps its log: ``<endpoint>/<deployment>/server.log``.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.endpoints: dict[str, Served] = {}
+
+    def deploy(self, release: Mapping[str, Any]) -> None:
+        """Start a model server; the same release again is success."""
+        served = self.endpoints.setdefault(release["endpoint"], Served())
+        found = served.deployments.get(release["name"])
+        if found and found.release != release:
+            raise RefusedError(409, f"{_title(release)} exists with other settings")
+        if found:
+            return
+        log = self._folder / release["endpoint"] / release["name"] / "server.log"
+        server = ModelServer.start(Path(release["folder"]), log)
+        running = Running(release, server, datetime.now(UTC))
+        running.watch = asyncio.get_running_loop().create_task(running.follow())
+        served.deployments[release["name"]] = running
+        if len(served.deployments) == 1:
+            served.split({release["name"]: 100})
+
+    def find(self, endpoint: str) -> Served:
+        """Return an endpoint."""
+        if endpoint not in self.endpoints:
+            raise RefusedError(404, f"no endpoint {endpoint!r} on this machine")
+        return self.endpoints[endpoint]
+
+    def split(self, endpoint: str, traffic: Mapping[str, int]) -> None:
+        """Set the traffic of an endpoint."""
+        served = self.find(endpoint)
+        unknown = sorted(set(traffic) - set(served.deployments))
+        if unknown:
+            raise RefusedError(404, f"no deployment {', '.join(unknown)} behind {endpoint!r}")
+        served.split(traffic)
+
+    @contextmanager
+    def turn(self, endpoint: str, wanted: str | None) -> Iterator[tuple[str, Running]]:
+        """Choose who answers, and count the request as its until the block ends."""
+        served = self.find(endpoint)
+        name = wanted or next(served.turns, "")
+        running = served.deployments.get(name)
+        if not running:
+            raise RefusedError(404, f"no deployment {name!r} behind {endpoint!r}")
+        if not running.ready or running.server.exit_code() is not None:
+            raise RefusedError(503, f"{endpoint}/{name} is not ready")
+        running.in_flight += 1
+        try:
+            yield name, running
+        finally:
+            running.in_flight -= 1
+
+    async def undeploy(self, endpoint: str, name: str) -> None:
+        """Drain and end one deployment without traffic. Absent is success."""
+        served = self.endpoints.get(endpoint, Served())
+        if served.traffic.get(name):
+            raise RefusedError(409, f"{endpoint}/{name} has {served.traffic[name]} % of traffic")
+        running = served.deployments.pop(name, None)
+        if running:
+            await running.drain()
+
+    async def delete(self, endpoint: str) -> None:
+        """Drain and end all deployments of an endpoint. Absent is success."""
+        served = self.endpoints.pop(endpoint, Served())
+        await asyncio.gather(*(running.drain() for running in served.deployments.values()))
+
+    async def close(self) -> None:
+        """Drain and end everything."""
+        await asyncio.gather(*(self.delete(endpoint) for endpoint in list(self.endpoints)))
+
+
+def _title(release: Mapping[str, Any]) -> str:
+    return f"{release['endpoint']}/{release['name']}"

@@ -1,0 +1,185 @@
+"""The verbs of `deploy.target.Target` as orders to this machine's router."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import httpx
+
+from deploy.errors import (
+    ConflictError,
+    InvokeError,
+    NotFoundError,
+    TargetError,
+    UnavailableError,
+)
+from deploy.local import daemon
+from deploy.local.router import HEADER
+from deploy.target import Deployment, Endpoint, Release, State
+from inference.bundle import Bundle
+
+LIMITS = {
+    "count": "every deployment is one process, whatever count says",
+    "image": "the model server of this checkout runs, and no image",
+}
+
+
+@dataclass(frozen=True)
+class LocalTarget:
+    """The machine at hand.
+
+    Attributes
+    ----------
+    folder : Path
+        Bundles, logs and the router's own files.
+    """
+
+    folder: Path
+    name: str = "local"
+
+    @property
+    def limits(self) -> Mapping[str, str]:
+        """See `Target.limits`."""
+        return LIMITS
+
+    def identity(self) -> str:
+        """See `Target.identity`."""
+        return f"this machine, {self.folder}"
+
+    def endpoints(self) -> Sequence[str]:
+        """See `Target.endpoints`."""
+        url = daemon.find(self.folder)
+        return tuple(_order("GET", f"{url}/-/endpoints")) if url else ()
+
+    def upload(self, bundle: Bundle) -> str:
+        """See `Target.upload`."""
+        place = self.folder / "bundles" / bundle.digest
+        if not place.exists():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=place.parent) as draft:
+                copied = shutil.copytree(bundle.path, Path(draft) / "bundle")
+                copied.rename(place)
+        return place.as_uri()
+
+    def deploy(self, release: Release) -> None:
+        """See `Target.deploy`."""
+        folder = unquote(urlsplit(release.artifact).path)
+        if not Path(folder).is_dir():
+            raise NotFoundError(f"there is no bundle at {release.artifact}: upload it first")
+        url = f"{daemon.up(self.folder)}/-/endpoints/{release.endpoint}/deployments/{release.name}"
+        _order("PUT", url, asdict(release) | {"folder": folder})
+
+    def describe(self, endpoint: str) -> Endpoint:
+        """See `Target.describe`."""
+        url = self._url(endpoint)
+        told = _order("GET", url.replace("/endpoints/", "/-/endpoints/"))
+        deployments = {one["name"]: _deployment(one) for one in told["deployments"]}
+        states = {one.state for one in deployments.values()}
+        state = State.READY if State.READY in states else next(iter(states), State.READY)
+        return Endpoint(endpoint, deployments, told["traffic"], _settled(state), url=url)
+
+    def set_traffic(self, endpoint: str, traffic: Mapping[str, int]) -> None:
+        """See `Target.set_traffic`."""
+        _order("PUT", self._control(endpoint) + "/traffic", dict(traffic))
+
+    def invoke(self, endpoint: str, body: bytes, *, deployment: str | None = None) -> bytes:
+        """See `Target.invoke`."""
+        headers = {"content-type": "application/json"}
+        headers |= {HEADER: deployment} if deployment else {}
+        url = f"{self._url(endpoint)}/invocations"
+        answer = _send("POST", url, content=body, headers=headers)
+        if answer.is_error:
+            raise InvokeError(
+                f"{endpoint} answered {answer.status_code}: {answer.text}",
+                status=answer.status_code,
+            )
+        return answer.content
+
+    def logs(self, endpoint: str, deployment: str, *, lines: int = 20) -> Sequence[str]:
+        """See `Target.logs`."""
+        log = self.folder / "servers" / endpoint / deployment / "server.log"
+        if not log.exists():
+            return ()
+        return tuple(log.read_text(errors="replace").splitlines()[-lines:])
+
+    def undeploy(self, endpoint: str, deployment: str) -> None:
+        """See `Target.undeploy`."""
+        if daemon.find(self.folder):
+            _order("DELETE", f"{self._control(endpoint)}/deployments/{deployment}")
+
+    def delete(self, endpoint: str) -> None:
+        """See `Target.delete`."""
+        if daemon.find(self.folder):
+            _order("DELETE", self._control(endpoint))
+
+    def purge(self, endpoint: str) -> None:
+        """See `Target.purge`: its logs, and bundles that no deployment runs."""
+        shutil.rmtree(self.folder / "servers" / endpoint, ignore_errors=True)
+        used = {
+            one.digest
+            for other in self.endpoints()
+            for one in self.describe(other).deployments.values()
+        }
+        for place in (self.folder / "bundles").glob("*"):
+            if place.name not in used:
+                shutil.rmtree(place)
+
+    def snippets(self, endpoint: str, body: bytes) -> Mapping[str, str]:
+        """See `Target.snippets`."""
+        url = f"{self._url(endpoint)}/invocations"
+        data = body.decode()
+        curl = f"curl -s {url} -H 'Content-Type: application/json' -d {shlex.quote(data)}"
+        python = f"import httpx\nprint(httpx.post({url!r}, json={json.loads(body)!r}).json())"
+        return {"curl": curl, "python": python}
+
+    def _url(self, endpoint: str) -> str:
+        """Return the endpoint's address; raise `NotFoundError` where no router is up."""
+        url = daemon.find(self.folder)
+        if not url:
+            raise NotFoundError(f"no endpoint {endpoint!r} on this machine: no router is up")
+        return f"{url}/endpoints/{endpoint}"
+
+    def _control(self, endpoint: str) -> str:
+        return self._url(endpoint).replace("/endpoints/", "/-/endpoints/")
+
+
+def _deployment(told: Mapping[str, Any]) -> Deployment:
+    return Deployment(
+        name=told["name"],
+        state=State(told["state"]),
+        reason=told["reason"],
+        bundle=told["bundle"],
+        version=told["version"],
+        digest=told["digest"],
+        created=datetime.fromisoformat(told["created"]),
+    )
+
+
+def _settled(state: State) -> State:
+    """Return the endpoint's state: the router takes changes while a model server comes up."""
+    return State.READY if state is State.CREATING else state
+
+
+def _order(method: str, url: str, body: Any = None) -> Any:
+    answer = _send(method, url, json=body)
+    if answer.is_success:
+        return answer.json() if answer.content else None
+    kind = {404: NotFoundError, 409: ConflictError}.get(answer.status_code, TargetError)
+    what = answer.json()["error"] if answer.status_code < 500 else answer.text
+    raise kind(what, operation=f"router:{method}", code=str(answer.status_code))
+
+
+def _send(method: str, url: str, **content: Any) -> httpx.Response:
+    try:
+        return httpx.request(method, url, timeout=90.0, trust_env=False, **content)
+    except httpx.TransportError as error:
+        raise UnavailableError(f"the local router at {url} does not answer: {error}") from error

@@ -1,0 +1,84 @@
+"""What a release would change, and what that costs, before anything is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from deploy import history, rollout
+from deploy.cloud import Prices
+from deploy.order import Order
+from deploy.target import Deployment, Endpoint, State
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The steps of a release in words, and its cost.
+
+    Attributes
+    ----------
+    steps : tuple of str
+        In order; empty if there is nothing to do.
+    now, during, after : float or None
+        US dollars per hour today, while it moves, and when it is done; None if not known.
+    source : str
+        Where the prices are from.
+    """
+
+    steps: tuple[str, ...]
+    now: float | None
+    during: float | None
+    after: float | None
+    source: str
+
+
+def plan(order: Order, before: Endpoint | None, prices: Prices | None) -> Plan:
+    """Return what a release would do to the endpoint as it stands.
+
+    Parameters
+    ----------
+    before : Endpoint or None
+        None if there is none.
+    prices : Prices or None
+        None for a target that costs nothing.
+    """
+    new = order.wanted
+    running = dict(before.deployments) if before else {}
+    wanted = Deployment(new.name, State.CREATING, instance=new.instance, count=new.count)
+    kept = {new.name}
+    if before and order.keep_previous:
+        kept |= {history.previous(before, new.name) or new.name}
+    after = {name: one for name, one in (running | {new.name: wanted}).items() if name in kept}
+    return Plan(
+        tuple(_steps(order, before, kept)),
+        hourly(running.values(), prices),
+        hourly((running | {new.name: wanted}).values(), prices),
+        hourly(after.values(), prices),
+        prices.source if prices else "",
+    )
+
+
+def hourly(deployments: Iterable[Deployment], prices: Prices | None) -> float | None:
+    """Return what the deployments cost, in US dollars per hour; None if a price is not known."""
+    if prices is None:
+        return 0.0
+    each = [(prices.hourly.get(one.instance), one.count) for one in deployments]
+    known = [price * count for price, count in each if price is not None]
+    return sum(known) if len(known) == len(each) else None
+
+
+def _steps(order: Order, before: Endpoint | None, kept: set[str]) -> Iterable[str]:
+    new = order.wanted
+    size = f" on {new.count} x {new.instance}" if new.instance else ""
+    if before is None:
+        yield f"create endpoint {new.endpoint}"
+    if not before or new.name not in before.deployments:
+        yield f"deploy {new.name}{size}"
+    if before is None or history.is_first(before, new.name):
+        yield f"traffic: {new.name} 100 %"
+        return
+    for split in rollout.splits(before.traffic, new.name, order.steps):
+        if split != before.traffic:
+            yield f"traffic: {history.traffic_text(split)}"
+    for name in sorted(set(before.deployments) - kept):
+        yield f"undeploy {name}"

@@ -1,0 +1,42 @@
+"""After a failed release: traffic as it was, and nothing half-done left."""
+
+from __future__ import annotations
+
+from deploy import change, history, rollout
+from deploy.errors import DeployError
+from deploy.order import Order, Stage
+from deploy.target import Endpoint
+from deploy.wait import Deadline
+
+
+def put_back(stage: Stage, order: Order, before: Endpoint | None, failure: BaseException) -> None:
+    """Undo what a release began, and note on `failure` whatever could not be undone.
+
+    It has as much time as the release had. A second Ctrl-C ends it.
+    """
+    deadline = order.deadline.again()
+    try:
+        if before is None or history.is_first(before, order.wanted.name):
+            _remove(stage, order.wanted.endpoint, deadline)
+        else:
+            _restore(stage, before, order.wanted.name, deadline)
+    except DeployError as error:
+        failure.add_note(
+            f"Putting things back failed, too: {error}\n"
+            f"See `python -m deploy status`; the same release again, or `rollback`, goes on."
+        )
+
+
+def _remove(stage: Stage, endpoint: str, deadline: Deadline) -> None:
+    with stage.say.step(f"delete endpoint {endpoint}: it was made by this release"):
+        change.remove(stage.target, endpoint, deadline)
+
+
+def _restore(stage: Stage, before: Endpoint, new: str, deadline: Deadline) -> None:
+    traffic = rollout.without(before.traffic, new)
+    with stage.say.step(f"put traffic back: {history.traffic_text(traffic)}"):
+        change.shift(stage.target, before.name, traffic, deadline)
+    if history.is_older(before, new):
+        return
+    with stage.say.step(f"undeploy {new}"):
+        change.retire(stage.target, before.name, new, deadline)

@@ -1,0 +1,57 @@
+"""Find a target by name; its SDK is imported only when it is opened."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from functools import cache
+from typing import cast
+
+from deploy.cloud import Cloud
+from deploy.errors import ConfigError, MissingDependencyError
+from deploy.target import Target
+
+#: Each of these packages has `CLOUD`, a `deploy.cloud.Cloud`, and imports no SDK by itself.
+TARGETS = {
+    "aws": "deploy.aws",
+    "local": "deploy.local",
+}
+
+
+@cache
+def find(name: str) -> Cloud:
+    """Return what the target called `name` tells about itself.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such target.
+    """
+    if name not in TARGETS:
+        raise ConfigError(f"unknown target {name!r}: choose one of {', '.join(TARGETS)}")
+    return cast(Cloud, importlib.import_module(TARGETS[name]).CLOUD)
+
+
+def open_target(name: str, settings: Mapping[str, str]) -> Target:
+    """Return the target called `name`.
+
+    Parameters
+    ----------
+    settings : Mapping[str, str]
+        Values for all of `Cloud.settings`.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such target, or a setting is wrong.
+    MissingDependencyError
+        If its SDK is not installed.
+    """
+    try:
+        return find(name).open(settings)
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("deploy"):
+            raise
+        raise MissingDependencyError(
+            f"target {name!r} needs the package {error.name!r}, which is not installed: make setup"
+        ) from error

@@ -1,0 +1,129 @@
+"""A release, start to finish. Read `release` as the story."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from assurance.gates import Ruling
+from deploy import change, history, recovery, rollout, wait
+from deploy.errors import DeploymentError, GateError, NotFoundError
+from deploy.order import Order, Stage
+from deploy.target import Endpoint, Release, State
+from inference.bundle import Bundle
+
+
+def release(stage: Stage, bundle: Bundle, order: Order) -> Endpoint:
+    """Bring a bundle up beside what serves today, and move traffic to it, judged at each step.
+
+    The cloud is the only memory: the same call again goes on where the last one was cut short,
+    and does nothing where all is done. If anything fails, Ctrl-C included, traffic goes back,
+    and what was begun is taken away.
+
+    Returns
+    -------
+    Endpoint
+        As it stands in the end.
+
+    Raises
+    ------
+    GateError
+        If a gate said no, at the step the message names.
+    DeploymentError
+        If the deployment did not come up.
+    DeadlineError, TargetError
+        If the cloud took too long, or refused.
+    """
+    new = order.wanted
+    with stage.say.step(f"upload {bundle.name} {bundle.version}") as step:
+        step.detail = artifact = stage.target.upload(bundle)
+    before = _find(stage, order)
+    if before and _is_released(before, new.name):
+        stage.say.note(f"{new.name} serves all traffic of {new.endpoint} already")
+    else:
+        try:
+            _bring_up(stage, order, replace(new, artifact=artifact), before)
+            _move_traffic(stage, order, before)
+        except BaseException as failure:  # a gate, a cloud error or Ctrl-C: all goes back
+            recovery.put_back(stage, order, before, failure)
+            raise
+    _retire(stage, order, before)
+    return stage.target.describe(new.endpoint)
+
+
+def _is_released(found: Endpoint, name: str) -> bool:
+    return found.traffic == {name: 100} and found.deployments[name].state is State.READY
+
+
+def _find(stage: Stage, order: Order) -> Endpoint | None:
+    """Return the endpoint once it takes changes, or None; one that never came up is cleared."""
+    endpoint = order.wanted.endpoint
+    try:
+        stage.target.describe(endpoint)
+    except NotFoundError:
+        return None
+    with stage.say.step(f"find endpoint {endpoint}") as step:
+        found = wait.until_settled(stage.target, endpoint, order.deadline)
+        step.detail = history.traffic_text(found.traffic)
+    if not history.is_dead(found):
+        return found
+    with stage.say.step(f"delete endpoint {endpoint}, which had failed: {found.reason}"):
+        change.remove(stage.target, endpoint, order.deadline)
+    return None
+
+
+def _bring_up(stage: Stage, order: Order, new: Release, before: Endpoint | None) -> None:
+    """Deploy and wait until it is ready. An endpoint's first deployment has all the traffic."""
+    found = before.deployments.get(new.name) if before else None
+    if found and found.state is State.FAILED:
+        with stage.say.step(f"undeploy {new.name}, which had failed"):
+            change.retire(stage.target, new.endpoint, new.name, order.deadline)
+    with stage.say.step(f"deploy {new.endpoint}/{new.name}") as step:
+        stage.target.deploy(new)
+        step.detail = "" if not found else "it was there already"
+    with stage.say.step(f"wait until {new.name} is ready"):
+        try:
+            wait.until_ready(stage.target, new.endpoint, new.name, order.deadline)
+        except DeploymentError as failure:
+            raise _with_logs(stage, new, failure) from failure
+
+
+def _move_traffic(stage: Stage, order: Order, before: Endpoint | None) -> None:
+    new = order.wanted
+    if before is None or history.is_first(before, new.name):
+        _judge(stage, new, 100)
+        return
+    for split in rollout.splits(before.traffic, new.name, order.steps):
+        with stage.say.step(f"traffic: {history.traffic_text(split)}"):
+            change.shift(stage.target, new.endpoint, split, order.deadline)
+        _judge(stage, new, split[new.name])
+
+
+def _judge(stage: Stage, new: Release, percent: int) -> None:
+    if not stage.judge:
+        return
+    with stage.say.step(f"judge {new.name} at {percent} %") as step:
+        seen = stage.judge.examine(new.endpoint, new.name)
+        verdicts = stage.judge.verdicts(seen)
+        step.detail = "; ".join(map(str, verdicts))
+        failed = [str(verdict) for verdict in verdicts if verdict.ruling is Ruling.FAILED]
+        if failed:
+            raise GateError(f"{new.name} at {percent} %: {'; '.join(failed)}. {seen.remark}")
+
+
+def _retire(stage: Stage, order: Order, before: Endpoint | None) -> None:
+    """Undeploy what is neither the new deployment nor the one to roll back to."""
+    if before is None:
+        return
+    new = order.wanted
+    kept = {new.name} | ({history.previous(before, new.name)} if order.keep_previous else set())
+    for name in sorted(set(before.deployments) - kept):
+        with stage.say.step(f"undeploy {name}"):
+            change.retire(stage.target, new.endpoint, name, order.deadline.again())
+
+
+def _with_logs(stage: Stage, new: Release, failure: DeploymentError) -> DeploymentError:
+    """Add the model server's last words, unless the cloud's reason ends with them already."""
+    lines = stage.target.logs(new.endpoint, new.name, lines=12)
+    if not lines or lines[-1] in str(failure):
+        return failure
+    return DeploymentError("\n".join([str(failure), "Last lines of its log:", *lines]))

@@ -1,0 +1,126 @@
+"""Trying again, once for all clouds: only what may succeed later, and not forever."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from deploy.errors import UnavailableError
+from deploy.target import Endpoint, Release, Target
+from deploy.wait import Clock, Deadline
+from inference.bundle import Bundle
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How patient to be.
+
+    Attributes
+    ----------
+    patience : float
+        Seconds after the first failure in which a call is tried again.
+    first, longest : float
+        Seconds of the first and of the longest pause. Each pause is drawn between zero and its
+        bound, which doubles ("full jitter", AWS Architecture Blog, "Exponential Backoff And
+        Jitter"), and never shorter than what the cloud asks for.
+    """
+
+    patience: float = 60.0
+    first: float = 0.5
+    longest: float = 20.0
+    clock: Clock = field(default_factory=Clock)
+    dice: Callable[[float, float], float] = random.uniform
+
+
+def call(work: Callable[[], Result], policy: Policy) -> Result:
+    """Return what `work` returns, trying again while it raises `UnavailableError`.
+
+    Raises
+    ------
+    UnavailableError
+        The last one, once the next pause would end after the policy's patience.
+    """
+    deadline = Deadline.after(policy.patience, policy.clock)
+    bound = policy.first
+    while True:
+        try:
+            return work()
+        except UnavailableError as error:
+            pause = max(error.retry_after or 0.0, policy.dice(0.0, bound))
+            if pause >= deadline.left():
+                raise
+        policy.clock.sleep(pause)
+        bound = min(bound * 2, policy.longest)
+
+
+@dataclass(frozen=True)
+class Patient:
+    """A target that tries again. Its verbs may be repeated: the contract demands it.
+
+    `invoke` is passed through once: a request that failed is what a judge has to see.
+    """
+
+    target: Target
+    policy: Policy = field(default_factory=Policy)
+
+    @property
+    def name(self) -> str:
+        """See `Target.name`."""
+        return self.target.name
+
+    @property
+    def limits(self) -> Mapping[str, str]:
+        """See `Target.limits`."""
+        return self.target.limits
+
+    def identity(self) -> str:
+        """See `Target.identity`."""
+        return call(self.target.identity, self.policy)
+
+    def endpoints(self) -> Sequence[str]:
+        """See `Target.endpoints`."""
+        return call(self.target.endpoints, self.policy)
+
+    def upload(self, bundle: Bundle) -> str:
+        """See `Target.upload`."""
+        return call(lambda: self.target.upload(bundle), self.policy)
+
+    def deploy(self, release: Release) -> None:
+        """See `Target.deploy`."""
+        call(lambda: self.target.deploy(release), self.policy)
+
+    def describe(self, endpoint: str) -> Endpoint:
+        """See `Target.describe`."""
+        return call(lambda: self.target.describe(endpoint), self.policy)
+
+    def set_traffic(self, endpoint: str, traffic: Mapping[str, int]) -> None:
+        """See `Target.set_traffic`."""
+        call(lambda: self.target.set_traffic(endpoint, traffic), self.policy)
+
+    def invoke(self, endpoint: str, body: bytes, *, deployment: str | None = None) -> bytes:
+        """See `Target.invoke`. Tried once."""
+        return self.target.invoke(endpoint, body, deployment=deployment)
+
+    def logs(self, endpoint: str, deployment: str, *, lines: int = 20) -> Sequence[str]:
+        """See `Target.logs`."""
+        return call(lambda: self.target.logs(endpoint, deployment, lines=lines), self.policy)
+
+    def undeploy(self, endpoint: str, deployment: str) -> None:
+        """See `Target.undeploy`."""
+        call(lambda: self.target.undeploy(endpoint, deployment), self.policy)
+
+    def delete(self, endpoint: str) -> None:
+        """See `Target.delete`."""
+        call(lambda: self.target.delete(endpoint), self.policy)
+
+    def purge(self, endpoint: str) -> None:
+        """See `Target.purge`."""
+        call(lambda: self.target.purge(endpoint), self.policy)
+
+    def snippets(self, endpoint: str, body: bytes) -> Mapping[str, str]:
+        """See `Target.snippets`."""
+        return self.target.snippets(endpoint, body)

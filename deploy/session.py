@@ -1,0 +1,142 @@
+"""A command's connection: configuration in, an open target out, emulated unless told otherwise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from deploy import emulated, registry
+from deploy.cloud import Cloud
+from deploy.config import Config
+from deploy.errors import ConfigError
+from deploy.judge import Judge, probes
+from deploy.order import Order
+from deploy.progress import Progress
+from deploy.retry import Patient
+from deploy.target import Release, Target, deployment_name
+from deploy.wait import Deadline
+from inference.bundle import Bundle
+
+
+@dataclass(frozen=True)
+class Session:
+    """What every command works with.
+
+    Attributes
+    ----------
+    config : Config
+        With the settings of the account that is used.
+    target : Target
+        Tries again what may be tried again.
+    live : bool
+        Whether it is a real account.
+    """
+
+    config: Config
+    cloud: Cloud
+    target: Target
+    live: bool
+    say: Progress
+
+    @property
+    def endpoint(self) -> str:
+        """The endpoint to work on.
+
+        Raises
+        ------
+        ConfigError
+            If nobody names one.
+        """
+        return self.config.endpoint or self.bundle().name
+
+    def bundle(self) -> Bundle:
+        """Read the bundle, and verify every file of it.
+
+        Raises
+        ------
+        ConfigError
+            If nobody names one.
+        BundleError
+            If it is missing or altered.
+        """
+        if not self.config.bundle:
+            raise ConfigError("no endpoint and no bundle named: use --file, --endpoint or --bundle")
+        return Bundle.read(self.config.bundle)
+
+    def order(self, bundle: Bundle) -> Order:
+        """Return what a release of `bundle` is to do."""
+        settings = self.config.settings
+        wanted = Release(
+            endpoint=self.config.endpoint or bundle.name,
+            name=deployment_name(bundle.version, bundle.digest),
+            artifact="",
+            image=settings.get("image", ""),
+            instance=settings.get("instance", ""),
+            count=_count(settings.get("count", "1")),
+            bundle=bundle.name,
+            version=bundle.version,
+            digest=bundle.digest,
+        )
+        return Order(wanted, self.config.steps, self.config.keep_previous, self.deadline())
+
+    def judge(self, bundle: Bundle) -> Judge | None:
+        """Return the judge of a release of `bundle`, None if no requests are wanted."""
+        if not self.config.gates.requests:
+            return None
+        return Judge(self.target, probes(bundle, self.config.request), self.config.gates)
+
+    def deadline(self) -> Deadline:
+        """Return the moment the command has to be done."""
+        return Deadline.after(self.config.timeout)
+
+
+def connect(config: Config, say: Progress, *, live: bool) -> Session:
+    """Open the target of `config`.
+
+    Without `live` that is the emulated one, and what the file says of a real account is left out;
+    what flag or environment said for this run stays.
+
+    Raises
+    ------
+    ConfigError
+        If a live account misses a setting.
+    CredentialsError
+        If a live account knows nobody by our credentials.
+    """
+    cloud = registry.find(config.target)
+    if live and cloud.provision:
+        settings = dict(config.settings)
+        _demand(cloud, config)
+    else:
+        with say.step(f"open target {config.target}") as step:
+            settings = dict(emulated.enter(config.target, cloud, _own(cloud, config), config.state))
+            step.detail = "emulated" if cloud.provision else ""
+    target = Patient(registry.open_target(config.target, settings | {"state": str(config.state)}))
+    if live:
+        with say.step("check credentials") as step:
+            step.detail = target.identity()
+    return Session(replace(config, settings=settings), cloud, target, live, say)
+
+
+def _own(cloud: Cloud, config: Config) -> dict[str, str]:
+    """Return the settings without those that name something in a real account."""
+    return {
+        name: one.default if one.account and name not in config.explicit else config.settings[name]
+        for name, one in cloud.settings.items()
+    }
+
+
+def _demand(cloud: Cloud, config: Config) -> None:
+    missing = [name for name in cloud.required if not config.settings.get(name)]
+    if missing:
+        name = missing[0]
+        raise ConfigError(
+            f"{config.target}.{name} is not set: {cloud.settings[name].about}. Set it in the table "
+            f"[{config.target}] of release.toml, or as TRIDOCK_{config.target.upper()}_"
+            f"{name.upper()}"
+        )
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise ConfigError(f"count is {text!r}: a whole number from 1 on was expected")
+    return int(text)

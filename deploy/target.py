@@ -1,0 +1,210 @@
+"""The vocabulary: what a target is asked, and what it answers."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from inference.bundle import Bundle
+
+
+class State(enum.Enum):
+    """Where an endpoint or a deployment is in its life."""
+
+    CREATING = "creating"
+    READY = "ready"
+    UPDATING = "updating"
+    """Of an endpoint: a change is under way and the cloud would refuse another."""
+    FAILED = "failed"
+    DELETING = "deleting"
+
+
+@dataclass(frozen=True)
+class Release:
+    """What we want to run. Immutable; two equal releases are the same release.
+
+    Attributes
+    ----------
+    endpoint : str
+        Endpoint to join or create.
+    name : str
+        Deployment name, unique within the endpoint and made from the content: `deployment_name`.
+    artifact : str
+        URI that `Target.upload` returned.
+    image : str
+        Container image; empty where the target needs none.
+    instance : str
+        The cloud's own name of the machine size, e.g. ``"ml.m5.large"``.
+    count : int
+        Number of instances.
+    bundle, version, digest : str
+        The bundle's name, version and digest; the cloud keeps them as tags.
+    """
+
+    endpoint: str
+    name: str
+    artifact: str
+    image: str = ""
+    instance: str = ""
+    count: int = 1
+    bundle: str = ""
+    version: str = ""
+    digest: str = ""
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """What runs of a release: a SageMaker variant, a Vertex deployed model, an Azure deployment.
+
+    Attributes
+    ----------
+    name : str
+        Unique within its endpoint.
+    state : State
+        Never `State.UPDATING`.
+    reason : str
+        Why it failed, in the cloud's words; else empty.
+    bundle, version, digest : str
+        From the cloud's tags; empty for what was not deployed by us.
+    instance : str
+        The cloud's own name of the machine size.
+    count : int
+        Number of instances.
+    created : datetime or None
+        When the cloud made it, with a time zone: the order of releases. None if it does not say.
+    """
+
+    name: str
+    state: State
+    reason: str = ""
+    bundle: str = ""
+    version: str = ""
+    digest: str = ""
+    instance: str = ""
+    count: int = 1
+    created: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One address, the deployments behind it, and how they share its traffic.
+
+    Attributes
+    ----------
+    name : str
+        Endpoint name.
+    deployments : Mapping[str, Deployment]
+        By name, those still coming up or failed included.
+    traffic : Mapping[str, int]
+        Deployment name to whole percent, without the zeros; sums to 100, or is empty.
+    state : State
+        `State.UPDATING` while the cloud would refuse another change.
+    reason : str
+        Why the endpoint, or the last change to it, failed; else empty.
+    url : str
+        Where requests go, where that is an address.
+    """
+
+    name: str
+    deployments: Mapping[str, Deployment]
+    traffic: Mapping[str, int] = field(default_factory=dict)
+    state: State = State.READY
+    reason: str = ""
+    url: str = ""
+
+    @property
+    def settled(self) -> bool:
+        """Whether no change is under way: another may be asked for."""
+        return self.state in (State.READY, State.FAILED)
+
+
+class Target(Protocol):
+    """A place that can run releases.
+
+    Adapters translate and do no more: no waiting, no retrying, no deciding. Each verb makes its
+    calls, maps the answer to the records above and the failure to `deploy.errors`, and returns.
+    Each may be called again after it was cut short anywhere, and then ends in the same state.
+    ``tests/contract`` states what each must do.
+    """
+
+    @property
+    def name(self) -> str:
+        """What ``--target`` calls it."""
+        ...
+
+    @property
+    def limits(self) -> Mapping[str, str]:
+        """What this target cannot do, each with the reason."""
+        ...
+
+    def identity(self) -> str:
+        """Say who we are there, e.g. account and region; raise `CredentialsError` if nobody."""
+        ...
+
+    def endpoints(self) -> Sequence[str]:
+        """Name the endpoints that carry our tags, in order."""
+        ...
+
+    def upload(self, bundle: Bundle) -> str:
+        """Store the bundle under its digest and return its URI; storing it twice is one store."""
+        ...
+
+    def deploy(self, release: Release) -> None:
+        """Start running `release`. The first on an endpoint gets all traffic, later ones none.
+
+        The same release again is success; a `ConflictError` if its name runs other settings.
+        """
+        ...
+
+    def describe(self, endpoint: str) -> Endpoint:
+        """Return what is there now; raise `NotFoundError` if nothing is."""
+        ...
+
+    def set_traffic(self, endpoint: str, traffic: Mapping[str, int]) -> None:
+        """Split traffic among deployments, in whole percent that sum to 100."""
+        ...
+
+    def invoke(self, endpoint: str, body: bytes, *, deployment: str | None = None) -> bytes:
+        """Send one JSON request to the endpoint, or to one deployment behind it.
+
+        Raises `InvokeError` where the model server answers an error.
+        """
+        ...
+
+    def logs(self, endpoint: str, deployment: str, *, lines: int = 20) -> Sequence[str]:
+        """Return the last `lines` lines that the deployment's model server wrote, or none.
+
+        Also for a deployment that failed or is gone, as long as the cloud keeps them.
+        """
+        ...
+
+    def undeploy(self, endpoint: str, deployment: str) -> None:
+        """Stop one deployment, and remove what was stored for it alone. Absent is success.
+
+        A `ConflictError` if it has traffic.
+        """
+        ...
+
+    def delete(self, endpoint: str) -> None:
+        """Start removing the endpoint and all deployments behind it. Absent is success."""
+        ...
+
+    def purge(self, endpoint: str) -> None:
+        """Remove what outlives a deleted endpoint: models, configurations, unused bundles."""
+        ...
+
+    def snippets(self, endpoint: str, body: bytes) -> Mapping[str, str]:
+        """Return ready-to-paste calls that send `body`, by the name of the client."""
+        ...
+
+
+def deployment_name(version: str, digest: str) -> str:
+    """Name a deployment by its content: ``v<version>-<8 of the digest>`` in ``[a-z0-9-]``.
+
+    At most 32 characters, which is Azure's limit and the tightest of the three clouds.
+    """
+    plain = "".join(each if each.isascii() and each.isalnum() else "-" for each in version.lower())
+    return f"v{plain.strip('-')[:22].strip('-')}-{digest[:8]}"
