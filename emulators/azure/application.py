@@ -1,0 +1,93 @@
+"""From a socket to the part of Azure that a host name stands for (ASGI)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import uuid
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+from emulators.azure import faulty
+from emulators.azure.call import Answer, Call
+from emulators.azure.errors import AzureError
+from emulators.azure.front import Front
+from emulators.azure.site import Site
+
+log = logging.getLogger(__name__)
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+
+class Application:
+    """One ASGI application for all hosts of the emulated Azure."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            return
+        host, call = await _read(scope, receive)
+        fault = faulty.due(self._site, host, call)
+        if fault:
+            await faulty.suffer(fault, lambda: self._answer(host, call), send)
+            return
+        await write(send, await self._answer(host, call))
+
+    async def _answer(self, host: str, call: Call) -> Answer:
+        try:
+            pending = self._site.scoring(host, call)
+            if pending is not None:
+                return await pending
+            answer = await asyncio.to_thread(self._site.answer, host, call)
+        except AzureError as error:
+            answer = _refusal(error)
+        except Exception:
+            log.exception("%s %s", call.method, call.path)
+            answer = _refusal(AzureError(500, "InternalServerError", "See the emulator's log."))
+        if answer.status >= 400:
+            log.info("%s %s%s -> %d %s", call.method, host, call.path, answer.status, _text(answer))
+        return answer
+
+
+async def write(send: Send, answer: Answer) -> None:
+    """Send an answer with the headers that every answer of Azure has."""
+    body = answer.body()
+    headers = {"x-ms-request-id": str(uuid.uuid4()), "Content-Length": str(len(body))}
+    kind = answer.media_type()
+    headers |= {"Content-Type": kind} if kind else {}
+    headers |= answer.headers
+    pairs = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": answer.status, "headers": pairs})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _read(scope: Message, receive: Receive) -> tuple[str, Call]:
+    parts = []
+    more = True
+    while more:
+        message = await receive()
+        parts.append(message.get("body", b""))
+        more = message.get("more_body", False)
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    host = headers.get("host", "").lower()
+    query = dict(parse_qsl(scope["query_string"].decode(), keep_blank_values=True))
+    front = Front.of(host)
+    call = Call(scope["method"], scope["path"], query, headers, b"".join(parts), front)
+    return host.partition(":")[0], call
+
+
+def _refusal(error: AzureError) -> Answer:
+    content = error.as_json()
+    is_plain = isinstance(content.get("error"), str)
+    return Answer(error.status, content if is_plain else {"error": content}, error.headers)
+
+
+def _text(answer: Answer) -> str:
+    return json.dumps(answer.content) if isinstance(answer.content, dict) else ""

@@ -1,0 +1,172 @@
+"""Blobs on this machine's disk: containers of named bytes with metadata."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import threading
+import time
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Blob:
+    """One blob.
+
+    Attributes
+    ----------
+    name : str
+        With slashes.
+    path : Path
+        File that holds its bytes; a new one for every version, so that readers are not disturbed.
+    size : int
+        Bytes.
+    media_type : str
+        Content type as the client set it.
+    metadata : Mapping[str, str]
+        The client's own pairs.
+    modified : float
+        Seconds since the epoch.
+    etag : str
+        Changes with every write.
+    """
+
+    name: str
+    path: Path
+    size: int
+    media_type: str = "application/octet-stream"
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    modified: float = field(default_factory=time.time)
+    etag: str = field(default_factory=lambda: f'"0x{uuid.uuid4().hex[:15].upper()}"')
+
+
+class Blobs:
+    """The containers of one storage account.
+
+    Parameters
+    ----------
+    folder : Path
+        Emptied at start.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._containers: dict[str, dict[str, Blob]] = {}
+        self._blocks: dict[tuple[str, str], dict[str, bytes]] = {}
+        self._lock = threading.RLock()
+        self.clear()
+
+    def create(self, container: str) -> bool:
+        """Make a container; False if it stands already."""
+        with self._lock:
+            if container in self._containers:
+                return False
+            self._containers[container] = {}
+        (self._folder / container).mkdir(parents=True, exist_ok=True)
+        return True
+
+    def remove(self, container: str) -> None:
+        """Remove a container and its blobs."""
+        with self._lock:
+            self._containers.pop(container, None)
+        shutil.rmtree(self._folder / container, ignore_errors=True)
+
+    def containers(self) -> list[str]:
+        """Return the names of the containers."""
+        with self._lock:
+            return sorted(self._containers)
+
+    def has(self, container: str) -> bool:
+        """Tell whether a container stands."""
+        with self._lock:
+            return container in self._containers
+
+    def write(self, container: str, name: str, parts: Iterable[bytes], **about: str) -> Blob:
+        """Keep a blob, in the place of an older one.
+
+        Parameters
+        ----------
+        parts : Iterable of bytes
+            Its content, in order.
+        about : str
+            ``media_type``, and metadata by name.
+        """
+        media_type = about.pop("media_type", "application/octet-stream")
+        stem = hashlib.sha256(name.encode()).hexdigest()[:24]
+        path = self._folder / container / f"{stem}-{uuid.uuid4().hex[:8]}"
+        with path.open("wb") as file:
+            for part in parts:
+                file.write(part)
+        return self.put(container, Blob(name, path, path.stat().st_size, media_type, about))
+
+    def put(self, container: str, blob: Blob) -> Blob:
+        """Keep a blob whose bytes are on disk."""
+        with self._lock:
+            before = self._containers[container].get(blob.name)
+            self._containers[container][blob.name] = blob
+        if before and before.path != blob.path:
+            before.path.unlink(missing_ok=True)
+        return blob
+
+    def append(self, container: str, name: str, data: bytes) -> None:
+        """Add bytes to the end of a blob, made if it is not there."""
+        with self._lock:
+            before = self.get(container, name)
+            parts = [before.path.read_bytes(), data] if before else [data]
+            self.write(container, name, parts)
+
+    def get(self, container: str, name: str) -> Blob | None:
+        """Return a blob, if it stands."""
+        with self._lock:
+            return self._containers.get(container, {}).get(name)
+
+    def delete(self, container: str, name: str) -> bool:
+        """Remove a blob; False if there was none."""
+        with self._lock:
+            found = self._containers.get(container, {}).pop(name, None)
+        if found:
+            found.path.unlink(missing_ok=True)
+        return found is not None
+
+    def list(self, container: str, prefix: str = "") -> list[Blob]:
+        """Return the blobs whose names start with `prefix`, by name."""
+        with self._lock:
+            found = [b for b in self._containers[container].values() if b.name.startswith(prefix)]
+        return sorted(found, key=lambda blob: blob.name)
+
+    def stage(self, container: str, name: str, block: str, data: bytes) -> None:
+        """Keep one block of a blob until the list of blocks is put."""
+        with self._lock:
+            self._blocks.setdefault((container, name), {})[block] = data
+
+    def blocks(self, container: str, name: str) -> dict[str, bytes]:
+        """Return and forget the staged blocks of a blob."""
+        with self._lock:
+            return self._blocks.pop((container, name), {})
+
+    def export(self, container: str, prefix: str, to: Path) -> Path:
+        """Copy a blob, or all below a path, to a directory; return what mirrors `prefix`."""
+        clean = prefix.strip("/")
+        root = to / Path(clean).name if clean else to
+        to.mkdir(parents=True, exist_ok=True)
+        for blob in self.list(container, clean):
+            rest = blob.name[len(clean) :]
+            if rest and clean and not rest.startswith("/"):
+                continue
+            out = (root / rest.strip("/") if rest else root).resolve()
+            if not out.is_relative_to(to.resolve()):
+                raise ValueError(f"blob {blob.name!r} leaves the directory")
+            out.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(blob.path, out)
+        return root
+
+    def clear(self) -> None:
+        """Remove everything."""
+        with self._lock:
+            self._containers.clear()
+            self._blocks.clear()
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.mkdir(parents=True)

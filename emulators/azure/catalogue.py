@@ -1,0 +1,63 @@
+"""Every resource type that is emulated, by its name."""
+
+from __future__ import annotations
+
+from emulators.azure.assets import MODELS, Containers, Versions
+from emulators.azure.call import Answer, Call
+from emulators.azure.cloud import Cloud
+from emulators.azure.deployments import OnlineDeployments
+from emulators.azure.endpoints import OnlineEndpoints
+from emulators.azure.errors import not_emulated
+from emulators.azure.group import Groups
+from emulators.azure.kind import Kind
+from emulators.azure.rollout import Rollout
+from emulators.azure.workspace import Datastores, Workspaces
+
+WORKSPACES = "microsoft.machinelearningservices/workspaces"
+
+#: Types that a deployer's surroundings are made of: kept, and nothing more.
+KEPT = (
+    "microsoft.authorization/roleassignments",
+    "microsoft.containerregistry/registries",
+    "microsoft.insights/autoscalesettings",
+    "microsoft.insights/components",
+    "microsoft.insights/metricalerts",
+    "microsoft.keyvault/vaults",
+    "microsoft.managedidentity/userassignedidentities",
+    "microsoft.operationalinsights/workspaces",
+    "microsoft.storage/storageaccounts",
+    f"{WORKSPACES}/computes",
+)
+
+
+class Catalogue:
+    """The emulated types and what answers for them.
+
+    Attributes
+    ----------
+    kinds : dict of str to Kind
+        By full type name in lower case.
+    groups : Groups
+        Resource groups.
+    """
+
+    def __init__(self, cloud: Cloud) -> None:
+        self.kinds: dict[str, Kind] = {name: Kind(cloud) for name in KEPT}
+        self.groups = Groups(cloud, self.kinds)
+        workspaces = Workspaces(cloud, self.groups)
+        self.kinds[WORKSPACES] = workspaces
+        self._add("datastores", Datastores(cloud, workspaces))
+        for name in MODELS:
+            self._add(name, Containers(cloud))
+            self._add(f"{name}/versions", Versions(cloud, workspaces, name))
+        rollout = Rollout(cloud)
+        endpoints = OnlineEndpoints(cloud, workspaces, rollout)
+        self._add("onlineendpoints", endpoints)
+        self._add("onlineendpoints/deployments", OnlineDeployments(cloud, endpoints, rollout))
+
+    def batch_jobs(self, call: Call) -> Answer:
+        """Answer the address of a batch endpoint."""
+        raise not_emulated(call.path)
+
+    def _add(self, name: str, kind: Kind) -> None:
+        self.kinds[f"{WORKSPACES}/{name}"] = kind

@@ -1,0 +1,82 @@
+"""Everything one emulated Azure is made of, in one record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from emulators.azure.blobs import Blobs
+from emulators.azure.entra import Entra
+from emulators.azure.operation import Operations
+from emulators.azure.pool import Pools
+from emulators.azure.resource import Store
+from emulators.clock import Clock
+from emulators.faults import Faults
+from emulators.fleet import RUNNERS, Fleet
+from emulators.place import Place
+
+#: Container of the workspaces' default datastore.
+CONTAINER = "azureml-blobstore-1"
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """The parts that answers are made from.
+
+    Attributes
+    ----------
+    place : Place
+        Folder and settings.
+    clock : Clock
+        The service's time.
+    store : Store
+        Resources.
+    operations : Operations
+        Work under way.
+    entra : Entra
+        Tokens.
+    blobs : Blobs
+        The storage account.
+    fleet : Fleet
+        Model servers.
+    pools : Pools
+        Which model servers answer for which deployment.
+    faults : Faults
+        What goes wrong on request.
+    """
+
+    place: Place
+    clock: Clock
+    store: Store
+    operations: Operations
+    entra: Entra
+    blobs: Blobs
+    fleet: Fleet
+    pools: Pools
+    faults: Faults = field(default_factory=Faults)
+
+    @classmethod
+    def at(cls, place: Place) -> Cloud:
+        """Make an empty cloud whose state stands at `place`."""
+        clock = Clock(place.speed)
+        cloud = cls(
+            place=place,
+            clock=clock,
+            store=Store(),
+            operations=Operations(clock),
+            entra=Entra(),
+            blobs=Blobs(place.folder / "blobs"),
+            fleet=Fleet(place.servers, RUNNERS[place.runner]()),
+            pools=Pools(),
+        )
+        cloud.blobs.create(CONTAINER)
+        return cloud
+
+    def reset(self) -> None:
+        """Forget everything and end all model servers."""
+        self.store.clear()
+        self.operations.clear()
+        self.pools.clear()
+        self.faults.plan(())
+        self.fleet.stop_all()
+        self.blobs.clear()
+        self.blobs.create(CONTAINER)

@@ -1,0 +1,118 @@
+"""From a deployment's wishes to model servers that answer, without a gap between old and new."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from emulators.azure.assets import Location
+from emulators.azure.cloud import Cloud
+from emulators.azure.errors import AzureError
+from emulators.azure.pool import Pool
+from emulators.azure.resource import Resource, ResourceId
+from emulators.azure.specification import TIMEOUT_LIMIT, Specification
+from emulators.fleet import Container, Server, UnhealthyError
+
+#: Where the service's troubleshooting page speaks of a container that does not come up.
+ADVICE = "See https://aka.ms/oe-tsg#error-resourcenotready"
+
+
+class Rollout:
+    """Starts, replaces and ends the servers of deployments."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+        self._logs: dict[str, Path] = {}
+
+    def roll(self, made: Resource, wanted: Specification, before: Resource | None) -> None:
+        """Bring up what `made` asks for and let it answer; what answered before ends after it.
+
+        Raises
+        ------
+        AzureError
+            If a container does not come up; what answered before still does.
+        """
+        standing = self._cloud.pools.get(made.id.key)
+        if standing and before and _is_resized(made, before):
+            self._resize(made.id, standing, wanted)
+            return
+        servers = self._start(made.id, wanted, wanted.instances)
+        self._cloud.pools.put(made.id.key, Pool(tuple(servers), wanted.routes, wanted.limits))
+        if standing:
+            self._retire(standing, standing.servers)
+
+    def end(self, identifier: ResourceId) -> None:
+        """End the servers of a deployment."""
+        self._logs.pop(identifier.key, None)
+        pool = self._cloud.pools.pop(identifier.key)
+        if pool:
+            self._retire(pool, pool.servers)
+
+    def log(self, identifier: ResourceId, *, initializer: bool = False) -> str:
+        """Return what a deployment's newest container, or its initializer, wrote."""
+        folder = self._logs.get(identifier.key)
+        file = folder / ("initializer.log" if initializer else "server.log") if folder else None
+        return file.read_text(errors="replace") if file and file.exists() else ""
+
+    def _resize(self, identifier: ResourceId, pool: Pool, wanted: Specification) -> None:
+        kept, surplus = pool.servers[: wanted.instances], pool.servers[wanted.instances :]
+        more = self._start(identifier, wanted, wanted.instances - len(kept))
+        self._cloud.pools.put(identifier.key, Pool((*kept, *more), wanted.routes, wanted.limits))
+        self._retire(pool, surplus)
+
+    def _start(self, identifier: ResourceId, wanted: Specification, count: int) -> list[Server]:
+        servers: list[Server] = []
+        try:
+            for _ in range(count):
+                folder = self._cloud.fleet.folder()
+                self._logs[identifier.key] = folder
+                container = self._container(wanted, folder)
+                servers.append(self._cloud.fleet.start(container, folder))
+            for server in servers:
+                self._cloud.fleet.wait(
+                    server, wanted.routes.readiness, timeout=wanted.probe.patience
+                )
+        except UnhealthyError as error:
+            self._stop(servers)
+            message = f"User container has crashed or terminated: {error} {ADVICE}"
+            raise AzureError(400, "ResourceNotReady", message) from error
+        return servers
+
+    def _container(self, wanted: Specification, folder: Path) -> Container:
+        """Lay out the files as the service mounts them and name them to the container."""
+        variables = dict(wanted.variables)
+        lines = []
+        if wanted.model:
+            name, version = wanted.model.id.parent.name, wanted.model.id.name
+            to = folder / "azureml-models" / name / version
+            place = Location.of(wanted.model.properties["modelUri"])
+            self._cloud.blobs.export(place.container, place.path, to)
+            variables["AZUREML_MODEL_DIR"] = str(to)
+            lines.append(f"Model {name}:{version} is at {to}")
+        if wanted.code:
+            place = Location.of(wanted.code.properties["codeUri"])
+            code = self._cloud.blobs.export(place.container, place.path, folder / "code")
+            variables |= {"AML_APP_ROOT": str(code), "AZUREML_ENTRY_SCRIPT": wanted.script}
+            lines.append(f"Code is at {code}")
+        (folder / "initializer.log").write_text("\n".join((*lines, "Done.")) + "\n")
+        return Container(wanted.image, None, variables, health=wanted.routes.readiness)
+
+    def _retire(self, pool: Pool, servers: Sequence[Server]) -> None:
+        """End servers of a pool that gets no new requests, after those it has."""
+        deadline = time.monotonic() + TIMEOUT_LIMIT
+        while not pool.is_idle and time.monotonic() < deadline:
+            time.sleep(0.02)
+        self._stop(servers)
+
+    def _stop(self, servers: Sequence[Server]) -> None:
+        for server in servers:
+            self._cloud.fleet.stop(server)
+
+
+def _is_resized(made: Resource, before: Resource) -> bool:
+    """Tell whether only the number of instances or the request settings changed."""
+    same = ("model", "environmentId", "codeConfiguration", "environmentVariables", "instanceType")
+    return before.state == "Succeeded" and all(
+        made.properties.get(name) == before.properties.get(name) for name in same
+    )

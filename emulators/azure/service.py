@@ -1,0 +1,159 @@
+"""The emulated Azure as a running service: its ports, its proxy, its end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import socket
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import uvicorn
+
+from emulators.azure.application import Application
+from emulators.azure.cloud import Cloud
+from emulators.azure.entra import CLIENT, CLIENT_SECRET, IDENTITY_HEADER, TENANT
+from emulators.azure.front import HOSTS, REGION
+from emulators.azure.site import Site
+from emulators.certificates import Authority
+from emulators.place import Place, Ready
+from emulators.proxy import Proxy, Route
+
+#: Names of what clients that ask their environment are told.
+SUBSCRIPTION = "33333333-3333-3333-3333-333333333333"
+GROUP = "tridock"
+WORKSPACE = "tridock"
+
+#: Ports taken if they are free.
+PREFERRED = {"http": 8450, "tls": 8443, "proxy": 8451}
+
+#: Seconds that requests under way get when the emulator ends.
+GRACE = 5
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Where the emulator listens on the loopback.
+
+    Attributes
+    ----------
+    http : int
+        What the proxy leads to; TLS ends there.
+    tls : int
+        For clients led by ``ARM_CLOUD_METADATA_URL``.
+    proxy : int
+        The CONNECT proxy.
+    """
+
+    http: int
+    tls: int
+    proxy: int
+
+
+def serve(place: Place, ready: Ready) -> None:
+    """Be the emulated Azure until SIGTERM or SIGINT."""
+    asyncio.run(_serve(place, ready))
+
+
+def environment(ports: Ports, authority: Authority) -> dict[str, str]:
+    """Return the variables that lead unmodified clients here, and nowhere else."""
+    proxy = f"http://127.0.0.1:{ports.proxy}"
+    local = f"https://localhost:{ports.tls}"
+    nowhere = "localhost,127.0.0.1"
+    variables = dict.fromkeys(("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"), proxy)
+    variables |= {"NO_PROXY": nowhere, "no_proxy": nowhere}
+    trusted = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE")
+    variables |= {name: str(authority.bundle) for name in trusted[:3]}
+    return variables | {
+        "AZURE_TENANT_ID": TENANT,
+        "AZURE_CLIENT_ID": CLIENT,
+        "AZURE_CLIENT_SECRET": CLIENT_SECRET,
+        "AZURE_SUBSCRIPTION_ID": SUBSCRIPTION,
+        "AZURE_RESOURCE_GROUP": GROUP,
+        "AZURE_WORKSPACE": WORKSPACE,
+        "AZURE_REGION": REGION,
+        "IDENTITY_ENDPOINT": f"{local}/msi/token",
+        "IDENTITY_HEADER": IDENTITY_HEADER,
+        "TRIDOCK_AZURE_LOCAL": local,
+    }
+
+
+async def _serve(place: Place, ready: Ready) -> None:
+    cloud = Cloud.at(place)
+    site = Site(cloud)
+    authority = Authority.at(place.folder / "authority")
+    plain, secure = _listen(place, "http"), _listen(place, "tls")
+    proxy = Proxy([Route(host, plain.getsockname()[1]) for host in HOSTS], authority)
+    proxy.start(_remembered(place).get("proxy", PREFERRED["proxy"]))
+    ports = Ports(plain.getsockname()[1], secure.getsockname()[1], proxy.port)
+    _remember(place, {"http": ports.http, "tls": ports.tls, "proxy": ports.proxy})
+    servers = [_server(site), _server(site, authority)]
+    tasks = [
+        asyncio.create_task(server.serve(sockets=[listener]))
+        for server, listener in zip(servers, (plain, secure), strict=True)
+    ]
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    while not all(server.started for server in servers):
+        await asyncio.sleep(0.01)
+    ready(environment(ports, authority))
+    await stopping.wait()
+    cloud.clock.stop()
+    for server in servers:
+        server.should_exit = True
+    await asyncio.gather(*tasks)
+    await site.close()
+    proxy.stop()
+    cloud.fleet.stop_all()
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves signals to us: two share one process."""
+
+    def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
+        """Capture none."""
+        return nullcontext()
+
+
+def _server(site: Site, authority: Authority | None = None) -> uvicorn.Server:
+    config = uvicorn.Config(
+        Application(site),
+        log_level="warning",
+        lifespan="off",
+        server_header=False,
+        timeout_graceful_shutdown=GRACE,
+        timeout_keep_alive=75,
+    )
+    config.load()
+    if authority:
+        config.ssl = authority.context("localhost")
+    return _Server(config)
+
+
+def _listen(place: Place, name: str) -> socket.socket:
+    """Listen on the port used last time, else on the preferred one, else on a free one."""
+    for port in (_remembered(place).get(name, PREFERRED[name]), 0):
+        listener = socket.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", port))
+        except OSError:
+            listener.close()
+            continue
+        return listener
+    raise OSError("no free port on the loopback")
+
+
+def _remembered(place: Place) -> dict[str, int]:
+    try:
+        found: dict[str, int] = json.loads((place.folder / "ports.json").read_text())
+    except (OSError, ValueError):
+        return {}
+    return found
+
+
+def _remember(place: Place, ports: Mapping[str, int]) -> None:
+    (place.folder / "ports.json").write_text(json.dumps(dict(ports)))

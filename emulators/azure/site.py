@@ -1,0 +1,144 @@
+"""Which part of Azure answers for which host, and the emulator's own control."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import Any
+
+from emulators.azure.arm import Arm
+from emulators.azure.call import Answer, Call
+from emulators.azure.catalogue import Catalogue
+from emulators.azure.cloud import Cloud
+from emulators.azure.errors import invalid, missing
+from emulators.azure.front import (
+    ACCOUNT,
+    API_SUFFIX,
+    BLOB_SUFFIX,
+    LOGIN_HOSTS,
+    MANAGEMENT,
+    SCORING_SUFFIX,
+)
+from emulators.azure.history import History
+from emulators.azure.scoring import Scoring
+from emulators.azure.storage import Storage
+from emulators.faults import Fault, FaultKind
+
+LOCAL = ("localhost", "127.0.0.1")
+
+
+class Site:
+    """The emulated Azure as requests meet it.
+
+    Parameters
+    ----------
+    cloud : Cloud
+        What stands.
+    """
+
+    def __init__(self, cloud: Cloud) -> None:
+        self.cloud = cloud
+        self.catalogue = Catalogue(cloud)
+        self._arm = Arm(cloud, self.catalogue.groups, self.catalogue.kinds)
+        self._storage = Storage(cloud.blobs, cloud.entra)
+        self._history = History(cloud)
+        self._scoring = Scoring(cloud)
+
+    def scoring(self, host: str, call: Call) -> Awaitable[Answer] | None:
+        """Return the answer to come of a model, or None if `call` is for none."""
+        if host.endswith(SCORING_SUFFIX):
+            return self._scoring.answer(call, host.removesuffix(SCORING_SUFFIX), call.path)
+        if host in LOCAL and call.path.startswith("/_endpoints/"):
+            name, _, rest = call.path.removeprefix("/_endpoints/").partition("/")
+            return self._scoring.answer(call, name, f"/{rest}")
+        return None
+
+    def answer(self, host: str, call: Call) -> Answer:
+        """Answer one request that no model answers."""
+        if host in LOGIN_HOSTS:
+            return self.cloud.entra.answer(call)
+        if host == MANAGEMENT:
+            return self._arm.answer(call)
+        if host.endswith(BLOB_SUFFIX):
+            return self._storage.answer(call)
+        if host.endswith(API_SUFFIX):
+            return self._api(call)
+        if host in LOCAL:
+            return self._local(call)
+        raise missing(f"https://{host}{call.path}")
+
+    async def close(self) -> None:
+        """Close what is open."""
+        await self._scoring.close()
+
+    def _api(self, call: Call) -> Answer:
+        if "/batchEndpoints/" in call.path:
+            return self.catalogue.batch_jobs(call)
+        return self._history.answer(call)
+
+    def _local(self, call: Call) -> Answer:
+        """Answer a caller that was led here by the cloud's metadata: hosts become paths."""
+        first = call.path.strip("/").split("/")[0]
+        if first == "_emulator":
+            return self._control(call)
+        if first == "metadata":
+            return Answer(200, [_metadata(call)])
+        if first == "msi":
+            return self.cloud.entra.identity(call)
+        if first == "_storage":
+            rest = call.path.removeprefix(f"/_storage/{ACCOUNT}")
+            return self._storage.answer(_at(call, rest))
+        if first in ("discovery", "history", "mferp"):
+            return self._api(call)
+        if first.lower() in ("subscriptions", "tenants", "providers"):
+            is_job = "/batchEndpoints/" in call.path and call.path.endswith("/jobs")
+            return self._api(call) if is_job else self._arm.answer(call)
+        return self.cloud.entra.answer(call)
+
+    def _control(self, call: Call) -> Answer:
+        verb = call.path.removeprefix("/_emulator/")
+        if (call.method, verb) == ("POST", "reset"):
+            self.cloud.reset()
+            self.catalogue.groups.clear()
+            return Answer(204)
+        if (call.method, verb) == ("PUT", "faults"):
+            self.cloud.faults.plan(_plan(call.json()))
+            return Answer(204)
+        if (call.method, verb) == ("GET", "servers"):
+            return Answer(200, self._servers())
+        raise missing(call.path)
+
+    def _servers(self) -> dict[str, Any]:
+        pools = self.cloud.pools.all()
+        found = {key: [server.url for server in pool.servers] for key, pool in pools.items()}
+        return {"servers": found}
+
+
+def _plan(body: dict[str, Any]) -> tuple[Fault, ...]:
+    try:
+        return tuple(
+            Fault(**{**one, "kind": FaultKind(one["kind"])}) for one in body.get("faults", ())
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise invalid(f"a fault has an operation, a kind and nth or share: {error}") from error
+
+
+def _at(call: Call, path: str) -> Call:
+    from dataclasses import replace
+
+    return replace(call, path=path)
+
+
+def _metadata(call: Call) -> dict[str, Any]:
+    """Describe this cloud as ``ARM_CLOUD_METADATA_URL`` does ("Get cloud metadata endpoints")."""
+    root = call.front.management
+    return {
+        "name": "Tridock",
+        "portal": "https://portal.azure.local",
+        "resourceManager": f"{root}/",
+        "authentication": {
+            "loginEndpoint": call.front.login,
+            "audiences": [root],
+            "tenant": "common",
+        },
+        "suffixes": {"storage": "core.local"},
+    }

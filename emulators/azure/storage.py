@@ -1,0 +1,234 @@
+"""The part of the Blob service that Azure ML, its SDK and azure-storage-blob use.
+
+Source: Azure Storage, "Blob service REST API".
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from email.utils import formatdate
+from http import HTTPStatus
+from xml.etree import ElementTree
+from xml.sax.saxutils import escape
+
+from emulators.azure import signature
+from emulators.azure.blobs import Blob, Blobs
+from emulators.azure.call import Answer, Call
+from emulators.azure.entra import Entra
+from emulators.azure.errors import AzureError
+
+XML = "application/xml"
+PAGE = 5000
+META = "x-ms-meta-"
+
+
+@dataclass(frozen=True)
+class Place:
+    """What a request is about: a container, or a blob in it if `name` is not empty."""
+
+    container: str
+    name: str
+
+
+class Storage:
+    """Answers requests to one storage account."""
+
+    def __init__(self, blobs: Blobs, entra: Entra) -> None:
+        self._blobs = blobs
+        self._entra = entra
+        self._container_verbs: dict[tuple[str, str], Callable[[Call, Place], Answer]] = {
+            ("PUT", ""): self._create,
+            ("GET", "list"): self._list,
+            ("GET", ""): self._about_container,
+            ("HEAD", ""): self._about_container,
+            ("DELETE", ""): self._remove,
+        }
+        self._blob_verbs: dict[tuple[str, str], Callable[[Call, Place], Answer]] = {
+            ("PUT", ""): self._put,
+            ("PUT", "block"): self._stage,
+            ("PUT", "blocklist"): self._commit,
+            ("PUT", "metadata"): self._put_metadata,
+            ("GET", ""): self._get,
+            ("HEAD", ""): self._head,
+            ("DELETE", ""): self._delete,
+        }
+
+    def answer(self, call: Call) -> Answer:
+        """Answer one request; `call.path` starts with the container."""
+        try:
+            signature.check(call, self._entra)
+            container, _, name = call.path.strip("/").partition("/")
+            return self._verb(call, name)(call, Place(container, name))
+        except AzureError as error:
+            return _refusal(error)
+
+    def _verb(self, call: Call, name: str) -> Callable[[Call, Place], Answer]:
+        verbs = self._blob_verbs if name else self._container_verbs
+        comp = call.query.get("comp", "")
+        found = verbs.get((call.method, comp))
+        if found is None:
+            raise AzureError(501, "NotImplemented", f"{call.method} comp={comp} is not emulated.")
+        return found
+
+    def _create(self, call: Call, place: Place) -> Answer:
+        if not 3 <= len(place.container) <= 63:
+            raise AzureError(400, "InvalidResourceName", f"'{place.container}' is no valid name.")
+        if not self._blobs.create(place.container):
+            raise AzureError(409, "ContainerAlreadyExists", "The container already exists.")
+        return Answer(201, None, _stamp())
+
+    def _about_container(self, call: Call, place: Place) -> Answer:
+        self._need(place)
+        return Answer(200, None, _stamp())
+
+    def _remove(self, call: Call, place: Place) -> Answer:
+        self._need(place)
+        self._blobs.remove(place.container)
+        return Answer(202)
+
+    def _list(self, call: Call, place: Place) -> Answer:
+        self._need(place)
+        prefix, delimiter = call.query.get("prefix", ""), call.query.get("delimiter", "")
+        limit = min(int(call.query.get("maxresults") or PAGE), PAGE)
+        with_metadata = "metadata" in call.query.get("include", "")
+        entries: dict[str, str] = {}
+        following = ""
+        for blob in self._blobs.list(place.container, prefix):
+            if blob.name < call.query.get("marker", ""):
+                continue
+            head, found, _ = blob.name[len(prefix) :].partition(delimiter or "\0")
+            name = prefix + head + delimiter if delimiter and found else blob.name
+            if name not in entries and len(entries) == limit:
+                following = blob.name
+                break
+            is_folder = name != blob.name
+            entries[name] = _folder(name) if is_folder else _entry(blob, with_metadata)
+        blobs = f"<Prefix>{escape(prefix)}</Prefix><Blobs>{''.join(entries.values())}</Blobs>"
+        return _xml(f"{blobs}<NextMarker>{escape(following)}</NextMarker>", place.container)
+
+    def _put(self, call: Call, place: Place) -> Answer:
+        self._need(place)
+        if call.headers.get("if-none-match") == "*" and self._blobs.get(*_key(place)):
+            raise AzureError(409, "BlobAlreadyExists", "The specified blob already exists.")
+        return self._written(call, place, [call.body])
+
+    def _stage(self, call: Call, place: Place) -> Answer:
+        self._need(place)
+        self._blobs.stage(*_key(place), call.query["blockid"], call.body)
+        return Answer(201)
+
+    def _commit(self, call: Call, place: Place) -> Answer:
+        self._need(place)
+        staged = self._blobs.blocks(*_key(place))
+        # The list comes from a client on this machine; entities would only hurt its own emulator.
+        names = [entry.text or "" for entry in ElementTree.fromstring(call.body)]  # noqa: S314
+        if set(names) - set(staged):
+            raise AzureError(400, "InvalidBlockList", "The specified block list is invalid.")
+        return self._written(call, place, [staged[name] for name in names])
+
+    def _written(self, call: Call, place: Place, parts: list[bytes]) -> Answer:
+        kind = call.headers.get("x-ms-blob-content-type") or "application/octet-stream"
+        blob = self._blobs.write(*_key(place), parts)
+        blob = self._blobs.put(
+            place.container, replace(blob, media_type=kind, metadata=_metadata(call))
+        )
+        return Answer(201, None, _headers(blob))
+
+    def _put_metadata(self, call: Call, place: Place) -> Answer:
+        blob = self._find(place)
+        self._blobs.put(place.container, replace(blob, metadata=_metadata(call)))
+        return Answer(200, None, _headers(blob))
+
+    def _get(self, call: Call, place: Place) -> Answer:
+        blob = self._find(place)
+        wanted = call.headers.get("x-ms-range") or call.headers.get("range")
+        if not wanted:
+            return Answer(200, blob.path.read_bytes(), _headers(blob))
+        first, _, last = wanted.removeprefix("bytes=").partition("-")
+        start, end = int(first), min(int(last or blob.size), blob.size - 1)
+        if start >= blob.size:
+            raise AzureError(416, "InvalidRange", "The range specified is invalid.")
+        with blob.path.open("rb") as file:
+            file.seek(start)
+            part = file.read(end - start + 1)
+        span = {"Content-Range": f"bytes {start}-{end}/{blob.size}"}
+        return Answer(206, part, _headers(blob) | span)
+
+    def _head(self, call: Call, place: Place) -> Answer:
+        blob = self._find(place)
+        return Answer(200, None, _headers(blob) | {"Content-Length": str(blob.size)})
+
+    def _delete(self, call: Call, place: Place) -> Answer:
+        self._find(place)
+        self._blobs.delete(*_key(place))
+        return Answer(202)
+
+    def _need(self, place: Place) -> None:
+        if not self._blobs.has(place.container):
+            raise AzureError(404, "ContainerNotFound", "The specified container does not exist.")
+
+    def _find(self, place: Place) -> Blob:
+        self._need(place)
+        blob = self._blobs.get(*_key(place))
+        if blob is None:
+            raise AzureError(404, "BlobNotFound", "The specified blob does not exist.")
+        return blob
+
+
+def _key(place: Place) -> tuple[str, str]:
+    return place.container, place.name
+
+
+def _metadata(call: Call) -> dict[str, str]:
+    found = {name: value for name, value in call.headers.items() if name.startswith(META)}
+    return {name.removeprefix(META): value for name, value in found.items()}
+
+
+def _stamp() -> dict[str, str]:
+    return {"ETag": f'"0x{uuid.uuid4().hex[:15]}"', "Last-Modified": formatdate(usegmt=True)}
+
+
+def _headers(blob: Blob) -> dict[str, str]:
+    return {
+        "ETag": blob.etag,
+        "Last-Modified": formatdate(blob.modified, usegmt=True),
+        "Content-Type": blob.media_type,
+        "Accept-Ranges": "bytes",
+        "x-ms-blob-type": "BlockBlob",
+        "x-ms-version": signature.VERSION,
+        **{META + name: value for name, value in blob.metadata.items()},
+    }
+
+
+def _entry(blob: Blob, with_metadata: bool) -> str:
+    pairs = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in blob.metadata.items())
+    facts = {
+        "Last-Modified": formatdate(blob.modified, usegmt=True),
+        "Etag": blob.etag.strip('"'),
+        "Content-Length": str(blob.size),
+        "Content-Type": blob.media_type,
+        "BlobType": "BlockBlob",
+    }
+    properties = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in facts.items())
+    metadata = f"<Metadata>{pairs}</Metadata>" if with_metadata else ""
+    name = escape(blob.name)
+    return f"<Blob><Name>{name}</Name><Properties>{properties}</Properties>{metadata}</Blob>"
+
+
+def _folder(name: str) -> str:
+    return f"<BlobPrefix><Name>{escape(name)}</Name></BlobPrefix>"
+
+
+def _xml(inner: str, container: str) -> Answer:
+    head = '<?xml version="1.0" encoding="utf-8"?>'
+    text = f'{head}<EnumerationResults ContainerName="{container}">{inner}</EnumerationResults>'
+    return Answer(200, text.encode(), {"Content-Type": XML})
+
+
+def _refusal(error: AzureError) -> Answer:
+    phrase = escape(error.message or HTTPStatus(error.status).phrase)
+    text = f"<Error><Code>{error.code}</Code><Message>{phrase}</Message></Error>"
+    headers = {"Content-Type": XML, "x-ms-error-code": error.code, **error.headers}
+    return Answer(error.status, f'<?xml version="1.0"?>{text}'.encode(), headers)
