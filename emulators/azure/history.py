@@ -41,5 +41,4 @@ class History:
         metadata = {"runId": name, "status": status, "outputs": {"score": output}}
         return {
             "runMetadata": metadata | {"runType": "azureml.PipelineRun"},
-            "container": CONTAINER,
         }
