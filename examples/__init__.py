@@ -1,0 +1,1 @@
+"""MODELS A NEWCOMER RECOGNISES, from data to bundle, and how clients ask them."""

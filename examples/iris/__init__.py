@@ -1,0 +1,1 @@
+"""Three species of iris, told apart by four lengths: the field's hello world."""

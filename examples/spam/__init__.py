@@ -1,0 +1,1 @@
+"""Is a message spam? Text in, a word out, on messages written for this example."""

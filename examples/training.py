@@ -1,0 +1,76 @@
+"""What the examples' `train.py` share: their options, and the line they end with."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from inference.bundle import Bundle
+from inference.packaging import About, package
+from inference.sample import fingerprint
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A fitted model, what it was fitted on, and how well it does on what was held out.
+
+    Attributes
+    ----------
+    model : estimator
+        The fitted pipeline.
+    rows : array, DataFrame or list of str
+        Training rows.
+    target : sequence
+        Their classes.
+    metrics : Mapping[str, float]
+        Held-out measures.
+    features : sequence of str or None
+        Names of an array's columns.
+    """
+
+    model: Any
+    rows: Any
+    target: Any
+    metrics: Mapping[str, float]
+    features: Sequence[str] | None = None
+
+
+def options(name: str, arguments: list[str] | None, *, C: float) -> argparse.Namespace:
+    """Read the options every example has.
+
+    Parameters
+    ----------
+    name : str
+        The example.
+    arguments : list of str or None
+        The command line's words.
+    C : float
+        Default inverse strength of the model's regularisation, above 0; another gives another
+        model, for a version 2.
+    """
+    parser = argparse.ArgumentParser(prog=f"python -m examples.{name}.train")
+    out = Path("build") / name / "bundle"
+    parser.add_argument("--out", "--to", type=Path, default=out, metavar="DIR", help="the bundle")
+    parser.add_argument("--version", default="1", help="its version (default %(default)s)")
+    parser.add_argument(
+        "--C", type=float, default=C, help="inverse regularisation strength (default %(default)g)"
+    )
+    return parser.parse_args(arguments)
+
+
+def finish(name: str, trained: Trained, given: argparse.Namespace) -> Bundle:
+    """Package the model, print its measures and where the bundle is, and return it."""
+    about = About(
+        name=name,
+        version=given.version,
+        metrics=trained.metrics,
+        training=fingerprint(trained.rows, trained.target),
+        features=trained.features,
+    )
+    bundle = package(trained.model, trained.rows, given.out, about=about)
+    measures = ", ".join(f"{measure} {value:.3f}" for measure, value in trained.metrics.items())
+    print(f"{name} {given.version}: {measures} on held-out rows; bundle in {given.out}")
+    return bundle
