@@ -1,0 +1,1 @@
+"""Bytes to rows and predictions to bytes, in each of the forms that callers use."""

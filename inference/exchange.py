@@ -1,0 +1,86 @@
+"""What passes between the HTTP side and the scoring side: one call in, one reply out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request for predictions, read to its end.
+
+    Attributes
+    ----------
+    headers : Mapping[str, str]
+        By lower-case name.
+    body : bytes
+        As it came, still zipped if it was.
+    limit : int
+        The longest body that is accepted after unzipping, in bytes.
+    probabilities : bool
+        Whether the query string asked for them.
+    accept : str
+        What to answer with where the caller has no preference; empty: in kind.
+    """
+
+    headers: Mapping[str, str]
+    body: bytes
+    limit: int
+    probabilities: bool = False
+    accept: str = ""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One answer, ready to be sent.
+
+    Attributes
+    ----------
+    body : bytes
+        The encoded answer.
+    media : str
+        Its content type.
+    status : int
+        HTTP status.
+    headers : Mapping[str, str]
+        Beside content type and length.
+    rows : int
+        How many rows were predicted.
+    """
+
+    body: bytes
+    media: str = "application/json"
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    rows: int = 0
+
+
+@dataclass
+class Visit:
+    """What is told of a request in logs and metrics, filled in on its way.
+
+    Attributes
+    ----------
+    method : str
+        HTTP method.
+    request_id : str
+        The caller's own, or one given here.
+    route : str
+        The route's template, never the path as sent: there are few routes and endless paths.
+    status : int
+        HTTP status of the answer; 499 where the caller left before it.
+    rows, bytes_in, bytes_out : int
+        Rows predicted; sizes of the two bodies.
+    error : str
+        What kind of error was answered, if any.
+    """
+
+    method: str
+    request_id: str
+    route: str = "(none)"
+    status: int = 499
+    rows: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    error: str = ""

@@ -1,0 +1,86 @@
+"""Where predictions run: a few threads, off the event loop, and a queue that refuses early."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from inference.errors import OverloadedError
+
+Result = TypeVar("Result")
+
+#: Weight of the newest duration in the running mean: about the last ten count.
+NEWEST = 0.2
+
+
+class Pool:
+    """Runs work in threads, as many as there are cores; used from one event loop.
+
+    A request is refused at once where it would wait too long: an answer that comes after its
+    caller has given up costs as much as a useful one.
+
+    Parameters
+    ----------
+    workers : int
+        Threads.
+    queue : int
+        Most requests that wait for one.
+    patience : float
+        Longest expected wait, in seconds.
+    """
+
+    def __init__(self, workers: int, *, queue: int, patience: float) -> None:
+        self._executor = ThreadPoolExecutor(workers, thread_name_prefix="predict")
+        self._workers = workers
+        self._queue = queue
+        self._patience = patience
+        self._inside = 0
+        self._mean_seconds = 0.0
+
+    async def run(self, work: Callable[[], Result]) -> Result:
+        """Run `work` in a thread and return its result.
+
+        Raises
+        ------
+        OverloadedError
+            If it would wait too long.
+        """
+        self._admit()
+        self._inside += 1
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._executor, self._timed, work)
+        finally:
+            self._inside -= 1
+
+    def wait_seconds(self) -> float:
+        """Return how long the next request would wait, by the durations of the last ones."""
+        ahead = max(0, self._inside - self._workers + 1)
+        return ahead * self._mean_seconds / self._workers
+
+    def retry_after(self) -> int:
+        """Return whole seconds after which a refused caller may try again."""
+        return max(1, math.ceil(self.wait_seconds()))
+
+    def _admit(self) -> None:
+        waiting = self._inside - self._workers
+        if waiting < 0:
+            return
+        if waiting >= self._queue or self.wait_seconds() > self._patience:
+            raise OverloadedError(
+                f"{self._inside} requests are in work or waiting, as many as are taken: "
+                "try again after the seconds that Retry-After says"
+            )
+
+    def _timed(self, work: Callable[[], Result]) -> Result:
+        start = time.perf_counter()
+        try:
+            return work()
+        finally:
+            # Threads may lose an update to each other here: it is an estimate, and cheap.
+            taken = time.perf_counter() - start
+            self._mean_seconds += NEWEST * (taken - self._mean_seconds)

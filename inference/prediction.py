@@ -1,0 +1,104 @@
+"""The way of a request once it is read: decode, score, encode. No sockets, no waiting."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from inference import openinference, score
+from inference.codec import table
+from inference.codec.body import inflate, text_of
+from inference.codec.envelope import Ask, Envelope, open_envelope, wrap
+from inference.codec.jsontext import dumps, parse
+from inference.codec.media import Form, Media, answer_type, form_of, written_form
+from inference.codec.tensor import Blobs
+from inference.errors import InvalidInputError, ScoringError
+from inference.exchange import Call, Reply
+from inference.score import Loaded
+from inference.signature import Signature
+
+
+def answer(call: Call, loaded: Loaded) -> Reply:
+    """Answer a call with predictions, in the form it asks for.
+
+    Raises
+    ------
+    RequestError
+        If it cannot be answered; which kind says whose fault that is.
+    """
+    body = inflate(call.body, call.headers.get("content-encoding", ""), call.limit)
+    media = Media.parse(call.headers.get("content-type", ""))
+    if loaded.script:
+        return _script_reply(score.run(text_of(body, _charset(media))))
+    if loaded.model is None:
+        raise ScoringError("this bundle has neither a model nor a script: package it again")
+    if openinference.JSON_LENGTH in call.headers:
+        return openinference.answer(call, loaded)
+    form = form_of(media, body)
+    wanted = answer_type(_accept(call), _in_kind(media, form))
+    if form is not Form.JSON:
+        ask = _read_table(form, text_of(body, _charset(media)), media, loaded.model.signature)
+    elif openinference.is_request(value := parse(body, _charset(media))):
+        return openinference.respond(value, Blobs(b""), loaded)
+    else:
+        ask = open_envelope(value, loaded.model.signature)
+    probable = ask.probabilities or call.probabilities
+    predictions = score.run_with_probabilities(ask.rows) if probable else score.run(ask.rows)
+    return _encode(predictions, ask.envelope, wanted, _accept(call))
+
+
+def _charset(media: Media) -> str:
+    return media.parameters.get("charset", "utf-8")
+
+
+def _accept(call: Call) -> str:
+    accept = call.headers.get("accept", "")
+    return call.accept if accept in ("", "*/*") else accept
+
+
+def _in_kind(media: Media, form: Form) -> str:
+    if form is Form.LINES:
+        return "application/x-ndjson" if "ndjson" in media.name else "application/jsonlines"
+    return "text/csv" if form is Form.CSV else "application/json"
+
+
+def _read_table(form: Form, text: str, media: Media, signature: Signature) -> Ask:
+    if form is Form.CSV:
+        header = media.parameters.get("header", "")
+        return Ask(table.read_csv(text, signature, header=header), Envelope.INSTANCES)
+    if form is Form.LINES:
+        return Ask(table.read_lines(text), Envelope.INSTANCES)
+    if signature.container != "text":
+        raise InvalidInputError("plain text is for models of text: send JSON, CSV or JSON Lines")
+    return Ask([text], Envelope.INSTANCES)
+
+
+def _encode(predictions: list[Any], envelope: Envelope, wanted: str, accept: str) -> Reply:
+    form, rows = written_form(wanted), len(predictions)
+    if form is Form.CSV:
+        named = "header=present" in accept.replace(" ", "").lower()
+        return Reply(table.write_csv(predictions, header=named), _utf8(wanted), rows=rows)
+    if form is Form.LINES:
+        return Reply(table.write_lines(predictions), wanted, rows=rows)
+    return Reply(dumps(wrap(predictions, envelope)), wanted, rows=rows)
+
+
+def _utf8(name: str) -> str:
+    return f"{name}; charset=utf-8"
+
+
+def _script_reply(value: Any) -> Reply:
+    """Send what a script returned: text as it is, anything else as JSON."""
+    if not isinstance(value, str):
+        return Reply(dumps(value), rows=1)
+    body = value.encode(errors="replace")
+    return Reply(body, "application/json" if _is_json(body) else _utf8("text/plain"), rows=1)
+
+
+def _is_json(body: bytes) -> bool:
+    try:
+        orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return False
+    return True

@@ -1,0 +1,161 @@
+"""How one model server is set up: read once, from the command line and the environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+#: Where each platform says on which port it will call, in the order of precedence. Sources:
+#: SageMaker «Invoke containers with direct invocation»; Vertex AI «Custom container
+#: requirements»; Cloud Run «Container runtime contract».
+PORT_VARIABLES = ("SAGEMAKER_BIND_TO_PORT", "AIP_HTTP_PORT", "PORT")
+DEFAULT_PORT = 8080
+#: The most SageMaker sends (InvokeEndpoint, Body: at most 6,291,456 bytes).
+DEFAULT_BODY_BYTES = 6 * 1024 * 1024
+#: Batch transform may ask for more, up to this (CreateTransformJob, MaxPayloadInMB).
+MOST_MEGABYTES = 100
+
+
+class SettingError(ValueError):
+    """A variable or option has a value that cannot be used; the message names both."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a model server is told at its start.
+
+    Attributes
+    ----------
+    bundle : Path or None
+        Bundle directory; None leaves the choice to `inference.score.init`.
+    body_bytes : int
+        Longest body that is read, as sent and again after unzipping.
+    workers : int
+        Predictions that run at the same time.
+    queue : int
+        Requests that may wait for a worker.
+    patience : float
+        Seconds a request may be expected to wait before it is refused instead.
+    drain : float
+        Seconds after SIGTERM during which new connections are still taken, while any come.
+    health_route, predict_route : str
+        The routes that Vertex AI was told to call.
+    accept : str
+        The answer's content type for callers who state no preference; empty: as they asked.
+    """
+
+    bundle: Path | None = None
+    body_bytes: int = DEFAULT_BODY_BYTES
+    workers: int = field(default_factory=lambda: cores())
+    queue: int = 256
+    patience: float = 5.0
+    drain: float = 3.0
+    health_route: str = "/health"
+    predict_route: str = "/predict"
+    accept: str = ""
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str], bundle: Path | None = None) -> Settings:
+        """Read the variables that `docs/serving.md` lists.
+
+        Raises
+        ------
+        SettingError
+            If a value cannot be used.
+        """
+        return cls(
+            bundle=bundle,
+            body_bytes=_body_bytes(environment),
+            workers=_workers(environment),
+            queue=_whole(environment, "TRIDOCK_QUEUE", 256, most=1_000_000),
+            patience=_seconds(environment, "TRIDOCK_PATIENCE_SECONDS", 5.0),
+            drain=_seconds(environment, "TRIDOCK_DRAIN_SECONDS", 3.0),
+            health_route=_route(environment, "AIP_HEALTH_ROUTE", "/health"),
+            predict_route=_route(environment, "AIP_PREDICT_ROUTE", "/predict"),
+            accept=environment.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", ""),
+        )
+
+
+def port(option: str | None, environment: Mapping[str, str]) -> int:
+    """Return the port to listen on: the option, else the platform's variable, else 8080.
+
+    Raises
+    ------
+    SettingError
+        If it is not a port number; the message names where it came from.
+    """
+    named = {"--port": option} | {name: environment.get(name) for name in PORT_VARIABLES}
+    for source, value in named.items():
+        if value:
+            return _port(source, value)
+    return DEFAULT_PORT
+
+
+def cores() -> int:
+    """Return how many cores this process may use, its container's CPU quota respected."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, min(allowed or 1, _quota() or allowed or 1))
+
+
+def _quota() -> int | None:
+    """Read the control group's quota (Linux «cgroup-v2», cpu.max), rounded up to whole cores."""
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        return -(-int(quota) // int(period))
+    except (OSError, ValueError):  # no cgroup v2 here, or "max": no quota
+        return None
+
+
+def _port(source: str, value: str) -> int:
+    number = int(value) if value.isdecimal() and len(value) < 6 else 0
+    if not 0 < number < 65536:
+        raise SettingError(f"{source} is {value!r}: give a port number from 1 to 65535")
+    return number
+
+
+def _workers(environment: Mapping[str, str]) -> int:
+    sagemaker = _whole(environment, "SAGEMAKER_MODEL_SERVER_WORKERS", cores(), least=1, most=1024)
+    return _whole(environment, "TRIDOCK_WORKERS", sagemaker, least=1, most=1024)
+
+
+def _body_bytes(environment: Mapping[str, str]) -> int:
+    sagemaker = _whole(
+        environment, "SAGEMAKER_MAX_PAYLOAD_IN_MB", DEFAULT_BODY_BYTES >> 20, most=MOST_MEGABYTES
+    )
+    # 0 means «streamed, of any length» there; we hold bodies in memory, so it means the most.
+    default = (sagemaker or MOST_MEGABYTES) << 20
+    return _whole(environment, "TRIDOCK_MAX_BODY_BYTES", default, least=1, most=1 << 31)
+
+
+def _whole(
+    environment: Mapping[str, str], name: str, default: int, *, least: int = 0, most: int
+) -> int:
+    value = environment.get(name)
+    if not value:
+        return default
+    number = int(value) if value.isdecimal() and len(value) < 20 else -1
+    if not least <= number <= most:
+        raise SettingError(f"{name} is {value!r}: give a whole number from {least} to {most}")
+    return number
+
+
+def _seconds(environment: Mapping[str, str], name: str, default: float) -> float:
+    value = environment.get(name)
+    if not value:
+        return default
+    try:
+        number = float(value)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 3600:
+        raise SettingError(f"{name} is {value!r}: give seconds from 0 to 3600")
+    return number
+
+
+def _route(environment: Mapping[str, str], name: str, default: str) -> str:
+    value = environment.get(name) or default
+    if not value.startswith("/") or not value.isascii() or set("{}?# ") & set(value):
+        raise SettingError(f"{name} is {value!r}: give a path that begins with /")
+    return value
