@@ -5,11 +5,12 @@ Every way in, of every cloud, ends in `run`; nothing else predicts.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from inference import location, model
+from inference import entry, location, model
 from inference.bundle import Bundle
 from inference.errors import BundleError, InvalidInputError, NotReadyError
 from inference.model import Model
@@ -54,7 +55,8 @@ def init(path: Path | None = None) -> None:
     """
     global _loaded
     _loaded = None
-    _loaded = _load(Bundle.read(location.find(path)))
+    script = None if path else entry.find(os.environ)
+    _loaded = _bare(script) if script else _load(Bundle.read(location.find(path)))
 
 
 def loaded() -> Loaded | None:
@@ -114,6 +116,12 @@ def run_with_probabilities(rows: Any) -> list[dict[str, Any]]:
         {"prediction": prediction, "probabilities": share}
         for prediction, share in zip(fitted.predict(table), shares, strict=True)
     ]
+
+
+def _bare(path: Path) -> Loaded:
+    """Load a script that no bundle holds."""
+    bundle = entry.bundle(path, os.environ)
+    return Loaded(bundle, None, Script.load(path, bundle.path))
 
 
 def _ready() -> Loaded:
