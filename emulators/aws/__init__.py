@@ -21,21 +21,24 @@ def serve(place: Place, ready: Ready) -> None:
     from emulators.aws.parts import INSTALLERS
     from emulators.aws.server import listen
 
-    cloud = Cloud.at(place)
+    server = listen(_remembered(place))
+    cloud = Cloud.at(place, f"http://127.0.0.1:{server.port}")
     for install in INSTALLERS:
         install(cloud)
-    server = listen(Front(cloud), _remembered(place))
+    server.app = Front(cloud)
     (place.folder / "port").write_text(str(server.port))
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
     threading.Thread(target=server.serve_forever, daemon=True).start()
+    cloud.logs.start()
     for hook in cloud.on_start:
         hook()
-    ready(environment(f"http://127.0.0.1:{server.port}", place.folder))
+    ready(environment(cloud.url, place.folder))
     ended.wait()
     server.shutdown()
     cloud.clock.stop()
+    cloud.logs.stop()
     for hook in cloud.on_stop:
         hook()
     cloud.fleet.stop_all()

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from emulators.aws.capture import Captures
+from emulators.aws.limits import Limits
+from emulators.aws.live import Live
+from emulators.aws.logs import Logs
+from emulators.aws.metrics import Metrics
 from emulators.clock import Clock
 from emulators.faults import Faults
 from emulators.fleet import RUNNERS, Fleet
@@ -26,6 +32,20 @@ class Cloud:
         Faults that were asked for.
     fleet : Fleet
         All model servers.
+    url : str
+        Address of the emulator's server.
+    live : Live
+        What serves right now.
+    logs : Logs
+        Carries the model servers' output to CloudWatch.
+    metrics : Metrics
+        Carries what is measured to CloudWatch.
+    captures : Captures
+        Captured data on its way to S3.
+    limits : Limits
+        Limits of the service in force.
+    background : ThreadPoolExecutor
+        For work that nobody waits for.
     lock : threading.RLock
         Held for changes of the control plane; never while waiting.
     on_start : list of callable
@@ -40,16 +60,24 @@ class Cloud:
     clock: Clock
     faults: Faults
     fleet: Fleet
+    url: str
+    metrics: Metrics
+    live: Live = field(default_factory=Live)
+    logs: Logs = field(default_factory=Logs)
+    captures: Captures = field(default_factory=Captures)
+    limits: Limits = field(default_factory=Limits)
+    background: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(16))
     lock: threading.RLock = field(default_factory=threading.RLock)
     on_start: list[Callable[[], None]] = field(default_factory=list)
     on_reset: list[Callable[[], None]] = field(default_factory=list)
     on_stop: list[Callable[[], None]] = field(default_factory=list)
 
     @classmethod
-    def at(cls, place: Place) -> Cloud:
-        """Make the cloud of `place`, without a server yet."""
+    def at(cls, place: Place, url: str) -> Cloud:
+        """Make the cloud of `place` that answers at `url`."""
         fleet = Fleet(place.servers, RUNNERS[place.runner]())
-        return cls(place, Clock(place.speed), Faults(), fleet)
+        clock = Clock(place.speed)
+        return cls(place, clock, Faults(), fleet, url, Metrics(clock))
 
 
 #: A part that completes or repairs moto: called once, before the first request is answered.

@@ -16,7 +16,10 @@ PREFIX = "/_emulator/"
 
 
 def answer(cloud: Cloud, environ: Environ) -> Answer:
-    """Do what was asked below `PREFIX`: ``POST reset``, ``PUT faults``, ``GET servers``."""
+    """Do what was asked below `PREFIX`.
+
+    ``POST reset``, ``PUT faults``, ``PUT limits`` and ``GET servers`` are known.
+    """
     route = environ["REQUEST_METHOD"], environ["PATH_INFO"].removeprefix(PREFIX)
     if route == ("POST", "reset"):
         moto_api_backend.reset()
@@ -24,15 +27,22 @@ def answer(cloud: Cloud, environ: Environ) -> Answer:
         return _json(200, {"status": "ok"})
     if route == ("PUT", "faults"):
         return _plan(cloud, environ["wsgi.input"].read())
+    if route == ("PUT", "limits"):
+        asked = json.loads(environ["wsgi.input"].read())
+        cloud.limits.invocation_seconds = float(asked["invocation_seconds"])
+        return _json(200, {"invocation_seconds": cloud.limits.invocation_seconds})
     if route == ("GET", "servers"):
         return _json(200, {"servers": [vars_of(server) for server in cloud.fleet.servers()]})
     return _json(404, {"error": f"no control {route[0]} {PREFIX}{route[1]}"})
 
 
 def clear(cloud: Cloud) -> None:
-    """End every model server and forget planned faults; moto's state is cleared by its own reset."""
+    """End every model server, forget planned faults; moto's own reset clears moto's state."""
     cloud.faults.plan(())
     cloud.fleet.stop_all()
+    cloud.logs.clear()
+    cloud.metrics.clear()
+    cloud.limits.reset()
     for hook in cloud.on_reset:
         hook()
 

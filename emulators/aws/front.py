@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from moto.core.exceptions import ServiceException
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-from emulators.aws import control
+from emulators.aws import control, runtime
 from emulators.aws.calls import Call, Environ, identify
 from emulators.aws.cloud import Cloud
 from emulators.aws.errors import (
@@ -66,7 +66,10 @@ class Front:
             _before(fault)
         if not call.hosted:
             raise NotImplementedOperationError(_named(call))
-        parts = self._moto_call(call, environ, start)
+        if call.endpoint:
+            parts = runtime.answer(self._cloud, call, environ, start)
+        else:
+            parts = self._moto_call(call, environ, start)
         if fault and fault.kind is FaultKind.DROP_AFTER:
             raise ConnectionDropped
         return parts

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from emulators.aws import access, alarms, instance_types, registry, roles, simulation
+from emulators.aws import (
+    access,
+    alarms,
+    capture,
+    endpoint_configs,
+    endpoints,
+    instance_types,
+    models,
+    registry,
+    roles,
+    simulation,
+)
 from emulators.aws.cloud import Installer
 
 INSTALLERS: tuple[Installer, ...] = (
@@ -12,4 +23,8 @@ INSTALLERS: tuple[Installer, ...] = (
     instance_types.install,
     registry.install,
     alarms.install,
+    models.install,
+    endpoint_configs.install,
+    endpoints.install,
+    capture.install,
 )

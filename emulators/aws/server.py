@@ -16,8 +16,6 @@ DRAIN_BYTES = 64 * 1024 * 1024
 
 log = logging.getLogger(__name__)
 
-Application = Callable[..., Iterable[bytes]]
-
 
 class ConnectionDropped(Exception):  # noqa: N818 - a planned fault, not an error of ours
     """Raised by an application that wants the connection closed without an answer."""
@@ -139,9 +137,14 @@ class Server(ThreadedWSGIServer):
         log.exception("connection from %s", client_address)
 
 
-def listen(application: Application, port: int) -> BaseWSGIServer:
-    """Bind 127.0.0.1:`port`, or a free port if it is taken, without serving yet."""
+def listen(port: int) -> BaseWSGIServer:
+    """Bind 127.0.0.1:`port`, or a free port if it is taken; set `app` before serving."""
     try:
-        return Server("127.0.0.1", port, application, Handler)
+        return Server("127.0.0.1", port, _nothing, Handler)
     except (OSError, SystemExit):
-        return Server("127.0.0.1", 0, application, Handler)
+        return Server("127.0.0.1", 0, _nothing, Handler)
+
+
+def _nothing(environ: dict[str, Any], start: Callable[..., object]) -> Iterable[bytes]:
+    start("503 Service Unavailable", [("Content-Length", "0")])
+    return []

@@ -1,0 +1,110 @@
+"""What CloudWatch learns of an endpoint: one sum of each metric per minute, not one per request."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from moto.cloudwatch.models import MetricAggregatedDatum, cloudwatch_backends
+
+from emulators.aws.live import Key
+from emulators.clock import Clock
+
+NAMESPACE = "AWS/SageMaker"
+
+#: Units by metric; the others are plain numbers (Developer Guide, "SageMaker endpoint invocation
+#: metrics").
+UNITS = {"ModelLatency": "Microseconds", "OverheadLatency": "Microseconds"}
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a value was measured on.
+
+    Attributes
+    ----------
+    key : Key
+        The endpoint.
+    variant : str
+        Its variant.
+    config : str
+        Endpoint configuration: alarms that watch a new fleet alone name it as a dimension.
+    """
+
+    key: Key
+    variant: str
+    config: str
+
+    def dimensions(self) -> tuple[list[dict[str, str]], ...]:
+        """Return the sets of dimensions a value is published under."""
+        plain = [
+            {"Name": "EndpointName", "Value": self.key.endpoint},
+            {"Name": "VariantName", "Value": self.variant},
+        ]
+        return plain, [*plain, {"Name": "EndpointConfigName", "Value": self.config}]
+
+
+class Metrics:
+    """Sums by source and minute of the service.
+
+    Parameters
+    ----------
+    clock : Clock
+        Says how long a minute of the service is.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._minute = max(clock.real(60), 0.01)
+        self._current: dict[tuple[Source, str], tuple[float, list[MetricAggregatedDatum]]] = {}
+        self._lock = threading.Lock()
+
+    def add(self, source: Source, values: Mapping[str, float]) -> None:
+        """Count one request's values."""
+        start = time.time() // self._minute * self._minute
+        with self._lock:
+            for name, value in values.items():
+                for datum in self._data(source, name, start, value):
+                    _count(datum, value)
+
+    def clear(self) -> None:
+        """Forget what was counted: the backends that hold it were cleared."""
+        with self._lock:
+            self._current.clear()
+
+    def _data(
+        self, source: Source, name: str, start: float, value: float
+    ) -> list[MetricAggregatedDatum]:
+        """Return the data of this minute, published when its first value comes."""
+        began, data = self._current.get((source, name), (0.0, []))
+        if began != start:
+            data = [_datum(source, name, dims, start, value) for dims in source.dimensions()]
+            cloudwatch_backends[source.key.account][source.key.region].metric_data.extend(data)
+            self._current[source, name] = (start, data)
+        return data
+
+
+def _datum(
+    source: Source, name: str, dimensions: list[dict[str, str]], start: float, value: float
+) -> MetricAggregatedDatum:
+    return MetricAggregatedDatum(
+        namespace=NAMESPACE,
+        name=name,
+        min_stat=value,
+        max_stat=value,
+        sample_count=0,
+        sum_stat=0,
+        dimensions=dimensions,
+        # moto compares with times that have no zone.
+        timestamp=dt.datetime.fromtimestamp(start, dt.UTC).replace(tzinfo=None),
+        unit=UNITS.get(name, "None"),
+    )
+
+
+def _count(datum: MetricAggregatedDatum, value: float) -> None:
+    datum.min = min(datum.min, value)
+    datum.max = max(datum.max, value)
+    datum.sum += value
+    datum.sample_count += 1
