@@ -12,6 +12,9 @@ from moto.cloudwatch.models import MetricAggregatedDatum, MetricDatum
 from emulators.aws.alarm_rule import percentile
 from emulators.aws.metric_math import evaluate
 
+#: Seconds by which a time that stands at the beginning of a period may have been rounded down.
+ROUNDING = 1e-5
+
 _STATISTICS: Mapping[str, Callable[[Any], float]] = {
     "Sum": lambda data: sum(_sum(datum) for datum in data),
     "SampleCount": lambda data: sum(_count(datum) for datum in data),
@@ -46,7 +49,7 @@ class Windows:
 
     def place(self, when: float) -> int | None:
         """Return the number of the period `when` lies in, from 0, the oldest."""
-        found = int((when - self.end) // self.length) + self.count
+        found = int((when + ROUNDING - self.end) // self.length) + self.count
         return found if 0 <= found < self.count else None
 
 
