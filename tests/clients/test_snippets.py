@@ -8,8 +8,10 @@ from __future__ import annotations
 import ast
 import json
 import os
+import shlex
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +19,6 @@ from pathlib import Path
 import boto3
 import pytest
 
-from emulators import daemon
-from emulators.place import Place
 from inference import score
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,15 +45,16 @@ class Judge:
         programs = ROOT / ".venvs" / SNIPPETS[snippet] / "bin"
         interpreter = "sh" if snippet.endswith(".sh") else str(programs / "python")
         output = folder / f"{snippet}.txt"
-        process = subprocess.Popen(
-            [interpreter, str(ROOT / "examples" / "clients" / snippet)],
-            cwd=folder,
-            env={"PATH": f"{programs}:{os.environ['PATH']}", "HOME": str(folder), **variables},
-            stdin=subprocess.DEVNULL,
-            stdout=output.open("w"),
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        with output.open("w") as printed:
+            process = subprocess.Popen(
+                [interpreter, str(ROOT / "examples" / "clients" / snippet)],
+                cwd=folder,
+                env={"PATH": f"{programs}:{os.environ['PATH']}", "HOME": str(folder), **variables},
+                stdin=subprocess.DEVNULL,
+                stdout=printed,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
         return cls(process, output)
 
     def lines(self) -> list[str]:
@@ -73,11 +74,13 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory, bundle: Path) -> Iterator[Mapping[str, str]]:
-    place = Place("aws", tmp_path_factory.mktemp("cloud"))
-    variables = daemon.up(place).environment
+    state = str(tmp_path_factory.mktemp("cloud"))
+    exports = _door("emulators", "env", "aws", "--state", state)
+    words = [shlex.split(line)[1] for line in exports.splitlines()]
+    variables = dict(word.split("=", 1) for word in words)
     _door("examples.clients.account", str(bundle), **variables)
     yield variables
-    daemon.down(place)
+    _door("emulators", "down", "aws", "--state", state)
 
 
 @pytest.fixture(scope="session")
@@ -136,6 +139,9 @@ def test_the_clients_leave_nothing_in_the_account(
         aws_access_key_id=cloud["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=cloud["AWS_SECRET_ACCESS_KEY"],
     )
+    deadline = time.monotonic() + PATIENCE
+    while sagemaker.list_endpoints()["Endpoints"] and time.monotonic() < deadline:
+        time.sleep(0.2)
     assert sagemaker.list_endpoints()["Endpoints"] == []
     assert sagemaker.list_models()["Models"] == []
 
@@ -148,11 +154,13 @@ def _prediction(lines: list[str]) -> str:
     return next(line for line in lines if line.startswith('{"prediction"'))
 
 
-def _door(module: str, *words: str, **variables: str) -> None:
-    subprocess.run(
+def _door(module: str, *words: str, **variables: str) -> str:
+    return subprocess.run(
         [sys.executable, "-m", module, *words],
         cwd=ROOT,
         env={**os.environ, **variables},
         stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
         check=True,
-    )
+        text=True,
+    ).stdout
