@@ -51,7 +51,7 @@ class Application:
         except Exception:
             log.exception("%s %s", call.method, call.path)
             answer = _refusal(AzureError(500, "InternalServerError", "See the emulator's log."))
-        if answer.status >= 400:
+        if answer.status >= 400 and call.method != "HEAD":
             log.info("%s %s%s -> %d %s", call.method, host, call.path, answer.status, _text(answer))
         return answer
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from emulators.azure.assets import MODELS, Containers, Versions
-from emulators.azure.call import Answer, Call
+from emulators.azure.batch import BatchDeployments, BatchEndpoints
 from emulators.azure.cloud import Cloud
 from emulators.azure.deployments import OnlineDeployments
 from emulators.azure.endpoints import OnlineEndpoints
-from emulators.azure.errors import not_emulated
 from emulators.azure.group import Groups
+from emulators.azure.jobs import Jobs
 from emulators.azure.kind import Kind
 from emulators.azure.rollout import Rollout
 from emulators.azure.workspace import Datastores, Workspaces
@@ -39,6 +39,8 @@ class Catalogue:
         By full type name in lower case.
     groups : Groups
         Resource groups.
+    jobs : Jobs
+        Batch jobs.
     """
 
     def __init__(self, cloud: Cloud) -> None:
@@ -54,10 +56,10 @@ class Catalogue:
         endpoints = OnlineEndpoints(cloud, workspaces, rollout)
         self._add("onlineendpoints", endpoints)
         self._add("onlineendpoints/deployments", OnlineDeployments(cloud, endpoints, rollout))
-
-    def batch_jobs(self, call: Call) -> Answer:
-        """Answer the address of a batch endpoint."""
-        raise not_emulated(call.path)
+        self._add("batchendpoints", BatchEndpoints(cloud, workspaces))
+        self._add("batchendpoints/deployments", BatchDeployments(cloud, workspaces))
+        self.jobs = Jobs(cloud)
+        self._add("jobs", self.jobs)
 
     def _add(self, name: str, kind: Kind) -> None:
         self.kinds[f"{WORKSPACES}/{name}"] = kind

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import signal
 import socket
 from collections.abc import Mapping
@@ -81,6 +82,8 @@ def environment(ports: Ports, authority: Authority) -> dict[str, str]:
 
 
 async def _serve(place: Place, ready: Ready) -> None:
+    # One line for each scored request is the model server's to write.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     cloud = Cloud.at(place)
     site = Site(cloud)
     authority = Authority.at(place.folder / "authority")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from dataclasses import replace
 from typing import Any
 
 from emulators.azure.arm import Arm
@@ -68,11 +69,12 @@ class Site:
 
     async def close(self) -> None:
         """Close what is open."""
+        self.catalogue.jobs.end()
         await self._scoring.close()
 
     def _api(self, call: Call) -> Answer:
         if "/batchEndpoints/" in call.path:
-            return self.catalogue.batch_jobs(call)
+            return self.catalogue.jobs.address(call)
         return self._history.answer(call)
 
     def _local(self, call: Call) -> Answer:
@@ -97,6 +99,7 @@ class Site:
     def _control(self, call: Call) -> Answer:
         verb = call.path.removeprefix("/_emulator/")
         if (call.method, verb) == ("POST", "reset"):
+            self.catalogue.jobs.end()
             self.cloud.reset()
             self.catalogue.groups.clear()
             return Answer(204)
@@ -123,8 +126,6 @@ def _plan(body: dict[str, Any]) -> tuple[Fault, ...]:
 
 
 def _at(call: Call, path: str) -> Call:
-    from dataclasses import replace
-
     return replace(call, path=path)
 
 
