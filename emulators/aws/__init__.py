@@ -25,7 +25,7 @@ def serve(place: Place, ready: Ready) -> None:
     cloud = Cloud.at(place, f"http://127.0.0.1:{server.port}")
     for install in INSTALLERS:
         install(cloud)
-    server.app = Front(cloud)
+    server.app = Front(cloud)  # type: ignore[assignment]
     (place.folder / "port").write_text(str(server.port))
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -41,6 +41,7 @@ def serve(place: Place, ready: Ready) -> None:
     cloud.logs.stop()
     for hook in cloud.on_stop:
         hook()
+    cloud.background.shutdown(wait=False, cancel_futures=True)
     cloud.fleet.stop_all()
 
 

@@ -12,9 +12,10 @@ from typing import Any
 
 import botocore.session
 from moto.core.request import Request
-from moto.core.routing import NotFound, get_service_router
+from moto.core.routing import get_service_router
 from moto.iam.models import get_account_id_from
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication
+from werkzeug.exceptions import NotFound
 
 Environ = dict[str, Any]
 

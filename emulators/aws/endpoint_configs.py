@@ -12,6 +12,7 @@ from emulators.aws import instance_types
 from emulators.aws.cloud import Cloud
 from emulators.aws.configs import already_exists, initial_weight, not_found
 from emulators.aws.errors import NotImplementedOperationError, ValidationError
+from emulators.aws.patches import replace_methods
 
 Variants = list[dict[str, Any]]
 
@@ -25,8 +26,14 @@ _KEPT = {
 }
 
 
-class CheckedConfig(FakeEndpointConfig):  # type: ignore[misc]
+class CheckedConfig(FakeEndpointConfig):
     """An endpoint configuration whose description has no empty members."""
+
+    shadow_production_variants: Variants
+
+    def is_created(self) -> bool:
+        """Tell CloudFormation to go on."""
+        return True
 
     def validate_production_variants(self, production_variants: Variants) -> None:
         """Check nothing here: `_create` did."""
@@ -40,10 +47,15 @@ class CheckedConfig(FakeEndpointConfig):  # type: ignore[misc]
 
 def install(cloud: Cloud) -> None:
     """Put the checks into moto's backend, where CloudFormation passes too."""
-    SageMakerModelBackend.create_endpoint_config = _create
-    SageMakerModelBackend.describe_endpoint_config = _describe
-    SageMakerModelBackend.delete_endpoint_config = _delete
-    SageMakerResponse.create_endpoint_config = _create_response
+    replace_methods(
+        SageMakerModelBackend,
+        {
+            "create_endpoint_config": _create,
+            "describe_endpoint_config": _describe,
+            "delete_endpoint_config": _delete,
+        },
+    )
+    replace_methods(SageMakerResponse, {"create_endpoint_config": _create_response})
 
 
 def _create(
@@ -66,7 +78,7 @@ def _create(
         async_inference_config=async_inference_config or {},
         data_capture_config=data_capture_config or {},
         tags=tags or [],
-        kms_key_id=kms_key_id,
+        kms_key_id=kms_key_id or "",
     )
     self.endpoint_configs[endpoint_config_name] = made
     return made
@@ -89,7 +101,7 @@ def _create_response(self: SageMakerResponse) -> ActionResult:
     variants = self._get_param("ProductionVariants")
     if shadows:
         _check_shadows(self.sagemaker_backend, variants, shadows)
-    made = self.sagemaker_backend.create_endpoint_config(
+    made: Any = self.sagemaker_backend.create_endpoint_config(
         endpoint_config_name=self._get_param("EndpointConfigName"),
         production_variants=variants,
         data_capture_config=self._get_param("DataCaptureConfig"),

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from moto.core.responses import ActionResult, EmptyResult, PaginatedResult
-from moto.sagemaker.models import FakeEndpoint, SageMakerModelBackend
+from moto.sagemaker.models import SageMakerModelBackend
 from moto.sagemaker.responses import SageMakerResponse
 
 from emulators.aws import transitions
@@ -19,6 +19,7 @@ from emulators.aws.configs import (
 )
 from emulators.aws.errors import NotImplementedOperationError, ValidationError
 from emulators.aws.listing import select
+from emulators.aws.patches import replace_methods
 from emulators.aws.policies import read_plan
 from emulators.aws.records import Endpoint, summaries
 
@@ -28,16 +29,24 @@ Members = Mapping[str, Any]
 def install(cloud: Cloud) -> None:
     """Give moto's endpoints a life: every change is a transition with model servers behind it."""
     calls = _Calls(cloud)
-    backend, response = SageMakerModelBackend, SageMakerResponse
-    # Plain functions: moto finds its operations by looking for functions on the class.
-    backend.create_endpoint = lambda self, *a, **k: calls.create(self, *a, **k)
-    backend.describe_endpoint = _describe
-    backend.delete_endpoint = lambda self, *a, **k: calls.delete(self, *a, **k)
-    response.create_endpoint = lambda self: calls.create_response(self)
-    response.update_endpoint = lambda self: calls.update_response(self)
-    response.delete_endpoint = lambda self: calls.delete_response(self)
-    response.update_endpoint_weights_and_capacities = lambda self: calls.weigh_response(self)
-    response.list_endpoints = _list_response
+    replace_methods(
+        SageMakerModelBackend,
+        {
+            "create_endpoint": lambda self, *given, **named: calls.create(self, *given, **named),
+            "describe_endpoint": _describe,
+            "delete_endpoint": lambda self, endpoint_name: calls.delete(self, endpoint_name),
+        },
+    )
+    replace_methods(
+        SageMakerResponse,
+        {
+            "create_endpoint": lambda self: calls.create_response(self),
+            "update_endpoint": lambda self: calls.update_response(self),
+            "delete_endpoint": lambda self: calls.delete_response(self),
+            "update_endpoint_weights_and_capacities": lambda self: calls.weigh_response(self),
+            "list_endpoints": _list_response,
+        },
+    )
     cloud.on_reset.append(cloud.live.clear)
 
 
@@ -59,7 +68,7 @@ class _Calls:
         endpoint_name: str,
         endpoint_config_name: str,
         tags: list[dict[str, str]] | None = None,
-    ) -> FakeEndpoint:
+    ) -> Endpoint:
         """Begin to bring an endpoint up; CloudFormation comes here too."""
         with self._cloud.lock:
             if endpoint_name in backend.endpoints:
@@ -74,7 +83,7 @@ class _Calls:
         """Answer CreateEndpoint."""
         deployment = response._get_param("DeploymentConfig")
         read_plan(deployment, 1)
-        made = response.sagemaker_backend.create_endpoint(
+        made: Any = response.sagemaker_backend.create_endpoint(
             endpoint_name=response._get_param("EndpointName"),
             endpoint_config_name=response._get_param("EndpointConfigName"),
             tags=response._get_param("Tags"),
@@ -140,10 +149,11 @@ def _list_response(self: SageMakerResponse) -> ActionResult:
 
 
 def _find(backend: SageMakerModelBackend, name: str) -> Endpoint:
-    endpoint: Endpoint | None = backend.endpoints.get(name)
+    endpoint: Any = backend.endpoints.get(name)
     if endpoint is None:
         raise ValidationError(not_found(backend, "endpoint", name))
-    return endpoint
+    found: Endpoint = endpoint
+    return found
 
 
 def _changeable(backend: SageMakerModelBackend, name: str) -> Endpoint:

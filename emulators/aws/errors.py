@@ -27,7 +27,7 @@ from moto.core.utils import get_service_model
 from emulators.aws.calls import Call
 
 
-class AwsError(ServiceException):  # type: ignore[misc]
+class AwsError(ServiceException):
     """A refusal with the service's own code.
 
     Parameters

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import time
 from collections.abc import Callable, Iterable
@@ -22,6 +23,7 @@ from emulators.aws.errors import (
     render,
 )
 from emulators.aws.server import ConnectionDropped
+from emulators.aws.validation import check_body
 from emulators.faults import Fault, FaultKind
 
 log = logging.getLogger(__name__)
@@ -69,8 +71,11 @@ class Front:
         if call.endpoint:
             parts = runtime.answer(self._cloud, call, environ, start)
         else:
+            _check(call, environ)
             parts = self._moto_call(call, environ, start)
         if fault and fault.kind is FaultKind.DROP_AFTER:
+            for _ in parts:
+                pass
             raise ConnectionDropped
         return parts
 
@@ -104,6 +109,14 @@ def _before(fault: Fault) -> None:
         raise ConnectionDropped
     if fault.kind in _REFUSALS:
         raise _REFUSALS[fault.kind]()
+
+
+def _check(call: Call, environ: Environ) -> None:
+    """Hold a request of SageMaker's control plane to its model."""
+    if call.service == "sagemaker" and environ.get("HTTP_X_AMZ_TARGET"):
+        body = environ["wsgi.input"].read()
+        environ["wsgi.input"] = io.BytesIO(body)
+        check_body(call.service, call.operation, body)
 
 
 def _named(call: Call) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from moto.core.responses import ActionResult, PaginatedResult
@@ -15,6 +15,7 @@ from emulators.aws.cloud import Cloud
 from emulators.aws.configs import already_exists, not_found
 from emulators.aws.errors import ValidationError
 from emulators.aws.listing import select
+from emulators.aws.patches import replace_methods
 from emulators.aws.roles import is_assumable
 
 Members = Mapping[str, Any]
@@ -26,8 +27,12 @@ _KEPT = {
 }
 
 
-class CheckedModel(Model):  # type: ignore[misc]
+class CheckedModel(Model):
     """A model whose description has no empty members: SDKs' own models reject ``{}``."""
+
+    def is_created(self) -> bool:
+        """Tell CloudFormation to go on."""
+        return True
 
     @property
     def response_object(self) -> dict[str, Any]:
@@ -38,11 +43,13 @@ class CheckedModel(Model):  # type: ignore[misc]
 
 def install(cloud: Cloud) -> None:
     """Put the checks into moto's backend, where CloudFormation passes too."""
-    SageMakerModelBackend.create_model = _create
-    SageMakerModelBackend.describe_model = _describe
-    SageMakerModelBackend.delete_model = _delete
-    SageMakerResponse.create_model = _create_response
-    SageMakerResponse.list_models = _list_response
+    replace_methods(
+        SageMakerModelBackend,
+        {"create_model": _create, "describe_model": _describe, "delete_model": _delete},
+    )
+    replace_methods(
+        SageMakerResponse, {"create_model": _create_response, "list_models": _list_response}
+    )
 
 
 def _create(
@@ -106,7 +113,7 @@ def _list_response(self: SageMakerResponse) -> ActionResult:
     return PaginatedResult({"Models": select(models, "ModelName", self._get_param)})
 
 
-def _check_containers(primary: Members | None, several: list[dict[str, Any]] | None) -> None:
+def _check_containers(primary: Members | None, several: Sequence[Members] | None) -> None:
     if not primary and not several:
         raise ValidationError("Either PrimaryContainer or Containers must be specified.")
     if primary and several:

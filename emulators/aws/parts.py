@@ -13,6 +13,7 @@ from emulators.aws import (
     registry,
     roles,
     simulation,
+    transform,
 )
 from emulators.aws.cloud import Installer
 
@@ -27,4 +28,5 @@ INSTALLERS: tuple[Installer, ...] = (
     endpoint_configs.install,
     endpoints.install,
     capture.install,
+    transform.install,
 )

@@ -14,7 +14,7 @@ from emulators.aws.live import Key
 Summary = dict[str, Any]
 
 
-class Endpoint(FakeEndpoint):  # type: ignore[misc]
+class Endpoint(FakeEndpoint):
     """One endpoint as the service describes it.
 
     Parameters
@@ -28,6 +28,9 @@ class Endpoint(FakeEndpoint):  # type: ignore[misc]
     tags : list of dict
         As sent.
     """
+
+    data_capture_config: Any
+    failure_reason: Any
 
     def __init__(
         self,
@@ -50,6 +53,10 @@ class Endpoint(FakeEndpoint):  # type: ignore[misc]
         self.pending: dict[str, Any] | None = None
         self.adopt(config, summaries(config.variants, config.models, status="Creating"))
         self.change("Creating")
+
+    def is_created(self) -> bool:
+        """Tell CloudFormation whether its stack may be complete."""
+        return bool(self.endpoint_status != "Creating")
 
     def adopt(self, config: Config, variants: list[Summary]) -> None:
         """Describe `config` from now on."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from emulators.aws.calls import Call, Environ
 from emulators.aws.errors import AwsError
 from emulators.aws.live import Key
+from emulators.aws.validation import describe_headers
 
 #: Bytes of a body (botocore's model: BodyBlob, and of asynchronous calls AsyncBodyBlob; serverless:
 #: Developer Guide, "Invoke a serverless endpoint").
@@ -93,6 +94,9 @@ def read_request(call: Call, environ: Environ) -> Request:
     options = _options(environ)
     if options.get("x-amzn-sagemaker-inference-component"):
         raise InvocationError("Inference components are not emulated.")
+    wrong = describe_headers(call.service, call.operation, options)
+    if wrong:
+        raise InvocationError(wrong)
     limit = ASYNC_LIMIT if call.operation == "InvokeEndpointAsync" else LIMIT
     if int(environ.get("CONTENT_LENGTH") or 0) > limit:
         raise TooLongError(limit)

@@ -21,7 +21,7 @@ class ConnectionDropped(Exception):  # noqa: N818 - a planned fault, not an erro
     """Raised by an application that wants the connection closed without an answer."""
 
 
-class Handler(MotoRequestHandler):  # type: ignore[misc]
+class Handler(MotoRequestHandler):
     """One connection. werkzeug's own handler closes it after each request; this one does not."""
 
     protocol_version = "HTTP/1.1"
@@ -57,7 +57,7 @@ class Handler(MotoRequestHandler):  # type: ignore[misc]
         """Give the application a body that ends where the request does."""
         if not environ.get("wsgi.input_terminated"):
             length = int(environ.get("CONTENT_LENGTH") or 0)
-            environ["wsgi.input"] = LimitedStream(self.rfile, length)
+            environ["wsgi.input"] = LimitedStream(self.rfile, length)  # type: ignore[arg-type]
             environ["wsgi.input_terminated"] = True
         return environ["wsgi.input"]
 

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 from moto.cloudwatch.models import cloudwatch_backends
 from moto.sagemaker.models import sagemaker_backends
@@ -230,5 +231,5 @@ def _is_current(endpoint: Endpoint) -> bool:
 
 def _endpoints(endpoint: Endpoint) -> dict[str, Endpoint]:
     backend = sagemaker_backends[endpoint.key.account][endpoint.key.region]
-    found: dict[str, Endpoint] = backend.endpoints
-    return found
+    found: Any = backend.endpoints
+    return found  # type: ignore[no-any-return]
