@@ -10,7 +10,8 @@ from pathlib import Path
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return the exit code: 0 done, 1 failed, 2 usage."""
-    options = _parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    options = _parser("".join(words[:1])).parse_args(words)
     command: int = options.run(options)
     return command
 
@@ -33,31 +34,54 @@ def _serve(options: argparse.Namespace) -> int:
     return serve(settings, options.host, chosen)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _package(options: argparse.Namespace) -> int:
+    from inference import packaging
+    from inference.errors import InferenceError
+
+    try:
+        return packaging.main(options)
+    except InferenceError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser(command: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m inference", description=__doc__)
     verbs = parser.add_subparsers(required=True, metavar="COMMAND")
     about = "answer predictions over HTTP until SIGTERM"
-    serve = verbs.add_parser("serve", help=about, description=about)
-    serve.add_argument(
+    _serve_options(verbs.add_parser("serve", help=about, description=about))
+    about = "make a bundle of a fitted scikit-learn model, or of a scoring script"
+    package = verbs.add_parser("package", help=about, description=about)
+    # Only this door's own help needs its options, and they cost an import of scikit-learn.
+    if command == "package":
+        from inference import packaging
+
+        packaging.add_arguments(package)
+    package.set_defaults(run=_package)
+    return parser
+
+
+def _serve_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
         "--bundle",
         type=Path,
         metavar="DIR",
         help="bundle directory (default: /opt/ml/model, $AIP_STORAGE_URI, $AZUREML_MODEL_DIR)",
     )
     # Containers are called from outside of themselves, so every interface is the default.
-    serve.add_argument("--host", default="0.0.0.0", help="address to listen on (%(default)s)")  # noqa: S104
-    serve.add_argument(
+    add("--host", default="0.0.0.0", help="address to listen on (default %(default)s)")  # noqa: S104
+    add(
         "--port",
         metavar="N",
         help="default: $SAGEMAKER_BIND_TO_PORT, $AIP_HTTP_PORT, $PORT, 8080",
     )
-    serve.add_argument(
+    add(
         "--watch-stdin",
         action="store_true",
         help="end when standard input is closed: whoever started this server is gone",
     )
-    serve.set_defaults(run=_serve)
-    return parser
+    parser.set_defaults(run=_serve)
 
 
 if __name__ == "__main__":

@@ -83,7 +83,7 @@ class _ModelApp(FastAPI):
 
     def openapi(self) -> dict[str, Any]:
         manifest = self.desk.lifecycle.loaded().bundle.manifest
-        return openapi.document(manifest, "3.1")
+        return openapi.document(manifest, self.desk.settings)
 
 
 def _refusal(request: Request, error: Exception, desk: Desk) -> Response:

@@ -18,6 +18,7 @@ from inference.codec.tensor import Blobs, Tensor, read_tensor
 from inference.errors import InferenceError, InvalidInputError
 from inference.exchange import Call, Reply
 from inference.lifecycle import Lifecycle
+from inference.manifest import Manifest
 from inference.score import Loaded
 from inference.signature import Dtype, OutputSignature, Signature
 
@@ -182,6 +183,24 @@ def index(lifecycle: Lifecycle) -> list[dict[str, str]]:
     bundle, problem = lifecycle.loaded().bundle, lifecycle.problem()
     state = "UNAVAILABLE" if problem else "READY"
     return [{"name": bundle.name, "version": bundle.version, "state": state, "reason": problem}]
+
+
+def example(manifest: Manifest) -> dict[str, Any] | None:
+    """Return an inference request that works, made of the manifest's first example."""
+    signature = manifest.signature
+    if signature is None or not manifest.examples:
+        return None
+    given = manifest.examples[0].input
+    cells = list(given.values()) if isinstance(given, dict) else given
+    row = cells if isinstance(cells, list) else [cells]
+    inputs = _inputs(signature)
+    shares = [row] if len(inputs) == 1 else [[cell] for cell in row]
+    return {
+        "inputs": [
+            {**tensor, "shape": [1, *tensor["shape"][1:]], "data": share}
+            for tensor, share in zip(inputs, shares, strict=True)
+        ]
+    }
 
 
 def _question(value: object, blobs: Blobs, output: OutputSignature) -> Question:

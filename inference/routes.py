@@ -167,8 +167,10 @@ def _metrics(desk: Desk, scope: Scope) -> Reply:
 
 
 def _swagger(desk: Desk, scope: Scope) -> Reply:
-    asked = parse_qs(scope["query_string"].decode("latin-1")).get("version", ["3"])[0]
-    return Reply(dumps(openapi.document(desk.lifecycle.loaded().bundle.manifest, asked)))
+    """Describe the API as Azure ML's server does, whose default is Swagger 2.0."""
+    asked = parse_qs(scope["query_string"].decode("latin-1")).get("version", ["2"])[0]
+    manifest = desk.lifecycle.loaded().bundle.manifest
+    return Reply(dumps(openapi.document(manifest, desk.settings, asked)))
 
 
 def _flag(query: bytes, name: str) -> bool:

@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 
 def serve(settings: Settings, host: str, port: int) -> int:
-    """Serve until SIGTERM or Ctrl-C, then end this process; it does not return once it listens.
+    """Serve until SIGTERM or Ctrl-C, then end this process; it returns only if it cannot listen.
 
     The model loads while the server already listens and says 503. If it cannot be loaded, the
     reason goes to standard error and the process ends with 1 at once.
@@ -42,22 +42,26 @@ def serve(settings: Settings, host: str, port: int) -> int:
     Returns
     -------
     int
-        1 if `host` and `port` cannot be listened on.
+        The exit code 1.
     """
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s: %(message)s")
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    lifecycle = Lifecycle()
     try:
         listener = _listener(host, port)
     except OSError as error:
         log.error("cannot listen on %s:%d: %s", host, port, error.strerror or error)
         return 1
-    lifecycle.load(settings.bundle, _fail)
-    from inference.app import create_app  # after the thread above: both import a lot
+    log.info("listening on %s:%d", host, port)
+    return _serve_on(listener, settings)
 
-    app = create_app(settings, lifecycle=lifecycle)
+
+def _serve_on(listener: socket.socket, settings: Settings) -> NoReturn:
+    lifecycle = Lifecycle()
+    lifecycle.load(settings.bundle, _fail)
+    from inference.app import create_app  # after that thread began: both import a lot
+
     config = uvicorn.Config(
-        app,
+        create_app(settings, lifecycle=lifecycle),
         lifespan="off",
         ws="none",
         access_log=False,
@@ -66,8 +70,7 @@ def serve(settings: Settings, host: str, port: int) -> int:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=FINISH_SECONDS,
     )
-    log.info("listening on %s:%d", host, port)
-    Server(config, lifecycle, settings.drain).run(sockets=[listener])
+    Server(config, lifecycle, drain=settings.drain).run(sockets=[listener])
     _end(0)
 
 
@@ -88,7 +91,7 @@ class Server(uvicorn.Server):
         Longest time to go on taking connections, in seconds.
     """
 
-    def __init__(self, config: uvicorn.Config, lifecycle: Lifecycle, drain: float) -> None:
+    def __init__(self, config: uvicorn.Config, lifecycle: Lifecycle, *, drain: float) -> None:
         super().__init__(config)
         self._lifecycle = lifecycle
         self._drain_seconds = drain
