@@ -26,7 +26,7 @@ def remove(target: Target, endpoint: str, deadline: Deadline) -> None:
 
 
 def retire(target: Target, endpoint: str, deployment: str, deadline: Deadline) -> None:
-    """Undeploy a deployment without traffic, and wait until the endpoint takes changes again.
+    """Undeploy a deployment without traffic, wait until it is gone, and remove what it leaves.
 
     Raises
     ------
@@ -36,6 +36,7 @@ def retire(target: Target, endpoint: str, deployment: str, deadline: Deadline) -
     wait.until_settled(target, endpoint, deadline)
     target.undeploy(endpoint, deployment)
     wait.until_settled(target, endpoint, deadline)
+    target.purge(endpoint)
 
 
 def shift(target: Target, endpoint: str, traffic: dict[str, int], deadline: Deadline) -> None:

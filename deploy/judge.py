@@ -129,7 +129,7 @@ def read_request(file: Path) -> bytes:
         If there is none.
     """
     try:
-        return file.read_bytes()
+        return file.read_bytes().strip()
     except OSError as error:
         raise ConfigError(f"the request {file} cannot be read: {error.strerror}") from error
 

@@ -47,6 +47,7 @@ def release(stage: Stage, bundle: Bundle, order: Order) -> Endpoint:
             recovery.put_back(stage, order, before, failure)
             raise
     _retire(stage, order, before)
+    stage.target.purge(new.endpoint)
     return stage.target.describe(new.endpoint)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from deploy import emulated, registry
@@ -103,18 +104,22 @@ def connect(config: Config, say: Progress, *, live: bool) -> Session:
         If a live account knows nobody by our credentials.
     """
     cloud = registry.find(config.target)
-    if live and cloud.provision:
-        settings = dict(config.settings)
-        _demand(cloud, config)
-    else:
-        with say.step(f"open target {config.target}") as step:
-            settings = dict(emulated.enter(config.target, cloud, _own(cloud, config), config.state))
-            step.detail = "emulated" if cloud.provision else ""
-    target = Patient(registry.open_target(config.target, settings | {"state": str(config.state)}))
+    live = live and cloud.provision is not None
+    with say.step(f"open target {config.target}") as step:
+        settings = dict(config.settings) if live else _emulated(cloud, config)
+        target = _opened(config, settings)
+        step.detail = target.identity()
     if live:
-        with say.step("check credentials") as step:
-            step.detail = target.identity()
+        _demand(cloud, config)
     return Session(replace(config, settings=settings), cloud, target, live, say)
+
+
+def _opened(config: Config, settings: Mapping[str, str]) -> Target:
+    return Patient(registry.open_target(config.target, {**settings, "state": str(config.state)}))
+
+
+def _emulated(cloud: Cloud, config: Config) -> dict[str, str]:
+    return dict(emulated.enter(config.target, cloud, _own(cloud, config), config.state))
 
 
 def _own(cloud: Cloud, config: Config) -> dict[str, str]:

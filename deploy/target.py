@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -182,10 +183,7 @@ class Target(Protocol):
         ...
 
     def undeploy(self, endpoint: str, deployment: str) -> None:
-        """Stop one deployment, and remove what was stored for it alone. Absent is success.
-
-        A `ConflictError` if it has traffic.
-        """
+        """Stop one deployment. Absent is success; a `ConflictError` if it has traffic."""
         ...
 
     def delete(self, endpoint: str) -> None:
@@ -193,7 +191,10 @@ class Target(Protocol):
         ...
 
     def purge(self, endpoint: str) -> None:
-        """Remove what outlives a deleted endpoint: models, configurations, unused bundles."""
+        """Remove what is stored for the endpoint and no deployment of it uses any more.
+
+        Models, configurations, bundles; all of it once the endpoint is gone.
+        """
         ...
 
     def snippets(self, endpoint: str, body: bytes) -> Mapping[str, str]:
@@ -204,7 +205,8 @@ class Target(Protocol):
 def deployment_name(version: str, digest: str) -> str:
     """Name a deployment by its content: ``v<version>-<8 of the digest>`` in ``[a-z0-9-]``.
 
-    At most 32 characters, which is Azure's limit and the tightest of the three clouds.
+    At most 29 characters, without two hyphens in a row: Azure takes 32 for a deployment, and
+    SageMaker 63 for a model, whose name holds the endpoint's too.
     """
-    plain = "".join(each if each.isascii() and each.isalnum() else "-" for each in version.lower())
-    return f"v{plain.strip('-')[:22].strip('-')}-{digest[:8]}"
+    words = re.findall(r"[a-z0-9]+", version.lower())
+    return "-".join(["v" + "-".join(words)[:19].strip("-"), digest[:8]])

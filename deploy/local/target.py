@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -178,8 +179,13 @@ def _order(method: str, url: str, body: Any = None) -> Any:
     raise kind(what, operation=f"router:{method}", code=str(answer.status_code))
 
 
+@cache
+def _client() -> httpx.Client:
+    return httpx.Client(timeout=90.0, trust_env=False)
+
+
 def _send(method: str, url: str, **content: Any) -> httpx.Response:
     try:
-        return httpx.request(method, url, timeout=90.0, trust_env=False, **content)
+        return _client().request(method, url, **content)
     except httpx.TransportError as error:
         raise UnavailableError(f"the local router at {url} does not answer: {error}") from error

@@ -1,0 +1,50 @@
+"""The deployers' door: `python -m deploy release|plan|status|invoke|traffic|rollback|logs|…`."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+from types import FrameType
+
+from deploy import arguments, commands, config, session
+from deploy.errors import DeployError
+from deploy.progress import Progress
+from inference.errors import BundleMissingError, InferenceError
+
+#: What a shell reports of a command that Ctrl-C ended.
+INTERRUPTED = 130
+
+
+def main(words: list[str] | None = None) -> int:
+    """Run one command and return the exit code; `deploy.arguments.EXIT_CODES` tells each."""
+    options = arguments.parse(words)
+    logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        read = config.load(options.file, arguments.flags(options))
+        commands.run(options, session.connect(read, Progress(), live=options.live))
+    except DeployError as error:
+        return _fail(error, error.exit_code)
+    except BundleMissingError as error:
+        return _fail(error, 2)
+    except InferenceError as error:
+        return _fail(error, 1)
+    except KeyboardInterrupt as error:
+        return _fail(error, INTERRUPTED)
+    return 0
+
+
+def _fail(error: BaseException, code: int) -> int:
+    said = "\n".join([str(error) or "interrupted", *getattr(error, "__notes__", ())])
+    print(f"error: {said}", file=sys.stderr)
+    return code
+
+
+def _interrupt(_: int, __: FrameType | None) -> None:
+    """Treat SIGTERM as Ctrl-C: a release that a CI job cancels puts traffic back, too."""
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

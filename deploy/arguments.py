@@ -1,0 +1,84 @@
+"""The words of the command line."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+
+from deploy import registry
+from deploy.errors import ConfigError
+
+#: Verb to what it does, in the order of a release's life.
+VERBS = {
+    "doctor": "check this machine, the configuration, the account and the bundle",
+    "plan": "say what a release would change, and what it costs per hour",
+    "release": "bring a bundle up and move traffic to it in steps, judged at each",
+    "status": "show endpoints, deployments, states, traffic, digests and versions",
+    "invoke": "send one request and print the answer",
+    "traffic": "show how traffic is split, or split it: NAME=PERCENT …",
+    "rollback": "move all traffic to the release before",
+    "logs": "print what a deployment's model server wrote",
+    "delete": "delete the endpoint and all it holds",
+}
+
+EXIT_CODES = (
+    "exit codes: 0 done, 1 failed, 2 usage or configuration, 3 a gate said no (traffic restored), "
+    "4 the cloud refused, 5 not finished in time, 6 credentials"
+)
+
+
+def parse(words: list[str] | None) -> argparse.Namespace:
+    """Read the words; on a wrong one the process says so and exits with 2."""
+    return parser().parse_args(words)
+
+
+def flags(options: argparse.Namespace) -> Mapping[str, str]:
+    """Return the configuration's keys that the words set.
+
+    Raises
+    ------
+    ConfigError
+        If a ``--set`` is not ``KEY=VALUE``.
+    """
+    named = {"target": options.target, "endpoint": options.endpoint, "bundle": options.bundle}
+    named |= {"timeout": options.timeout, "state": options.state}
+    return _pairs(options.set) | {key: str(word) for key, word in named.items() if word is not None}
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the room's door."""
+    top = argparse.ArgumentParser(
+        prog="python -m deploy", description="Take a bundle to an endpoint.", epilog=EXIT_CODES
+    )
+    verbs = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for verb, about in VERBS.items():
+        _settings(verbs.add_parser(verb, help=about, description=about, epilog=EXIT_CODES))
+    invoke, traffic, logs = (verbs.choices[verb] for verb in ("invoke", "traffic", "logs"))
+    invoke.add_argument("--data", metavar="JSON", help="the request; by default the example's")
+    for one in (invoke, logs):
+        one.add_argument("--deployment", metavar="NAME", help="this one, whatever the traffic")
+    traffic.add_argument("split", nargs="*", metavar="NAME=PERCENT", help="sums to 100")
+    logs.add_argument("--lines", type=int, default=50, metavar="N", help="the last N (%(default)s)")
+    return top
+
+
+def _settings(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--target", metavar="|".join(registry.TARGETS), help="where (default: local)")
+    add("--file", type=Path, metavar="release.toml", help="configuration")
+    add("--endpoint", metavar="NAME", help="default: the file's, else the bundle's name")
+    add("--bundle", metavar="DIR", help="default: the file's")
+    add("--timeout", metavar="S", help="seconds to finish in")
+    add("--state", metavar="DIR", help="where the router and the emulated clouds keep state")
+    add("--set", action="append", default=[], metavar="KEY=VALUE", help="any other key of the file")
+    add("--live", action="store_true", help="the real account, and not the emulated one")
+    add("--yes", action="store_true", help="with --live: do not ask")
+    add("--json", action="store_true", help="the result for machines")
+
+
+def _pairs(words: list[str]) -> dict[str, str]:
+    for word in words:
+        if "=" not in word:
+            raise ConfigError(f"--set {word}: KEY=VALUE was expected, e.g. --set gates.requests=50")
+    return dict(word.split("=", 1) for word in words)

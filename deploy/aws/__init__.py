@@ -1,0 +1,45 @@
+"""Amazon SageMaker as a target."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from deploy.aws.prices import PRICES
+from deploy.cloud import Cloud, Setting
+
+if TYPE_CHECKING:
+    from deploy.target import Target
+
+SETTINGS = {
+    "region": Setting("", "AWS region; by default the credential chain's", account=True),
+    "bucket": Setting("", "S3 bucket for bundles, which Terraform makes", account=True),
+    "role": Setting(
+        "", "ARN of the role that endpoints run as, which Terraform makes", account=True
+    ),
+    "image": Setting("", "the model server's image in ECR", account=True),
+    "instance": Setting("ml.m5.large", "machine size"),
+    "count": Setting("1", "number of machines of each deployment"),
+}
+
+
+def _open(settings: Mapping[str, str]) -> Target:
+    from deploy.aws.target import SageMakerTarget
+
+    return SageMakerTarget.connect(settings)
+
+
+def _provision(settings: Mapping[str, str]) -> Mapping[str, str]:
+    from deploy.aws.provision import provision
+
+    return provision(settings)
+
+
+CLOUD = Cloud(
+    settings=SETTINGS,
+    open=_open,
+    provision=_provision,
+    ambient=("AWS_",),
+    prices=PRICES,
+    required=("bucket", "role", "image"),
+)

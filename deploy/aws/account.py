@@ -1,0 +1,105 @@
+"""One AWS account and region: its clients, made when they are first used."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+
+from deploy.aws.errors import translated
+
+if TYPE_CHECKING:
+    from mypy_boto3_iam import IAMClient
+    from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sagemaker import SageMakerClient
+    from mypy_boto3_sagemaker_runtime import SageMakerRuntimeClient
+    from mypy_boto3_sts import STSClient
+
+#: `deploy.retry` tries again, and nobody else. A model has 60 s to answer, so reading takes 70
+#: ("InvokeEndpoint", API reference).
+CONFIG = Config(
+    retries={"total_max_attempts": 1}, connect_timeout=10, read_timeout=70, max_pool_connections=10
+)
+
+
+@dataclass(frozen=True)
+class Account:
+    """Clients by the default credential chain.
+
+    Attributes
+    ----------
+    session : boto3.Session
+        Of the region.
+    """
+
+    session: boto3.Session
+
+    @classmethod
+    def open(cls, settings: Mapping[str, str]) -> Account:
+        """Return the account that the credential chain leads to, in the region of `settings`."""
+        with translated("session"):
+            return cls(boto3.Session(region_name=settings.get("region") or None))
+
+    @property
+    def region(self) -> str:
+        """The region's name."""
+        return self.sagemaker.meta.region_name
+
+    def number(self) -> str:
+        """Ask who we are, and return the account's twelve digits."""
+        return self._caller()[0]
+
+    def identity(self) -> str:
+        """Ask who we are, and say it."""
+        number, arn = self._caller()
+        elsewhere = os.environ.get("AWS_ENDPOINT_URL")
+        return f"account {number}, {self.region}, as {arn}" + (
+            f", at {elsewhere}" if elsewhere else ""
+        )
+
+    def _caller(self) -> tuple[str, str]:
+        with translated("sts"):
+            told = self.sts.get_caller_identity()
+        return told["Account"], told["Arn"]
+
+    @cached_property
+    def sagemaker(self) -> SageMakerClient:
+        """The control plane."""
+        with translated("sagemaker"):
+            return self.session.client("sagemaker", config=CONFIG)
+
+    @cached_property
+    def runtime(self) -> SageMakerRuntimeClient:
+        """The data plane."""
+        with translated("sagemaker-runtime"):
+            return self.session.client("sagemaker-runtime", config=CONFIG)
+
+    @cached_property
+    def s3(self) -> S3Client:
+        """Where bundles are."""
+        with translated("s3"):
+            return self.session.client("s3", config=CONFIG)
+
+    @cached_property
+    def logs(self) -> CloudWatchLogsClient:
+        """CloudWatch Logs."""
+        with translated("logs"):
+            return self.session.client("logs", config=CONFIG)
+
+    @cached_property
+    def sts(self) -> STSClient:
+        """Who we are."""
+        with translated("sts"):
+            return self.session.client("sts", config=CONFIG)
+
+    @cached_property
+    def iam(self) -> IAMClient:
+        """Roles."""
+        with translated("iam"):
+            return self.session.client("iam", config=CONFIG)

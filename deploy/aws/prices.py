@@ -1,0 +1,23 @@
+"""What a machine costs per hour."""
+
+from __future__ import annotations
+
+from deploy.cloud import Prices
+
+#: Real-time inference, on demand, without Savings Plans. Other regions differ by up to a half.
+PRICES = Prices(
+    {
+        "ml.t2.medium": 0.056,
+        "ml.m5.large": 0.115,
+        "ml.m5.xlarge": 0.23,
+        "ml.m5.2xlarge": 0.461,
+        "ml.m5.4xlarge": 0.922,
+        "ml.c5.large": 0.102,
+        "ml.c5.xlarge": 0.204,
+        "ml.c5.2xlarge": 0.408,
+        "ml.g4dn.xlarge": 0.736,
+        "ml.g5.xlarge": 1.408,
+    },
+    source="Amazon SageMaker AI pricing, real-time inference, US East (N. Virginia), on demand, "
+    "as noted in November 2025; an estimate, and not an offer",
+)

@@ -1,0 +1,126 @@
+"""What SageMaker shows of an endpoint, read into our records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from deploy import rollout
+from deploy.aws import names
+from deploy.aws.errors import translated
+from deploy.target import Deployment, Endpoint, State
+
+if TYPE_CHECKING:
+    from mypy_boto3_sagemaker import SageMakerClient
+    from mypy_boto3_sagemaker.type_defs import DescribeEndpointOutputTypeDef
+
+#: "DescribeEndpoint", API reference, EndpointStatus.
+STATES = {
+    "Creating": State.CREATING,
+    "Updating": State.UPDATING,
+    "SystemUpdating": State.UPDATING,
+    "RollingBack": State.UPDATING,
+    "InService": State.READY,
+    "OutOfService": State.FAILED,
+    "Failed": State.FAILED,
+    "UpdateRollbackFailed": State.FAILED,
+    "Deleting": State.DELETING,
+}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One look at an endpoint.
+
+    Attributes
+    ----------
+    told : Mapping
+        The answer of DescribeEndpoint.
+    variants : sequence of dict
+        The production variants of its configuration.
+    pending : sequence of dict
+        Variants of the configuration that it is being updated to and that are not serving yet.
+    """
+
+    told: DescribeEndpointOutputTypeDef
+    variants: Sequence[Mapping[str, Any]]
+    pending: Sequence[Mapping[str, Any]]
+
+    @classmethod
+    def of(cls, sagemaker: SageMakerClient, endpoint: str) -> Reading:
+        """Look at an endpoint; raise `NotFoundError` if there is none."""
+        with translated("sagemaker"):
+            told = sagemaker.describe_endpoint(EndpointName=endpoint)
+        variants = _variants(sagemaker, told["EndpointConfigName"])
+        now = {each["VariantName"] for each in variants}
+        coming = told.get("PendingDeploymentSummary", {}).get("EndpointConfigName", "")
+        pending = _variants(sagemaker, coming) if coming else ()
+        return cls(told, variants, [each for each in pending if each["VariantName"] not in now])
+
+    @property
+    def configs(self) -> set[str]:
+        """Names of the configurations in use."""
+        pending = self.told.get("PendingDeploymentSummary", {}).get("EndpointConfigName")
+        return {self.told["EndpointConfigName"]} | ({pending} if pending else set())
+
+    @property
+    def models(self) -> set[str]:
+        """Names of the models in use."""
+        return {each["ModelName"] for each in (*self.variants, *self.pending)}
+
+    @property
+    def traffic(self) -> dict[str, int]:
+        """Whole percent by variant, without the zeros."""
+        shown = {each["VariantName"]: each for each in self.told.get("ProductionVariants", ())}
+        weights = {
+            name: shown[name].get("CurrentWeight", 0.0) if name in shown else weight
+            for name, weight in self._initial().items()
+        }
+        return {name: share for name, share in rollout.shares(weights, 100).items() if share}
+
+    def endpoint(self, sagemaker: SageMakerClient) -> Endpoint:
+        """Return it as our record."""
+        state = STATES[self.told["EndpointStatus"]]
+        reason = self.told.get("FailureReason", "")
+        serving = State.READY if state is State.UPDATING else state
+        shown = [(each, serving) for each in self.variants]
+        shown += [(each, State.CREATING) for each in self.pending]
+        deployments = {
+            each["VariantName"]: _deployment(sagemaker, each, one, reason) for each, one in shown
+        }
+        name = self.told["EndpointName"]
+        return Endpoint(name, deployments, self.traffic, state, reason)
+
+    def _initial(self) -> dict[str, float]:
+        return {
+            each["VariantName"]: each.get("InitialVariantWeight", 1.0) for each in self.variants
+        }
+
+
+def _variants(sagemaker: SageMakerClient, config: str) -> Sequence[Mapping[str, Any]]:
+    with translated("sagemaker"):
+        found = sagemaker.describe_endpoint_config(EndpointConfigName=config)
+    variants: Iterable[Any] = found["ProductionVariants"]
+    return list(variants)
+
+
+def _deployment(
+    sagemaker: SageMakerClient, variant: Mapping[str, Any], state: State, reason: str
+) -> Deployment:
+    """Return a variant as our record; its model has the tags and the time, which it has not."""
+    with translated("sagemaker"):
+        model = sagemaker.describe_model(ModelName=variant["ModelName"])
+        told = sagemaker.list_tags(ResourceArn=model["ModelArn"])["Tags"]
+    tags = {tag["Key"]: tag["Value"] for tag in told}
+    return Deployment(
+        variant["VariantName"],
+        state,
+        reason if state is State.FAILED else "",
+        bundle=tags.get(names.BUNDLE, ""),
+        version=tags.get(names.VERSION, ""),
+        digest=tags.get(names.DIGEST, ""),
+        instance=variant.get("InstanceType", ""),
+        count=variant.get("InitialInstanceCount", 0),
+        created=model["CreationTime"],
+    )

@@ -1,0 +1,78 @@
+"""Bundles in S3: one archive for each digest, and marks that say who uses it.
+
+``bundles/<digest>/model.tar.gz`` stands beside ``bundles/<digest>/used-by/<model>``, an empty
+object for each SageMaker model made of it. An archive without marks is nobody's.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Container, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deploy.aws.errors import translated
+from deploy.errors import NotFoundError
+from inference.bundle import Bundle
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+PREFIX = "bundles/"
+
+
+@dataclass(frozen=True)
+class Store:
+    """The bundles of one bucket."""
+
+    s3: S3Client
+    bucket: str
+
+    def upload(self, bundle: Bundle) -> str:
+        """Store a bundle under its digest, unless it is there, and return its URI."""
+        key = f"{PREFIX}{bundle.digest}/model.tar.gz"
+        if not self._has(key):
+            with tempfile.TemporaryDirectory() as folder:
+                packed = bundle.pack(Path(folder) / "model.tar.gz")
+                with translated("s3"), packed.open("rb") as content:
+                    self.s3.put_object(Bucket=self.bucket, Key=key, Body=content)
+        return f"s3://{self.bucket}/{key}"
+
+    def mark(self, digest: str, model: str) -> None:
+        """Note that `model` uses a bundle."""
+        with translated("s3"):
+            self.s3.put_object(Bucket=self.bucket, Key=f"{PREFIX}{digest}/used-by/{model}")
+
+    def release(self, prefix: str, used: Container[str]) -> None:
+        """Remove the marks of models that begin with `prefix` and are not in `used`.
+
+        Bundles that lose their last mark by that go with it.
+        """
+        with suppress(NotFoundError):  # no bucket holds no bundles
+            keys = list(self._keys())
+            stale = {key for key in keys if self._is_stale(key, prefix, used)}
+            touched = {key.split("/")[1] for key in stale}
+            kept = {key.split("/")[1] for key in keys if "/used-by/" in key and key not in stale}
+            orphans = {key for key in keys if key.split("/")[1] in touched - kept}
+            for key in sorted(stale | orphans):
+                with translated("s3"):
+                    self.s3.delete_object(Bucket=self.bucket, Key=key)
+
+    @staticmethod
+    def _is_stale(key: str, prefix: str, used: Container[str]) -> bool:
+        model = key.partition("/used-by/")[2]
+        return model.startswith(prefix) and model not in used
+
+    def _keys(self) -> Iterator[str]:
+        pages = self.s3.get_paginator("list_objects_v2")
+        with translated("s3"):
+            for page in pages.paginate(Bucket=self.bucket, Prefix=PREFIX):
+                yield from (item["Key"] for item in page.get("Contents", ()))
+
+    def _has(self, key: str) -> bool:
+        with suppress(NotFoundError), translated("s3"):
+            self.s3.head_object(Bucket=self.bucket, Key=key)
+            return True
+        return False

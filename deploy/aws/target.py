@@ -1,0 +1,277 @@
+"""The verbs of `deploy.target.Target` as SageMaker calls.
+
+Endpoint = endpoint, deployment = production variant, traffic = variant weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from deploy.aws import names, snippets
+from deploy.aws.account import Account
+from deploy.aws.errors import translated
+from deploy.aws.reading import Reading
+from deploy.aws.store import Store
+from deploy.errors import ConflictError, NotFoundError
+from deploy.target import Endpoint, Release
+from inference.bundle import Bundle
+
+LIMITS = {
+    "logs": "CloudWatch keeps an endpoint's log group after the endpoint: it is the record of "
+    "what happened, and Terraform sets how long it is kept",
+    "reason": "SageMaker takes a variant that did not come up away and keeps why on the endpoint",
+}
+
+
+@dataclass(frozen=True)
+class SageMakerTarget:
+    """One AWS account and region, with the bucket for bundles and the role endpoints run as.
+
+    Attributes
+    ----------
+    account : Account
+        The clients.
+    store : Store
+        The bucket's bundles.
+    role : str
+        ARN.
+    """
+
+    account: Account
+    store: Store
+    role: str
+    name: str = "aws"
+
+    @classmethod
+    def connect(cls, settings: Mapping[str, str]) -> SageMakerTarget:
+        """Return the target of `settings` by the default credential chain; nothing is called."""
+        account = Account.open(settings)
+        return cls(account, Store(account.s3, settings["bucket"]), settings["role"])
+
+    @property
+    def limits(self) -> Mapping[str, str]:
+        """See `Target.limits`."""
+        return LIMITS
+
+    def identity(self) -> str:
+        """See `Target.identity`."""
+        return self.account.identity()
+
+    def endpoints(self) -> Sequence[str]:
+        """See `Target.endpoints`."""
+        pages = self.account.sagemaker.get_paginator("list_endpoints").paginate()
+        with translated("sagemaker"):
+            found = [each for page in pages for each in page["Endpoints"]]
+            return sorted(
+                each["EndpointName"] for each in found if self._is_ours(each["EndpointArn"])
+            )
+
+    def upload(self, bundle: Bundle) -> str:
+        """See `Target.upload`."""
+        return self.store.upload(bundle)
+
+    def deploy(self, release: Release) -> None:
+        """See `Target.deploy`."""
+        reading = self._look(release.endpoint)
+        model = names.model(release.endpoint, release.name)
+        running = {one["VariantName"]: one for one in _all(reading)}
+        if release.name in running:
+            self._refuse_other(release, running[release.name])
+            return
+        self.store.mark(release.digest, model)
+        self._make_model(model, release)
+        variant = {
+            "VariantName": release.name,
+            "ModelName": model,
+            "InstanceType": release.instance,
+            "InitialInstanceCount": release.count,
+            "InitialVariantWeight": 0.0 if reading else 100.0,
+        }
+        self._configure(release.endpoint, reading, [*_weighted(reading), variant])
+
+    def describe(self, endpoint: str) -> Endpoint:
+        """See `Target.describe`."""
+        return Reading.of(self.account.sagemaker, endpoint).endpoint(self.account.sagemaker)
+
+    def set_traffic(self, endpoint: str, traffic: Mapping[str, int]) -> None:
+        """See `Target.set_traffic`."""
+        reading = Reading.of(self.account.sagemaker, endpoint)
+        running = [each["VariantName"] for each in reading.variants]
+        unknown = sorted(set(traffic) - set(running))
+        if unknown:
+            raise NotFoundError(f"no deployment {', '.join(unknown)} behind {endpoint!r}")
+        weights: Any = [
+            {"VariantName": name, "DesiredWeight": float(traffic.get(name, 0))} for name in running
+        ]
+        with translated("sagemaker"):
+            self.account.sagemaker.update_endpoint_weights_and_capacities(
+                EndpointName=endpoint, DesiredWeightsAndCapacities=weights
+            )
+
+    def invoke(self, endpoint: str, body: bytes, *, deployment: str | None = None) -> bytes:
+        """See `Target.invoke`."""
+        chosen: Any = {"TargetVariant": deployment} if deployment else {}
+        with translated("sagemaker-runtime"):
+            answer = self.account.runtime.invoke_endpoint(
+                EndpointName=endpoint, Body=body, ContentType="application/json", **chosen
+            )
+            return answer["Body"].read()
+
+    def logs(self, endpoint: str, deployment: str, *, lines: int = 20) -> Sequence[str]:
+        """See `Target.logs`."""
+        events: list[tuple[int, str]] = []
+        with suppress(NotFoundError):
+            for stream in self._streams(endpoint, deployment):
+                events += self._events(endpoint, stream, lines)
+        return tuple(text.rstrip("\n") for _, text in sorted(events, key=lambda one: one[0]))[
+            -lines:
+        ]
+
+    def undeploy(self, endpoint: str, deployment: str) -> None:
+        """See `Target.undeploy`."""
+        reading = self._look(endpoint)
+        rest = [one for one in _weighted(reading) if one["VariantName"] != deployment]
+        if reading is None or len(rest) == len(reading.variants):
+            return
+        if reading.traffic.get(deployment):
+            raise ConflictError(
+                f"{endpoint}/{deployment} has {reading.traffic[deployment]} % of traffic"
+            )
+        if not rest:
+            raise ConflictError(f"{deployment} is the last behind {endpoint}: delete the endpoint")
+        self._configure(endpoint, reading, rest)
+
+    def delete(self, endpoint: str) -> None:
+        """See `Target.delete`."""
+        with suppress(NotFoundError), translated("sagemaker"):
+            told = self.account.sagemaker.describe_endpoint(EndpointName=endpoint)
+            if told["EndpointStatus"] != "Deleting":
+                self.account.sagemaker.delete_endpoint(EndpointName=endpoint)
+
+    def purge(self, endpoint: str) -> None:
+        """See `Target.purge`: configurations, models, and bundles that no model uses."""
+        reading, client = self._look(endpoint), self.account.sagemaker
+        prefix = names.prefix(endpoint)
+        for config in self._listed("list_endpoint_configs", "EndpointConfig", prefix):
+            if not reading or config not in reading.configs:
+                with suppress(NotFoundError), translated("sagemaker"):
+                    client.delete_endpoint_config(EndpointConfigName=config)
+        for model in self._listed("list_models", "Model", prefix):
+            if not reading or model not in reading.models:
+                with suppress(NotFoundError), translated("sagemaker"):
+                    client.delete_model(ModelName=model)
+        self.store.release(prefix, reading.models if reading else ())
+
+    def snippets(self, endpoint: str, body: bytes) -> Mapping[str, str]:
+        """See `Target.snippets`."""
+        client = self.account.runtime
+        return snippets.calls(
+            endpoint, body, region=self.account.region, url=client.meta.endpoint_url
+        )
+
+    def _look(self, endpoint: str) -> Reading | None:
+        with suppress(NotFoundError):
+            return Reading.of(self.account.sagemaker, endpoint)
+        return None
+
+    def _make_model(self, model: str, release: Release) -> None:
+        """Create the model; one that a run before left half-way goes first."""
+        container: Any = {"Image": release.image, "ModelDataUrl": release.artifact}
+        client = self.account.sagemaker
+        with suppress(NotFoundError), translated("sagemaker"):
+            client.delete_model(ModelName=model)
+        with translated("sagemaker"):
+            client.create_model(
+                ModelName=model,
+                ExecutionRoleArn=self.role,
+                PrimaryContainer=container,
+                Tags=names.tags(release),
+            )
+
+    def _refuse_other(self, release: Release, variant: Mapping[str, Any]) -> None:
+        with translated("sagemaker"):
+            told = self.account.sagemaker.describe_model(ModelName=variant["ModelName"])
+        container = told["PrimaryContainer"]
+        runs = {
+            "artifact": (container.get("ModelDataUrl"), release.artifact),
+            "image": (container.get("Image"), release.image),
+            "instance": (variant.get("InstanceType"), release.instance),
+            "count": (variant.get("InitialInstanceCount"), release.count),
+        }
+        other = [
+            f"{key} {found}, not {ours}" for key, (found, ours) in runs.items() if found != ours
+        ]
+        if other:
+            raise ConflictError(
+                f"{release.endpoint}/{release.name} runs with {', '.join(other)}: "
+                "package the bundle under another version, or undeploy it first"
+            )
+
+    def _configure(
+        self, endpoint: str, reading: Reading | None, variants: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """Bring the endpoint to these variants."""
+        config, ours = (
+            names.config(endpoint, variants),
+            [{"Key": names.ENDPOINT, "Value": endpoint}],
+        )
+        client, given, tags = self.account.sagemaker, list(variants), ours
+        with suppress(ConflictError), translated("sagemaker"):  # by content: what exists is equal
+            made: Any = {"ProductionVariants": given, "Tags": tags}
+            client.create_endpoint_config(EndpointConfigName=config, **made)
+        with translated("sagemaker"):
+            if reading:
+                client.update_endpoint(EndpointName=endpoint, EndpointConfigName=config)
+            else:
+                named: Any = {"EndpointName": endpoint, "EndpointConfigName": config, "Tags": tags}
+                client.create_endpoint(**named)
+
+    def _listed(self, operation: Any, kind: str, prefix: str) -> Iterator[str]:
+        pages: Any = self.account.sagemaker.get_paginator(operation)
+        with translated("sagemaker"):
+            found = list(pages.paginate(NameContains=prefix))
+        for page in found:
+            named = (each[f"{kind}Name"] for each in page[f"{kind}s"])
+            yield from (name for name in named if name.startswith(prefix))
+
+    def _is_ours(self, arn: str) -> bool:
+        tags = self.account.sagemaker.list_tags(ResourceArn=arn)["Tags"]
+        return any(tag["Key"] == names.ENDPOINT for tag in tags)
+
+    def _streams(self, endpoint: str, deployment: str) -> list[str]:
+        with translated("logs"):
+            found = self.account.logs.describe_log_streams(
+                logGroupName=_group(endpoint), logStreamNamePrefix=f"{deployment}/"
+            )
+        return [each["logStreamName"] for each in found["logStreams"]]
+
+    def _events(self, endpoint: str, stream: str, lines: int) -> list[tuple[int, str]]:
+        with translated("logs"):
+            found = self.account.logs.get_log_events(
+                logGroupName=_group(endpoint),
+                logStreamName=stream,
+                limit=lines,
+                startFromHead=False,
+            )
+        return [(each["timestamp"], each["message"]) for each in found["events"]]
+
+
+def _group(endpoint: str) -> str:
+    return f"/aws/sagemaker/Endpoints/{endpoint}"
+
+
+def _all(reading: Reading | None) -> list[Mapping[str, Any]]:
+    return [*reading.variants, *reading.pending] if reading else []
+
+
+def _weighted(reading: Reading | None) -> list[dict[str, Any]]:
+    """Return the variants with today's weights: an update starts from the initial ones."""
+    if reading is None:
+        return []
+    return [
+        {**each, "InitialVariantWeight": float(reading.traffic.get(each["VariantName"], 0))}
+        for each in reading.variants
+    ]

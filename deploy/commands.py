@@ -1,0 +1,200 @@
+"""The verbs of the command line: each makes its calls, prints its result, and returns it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping
+
+from deploy import change, doctor, history, keys, report
+from deploy.errors import ConfigError, NotFoundError
+from deploy.judge import probes, read_request
+from deploy.order import Order, Stage
+from deploy.plan import Plan, plan
+from deploy.release import release
+from deploy.rollback import rollback
+from deploy.session import Session
+from deploy.target import Endpoint
+from inference.bundle import Bundle
+
+
+def run(options: argparse.Namespace, session: Session) -> None:
+    """Run the verb that was asked for."""
+    COMMANDS[options.command](options, session)
+
+
+def _release(options: argparse.Namespace, session: Session) -> None:
+    bundle = _verified(session)
+    order = session.order(bundle)
+    if session.live:
+        proposed = _plan_of(session, order)
+        report.say_plan(proposed) if not options.json else None
+        _confirm(options, f"release to {session.config.target}, which costs money")
+    judge = session.judge(bundle)
+    found = release(Stage(session.target, judge, session.say), bundle, order)
+    _show(options, session, found)
+
+
+def _plan(options: argparse.Namespace, session: Session) -> None:
+    proposed = _plan_of(session, session.order(_verified(session)))
+    report.say_json(report.plan_record(proposed)) if options.json else report.say_plan(proposed)
+
+
+def _status(options: argparse.Namespace, session: Session) -> None:
+    named = session.config.endpoint
+    names = [named] if named else list(session.target.endpoints())
+    found = [session.target.describe(name) for name in names]
+    if options.json:
+        report.say_json([_with_snippets(session, one) for one in found])
+        return
+    report.say_endpoints(found)
+    for one in found:
+        _say_snippets(session, one.name)
+
+
+def _invoke(options: argparse.Namespace, session: Session) -> None:
+    body = options.data.encode() if options.data else _example(session)
+    if body is None:
+        raise ConfigError("nothing to send: use --data, or name `request` in release.toml")
+    with session.say.step(f"invoke {session.endpoint}"):
+        answer = session.target.invoke(session.endpoint, body, deployment=options.deployment)
+    report.say(answer.decode(errors="replace"))
+    _say_snippets(session, session.endpoint, body)
+
+
+def _traffic(options: argparse.Namespace, session: Session) -> None:
+    endpoint, split = session.endpoint, _split(options.split)
+    if split:
+        if session.live:
+            _confirm(options, f"split traffic of {endpoint}: {history.traffic_text(split)}")
+        with session.say.step(f"traffic: {history.traffic_text(split)}"):
+            change.shift(session.target, endpoint, split, session.deadline())
+    _show(options, session, session.target.describe(endpoint))
+
+
+def _rollback(options: argparse.Namespace, session: Session) -> None:
+    if session.live:
+        _confirm(options, f"roll {session.endpoint} back to the release before")
+    stage = Stage(session.target, say=session.say)
+    _show(options, session, rollback(stage, session.endpoint, session.deadline()))
+
+
+def _logs(options: argparse.Namespace, session: Session) -> None:
+    name = options.deployment or _newest(session)
+    lines = session.target.logs(session.endpoint, name, lines=options.lines)
+    if options.json:
+        report.say_json({"endpoint": session.endpoint, "deployment": name, "lines": list(lines)})
+    else:
+        report.say("\n".join(lines))
+
+
+def _delete(options: argparse.Namespace, session: Session) -> None:
+    endpoint = session.endpoint
+    if session.live:
+        _confirm(options, f"delete {endpoint} and all it holds")
+    with session.say.step(f"delete endpoint {endpoint}"):
+        change.remove(session.target, endpoint, session.deadline())
+    record = {"endpoint": endpoint, "deleted": True}
+    report.say_json(record) if options.json else report.say(f"{endpoint} is deleted")
+
+
+def _doctor(options: argparse.Namespace, session: Session) -> None:
+    findings = doctor.examine(session)
+    if options.json:
+        report.say_json([vars(finding) for finding in findings])
+    else:
+        report.say("\n".join(map(str, findings)))
+    doctor.refuse_ill(findings)
+
+
+COMMANDS: Mapping[str, Callable[[argparse.Namespace, Session], None]] = {
+    "doctor": _doctor,
+    "plan": _plan,
+    "release": _release,
+    "status": _status,
+    "invoke": _invoke,
+    "traffic": _traffic,
+    "rollback": _rollback,
+    "logs": _logs,
+    "delete": _delete,
+}
+
+
+def _verified(session: Session) -> Bundle:
+    with session.say.step("verify the bundle") as step:
+        bundle = session.bundle()
+        step.detail = f"{bundle.name} {bundle.version}, SHA-256 {bundle.digest[:12]}…"
+    return bundle
+
+
+def _plan_of(session: Session, order: Order) -> Plan:
+    try:
+        before = session.target.describe(order.wanted.endpoint)
+    except NotFoundError:
+        before = None
+    return plan(order, before, session.cloud.prices)
+
+
+def _confirm(options: argparse.Namespace, what: str) -> None:
+    """Ask for ``yes``, unless it was said already."""
+    if options.yes:
+        return
+    sys.stderr.write(f"{what}: type yes to go on: ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip() != "yes":
+        raise ConfigError("not confirmed, nothing was changed: type yes, or use --yes")
+
+
+def _show(options: argparse.Namespace, session: Session, found: Endpoint) -> None:
+    if options.json:
+        report.say_json(_with_snippets(session, found))
+        return
+    report.say_endpoints([found])
+    _say_snippets(session, found.name)
+
+
+def _with_snippets(session: Session, found: Endpoint) -> dict[str, object]:
+    body = _example(session)
+    snippets = session.target.snippets(found.name, body) if body else {}
+    return report.endpoint_record(found) | {"snippets": dict(snippets)}
+
+
+def _say_snippets(session: Session, endpoint: str, body: bytes | None = None) -> None:
+    """End with calls to paste; on standard error, so that a result can be piped."""
+    body = body or _example(session)
+    if body:
+        text = report.snippet_text(session.target.snippets(endpoint, body))
+        sys.stderr.write(f"\n{text}\n")
+
+
+def _example(session: Session) -> bytes | None:
+    """Return a request that the model answers, if the configuration leads to one."""
+    config = session.config
+    if config.request:
+        return read_request(config.request)
+    if config.bundle and (config.bundle / "manifest.json").exists():
+        examples = session.bundle().manifest.examples
+        return probes(session.bundle(), None)[0].body if examples else None
+    return None
+
+
+def _newest(session: Session) -> str:
+    found = session.target.describe(session.endpoint)
+    serving = history.newest_serving(found)
+    ranked = [serving] if serving else history.by_age(found.deployments.values())
+    if not ranked:
+        raise NotFoundError(f"no deployment behind {session.endpoint}")
+    return ranked[0].name
+
+
+def _split(words: list[str]) -> dict[str, int]:
+    split = {}
+    for word in words:
+        name, _, percent = word.partition("=")
+        try:
+            split[name] = keys.count(percent)
+        except ValueError as error:
+            raise ConfigError(f"{word}: NAME=PERCENT was expected, and {error}") from error
+    if split and sum(split.values()) != 100:
+        raise ConfigError(f"traffic {' '.join(words)} sums to {sum(split.values())}, and not 100")
+    return {name: percent for name, percent in split.items() if percent}

@@ -1,0 +1,107 @@
+"""Results: tables and text for people, JSON for machines; all on standard output."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from deploy import history
+from deploy.plan import Plan
+from deploy.target import Deployment, Endpoint
+
+COLUMNS = ("endpoint", "deployment", "state", "traffic", "version", "digest", "size", "created")
+
+
+def say(text: str) -> None:
+    """Print one result."""
+    sys.stdout.write(text.rstrip("\n") + "\n")
+
+
+def say_json(record: Any) -> None:
+    """Print one result for machines."""
+    say(json.dumps(record, indent=2))
+
+
+def say_endpoints(endpoints: Sequence[Endpoint]) -> None:
+    """Print endpoints and their deployments, newest first, as a table."""
+    table = Table(*COLUMNS, box=box.SIMPLE, pad_edge=False, show_edge=False)
+    for endpoint in endpoints:
+        for one in history.by_age(endpoint.deployments.values()):
+            table.add_row(*_cells(endpoint, one))
+        if not endpoint.deployments:
+            table.add_row(endpoint.name, "(none)", endpoint.state.value)
+    # A pipe has no width: let no cell be cut there.
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
+    console.print(table)
+
+
+def say_plan(plan: Plan) -> None:
+    """Print a plan's steps and cost."""
+    for step in plan.steps or ("nothing to do",):
+        say(f"  {step}")
+    say(
+        f"  cost per hour: now {_dollars(plan.now)}, while traffic moves {_dollars(plan.during)}, "
+        f"then {_dollars(plan.after)}"
+    )
+    if plan.source:
+        say(f"  prices: {plan.source}")
+
+
+def endpoint_record(endpoint: Endpoint) -> dict[str, Any]:
+    """Return an endpoint as JSON-ready values."""
+    return {
+        "endpoint": endpoint.name,
+        "state": endpoint.state.value,
+        "reason": endpoint.reason,
+        "url": endpoint.url,
+        "traffic": dict(endpoint.traffic),
+        "deployments": [
+            _record(endpoint, one) for one in history.by_age(endpoint.deployments.values())
+        ],
+    }
+
+
+def plan_record(plan: Plan) -> dict[str, Any]:
+    """Return a plan as JSON-ready values."""
+    cost = {"now": plan.now, "during": plan.during, "after": plan.after, "source": plan.source}
+    return {"steps": list(plan.steps), "usd_per_hour": cost}
+
+
+def snippet_text(snippets: Mapping[str, str]) -> str:
+    """Return ready-to-paste calls, each under its client's name."""
+    return "\n\n".join(f"# {client}\n{text}" for client, text in snippets.items())
+
+
+def _record(endpoint: Endpoint, one: Deployment) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "state": one.state.value,
+        "reason": one.reason,
+        "traffic": endpoint.traffic.get(one.name, 0),
+        "bundle": one.bundle,
+        "version": one.version,
+        "digest": one.digest,
+        "instance": one.instance,
+        "count": one.count,
+        "created": one.created.isoformat() if one.created else None,
+    }
+
+
+def _cells(endpoint: Endpoint, one: Deployment) -> tuple[str, ...]:
+    created = one.created.astimezone().strftime("%Y-%m-%d %H:%M:%S") if one.created else ""
+    size = f"{one.count} x {one.instance}" if one.instance else ""
+    share = f"{endpoint.traffic.get(one.name, 0)} %"
+    state = one.state.value
+    if endpoint.state is not one.state and endpoint.state.value in ("updating", "deleting"):
+        state = f"{state} ({endpoint.state.value})"
+    return endpoint.name, one.name, state, share, one.version, one.digest[:12], size, created
+
+
+def _dollars(cost: float | None) -> str:
+    return "unknown (no public price on file)" if cost is None else f"${cost:.3f}"
