@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from moto.core.responses import ActionResult, EmptyResult, PaginatedResult
@@ -18,12 +20,17 @@ from emulators.aws.configs import (
     read_config,
 )
 from emulators.aws.errors import NotImplementedOperationError, ValidationError
+from emulators.aws.instances import revive
 from emulators.aws.listing import select
 from emulators.aws.patches import replace_methods
 from emulators.aws.policies import read_plan
 from emulators.aws.records import Endpoint, summaries
+from emulators.aws.retention import Retention
 
 Members = Mapping[str, Any]
+
+#: Real seconds between two looks at the containers.
+KEEP_INTERVAL = 0.5
 
 
 def install(cloud: Cloud) -> None:
@@ -48,6 +55,14 @@ def install(cloud: Cloud) -> None:
         },
     )
     cloud.on_reset.append(cloud.live.clear)
+    cloud.on_start.append(threading.Thread(target=_keep, args=(cloud,), daemon=True).start)
+
+
+def _keep(cloud: Cloud) -> None:
+    """Restart containers that crashed, until the emulator ends."""
+    while cloud.clock.sleep(cloud.clock.speed * KEEP_INTERVAL):
+        for instance in cloud.live.instances():
+            revive(instance)
 
 
 class _Calls:
@@ -98,14 +113,15 @@ class _Calls:
             endpoint = _changeable(backend, asked("EndpointName"))
             # The service looks for the configuration that serves, too (terraform-provider-aws
             # issue 40048): deleting it first makes the update fail.
-            _read(backend, endpoint.endpoint_config_name)
-            config = _read(backend, asked("EndpointConfigName"))
+            old = backend.describe_endpoint_config(endpoint.endpoint_config_name)
+            config, retention = _read(backend, asked("EndpointConfigName")), Retention.read(asked)
+            captured = retention.capture(config.capture, old.get("DataCaptureConfig"))
+            config = replace(config, capture=captured)
             kept = asked("RetainDeploymentConfig")
             deployment = endpoint.last_deployment_config if kept else asked("DeploymentConfig")
             plan = read_plan(deployment, endpoint.instance_count())
-            retained = _retained(endpoint, asked) if asked("RetainAllVariantProperties") else {}
             fresh = summaries(config.variants, config.models, status="Creating")
-            endpoint.begin_update(config, _retain(fresh, retained))
+            endpoint.begin_update(config, retention.variants(fresh, endpoint.production_variants))
             endpoint.last_deployment_config = deployment
         transitions.update(self._cloud, endpoint, config, plan)
         return ActionResult({"EndpointArn": endpoint.arn})
@@ -193,23 +209,3 @@ def _desired(endpoint: Endpoint, asked: Sequence[Members]) -> dict[str, Members]
                 f'"{endpoint.endpoint_config_name}".'
             )
     return {item["VariantName"]: item for item in asked}
-
-
-def _retained(endpoint: Endpoint, asked: Any) -> dict[str, Members]:
-    """Return what RetainAllVariantProperties keeps of each variant (API reference)."""
-    excluded = asked("ExcludeRetainedVariantProperties") or []
-    left_out = {item["VariantPropertyType"] for item in excluded}
-    members = {"DesiredWeight", "DesiredInstanceCount"} - left_out
-    return {
-        variant["VariantName"]: {name: variant[name] for name in members if name in variant}
-        for variant in endpoint.production_variants
-    }
-
-
-def _retain(fresh: list[dict[str, Any]], retained: Mapping[str, Members]) -> list[dict[str, Any]]:
-    kept = []
-    for variant in fresh:
-        old = retained.get(variant["VariantName"], {})
-        current = {name.replace("Desired", "Current"): value for name, value in old.items()}
-        kept.append({**variant, **old, **current})
-    return kept

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
@@ -65,7 +66,18 @@ def retire(cloud: Cloud, generation: Generation, *, grace: float = 30.0) -> None
         _end(cloud, instance, grace=grace)
 
 
+def revive(instance: Instance) -> None:
+    """Start an instance's container again if it ended by itself, as the service does."""
+    with instance.life:
+        if not instance.is_retired and instance.server.exit_code() is not None:
+            instance.server.stop(grace=0)
+            instance.server = instance.restart()
+            instance.pool = _pool(instance.server)
+
+
 def _end(cloud: Cloud, instance: Instance, *, grace: float) -> None:
+    with instance.life:
+        instance.is_retired = True
     cloud.fleet.stop(instance.server, grace=grace)
     cloud.logs.finish(instance.server.log)
     instance.pool.close()
@@ -81,7 +93,8 @@ def _begin(cloud: Cloud, key: Key, variant: Members, config: Config) -> Instance
     name, number = variant["VariantName"], f"i-{uuid.uuid4().hex[:17]}"
     server = cloud.fleet.start(made, folder)
     cloud.logs.follow(key, f"{name}/{number}", server.log)
-    return Instance(name, number, server, _pool(server))
+    again = functools.partial(cloud.fleet.start, made, folder)
+    return Instance(name, number, server, _pool(server), again)
 
 
 def _bring(key: Key, container: Members, model: Path) -> None:

@@ -35,13 +35,22 @@ class Instance:
     id : str
         Instance id as the logs name it, ``"i-…"``.
     server : Server
-        The running container.
+        The running container; another one after a crash.
+    pool : urllib3.HTTPConnectionPool
+        Connections to it.
+    restart : callable
+        Starts the container again.
+    is_retired : bool
+        Whether it was ended on purpose. Read and written with `life` held.
     """
 
     variant: str
     id: str
     server: Server
     pool: urllib3.HTTPConnectionPool
+    restart: Callable[[], Server]
+    is_retired: bool = False
+    life: threading.Lock = field(default_factory=threading.Lock)
     _busy: int = 0
     _idle: threading.Condition = field(default_factory=threading.Condition)
 
@@ -140,6 +149,17 @@ class Live:
         """Stop sending requests to an endpoint and return what its route was."""
         with self._lock:
             return self._routes.pop(key, None)
+
+    def instances(self) -> tuple[Instance, ...]:
+        """Return every instance that a route leads to."""
+        with self._lock:
+            routes = tuple(self._routes.values())
+        return tuple(
+            instance
+            for route in routes
+            for share in route
+            for instance in share.generation.everyone()
+        )
 
     def clear(self) -> None:
         """Forget every route."""
