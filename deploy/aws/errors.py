@@ -127,13 +127,11 @@ def _kind(code: str, message: str, status: int) -> type[TargetError]:
 
 
 def _of_botocore(error: BotoCoreError, service: str) -> DeployError:
-    named = {"operation": service, "code": type(error).__name__}
+    code = type(error).__name__
     if isinstance(error, _CREDENTIALS):
-        return CredentialsError(f"{error}. {ADVICE}", **named)
+        return CredentialsError(f"{error}. {ADVICE}", operation=service, code=code)
     if isinstance(error, boto.NoRegionError):
-        return ConfigError(
-            "no region: set region in the table [aws] of release.toml, or AWS_REGION"
-        )
+        return ConfigError("no region: set region in [aws] of release.toml, or AWS_REGION")
     if isinstance(error, boto.HTTPClientError):
-        return UnavailableError(str(error), **named)
-    return TargetError(str(error), **named)
+        return UnavailableError(str(error), operation=service, code=code)
+    return TargetError(str(error), operation=service, code=code)
