@@ -25,6 +25,7 @@ from examples.client import Client, ask
 ENDPOINT = "iris"
 FOLDER = Path("build/demo").resolve()
 STATE = str(FOLDER / "state")
+WIDTH = 110
 RELEASE = ("deploy", "release", "--target", "aws", "--endpoint", ENDPOINT, "--state", STATE)
 
 
@@ -36,7 +37,10 @@ def main() -> int:
         second = release_the_second_under_traffic(story)
         roll_back(story, first, second)
         clean_up(story)
-    return story.end()
+    code = story.end()
+    if not code:
+        shutil.rmtree(FOLDER)
+    return code
 
 
 @dataclass
@@ -51,8 +55,9 @@ class Story:
         print(f"\n{time.monotonic() - self.began:6.1f} s  {title}", flush=True)
 
     def fact(self, text: str) -> None:
-        """Tell what happened."""
-        print(f"          {text}", flush=True)
+        """Tell what happened, in one line."""
+        short = text if len(text) <= WIDTH else f"{text[: WIDTH - 1]}…"
+        print(f"          {short}", flush=True)
 
     def claim(self, text: str, *, held: bool) -> None:
         """Tell what must be so, and remember if it is not."""
@@ -61,7 +66,8 @@ class Story:
 
     def end(self) -> int:
         """Close the story and return the exit code."""
-        self.chapter(f"{self.broken} claims did not hold." if self.broken else "The end.")
+        broken = f"{self.broken} of the claims did not hold; logs are in {FOLDER}"
+        self.chapter(broken if self.broken else "The end: every claim held")
         return 1 if self.broken else 0
 
 
@@ -89,7 +95,7 @@ def release_the_first(story: Story) -> str:
     story.chapter("Plain boto3 asks it")
     answer = ask(boto3.client("sagemaker-runtime"), ENDPOINT)
     story.fact(f'invoke_endpoint(… {{"features": [5.1, 3.5, 1.4, 0.2]}}) → {answer.body}')
-    story.claim("the answer is the model's own: setosa", held=answer.is_right)
+    story.claim("the answer is right: the flower is a setosa", held=answer.is_right)
     return first
 
 
@@ -130,7 +136,8 @@ def clean_up(story: Story) -> None:
         "models": len(sagemaker.list_models()["Models"]),
         "model servers": len(model_servers()),
     }
-    story.claim(f"nothing is left: {left}", held=not any(left.values()))
+    for kind, count in left.items():
+        story.claim(f"{count} {kind} left", held=not count)
 
 
 def train(story: Story, *, version: str, strength: float) -> str:
