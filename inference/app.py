@@ -107,7 +107,7 @@ def _http_words(request: Request, error: HTTPException) -> tuple[str, str]:
     if error.status_code == 404:
         return "not_found", f"there is no {path}: see /docs for the routes"
     if error.status_code == 405:
-        allowed = (error.headers or {}).get("Allow", "another method")
+        allowed = ", ".join(sorted((error.headers or {}).get("Allow", "").split(", ")))
         return "method_not_allowed", f"{path} does not take {request.method}: use {allowed}"
     return re.sub(r"[^a-z]+", "_", str(error.detail).lower()), str(error.detail)
 

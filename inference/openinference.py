@@ -191,8 +191,7 @@ def example(manifest: Manifest) -> dict[str, Any] | None:
     if signature is None or not manifest.examples:
         return None
     given = manifest.examples[0].input
-    cells = list(given.values()) if isinstance(given, dict) else given
-    row = cells if isinstance(cells, list) else [cells]
+    row = given if isinstance(given, list) else [given]
     inputs = _inputs(signature)
     shares = [row] if len(inputs) == 1 else [[cell] for cell in row]
     return {

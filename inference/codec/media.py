@@ -103,7 +103,7 @@ def answer_type(accept: str, kind: str) -> str:
     if not accept or accept == "*/*":
         return kind
     wanted = list(_ranges(accept))
-    ranked = [(*_welcome(name, wanted), name == kind, name) for name in reversed(OFFERED)]
+    ranked = [(*_welcome(name, wanted), name == kind, name) for name in OFFERED]
     quality, _, _, best = max(ranked, key=lambda each: each[:3])
     if quality <= 0:
         raise NotAcceptableError(f"cannot answer with {accept[:100]!r}: {_offer()}")

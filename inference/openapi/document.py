@@ -171,14 +171,15 @@ def _schemas(manifest: Manifest) -> dict[str, Any]:
     if manifest.script or not signature or not output:
         return schemas
     rows = {"type": "array", "items": _ref("Row"), "minItems": 1}
+    sent = schema.example_rows(signature, examples)
     either = {"anyOf": [rows, _ref("Row")]}
     return schemas | {
         "NamedRow": schema.named_row(signature),
         "ListedRow": schema.listed_row(signature),
         "Row": schema.row(signature),
-        "Features": schema.envelope("features", either, examples),
-        "Instances": schema.envelope("instances", rows, examples),
-        "Inputs": schema.envelope("inputs", rows, examples),
+        "Features": schema.envelope("features", either, sent),
+        "Instances": schema.envelope("instances", rows, sent),
+        "Inputs": schema.envelope("inputs", rows, sent),
         "Prediction": schema.prediction(output),
         "Predictions": schema.answers("predictions", examples),
         "Answer": schema.answers("prediction", examples),
@@ -190,9 +191,8 @@ def _schemas(manifest: Manifest) -> dict[str, Any]:
 
 def _csv_line(manifest: Manifest) -> str:
     given = manifest.examples[0].input
-    cells = list(given.values()) if isinstance(given, dict) else given
+    row = given if isinstance(given, list) else [given]
     out = io.StringIO()
-    row = cells if isinstance(cells, list) else [cells]
     csv.writer(out, lineterminator="\n").writerow(["" if cell is None else cell for cell in row])
     return out.getvalue()
 

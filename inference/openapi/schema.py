@@ -90,7 +90,15 @@ def row(signature: Signature) -> Schema:
     return {"anyOf": bare + forms}
 
 
-def envelope(key: str, rows: Schema, examples: tuple[Example, ...]) -> Schema:
+def example_rows(signature: Signature, examples: tuple[Example, ...]) -> list[Any]:
+    """Return the rows of two examples, named where the model's columns are."""
+    rows = [example.input for example in examples[:2]]
+    if signature.container != "dataframe":
+        return rows
+    return [dict(zip(signature.names, row, strict=True)) for row in rows]
+
+
+def envelope(key: str, rows: Schema, examples: list[Any]) -> Schema:
     """Describe an object with rows under `key`, with an example that works."""
     described: Schema = {
         "type": "object",
@@ -99,7 +107,7 @@ def envelope(key: str, rows: Schema, examples: tuple[Example, ...]) -> Schema:
         "additionalProperties": False,
     }
     if examples:
-        described["example"] = {key: [example.input for example in examples[:2]]}
+        described["example"] = {key: examples}
     return described
 
 
