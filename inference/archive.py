@@ -15,6 +15,7 @@ from inference.errors import BundleError
 #: Fixed, so that no machine's umask or compressor's default shows in the bytes.
 MODE = 0o644
 LEVEL = 6
+READ_BYTES = 1 << 20
 
 
 def pack(folder: Path, files: Iterable[str], archive: Path) -> Path:
@@ -43,9 +44,11 @@ def unpack(archive: Path, folder: Path) -> None:
         If it is no ``tar.gz``, or holds a link, a device, or a path that leaves `folder`.
     """
     try:
-        with tarfile.open(archive, "r:gz") as tar:
+        with gzip.open(archive) as content, tarfile.open(fileobj=content, mode="r:") as tar:
             for member in tar:
                 _extract(tar, member, folder)
+            while content.read(READ_BYTES):  # To its end, where the checksum stands.
+                pass
     except FileNotFoundError:
         raise BundleError(f"there is no archive {archive}") from None
     except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error) as error:

@@ -144,12 +144,9 @@ class Manifest:
 
     @classmethod
     def _parse(cls, text: str) -> Manifest:
-        try:
-            record = dict(json.loads(text))
-        except ValueError as error:
-            raise BundleError(f"{MANIFEST} is not a JSON object: {error}") from error
-        if record.pop("format", None) != FORMAT:
-            found = json.loads(text).get("format")
+        record = _object(text)
+        found = record.pop("format", None)
+        if found != FORMAT:
             raise VersionError(
                 f"{MANIFEST} has format {found!r} and this program reads {FORMAT}: "
                 "package the model again with this version, or serve it with the one that wrote it"
@@ -159,6 +156,16 @@ class Manifest:
             return cls(**_decoded(record))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise BundleError(f"{MANIFEST} is not as format {FORMAT} has it: {error}") from error
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        record = json.loads(text)
+    except ValueError as error:
+        raise BundleError(f"{MANIFEST} is not JSON: {error}") from error
+    if not isinstance(record, dict):
+        raise BundleError(f"{MANIFEST} is not a JSON object: package the model again")
+    return record
 
 
 def _render(record: Mapping[str, Any]) -> str:

@@ -25,6 +25,9 @@ PLACES = ("score.py", "code/score.py")
 MODEL_DIRECTORY = "AZUREML_MODEL_DIR"
 CONTRACT = "a scoring script has init() and run(data)"
 
+#: A script that calls ``sys.exit`` has failed like one that raises.
+FAILURES = (Exception, SystemExit)
+
 log = logging.getLogger(__name__)
 
 
@@ -91,7 +94,7 @@ class Script:
             answer = self.module.run(data)
         except RequestError:
             raise
-        except Exception as error:
+        except FAILURES as error:
             log.error("run() of %s failed:\n%s", self.path.name, _own_frames(error, self.path))
             raise ScoringError(
                 f"run() of {self.path.name} raised {type(error).__name__}; the server's log has "
@@ -103,7 +106,7 @@ class Script:
     def _call(self, function: Callable[[], object], name: str) -> None:
         try:
             function()
-        except Exception as error:
+        except FAILURES as error:
             raise ScriptError(_raised(self.path, name, error)) from error
 
 
@@ -151,7 +154,7 @@ def _imported(path: Path) -> ModuleType:
     sys.modules[path.stem] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except FAILURES as error:
         raise ScriptError(_raised(path, "importing it", error)) from error
     return module
 
@@ -182,11 +185,11 @@ def _check_answer(path: Path, answer: object) -> None:
         ) from error
 
 
-def _raised(path: Path, what: str, error: Exception) -> str:
+def _raised(path: Path, what: str, error: BaseException) -> str:
     return f"{path.name}: {what} raised {type(error).__name__}: {error}\n{_own_frames(error, path)}"
 
 
-def _own_frames(error: Exception, path: Path) -> str:
+def _own_frames(error: BaseException, path: Path) -> str:
     """Format the traceback from the first frame of the script's folder on."""
     frame: TracebackType | None = error.__traceback__
     while frame and not frame.tb_frame.f_code.co_filename.startswith(str(path.parent)):
