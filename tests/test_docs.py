@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -90,6 +92,32 @@ def test_the_readme_shows_the_boto3_snippet_as_it_is_run() -> None:
     snippet = (ROOT / "examples" / "clients" / "boto3_invoke.py").read_text()
     code = snippet.split('"""\n\n')[1].rstrip()
     assert code in README
+
+
+def test_the_boto3_snippet_gets_an_answer_after_the_readmes_steps(tmp_path: Path) -> None:
+    state = ["--state", str(tmp_path / "state")]
+    bundle = str(tmp_path / "iris")
+    try:
+        _run("-m", "examples.iris.train", "--to", bundle)
+        _run("-m", "deploy", "release", "--target", "aws", "--bundle", bundle, *state)
+        exports = _run("-m", "emulators", "env", "aws", *state)
+        words = [shlex.split(line)[1] for line in exports.splitlines()]
+        variables = dict(word.split("=", 1) for word in words)
+        printed = _run("examples/clients/boto3_invoke.py", **variables)
+    finally:
+        _run("-m", "emulators", "down", "aws", *state)
+    assert printed == "{'prediction': 'setosa'}\n"
+
+
+def _run(*words: str, **variables: str) -> str:
+    return subprocess.run(
+        [sys.executable, *words],
+        cwd=ROOT,
+        env={**os.environ, **variables},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    ).stdout
 
 
 def _target(document: Path, link: str) -> Path:

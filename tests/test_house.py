@@ -12,6 +12,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("inference", "assurance", "training", "deploy", "emulators", "examples")
+#: They take the place of moto's methods, which are called with these parameters.
+FORCED = ("emulators/aws/endpoint_configs.py _create", "emulators/aws/models.py _create")
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "base", "misc"}
 
 
@@ -19,11 +21,15 @@ FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "b
 class Function:
     """One function of ours: where it stands, its lines without docstring, and its types."""
 
-    place: str
+    path: Path
+    line: int
+    name: str
     lines: int
     parameters: int
-    positional: int
     typed: bool
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line} {self.name} ({self.lines} lines)"
 
 
 @cache
@@ -48,10 +54,11 @@ def _measure(node: ast.FunctionDef | ast.AsyncFunctionDef, path: Path) -> Functi
     named = [argument for argument in own if argument.arg not in ("self", "cls")]
     stars = [star for star in (node.args.vararg, node.args.kwarg) if star]
     return Function(
-        place=f"{path}:{node.lineno} {node.name}",
+        path=path,
+        line=node.lineno,
+        name=node.name,
         lines=(node.end_lineno or node.lineno) - node.lineno + 1 - _docstring_lines(node),
         parameters=len(named),
-        positional=len(named) - len(node.args.kwonlyargs),
         typed=bool(node.returns) and all(argument.annotation for argument in named + stars),
     )
 
@@ -64,7 +71,7 @@ def _docstring_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
 
 
 def of_the_rooms() -> list[Function]:
-    return [function for function in functions() if not function.place.startswith("tests")]
+    return [function for function in functions() if function.path.parts[0] != "tests"]
 
 
 def median() -> float:
@@ -92,11 +99,12 @@ def test_no_file_is_longer_than_400_lines() -> None:
 
 
 def test_every_function_is_typed() -> None:
-    assert [function.place for function in functions() if not function.typed] == []
+    assert [str(function) for function in functions() if not function.typed] == []
 
 
 def test_no_function_takes_more_than_five_parameters() -> None:
-    assert [function.place for function in of_the_rooms() if function.parameters > 5] == []
+    many = [function for function in of_the_rooms() if function.parameters > 5]
+    assert [str(one) for one in many if f"{one.path} {one.name}" not in FORCED] == []
 
 
 def test_no_module_is_named_for_nothing() -> None:
