@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import logging
+import math
 import os
 import signal
 import socket
@@ -95,6 +96,7 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._lifecycle = lifecycle
         self._drain_seconds = drain
+        self._seen, self._seen_at = 0, -math.inf
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to end; a second Ctrl-C ends at once."""
@@ -110,15 +112,21 @@ class Server(uvicorn.Server):
         await asyncio.sleep(LAST_CALL_SECONDS)
         await super().shutdown(sockets)
 
+    async def on_tick(self, counter: int) -> bool:
+        """See, ten times a second, whether requests came."""
+        self._look()
+        return await super().on_tick(counter)
+
     async def _let_go(self) -> None:
         end = time.monotonic() + self._drain_seconds
-        seen, quiet_since = self.server_state.total_requests, time.monotonic()
-        while self.server_state.connections and time.monotonic() < end and not self.force_exit:
+        while not self.force_exit and self._look() < QUIET_SECONDS and time.monotonic() < end:
             await asyncio.sleep(0.05)
-            if self.server_state.total_requests != seen:
-                seen, quiet_since = self.server_state.total_requests, time.monotonic()
-            if time.monotonic() - quiet_since > QUIET_SECONDS:
-                return
+
+    def _look(self) -> float:
+        """Return for how many seconds no request has come to its end."""
+        if self.server_state.total_requests != self._seen:
+            self._seen, self._seen_at = self.server_state.total_requests, time.monotonic()
+        return time.monotonic() - self._seen_at
 
 
 def _listener(host: str, port: int) -> socket.socket:

@@ -198,7 +198,8 @@ REFUSED: list[tuple[Any, str]] = [
     ({"inputs": [7]}, "inputs: each is an object with name, shape, datatype and data"),
     ({"inputs": [matrix(FINE, name=7)]}, "inputs: each is an object with name, shape, datatype and "
      "data"),
-    ({"inputs": [matrix(FINE, shape=[-1, 4])]}, "input 'input': shape is a list of up to 8 lengths"),
+    ({"inputs": [matrix(FINE, shape=[-1, 4])]}, "input 'input': shape is a list of up to 8 "
+     "lengths"),
     ({"inputs": [matrix(FINE, shape=[2, 3])]}, "input 'input': shape [2, 3] has 6 values, got 8"),
     ({"inputs": [matrix(FINE, shape=[8])]}, "inputs 'input' came: send one of shape [rows, 4], or "
      "one for each of 'sepal_length', 'sepal_width', 'petal_length', 'petal_width'"),
