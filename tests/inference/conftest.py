@@ -67,3 +67,11 @@ def script_traces() -> Iterator[None]:
     sys.dont_write_bytecode = bytecode
     for module in set(sys.modules) - modules:
         del sys.modules[module]
+
+
+@pytest.fixture
+def to(tmp_path: Path) -> Iterator[Path]:
+    """Where to package; nothing else may appear beside it."""
+    yield tmp_path / "out" / "bundle"
+    left = list((tmp_path / "out").glob("*")) if (tmp_path / "out").exists() else []
+    assert [path.name for path in left] in ([], ["bundle"])

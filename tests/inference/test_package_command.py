@@ -1,0 +1,71 @@
+"""The command line of packaging."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from pathlib import Path
+
+import joblib
+import pandas as pd
+import pytest
+
+from inference import packaging
+from inference.bundle import Bundle
+from inference.errors import (
+    BundleError,
+    VersionError,
+)
+from tests.inference.models import ANSWERS, FITTED, PEOPLE, X, people_model
+
+
+def command(*words: object) -> int:
+    parser = ArgumentParser()
+    packaging.add_arguments(parser)
+    return packaging.main(parser.parse_args([str(word) for word in words]))
+
+
+def test_the_command_line_packages_files(
+    to: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, sample, metrics = (tmp_path / name for name in ("m.joblib", "s.csv", "m.json"))
+    joblib.dump(people_model(), model)
+    PEOPLE.assign(target=ANSWERS).to_csv(sample, index=False)
+    metrics.write_text('{"accuracy": 0.75}')
+    words = ("--model", model, "--sample", sample, "--metrics", metrics, "--out", to)
+    assert command(*words, "--name", "people", "--version", "7") == 0
+    bundle = Bundle.read(to)
+    assert (bundle.name, bundle.version, bundle.manifest.metrics) == (
+        "people",
+        "7",
+        {"accuracy": 0.75},
+    )
+    assert bundle.digest in capsys.readouterr().out
+
+
+def test_the_command_line_says_what_is_missing(tmp_path: Path) -> None:
+    model, other = tmp_path / "m.joblib", tmp_path / "other"
+    joblib.dump(FITTED, model)
+    other.write_text("[1")
+    for words, message in (
+        ((), "neither a model nor a script"),
+        (("--model", tmp_path / "absent"), "--model .*absent: there is no such file"),
+        (("--model", model), "--model needs --sample"),
+        (("--model", model, "--sample", tmp_path / "absent"), "there is no such file"),
+        (("--model", model, "--sample", tmp_path / "m.joblib"), "is no CSV file"),
+        (("--model", other), "does not load"),
+        (("--metrics", other), "is not a JSON object"),
+    ):
+        with pytest.raises(BundleError, match=message):
+            command("--name", "x", "--out", tmp_path / "out", *words)
+
+
+def test_a_model_stored_by_another_scikit_learn_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, sample = tmp_path / "m.joblib", tmp_path / "s.csv"
+    with monkeypatch.context() as older:
+        older.setattr("sklearn.base.__version__", "1.0.2")
+        joblib.dump(FITTED, model)
+    pd.DataFrame(X).to_csv(sample, index=False)
+    with pytest.raises(VersionError, match=r"fitted with scikit-learn 1\.0\.2 and here is"):
+        command("--name", "x", "--out", tmp_path / "out", "--model", model, "--sample", sample)

@@ -1,0 +1,128 @@
+"""Samples: how rows come is read off them, and asked of the model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+)
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
+from sklearn.svm import LinearSVC
+
+from inference import score
+from inference.baseline import Text
+from inference.errors import (
+    InferenceError,
+)
+from inference.packaging import package
+from tests.inference.models import ABOUT, ANSWERS, NAMES, PEOPLE, X, people_model
+
+TEXTS = ["hello world", "buy now", "good day", "cheap now"] * 3
+
+
+def test_a_frame_is_described_by_its_columns_and_by_asking_the_model(to: Path) -> None:
+    signature = package(people_model(), PEOPLE, to, about=ABOUT).manifest.signature
+    assert signature is not None
+    assert signature.container == "dataframe"
+    age, income, job, owner = signature.fields
+    assert (age.dtype, age.minimum, age.maximum, age.nullable) == ("integer", 20, 50, False)
+    assert (income.dtype, income.nullable) == ("number", True)
+    assert (job.dtype, job.categories, job.open) == ("string", ("a", "b", "c"), False)
+    assert owner.dtype == "boolean"
+
+
+def test_a_sample_may_bring_more_columns_in_another_order(to: Path) -> None:
+    sample = PEOPLE[["owner", "job", "income", "age"]].assign(target=ANSWERS)
+    signature = package(people_model(), sample, to, about=ABOUT).manifest.signature
+    assert signature is not None
+    assert signature.names == ("age", "income", "job", "owner")
+
+
+def test_categories_the_sample_lacks_are_read_off_the_encoder(to: Path) -> None:
+    sample = PEOPLE[PEOPLE["job"] != "c"]
+    signature = package(people_model(), sample, to, about=ABOUT).manifest.signature
+    assert signature is not None
+    assert signature.fields[2].categories == ("a", "b", "c")
+
+
+def test_an_encoder_that_ignores_unknown_values_leaves_the_column_open(to: Path) -> None:
+    encoder = OneHotEncoder(handle_unknown="ignore")
+    model = make_pipeline(encoder, LogisticRegression()).fit(PEOPLE[["job"]], ANSWERS)
+    # pandas' only column would be a text to a model without names: this one has names.
+    (job,) = package(model, PEOPLE[["job"]], to, about=ABOUT).manifest.signature.fields  # type: ignore[union-attr]
+    assert job.open
+    score.init(to)
+    assert score.run(["never seen"])
+
+
+def test_pandas_categories_are_kept(to: Path) -> None:
+    frame = PEOPLE[["age", "job"]].astype({"job": "category"})
+    model = HistGradientBoostingClassifier(categorical_features="from_dtype", max_iter=3)
+    bundle = package(model.fit(frame, ANSWERS), frame, to, about=ABOUT)
+    assert bundle.manifest.signature
+    assert bundle.manifest.signature.fields[1].categorical
+    score.init(to)
+    assert score.run(frame) == model.predict(frame).tolist()
+
+
+def test_arrays_of_objects_and_encoded_numbers_are_closed(to: Path) -> None:
+    rows = np.array([["a", 1], ["b", 2], ["a", 3]] * 4, dtype=object)
+    model = make_pipeline(OneHotEncoder(), LogisticRegression()).fit(rows, [1, 0, 1] * 4)
+    signature = package(model, rows, to, about=ABOUT).manifest.signature
+    assert signature is not None
+    assert [field.closed for field in signature.fields] == [{"a", "b"}, {1, 2, 3}]
+    score.init(to)
+    assert score.run([["b", 2], ["a", 1.0]]) == [0, 1]
+    with pytest.raises(InferenceError, match="unknown category 4"):
+        score.run([["a", 4]])
+
+
+def test_missing_values_are_taken_where_the_model_takes_them(to: Path) -> None:
+    rows = np.where(np.arange(X.size).reshape(X.shape) % 7 == 0, np.nan, X)
+    model = RandomForestClassifier(3).fit(rows, NAMES)
+    signature = package(model, rows, to, about=ABOUT).manifest.signature
+    assert signature is not None
+    assert all(field.nullable for field in signature.fields)
+    score.init(to)
+    assert len(score.run([[None, 1, 2, None]])) == 1
+
+
+@pytest.mark.parametrize(
+    "sample",
+    [TEXTS, tuple(TEXTS), pd.Series(TEXTS), np.array(TEXTS), pd.DataFrame({"message": TEXTS})],
+    ids=["list", "tuple", "series", "array", "frame"],
+)
+def test_texts_come_in_any_row_of_strings(sample: Any, to: Path) -> None:
+    model = make_pipeline(TfidfVectorizer(), LinearSVC()).fit(TEXTS, ["ham", "spam"] * 6)
+    bundle = package(model, sample, to, about=ABOUT)
+    assert bundle.manifest.signature
+    assert bundle.manifest.signature.container == "text"
+    score.init(to)
+    assert score.run(["buy now"]) == ["spam"]
+    assert bundle.manifest.baseline
+    assert isinstance(next(iter(bundle.manifest.baseline.features.values())), Text)
+
+
+def test_a_frame_for_a_model_of_arrays_lends_its_names(to: Path) -> None:
+    model = LogisticRegression(max_iter=1000).fit(X, NAMES)
+    sample = pd.DataFrame(X, columns=["a", "b", "c", "d"])
+    signature = package(model, sample, to, about=ABOUT).manifest.signature
+    assert signature is not None
+    assert (signature.container, signature.names) == ("array", ("a", "b", "c", "d"))
+
+
+def test_a_sparse_sample_is_read_as_rows(to: Path) -> None:
+    model = LogisticRegression(max_iter=1000).fit(X, NAMES)
+    bundle = package(model, sparse.csr_matrix(X), to, about=ABOUT)
+    score.init(bundle.path)
+    assert score.run(X[:3].tolist()) == NAMES[:3].tolist()
