@@ -160,7 +160,7 @@ def check_name(what: str, name: str) -> None:
     """
     if not NAME.fullmatch(name):
         rule = "3 to 32 letters, digits and hyphens, a letter first and no hyphen last"
-        raise invalid(f"'{name}' is no valid name of a {what}: {rule}.")
+        raise invalid(f"'{name}' is no valid {what} name: {rule}.")
 
 
 def _pair(endpoint: Resource) -> dict[str, Any]:

@@ -101,7 +101,8 @@ class Entra:
             raise _refuse(call, "InvalidAuthenticationToken", "The access token is invalid.")
         if claims["exp"] < time.time():
             raise _refuse(call, "ExpiredAuthenticationToken", "The access token has expired.")
-        if claims["aud"] not in (*audiences, call.front.management):
+        own = (call.front.management,) if call.front.local else ()
+        if claims["aud"] not in (*audiences, *own):
             message = f"The access token is for '{claims['aud']}', not for '{audiences[0]}'."
             raise _refuse(call, "InvalidAuthenticationTokenAudience", message)
 

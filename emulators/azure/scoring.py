@@ -117,7 +117,9 @@ class Scoring:
         return claims.get("aud") == audience and claims["exp"] > time.time()
 
     def _choose(self, endpoint: Resource, call: Call) -> Resource:
-        name = call.headers.get(DEPLOYMENT) or traffic.choose(endpoint.properties["traffic"])
+        name = call.headers.get(DEPLOYMENT) or traffic.choose(
+            endpoint.properties.get("traffic") or {}
+        )
         if name is None:
             raise AzureError(404, "not_found", "No deployment of the endpoint has traffic.")
         found = self._cloud.store.get(endpoint.id.child("deployments", name))
