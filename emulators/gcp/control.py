@@ -1,0 +1,54 @@
+"""The emulator's own controls, at `/_emulator/`: faults on request, servers, a fresh start."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from emulators.faults import Fault, FaultKind
+from emulators.gcp.cloud import Cloud
+from emulators.gcp.errors import InvalidArgumentError, NotFoundError
+from emulators.gcp.wire import Answer, Request
+
+PREFIX = "/_emulator/"
+
+
+def answer(cloud: Cloud, request: Request) -> Answer:
+    """Answer one request to the emulator itself."""
+    call = _CALLS.get(f"{request.verb} {request.path.removeprefix(PREFIX)}")
+    if call is None:
+        raise NotFoundError(f"The emulator has {', '.join(_CALLS)}, all below {PREFIX}.")
+    return call(cloud, request)
+
+
+def reset(cloud: Cloud, _: Request) -> Answer:
+    """Forget every resource and end every model server."""
+    cloud.clear()
+    return Answer.of({})
+
+
+def plan(cloud: Cloud, request: Request) -> Answer:
+    """Replace the planned faults by those of the body."""
+    try:
+        faults = tuple(
+            Fault(**{**item, "kind": FaultKind(item["kind"])}) for item in request.json()["faults"]
+        )
+    except (TypeError, KeyError, ValueError) as error:
+        raise InvalidArgumentError(f"faults cannot be read: {error!r}") from error
+    cloud.faults.plan(faults)
+    return Answer.of({"faults": len(faults)})
+
+
+def servers(cloud: Cloud, _: Request) -> Answer:
+    """Return the model servers: address, log and exit code."""
+    shown = [
+        {"url": server.url, "log": str(server.log), "exitCode": server.exit_code()}
+        for server in cloud.fleet.servers()
+    ]
+    return Answer.of({"servers": shown})
+
+
+_CALLS: Mapping[str, Callable[[Cloud, Request], Answer]] = {
+    "POST reset": reset,
+    "PUT faults": plan,
+    "GET servers": servers,
+}

@@ -1,0 +1,85 @@
+"""The REST front: names the interface by host and path, and words what goes wrong."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from emulators.gcp import auth, control, dedicated, longrunning
+from emulators.gcp.cloud import Cloud
+from emulators.gcp.errors import GcpError, InternalError, UnimplementedError
+from emulators.gcp.interface import ConnectionDropped, Interface
+from emulators.gcp.storage import interface as storage
+from emulators.gcp.storage.uploads import Uploads
+from emulators.gcp.wire import Answer, Request
+
+log = logging.getLogger(__name__)
+
+LOCAL = re.compile(r"(127\.0\.0\.1|localhost)(:\d+)?")
+
+
+@dataclass(frozen=True)
+class Front:
+    """Answers every REST request of the emulated cloud.
+
+    Attributes
+    ----------
+    cloud : Cloud
+        What it is the front of.
+    interface : Interface
+        The methods that Google describes as protos.
+    storage : storage.Storage
+        Cloud Storage.
+    """
+
+    cloud: Cloud
+    interface: Interface
+    storage: storage.Storage
+
+    @classmethod
+    def of(cls, interface: Interface) -> Front:
+        """Make the front of one cloud."""
+        cloud = interface.cloud
+        return cls(cloud, interface, storage.Storage(cloud, Uploads(cloud.store)))
+
+    def __call__(self, request: Request) -> Answer:
+        """Answer one request, errors as Google's front end writes them (AIP-193)."""
+        try:
+            return self._route(request)
+        except GcpError as error:
+            return Answer.of(error.record(), error.http)
+        except ConnectionDropped:
+            raise
+        except Exception as error:
+            log.exception("%s %s", request.verb, request.path)
+            failed = InternalError(f"the emulator failed: {error!r}")
+            return Answer.of(failed.record(), failed.http)
+
+    def _route(self, request: Request) -> Answer:
+        host = request.host.partition(":")[0]
+        if request.path.startswith(control.PREFIX):
+            return control.answer(self.cloud, request)
+        for path, answer in _OPEN:
+            if re.fullmatch(path, request.path):
+                return answer(request)
+        if not LOCAL.fullmatch(request.host):
+            auth.check(request)
+        if host.endswith(".prediction.vertexai.goog"):
+            return dedicated.answer(self.cloud, request)
+        if request.path.startswith(storage.PREFIXES):
+            return self.storage.answer(request)
+        found = longrunning.answer(self.cloud, request)
+        if found:
+            return found
+        if host.endswith("storage.googleapis.com"):
+            raise UnimplementedError("The XML interface of Cloud Storage is not emulated.")
+        return self.interface.answer(request)
+
+
+#: Answered without credentials.
+_OPEN: tuple[tuple[str, Callable[[Request], Answer]], ...] = (
+    ("/token", auth.token),
+    ("/v1/projects/-/serviceAccounts/[^/]+/allowedLocations", auth.allowed_locations),
+)

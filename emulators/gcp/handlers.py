@@ -1,0 +1,15 @@
+"""All methods that are emulated, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from emulators.gcp import deployments, endpoints, models, predictions
+from emulators.gcp.cloud import Handler
+
+HANDLERS: Mapping[str, Handler] = {
+    **models.HANDLERS,
+    **endpoints.HANDLERS,
+    **deployments.HANDLERS,
+    **predictions.HANDLERS,
+}

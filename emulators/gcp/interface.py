@@ -1,0 +1,177 @@
+"""The interfaces that Google describes as protos: one handler per method, over REST and gRPC."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+
+from google.protobuf.message import Message
+
+from emulators.faults import Fault, FaultKind
+from emulators.gcp import predictions
+from emulators.gcp.cloud import Cloud, Handler, Record
+from emulators.gcp.errors import (
+    GcpError,
+    InternalError,
+    NotFoundError,
+    ResourceExhaustedError,
+    UnavailableError,
+    UnimplementedError,
+)
+from emulators.gcp.listing import camel
+from emulators.gcp.predictions import RAW_METHODS, Raw, RawAnswer
+from emulators.gcp.schema import Binding, Method
+from emulators.gcp.wire import Answer, Request
+
+#: Query parameters of every Google interface, no fields of a request ("System parameters").
+_SYSTEM = {"alt", "key", "fields", "prettyPrint", "quotaUser", "access_token", "uploadType"}
+
+
+class ConnectionDropped(Exception):  # noqa: N818 - a planned fault, not an error of ours
+    """The connection is to be closed without an answer."""
+
+
+@dataclass(frozen=True)
+class Interface:
+    """Finds methods and calls their handlers.
+
+    Attributes
+    ----------
+    cloud : Cloud
+        What the handlers work on.
+    handlers : Mapping of str to Handler
+        By method name.
+    """
+
+    cloud: Cloud
+    handlers: Mapping[str, Handler]
+
+    def answer(self, request: Request) -> Answer:
+        """Answer one REST request.
+
+        Raises
+        ------
+        GcpError
+            What the client is to read.
+        """
+        binding, variables = self._find(request)
+        method = self.cloud.schema.methods[binding.name]
+        if binding.name in RAW_METHODS:
+            raw = Raw(variables["endpoint"], request.content_type, request.body)
+            return as_answer(self.call_raw(method, raw))
+        message = self.cloud.schema.parse(method.request, _data(binding, variables, request))
+        record = self._call(method, message)
+        if method.response == "google.longrunning.Operation" or "predictions" not in record:
+            built = self.cloud.schema.build(method.response, record)
+            record = self.cloud.schema.record(built)
+        return Answer.of(record)
+
+    def call(self, method: Method, message: Message) -> Message:
+        """Answer one gRPC request."""
+        return self.cloud.schema.build(method.response, self._call(method, message))
+
+    def call_raw(self, method: Method, request: Raw) -> RawAnswer:
+        """Answer one request whose body only the model server reads."""
+        with faults(self.cloud, method.name):
+            return predictions.raw_predict(self.cloud, request)
+
+    def unimplemented(self, name: str) -> UnimplementedError:
+        """Return the error for a method that the real service has and this one has not."""
+        return UnimplementedError(f"{name} is not emulated.")
+
+    def _call(self, method: Method, message: Message) -> Record:
+        handler = self.handlers.get(method.name)
+        if handler is None:
+            raise self.unimplemented(method.name)
+        self.cloud.schema.check_required(method, message)
+        with faults(self.cloud, method.name):
+            request = self.cloud.schema.record(message)
+            if method.name in predictions.HANDLERS:
+                return handler(self.cloud, request)
+            with self.cloud.lock:
+                return deepcopy(handler(self.cloud, request))
+
+    def _find(self, request: Request) -> tuple[Binding, dict[str, str]]:
+        path = unquote(request.path)
+        for binding in self.cloud.schema.bindings:
+            match = binding.path.fullmatch(path) if binding.verb == request.verb else None
+            if match:
+                return binding, {k.replace("__", "."): v for k, v in match.groupdict().items()}
+        for binding in self.cloud.schema.known:
+            if binding.verb == request.verb and binding.path.fullmatch(path):
+                raise self.unimplemented(binding.name)
+        raise NotFoundError(f"Method not found: {request.verb} {path}.")
+
+
+class faults:  # noqa: N801 - reads as a verb: `with faults(cloud, name):`
+    """Let a call meet the fault that was planned for it.
+
+    Parameters
+    ----------
+    cloud : Cloud
+        Has the plan.
+    name : str
+        The method, as ``Service.Method`` or ``Method``.
+    """
+
+    def __init__(self, cloud: Cloud, name: str) -> None:
+        self._fault = cloud.faults.next(name.rpartition(".")[2])
+
+    def __enter__(self) -> None:
+        if self._fault:
+            _before(self._fault)
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if self._fault and self._fault.kind is FaultKind.DROP_AFTER and kind is None:
+            raise ConnectionDropped
+
+
+def _before(fault: Fault) -> None:
+    if fault.kind is FaultKind.SLOW:
+        time.sleep(fault.seconds)
+    if fault.kind is FaultKind.DROP_BEFORE:
+        raise ConnectionDropped
+    if fault.kind in _REFUSALS:
+        raise _REFUSALS[fault.kind]
+
+
+_REFUSALS: Mapping[FaultKind, GcpError] = {
+    FaultKind.THROTTLE: ResourceExhaustedError("Quota exceeded: a planned fault."),
+    FaultKind.INTERNAL: InternalError("Internal error encountered."),
+    FaultKind.UNAVAILABLE: UnavailableError("The service is currently unavailable."),
+}
+
+
+def as_answer(raw: RawAnswer) -> Answer:
+    """Return a model server's own answer as HTTP."""
+    return Answer(raw.status, raw.parts, {"content-type": raw.content_type, **raw.headers})
+
+
+def _data(binding: Binding, variables: Mapping[str, str], request: Request) -> Any:
+    """Put body, path and query together as the request's JSON (google/api/http.proto)."""
+    data: Any = request.json() if binding.body else {}
+    if binding.body not in ("", "*"):
+        data = {camel(binding.body): data}
+    if not isinstance(data, dict):
+        return data
+    for path, value in (*variables.items(), *_fields(request)):
+        _put(data, [camel(part) for part in path.split(".")], value)
+    return data
+
+
+def _fields(request: Request) -> Iterator[tuple[str, Any]]:
+    for name, value in request.query:
+        if name.startswith("$") or name in _SYSTEM:
+            continue
+        masks = name in ("updateMask", "update_mask", "readMask", "read_mask")
+        yield name, camel(value) if masks else value
+
+
+def _put(data: dict[str, Any], path: list[str], value: Any) -> None:
+    for part in path[:-1]:
+        data = data.setdefault(part, {})
+    data[path[-1]] = value

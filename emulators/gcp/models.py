@@ -1,0 +1,246 @@
+"""ModelService: the registry of models, their versions and aliases."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from emulators.gcp import limits, listing, masks
+from emulators.gcp.cloud import Cloud, Handler, Record, canonical, location_of, new_id, now, touch
+from emulators.gcp.errors import (
+    AlreadyExistsError,
+    FailedPreconditionError,
+    InvalidArgumentError,
+    NotFoundError,
+)
+from emulators.gcp.operations import EMPTY, Kind, Progress
+
+#: Durations of the service, in its seconds.
+UPLOAD_SECONDS = 20.0
+V1 = "google.cloud.aiplatform.v1"
+_UPLOADING = Kind(f"{V1}.UploadModelOperationMetadata")
+DELETING = Kind(f"{V1}.DeleteOperationMetadata")
+_CHANGEABLE = ("displayName", "description", "labels", "versionDescription", "explanationSpec")
+_OUTPUT = ("createTime", "updateTime", "versionId", "deployedModels", "etag", "name")
+
+
+def upload(cloud: Cloud, request: Record) -> Record:
+    """``UploadModel``: register a version; its artifact is copied, as the real service does."""
+    model = {key: value for key, value in request["model"].items() if key not in _OUTPUT}
+    _check(model)
+    parent = canonical(request.get("parentModel", ""))
+    if parent:
+        find(cloud, parent)
+    name = parent or f"{canonical(request['parent'])}/models/{request.get('modelId') or new_id()}"
+    if name in cloud.models and not parent:
+        raise AlreadyExistsError(f"Model {name} already exists.")
+
+    def work(progress: Progress) -> Mapping[str, object]:
+        progress.wait(UPLOAD_SECONDS)
+        number = _register(cloud, name, model)
+        return {
+            "@type": f"type.googleapis.com/{V1}.UploadModelResponse",
+            "model": name,
+            "modelVersionId": number,
+        }
+
+    return cloud.operations.begin(name, _UPLOADING, work)
+
+
+def get(cloud: Cloud, request: Record) -> Record:
+    """``GetModel``: one version, by number or alias; the default one if none is named."""
+    return _shown(cloud, find(cloud, request["name"]))
+
+
+def list_(cloud: Cloud, request: Record) -> Record:
+    """``ListModels``: the default version of each model."""
+    parent = canonical(request["parent"])
+    found = [n for n in cloud.models if n.startswith(f"{parent}/models/")]
+    shown = [_shown(cloud, find(cloud, name)) for name in found]
+    return dict(listing.answer("models", reversed(shown), request))
+
+
+def list_versions(cloud: Cloud, request: Record) -> Record:
+    """``ListModelVersions``: newest first."""
+    name = find(cloud, request["name"])["name"]
+    versions = [_shown(cloud, version) for version in cloud.models[name].values()]
+    return dict(listing.answer("models", reversed(versions), request))
+
+
+def update(cloud: Cloud, request: Record) -> Record:
+    """``UpdateModel``: change the masked fields of one version."""
+    sent = request["model"]
+    limits.check_labels(sent, "model")
+    limits.check_display_name(sent, "model")
+    with cloud.lock:
+        version = find(cloud, sent["name"])
+        changed = masks.merge(version, sent, mask=request["updateMask"], allowed=_CHANGEABLE)
+        version.clear()
+        version.update(touch(changed))
+        version["versionUpdateTime"] = version["updateTime"]
+        return _shown(cloud, version)
+
+
+def merge_aliases(cloud: Cloud, request: Record) -> Record:
+    """``MergeVersionAliases``: move aliases here; ``-alias`` takes one away."""
+    asked = request["versionAliases"]
+    limits.check_aliases(alias.removeprefix("-") for alias in asked)
+    if "-default" in asked:
+        raise InvalidArgumentError("The default alias can only be moved to another version.")
+    with cloud.lock:
+        version = find(cloud, request["name"])
+        for alias in asked:
+            _unalias(cloud.models[version["name"]], alias.removeprefix("-"))
+            if not alias.startswith("-"):
+                version["versionAliases"].append(alias)
+        return _shown(cloud, touch(version))
+
+
+def delete(cloud: Cloud, request: Record) -> Record:
+    """``DeleteModel``: all versions, unless one is deployed."""
+    with cloud.lock:
+        name = find(cloud, request["name"])["name"]
+        refs = [ref for version in cloud.models[name].values() for ref in deployed(cloud, version)]
+        _refuse_deployed(name, refs)
+        del cloud.models[name]
+        shutil.rmtree(artifacts(cloud, name), ignore_errors=True)
+    return cloud.operations.finished(location_of(name), DELETING, EMPTY)
+
+
+def delete_version(cloud: Cloud, request: Record) -> Record:
+    """``DeleteModelVersion``: not the only one, not the default one, none that is deployed."""
+    with cloud.lock:
+        version = find(cloud, request["name"])
+        name, number = version["name"], version["versionId"]
+        if len(cloud.models[name]) == 1:
+            raise FailedPreconditionError(
+                f"Model version {name}@{number} is the only version of the Model. "
+                "Use DeleteModel for deleting the Model instead."
+            )
+        if "default" in version["versionAliases"]:
+            raise FailedPreconditionError(
+                f"Model version {name}@{number} is the default version and cannot be deleted."
+            )
+        _refuse_deployed(f"{name}@{number}", list(deployed(cloud, version)))
+        del cloud.models[name][number]
+        shutil.rmtree(artifacts(cloud, name) / number, ignore_errors=True)
+    return cloud.operations.finished(location_of(name), DELETING, EMPTY)
+
+
+def find(cloud: Cloud, name: str) -> Record:
+    """Return the version that a name with or without ``@version`` means.
+
+    Raises
+    ------
+    NotFoundError
+        If there is no such model or version.
+    """
+    base, _, wanted = canonical(name).partition("@")
+    versions = cloud.models.get(base)
+    if not versions:
+        raise NotFoundError(f"The Model does not exist: {base}")
+    for version in versions.values():
+        if (wanted or "default") in (version["versionId"], *version["versionAliases"]):
+            return version
+    raise NotFoundError(f"The Model version does not exist: {base}@{wanted}")
+
+
+def artifacts(cloud: Cloud, name: str) -> Path:
+    """Return the folder with a model's copied artifacts, one folder for each version."""
+    return cloud.place.folder / "artifacts" / name.rpartition("/")[2]
+
+
+def deployed(cloud: Cloud, version: Record) -> Iterator[Record]:
+    """Yield where a version is deployed."""
+    for endpoint in cloud.endpoints.values():
+        for item in endpoint.get("deployedModels", []):
+            if (item["model"], item["modelVersionId"]) == (version["name"], version["versionId"]):
+                yield {"endpoint": endpoint["name"], "deployedModelId": item["id"]}
+
+
+def _check(model: Record) -> None:
+    limits.check_labels(model, "model")
+    limits.check_display_name(model, "model")
+    limits.check_aliases(model.get("versionAliases", []))
+    if "containerSpec" not in model:
+        raise InvalidArgumentError(
+            "List of found errors:\t1.Field: model.container_spec; "
+            "Message: Required for a Model that is not trained by Vertex AI.\t"
+        )
+    limits.check_image(model["containerSpec"]["imageUri"])
+
+
+def _register(cloud: Cloud, name: str, model: Record) -> str:
+    with cloud.lock:
+        versions = cloud.models.get(name, {})
+        number = str(max((int(n) for n in versions), default=0) + 1)
+    folder = artifacts(cloud, name) / number
+    folder.mkdir(parents=True)
+    uri = model.get("artifactUri", "")
+    if uri and not (uri.startswith("gs://") and _copied(cloud, uri, folder)):
+        raise FailedPreconditionError(f"There are no files under the artifact URI {uri}.")
+    with cloud.lock:
+        versions = cloud.models.setdefault(name, {})
+        aliases = list(model.get("versionAliases", []))
+        if not versions and "default" not in aliases:
+            aliases.append("default")
+        for alias in aliases:
+            _unalias(versions, alias)
+        versions[number] = _version(name, number, model | {"versionAliases": aliases})
+    return number
+
+
+def _copied(cloud: Cloud, uri: str, folder: Path) -> int:
+    if uri.removeprefix("gs://").partition("/")[0] not in cloud.store.buckets:
+        return 0
+    return cloud.store.copy_to(uri, folder)
+
+
+def _version(name: str, number: str, model: Record) -> Record:
+    time = now()
+    return touch(
+        model
+        | {
+            "name": name,
+            "versionId": number,
+            "versionCreateTime": time,
+            "versionUpdateTime": time,
+            "createTime": time,
+            "supportedDeploymentResourcesTypes": ["DEDICATED_RESOURCES"],
+            "supportedInputStorageFormats": ["jsonl", "csv", "bigquery", "file-list"],
+            "supportedOutputStorageFormats": ["jsonl", "bigquery"],
+            "modelSourceInfo": {"sourceType": "CUSTOM"},
+        }
+    )
+
+
+def _unalias(versions: Mapping[str, Record], alias: str) -> None:
+    for version in versions.values():
+        if alias in version.get("versionAliases", []):
+            version["versionAliases"].remove(alias)
+
+
+def _shown(cloud: Cloud, version: Record) -> Record:
+    refs = list(deployed(cloud, version))
+    return version | ({"deployedModels": refs} if refs else {})
+
+
+def _refuse_deployed(name: str, refs: list[Record]) -> None:
+    if refs:
+        where = ", ".join(f"{ref['endpoint']} (id {ref['deployedModelId']})" for ref in refs)
+        raise FailedPreconditionError(
+            f"The Model {name} is deployed or being deployed at the following Endpoint(s): {where}."
+        )
+
+
+HANDLERS: Mapping[str, Handler] = {
+    "ModelService.UploadModel": upload,
+    "ModelService.GetModel": get,
+    "ModelService.ListModels": list_,
+    "ModelService.ListModelVersions": list_versions,
+    "ModelService.UpdateModel": update,
+    "ModelService.MergeVersionAliases": merge_aliases,
+    "ModelService.DeleteModel": delete,
+    "ModelService.DeleteModelVersion": delete_version,
+}

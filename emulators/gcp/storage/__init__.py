@@ -1,0 +1,1 @@
+"""Cloud Storage: the part of its JSON interface that Google's client libraries use."""

@@ -1,0 +1,78 @@
+"""What Cloud Storage answers when it refuses.
+
+* StorageError
+  * BadRequestError
+  * ObjectNotFoundError
+  * ConflictError
+  * ConditionNotMetError
+  * NotModifiedError
+  * RangeError
+
+Statuses and reasons: Cloud Storage, "HTTP status and error codes for JSON".
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class StorageError(Exception):
+    """Root: one error of the JSON interface.
+
+    Attributes
+    ----------
+    status : int
+        HTTP status.
+    reason : str
+        Cloud Storage's word for it.
+    """
+
+    status: ClassVar[int] = 500
+    reason: ClassVar[str] = "backendError"
+
+    def record(self) -> dict[str, Any]:
+        """Return the JSON body."""
+        item = {"message": str(self), "domain": "global", "reason": self.reason}
+        return {"error": {"code": self.status, "message": str(self), "errors": [item]}}
+
+
+class BadRequestError(StorageError):
+    """The request cannot be read."""
+
+    status, reason = 400, "invalid"
+
+
+class ObjectNotFoundError(StorageError):
+    """There is no such bucket or object."""
+
+    status, reason = 404, "notFound"
+
+
+class ConflictError(StorageError):
+    """A bucket exists already, or is not empty."""
+
+    status, reason = 409, "conflict"
+
+
+class ConditionNotMetError(StorageError):
+    """A precondition does not hold."""
+
+    status, reason = 412, "conditionNotMet"
+
+    def __init__(self, name: str, wanted: str | None, found: str) -> None:
+        super().__init__(
+            f"At least one of the pre-conditions you specified did not hold: "
+            f"{name} is {wanted}, the object has {found}."
+        )
+
+
+class NotModifiedError(StorageError):
+    """The object still has the generation the client knows."""
+
+    status, reason = 304, "notModified"
+
+
+class RangeError(StorageError):
+    """No byte of the object lies in the asked range."""
+
+    status, reason = 416, "requestedRangeNotSatisfiable"
