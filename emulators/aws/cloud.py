@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from emulators.aws.calls import Call
 from emulators.aws.capture import Captures
 from emulators.aws.limits import Limits
 from emulators.aws.live import Live
@@ -48,6 +49,8 @@ class Cloud:
         For work that nobody waits for.
     lock : threading.RLock
         Held for changes of the control plane; never while waiting.
+    on_change : list of callable
+        Called after moto answered a call, before the client has the answer.
     on_start : list of callable
         Called once, when requests are answered.
     on_reset : list of callable
@@ -68,6 +71,7 @@ class Cloud:
     limits: Limits = field(default_factory=Limits)
     background: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(16))
     lock: threading.RLock = field(default_factory=threading.RLock)
+    on_change: list[Callable[[Call], None]] = field(default_factory=list)
     on_start: list[Callable[[], None]] = field(default_factory=list)
     on_reset: list[Callable[[], None]] = field(default_factory=list)
     on_stop: list[Callable[[], None]] = field(default_factory=list)

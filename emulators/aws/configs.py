@@ -10,6 +10,7 @@ from typing import Any
 from moto.sagemaker.models import SageMakerModelBackend
 from moto.sagemaker.utils import arn_formatter
 
+from emulators.aws import registry
 from emulators.aws.errors import ValidationError
 
 Members = Mapping[str, Any]
@@ -95,4 +96,4 @@ def _container(backend: SageMakerModelBackend, name: str) -> Members:
     if model is None:
         raise ValidationError(not_found(backend, "model", name))
     container: Members = copy.deepcopy(model.primary_container or model.containers[0])
-    return container
+    return registry.deployable(backend, container)

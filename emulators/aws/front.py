@@ -86,6 +86,9 @@ class Front:
             parts = self._moto(environ, lambda status, headers, *_: kept.append((status, headers)))
         except NotImplementedError as error:
             raise NotImplementedOperationError(_named(call)) from error
+        except ModuleNotFoundError as error:
+            # moto imports some services' own dependencies at their first call.
+            raise NotImplementedOperationError(f"{_named(call)} ({error})") from error
         except Exception as error:
             log.exception("%s", _named(call))
             raise InternalError(f"{_named(call)} failed in the emulator: {error!r}") from error
@@ -94,6 +97,8 @@ class Front:
         bodied = environ["REQUEST_METHOD"] != "HEAD"
         if bodied and status.startswith(("404", "405")) and _is_html(headers):
             raise NotImplementedOperationError(_named(call))
+        for hook in self._cloud.on_change:
+            hook(call)
         start(status, headers)
         return parts  # type: ignore[no-any-return]
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from moto.core.responses import ActionResult, PaginatedResult
+from moto.core.responses import ActionResult
 from moto.sagemaker.models import Model, SageMakerModelBackend
 from moto.sagemaker.responses import SageMakerResponse
 
@@ -14,8 +14,9 @@ from emulators.aws import artifacts
 from emulators.aws.cloud import Cloud
 from emulators.aws.configs import already_exists, not_found
 from emulators.aws.errors import ValidationError
-from emulators.aws.listing import select
+from emulators.aws.listing import page
 from emulators.aws.patches import replace_methods
+from emulators.aws.registry import deployable
 from emulators.aws.roles import is_assumable
 
 Members = Mapping[str, Any]
@@ -67,7 +68,7 @@ def _create(
     if execution_role_arn:
         _check_role(self, execution_role_arn)
     for container in containers or [primary_container or {}]:
-        _check_data(self.account_id, container)
+        _check_data(self.account_id, deployable(self, container))
     made = CheckedModel(
         account_id=self.account_id,
         region_name=self.region_name,
@@ -110,7 +111,8 @@ def _create_response(self: SageMakerResponse) -> ActionResult:
 
 def _list_response(self: SageMakerResponse) -> ActionResult:
     models = [model.response_object for model in list(self.sagemaker_backend.list_models())]
-    return PaginatedResult({"Models": select(models, "ModelName", self._get_param)})
+    found, token = page(models, "ModelName", self._get_param)
+    return ActionResult({"Models": found, "NextToken": token})
 
 
 def _check_containers(primary: Members | None, several: Sequence[Members] | None) -> None:

@@ -8,9 +8,12 @@ from emulators.aws import (
     capture,
     endpoint_configs,
     endpoints,
+    errors,
     instance_types,
     models,
+    persistence,
     registry,
+    restart,
     roles,
     simulation,
     transform,
@@ -18,6 +21,7 @@ from emulators.aws import (
 from emulators.aws.cloud import Installer
 
 INSTALLERS: tuple[Installer, ...] = (
+    errors.install,
     access.install,
     roles.install,
     simulation.install,
@@ -29,4 +33,6 @@ INSTALLERS: tuple[Installer, ...] = (
     endpoints.install,
     capture.install,
     transform.install,
+    persistence.install,
+    restart.install,
 )

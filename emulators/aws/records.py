@@ -61,6 +61,7 @@ class Endpoint(FakeEndpoint):
     def adopt(self, config: Config, variants: list[Summary]) -> None:
         """Describe `config` from now on."""
         self.endpoint_config_name = config.name
+        self.config = config
         self.production_variants = variants
         self.shadow_production_variants = summaries(config.shadows, config.models)
         self.data_capture_config = capture_summary(config.capture)

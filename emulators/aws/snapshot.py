@@ -1,15 +1,16 @@
-"""The state of one of moto's backends as a file; the content of S3 objects beside it, once each."""
+"""One of moto's backends as a file, and the content of S3 objects beside it, once each."""
 
 from __future__ import annotations
 
+import copyreg
 import functools
 import hashlib
 import io
-import os
 import pickle
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +22,25 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_der_private_key,
 )
+from moto.iam.models import AWSManagedPolicy, IAMBackend
 from moto.s3.models import FakeKey
 
 #: First line of every file. State of another moto is not read: its classes may have changed.
 HEADER = f"tridock aws state 1, moto {moto.__version__}\n".encode()
 
-_LOCKS = {type(threading.Lock()): threading.Lock, type(threading.RLock()): threading.RLock}
+_LOCKS: dict[type, str] = {type(threading.Lock()): "Lock", type(threading.RLock()): "RLock"}
+_MAKE: dict[str, Callable[[], object]] = {"Lock": threading.Lock, "RLock": threading.RLock}
 
 
 class OtherStateError(ValueError):
     """A file that another version wrote, or that is none of ours."""
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """Bytes that stand among the blobs."""
+
+    digest: str
 
 
 class Blobs:
@@ -54,7 +64,7 @@ class Blobs:
         if known and known[0] == version:
             return known[1]
         try:
-            content = key.value
+            content = bytes(key.value)
         except ValueError:  # a closed buffer: the object was deleted
             content = b""
         digest = hashlib.sha256(content).hexdigest()
@@ -74,41 +84,6 @@ class Blobs:
                 path.unlink()
 
 
-class _Pickler(pickle.Pickler):
-    """Takes what plain pickling cannot: objects' buffers, locks and private keys."""
-
-    def __init__(self, file: Any, blobs: Blobs) -> None:
-        super().__init__(file, protocol=pickle.HIGHEST_PROTOCOL)
-        self._blobs = blobs
-
-    def persistent_id(self, thing: Any) -> tuple[str, ...] | None:
-        """Name what is not in the file itself."""
-        if type(thing) in _LOCKS:
-            return ("lock", "RLock" if type(thing) is type(threading.RLock()) else "Lock")
-        return None
-
-    def reducer_override(self, thing: Any) -> Any:
-        """Reduce an S3 object to its attributes and the digest of its content."""
-        if isinstance(thing, FakeKey):
-            left_out = ("_value_buffer", "lock")
-            state = {name: each for name, each in thing.__dict__.items() if name not in left_out}
-            return _bare, (type(thing),), {**state, "blob": self._blobs.digest(thing)}, None, None, _fill
-        if isinstance(thing, RSAPrivateKey):
-            der = thing.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-            return load_der_private_key, (der, None)
-        return NotImplemented
-
-
-class _Unpickler(pickle.Unpickler):
-    def __init__(self, file: Any, blobs: Blobs) -> None:
-        super().__init__(file)
-        self.blobs = blobs
-        self.digests: set[str] = set()
-
-    def persistent_load(self, name: Any) -> Any:
-        return {"Lock": threading.Lock, "RLock": threading.RLock}[name[1]]()
-
-
 def dump(backend: Any, blobs: Blobs) -> bytes:
     """Return `backend` as bytes.
 
@@ -117,8 +92,8 @@ def dump(backend: Any, blobs: Blobs) -> bytes:
     TypeError, AttributeError, pickle.PicklingError
         If something in it cannot be kept.
     """
-    file = io.BytesIO(HEADER)
-    file.seek(len(HEADER))
+    file = io.BytesIO()
+    file.write(HEADER)
     _Pickler(file, blobs).dump(backend)
     return file.getvalue()
 
@@ -134,10 +109,69 @@ def load(data: bytes, blobs: Blobs) -> tuple[Any, set[str]]:
     if not data.startswith(HEADER):
         raise OtherStateError(data[:80].partition(b"\n")[0].decode(errors="replace"))
     unpickler = _Unpickler(io.BytesIO(data[len(HEADER) :]), blobs)
-    backend = unpickler.load()
-    digests: set[str] = set()
-    for key in _keys(backend):
-        digest = key.__dict__.pop("blob")
-        FakeKey.__setstate__(key, {**key.__dict__, "value": blobs.read(digest)})
-        digests.add(digest)
-    return backend, digests
+    return unpickler.load(), unpickler.digests
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file that is either there as a whole or not at all, however we end."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{threading.get_ident()}")
+    draft.write_bytes(data)
+    draft.rename(path)
+
+
+class _Pickler(pickle.Pickler):
+    """Takes what plain pickling cannot, and leaves out what moto brings: 4 MB of AWS' policies."""
+
+    def __init__(self, file: Any, blobs: Blobs) -> None:
+        super().__init__(file, protocol=pickle.HIGHEST_PROTOCOL)
+        self._blobs = blobs
+
+    def persistent_id(self, thing: Any) -> tuple[str, str] | None:
+        """Name what does not stand in the file itself."""
+        if type(thing) is _Stored:
+            return "blob", thing.digest
+        if type(thing) is AWSManagedPolicy and not thing.attachment_count:
+            return "policy", f"{thing.account_id} {thing.partition} {thing.arn}"
+        return ("lock", _LOCKS[type(thing)]) if type(thing) in _LOCKS else None
+
+    def reducer_override(self, thing: Any) -> Any:
+        """Reduce an S3 object to its attributes and its blob, and a key to its DER form."""
+        if isinstance(thing, FakeKey):
+            own = ("_value_buffer", "lock")  # FakeKey.__setstate__ makes new ones
+            state = {name: each for name, each in thing.__dict__.items() if name not in own}
+            state["value"] = _Stored(self._blobs.digest(thing))
+            return copyreg.__newobj__, (type(thing),), state  # type: ignore[attr-defined]
+        if isinstance(thing, RSAPrivateKey):
+            der = thing.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+            return _private_key, (der,)
+        return NotImplemented
+
+
+class _Unpickler(pickle.Unpickler):
+    # The files are our own, in the user's own folder: they are trusted as the code beside them is.
+
+    def __init__(self, file: Any, blobs: Blobs) -> None:
+        super().__init__(file)
+        self._blobs = blobs
+        self.digests: set[str] = set()
+
+    def persistent_load(self, name: Any) -> Any:
+        kind, which = name
+        if kind == "lock":
+            return _MAKE[which]()
+        if kind == "policy":
+            account, partition, arn = which.split()
+            return _policies(account, partition)[arn]
+        self.digests.add(which)
+        return self._blobs.read(which)
+
+
+def _private_key(der: bytes) -> Any:
+    return load_der_private_key(der, None)
+
+
+@functools.cache
+def _policies(account: str, partition: str) -> dict[str, Any]:
+    """Return the policies that AWS manages, by ARN."""
+    return {policy.arn: policy for policy in IAMBackend(partition, account).aws_managed_policies}
