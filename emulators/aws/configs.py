@@ -10,8 +10,8 @@ from typing import Any
 from moto.sagemaker.models import SageMakerModelBackend
 from moto.sagemaker.utils import arn_formatter
 
-from emulators.aws import registry
 from emulators.aws.errors import ValidationError
+from emulators.aws.packages import deployable
 
 Members = Mapping[str, Any]
 
@@ -96,4 +96,4 @@ def _container(backend: SageMakerModelBackend, name: str) -> Members:
     if model is None:
         raise ValidationError(not_found(backend, "model", name))
     container: Members = copy.deepcopy(model.primary_container or model.containers[0])
-    return registry.deployable(backend, container)
+    return deployable(backend, container)

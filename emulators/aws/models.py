@@ -15,8 +15,8 @@ from emulators.aws.cloud import Cloud
 from emulators.aws.configs import already_exists, not_found
 from emulators.aws.errors import ValidationError
 from emulators.aws.listing import page
+from emulators.aws.packages import deployable
 from emulators.aws.patches import replace_methods
-from emulators.aws.registry import deployable
 from emulators.aws.roles import is_assumable
 
 Members = Mapping[str, Any]

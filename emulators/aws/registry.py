@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from moto.core.responses import ActionResult, EmptyResult
 from moto.sagemaker.models import ModelPackage, ModelPackageGroup, SageMakerModelBackend
 from moto.sagemaker.responses import SageMakerResponse
-from moto.sagemaker.utils import arn_formatter
 
 from emulators.aws.cloud import Cloud
 from emulators.aws.errors import AwsError, ValidationError
-
-Members = Mapping[str, Any]
+from emulators.aws.packages import arn_of, find
 
 #: Members of the requests that moto has no attribute for. They are described as they were given.
 _KEPT = (
@@ -47,45 +45,6 @@ def install(cloud: Cloud) -> None:
         setattr(SageMakerResponse, operation.__name__[1:], operation)
 
 
-def find(self: SageMakerModelBackend, model_package_name: str) -> ModelPackage:
-    """Return a package by its name or ARN.
-
-    Raises
-    ------
-    ValidationError
-        If there is none.
-    """
-    arn = self.model_package_name_mapping.get(model_package_name, model_package_name)
-    if arn not in self.model_packages:
-        arn = arn if ":" in arn else _arn(self, "model-package", arn)
-        raise ValidationError(f"ModelPackage {arn} does not exist.")
-    return self.model_packages[arn]
-
-
-def deployable(backend: SageMakerModelBackend, container: Members) -> dict[str, Any]:
-    """Return `container` with the image and model data of the package it names, if it names one.
-
-    Raises
-    ------
-    ValidationError
-        If there is no such package, or it is a version that is not approved: "the value must be
-        Approved to deploy the model" (API reference, CreateModelPackage, ModelApprovalStatus).
-    """
-    name = container.get("ModelPackageName")
-    if not name:
-        return dict(container)
-    package = find(backend, name)
-    if package.model_package_version and package.model_approval_status != "Approved":
-        raise ValidationError(
-            f"Cannot create a model from ModelPackage {package.arn}: its ModelApprovalStatus is "
-            f"{package.model_approval_status}, and only Approved versions can be deployed."
-        )
-    specified = ((package.inference_specification or {}).get("Containers") or [{}])[0]
-    environment = {**specified.get("Environment", {}), **container.get("Environment", {})}
-    own = {name: value for name, value in container.items() if name != "ModelPackageName"}
-    return {**specified, **own, "Environment": environment}
-
-
 def _counted(create: Callable[..., str]) -> Callable[..., str]:
     """Keep counting versions upward: a deleted version's number is not given again."""
 
@@ -96,7 +55,7 @@ def _counted(create: Callable[..., str]) -> Callable[..., str]:
         name = re.sub(r"^arn:.*/", "", group_name)
         if name not in self.model_package_groups:
             raise ValidationError(
-                f"ModelPackageGroup {_arn(self, 'model-package-group', name)} does not exist."
+                f"ModelPackageGroup {arn_of(self, 'model-package-group', name)} does not exist."
             )
         members["model_package_group_name"] = name
         members["model_approval_status"] = (
@@ -128,7 +87,7 @@ def _unique(create: Callable[..., str]) -> Callable[..., str]:
         self: SageMakerModelBackend, model_package_group_name: str, **members: Any
     ) -> str:
         if model_package_group_name in self.model_package_groups:
-            arn = _arn(self, "model-package-group", model_package_group_name)
+            arn = arn_of(self, "model-package-group", model_package_group_name)
             raise ValidationError(f"Model Package Group already exists: {arn}")
         return create(self, model_package_group_name=model_package_group_name, **members)
 
@@ -203,7 +162,3 @@ def _delete_model_package_group(self: SageMakerResponse) -> ActionResult:
         )
     del backend.model_package_groups[name]
     return EmptyResult()
-
-
-def _arn(backend: SageMakerModelBackend, kind: str, name: str) -> str:
-    return arn_formatter(kind, name, backend.account_id, backend.region_name)

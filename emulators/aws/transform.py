@@ -13,11 +13,12 @@ from moto.sagemaker.models import FakeTransformJob, SageMakerModelBackend, sagem
 from moto.sagemaker.responses import SageMakerResponse
 from moto.sagemaker.utils import arn_formatter
 
-from emulators.aws import registry, roles
+from emulators.aws import roles
 from emulators.aws.cloud import Cloud
 from emulators.aws.configs import not_found
 from emulators.aws.errors import AwsError, ValidationError
 from emulators.aws.listing import select
+from emulators.aws.packages import deployable
 from emulators.aws.transform_run import JobError, JobStoppedError, Run
 from emulators.aws.transform_settings import read_settings
 
@@ -172,7 +173,7 @@ def _container(backend: SageMakerModelBackend, name: str) -> dict[str, Any]:
             f"Could not assume role {role}. Please ensure that the role exists and allows "
             f"principal '{roles.SAGEMAKER}' to assume the role."
         )
-    return registry.deployable(backend, model.primary_container or model.containers[0])
+    return deployable(backend, model.primary_container or model.containers[0])
 
 
 def _job(backend: SageMakerModelBackend, request: dict[str, Any]) -> FakeTransformJob:
