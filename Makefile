@@ -41,12 +41,20 @@ test-clients: $(READY) $(CLIENTS:%=.venvs/%/ready)  ## run the vendors' own clie
 	.venv/bin/uv pip sync -q --require-hashes --python .venvs/$*/bin/python $<
 	@touch $@
 
+CHECKS := check-style check-format check-types check-imports check-docstrings
 check: $(READY)  ## check style, types, import rules and docstrings
+	@$(MAKE) --keep-going --jobs=2 --output-sync $(CHECKS)
+check-style:
 	$(PY) -m ruff check
+check-format:
 	$(PY) -m ruff format --check
+check-types:
 	$(PY) -m mypy
+check-imports:
 	.venv/bin/lint-imports
-	$(PY) -m numpydoc lint $(shell git ls-files '*.py' ':!tests')
+check-docstrings:
+	@echo "$(PY) -m numpydoc lint FILES"
+	@$(PY) -m numpydoc lint $$(git ls-files '*.py' ':!tests')
 
 fix: $(READY)  ## format, and mend what can be mended
 	$(PY) -m ruff check --fix
@@ -82,5 +90,5 @@ lock: $(READY)  ## resolve all lock files anew (ARGS=--upgrade for newer version
 	  $(LOCK) $(ARGS) $$less $$client.in -o $$client.lock || exit; done
 	$(LOCK) $(ARGS) .ci/uv.in -o .ci/uv.txt
 
-.PHONY: help setup demo test test-clients check fix bundle up down lock \
+.PHONY: help setup demo test test-clients check $(CHECKS) fix bundle up down lock \
   $(foreach verb,deploy invoke status rollback delete,$(TARGETS:%=$(verb)-%))
