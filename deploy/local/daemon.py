@@ -17,6 +17,10 @@ from deploy.errors import UnavailableError
 #: Seconds for it to come up.
 STARTUP = 30.0
 
+#: Routers that this process started and that outlive it: kept, and looked at, so that none that
+#: ends before us stays behind as a zombie.
+_STARTED: list[subprocess.Popen[bytes]] = []
+
 
 def find(folder: Path) -> str | None:
     """Return the address of the router that keeps `folder`, None if there is none."""
@@ -68,8 +72,9 @@ def running(folder: Path, url: str) -> Iterator[None]:
 
 
 def _spawn(folder: Path) -> subprocess.Popen[bytes]:
+    _STARTED[:] = [process for process in _STARTED if process.poll() is None]
     with (folder / "router.log").open("ab") as log:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "deploy.local", str(folder)],
             cwd=Path(__file__).resolve().parents[2],
             stdin=subprocess.DEVNULL,
@@ -77,6 +82,8 @@ def _spawn(folder: Path) -> subprocess.Popen[bytes]:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+    _STARTED.append(process)
+    return process
 
 
 @contextmanager

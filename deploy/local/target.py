@@ -123,13 +123,11 @@ class LocalTarget:
             _order("DELETE", self._control(endpoint))
 
     def purge(self, endpoint: str) -> None:
-        """See `Target.purge`: its logs, and bundles that no deployment runs."""
-        shutil.rmtree(self.folder / "servers" / endpoint, ignore_errors=True)
-        used = {
-            one.digest
-            for other in self.endpoints()
-            for one in self.describe(other).deployments.values()
-        }
+        """See `Target.purge`: bundles that no deployment runs; logs, once the endpoint is gone."""
+        running = {name: self.describe(name) for name in self.endpoints()}
+        if endpoint not in running:
+            shutil.rmtree(self.folder / "servers" / endpoint, ignore_errors=True)
+        used = {one.digest for found in running.values() for one in found.deployments.values()}
         for place in (self.folder / "bundles").glob("*"):
             if place.name not in used:
                 shutil.rmtree(place)

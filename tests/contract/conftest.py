@@ -1,0 +1,87 @@
+"""One rig per target: the same suite runs on each.
+
+``KIT_LIVE=aws`` runs the aws rig on a real account, whose settings stand in the environment as
+``TRIDOCK_AWS_BUCKET``, ``TRIDOCK_AWS_ROLE``, ``TRIDOCK_AWS_IMAGE``.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from deploy import change, registry, session
+from deploy.config import load
+from deploy.progress import Progress
+from deploy.target import Release, Target, deployment_name
+from deploy.wait import Deadline
+from inference.bundle import Bundle
+from tests.deploy import bundles
+from tests.deploy.memory import MemoryTarget
+
+LIVE = os.environ.get("KIT_LIVE", "")
+TARGETS = [LIVE] if LIVE else ["memory", *registry.TARGETS]
+
+#: Emulated seconds per second: states are passed through, and soon.
+SPEED = "600"
+
+
+@pytest.fixture(scope="session", params=TARGETS)
+def target(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Target]:
+    """Every target in turn, each brought up once."""
+    if request.param == "memory":
+        yield MemoryTarget()
+        return
+    state = tmp_path_factory.mktemp(request.param)
+    with pytest.MonkeyPatch.context() as environment:
+        for name in [name for name in os.environ if name.startswith("AWS_") and not LIVE]:
+            environment.delenv(name)
+        emulator = [sys.executable, "-m", "emulators"]
+        where = [request.param, "--state", str(state)]
+        if not LIVE and registry.find(request.param).provision:
+            subprocess.run([*emulator, "up", *where, "--speed", SPEED], check=True)
+        read = load(None, {"target": request.param, "state": str(state)})
+        yield session.connect(read, Progress(), live=bool(LIVE)).target
+        if not LIVE and registry.find(request.param).provision:
+            subprocess.run([*emulator, "down", *where], check=True)
+            for name in [name for name in os.environ if name.startswith("AWS_")]:
+                environment.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def versions(tmp_path_factory: pytest.TempPathFactory) -> tuple[Bundle, Bundle]:
+    """Two versions of a model."""
+    folder = tmp_path_factory.mktemp("bundles")
+    return bundles.good(folder / "1", "1"), bundles.good(folder / "2", "2")
+
+
+@pytest.fixture
+def endpoint(target: Target) -> Iterator[str]:
+    """A new name; nothing of it is left afterwards."""
+    name = f"contract-{uuid.uuid4().hex[:8]}"
+    yield name
+    change.remove(target, name, Deadline.after(1800))
+
+
+def wanted(endpoint: str, bundle: Bundle, artifact: str, *, target: Target) -> Release:
+    """What a release of `bundle` asks for."""
+    size = {"aws": "ml.m5.large"}.get(target.name, "")
+    image = os.environ.get(
+        "TRIDOCK_AWS_IMAGE", "123456789012.dkr.ecr.us-east-1.amazonaws.com/kit:1"
+    )
+    return Release(
+        endpoint,
+        deployment_name(bundle.version, bundle.digest),
+        artifact,
+        image=image if target.name == "aws" else "",
+        instance=size,
+        bundle=bundle.name,
+        version=bundle.version,
+        digest=bundle.digest,
+    )

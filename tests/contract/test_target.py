@@ -1,0 +1,157 @@
+"""What every target must do. A new cloud is done when this passes on it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import pytest
+
+from deploy import change, wait
+from deploy.errors import ConflictError, InvokeError, NotFoundError
+from deploy.target import Release, State, Target
+from deploy.wait import Deadline
+from inference.bundle import Bundle
+from tests.contract.conftest import wanted
+
+SHARED = "contract-shared"
+REQUEST = b'{"instances": [[5.1, 3.5, 1.4, 0.2]]}'
+
+
+@dataclass(frozen=True)
+class Pair:
+    """An endpoint with two deployments: the old one has all traffic."""
+
+    old: Release
+    new: Release
+
+
+def deadline() -> Deadline:
+    return Deadline.after(1800)
+
+
+def bring_up(target: Target, endpoint: str, bundle: Bundle) -> Release:
+    release = wanted(endpoint, bundle, target.upload(bundle), target=target)
+    target.deploy(release)
+    wait.until_ready(target, endpoint, release.name, deadline())
+    return release
+
+
+@pytest.fixture(scope="session")
+def pair(target: Target, versions: tuple[Bundle, Bundle]) -> Iterator[Pair]:
+    """Two deployments that the tests below share; each leaves them as they are."""
+    yield Pair(*(bring_up(target, SHARED, bundle) for bundle in versions))
+    change.remove(target, SHARED, deadline())
+
+
+def test_who_we_are_is_told(target: Target) -> None:
+    assert target.identity()
+
+
+def test_the_same_bundle_is_stored_once(target: Target, versions: tuple[Bundle, Bundle]) -> None:
+    assert target.upload(versions[0]) == target.upload(versions[0])
+    assert target.upload(versions[0]) != target.upload(versions[1])
+
+
+def test_what_is_absent_is_not_found_and_its_removal_succeeds(
+    target: Target, endpoint: str
+) -> None:
+    with pytest.raises(NotFoundError):
+        target.describe(endpoint)
+    with pytest.raises(NotFoundError):
+        target.set_traffic(endpoint, {"v1": 100})
+    assert endpoint not in target.endpoints()
+    target.undeploy(endpoint, "v1")
+    target.delete(endpoint)
+    target.purge(endpoint)
+
+
+def test_the_first_deployment_has_all_traffic_and_later_ones_have_none(
+    target: Target, pair: Pair
+) -> None:
+    found = target.describe(SHARED)
+    assert found.traffic == {pair.old.name: 100}
+    assert set(found.deployments) == {pair.old.name, pair.new.name}
+    assert {one.state for one in found.deployments.values()} == {State.READY}
+
+
+def test_a_deployment_bears_its_bundles_marks_and_its_age(target: Target, pair: Pair) -> None:
+    deployments = target.describe(SHARED).deployments
+    old, new = (deployments[one.name] for one in (pair.old, pair.new))
+    assert (new.bundle, new.version, new.digest) == ("iris", "2", pair.new.digest)
+    assert old.created
+    assert new.created
+    assert old.created < new.created
+
+
+def test_an_endpoint_of_ours_is_listed(target: Target, pair: Pair) -> None:
+    assert SHARED in target.endpoints()
+
+
+def test_the_same_release_again_is_success(target: Target, pair: Pair) -> None:
+    target.deploy(pair.new)
+    assert wait.until_settled(target, SHARED, deadline()).traffic == {pair.old.name: 100}
+
+
+def test_the_same_name_with_other_settings_is_a_conflict(target: Target, pair: Pair) -> None:
+    with pytest.raises(ConflictError):
+        target.deploy(replace(pair.new, image=f"{pair.new.image}-other"))
+
+
+def test_traffic_moves_and_survives_the_next_deployment_and_its_removal(
+    target: Target, pair: Pair
+) -> None:
+    split = {pair.old.name: 93, pair.new.name: 7}
+    change.shift(target, SHARED, split, deadline())
+    assert target.describe(SHARED).traffic == split
+    target.deploy(replace(pair.new, name="third"))
+    assert wait.until_ready(target, SHARED, "third", deadline()).traffic == split
+    for _ in range(2):
+        change.retire(target, SHARED, "third", deadline())
+        found = target.describe(SHARED)
+        assert found.traffic == split
+        assert set(found.deployments) == {pair.old.name, pair.new.name}
+    change.shift(target, SHARED, {pair.old.name: 100}, deadline())
+    assert target.describe(SHARED).traffic == {pair.old.name: 100}
+
+
+def test_traffic_to_nobody_is_not_found(target: Target, pair: Pair) -> None:
+    with pytest.raises(NotFoundError):
+        target.set_traffic(SHARED, {pair.old.name: 90, "ghost": 10})
+
+
+def test_what_has_traffic_is_not_undeployed(target: Target, pair: Pair) -> None:
+    with pytest.raises(ConflictError):
+        target.undeploy(SHARED, pair.old.name)
+
+
+def test_requests_are_answered_by_the_endpoint_and_by_each_deployment(
+    target: Target, pair: Pair
+) -> None:
+    for name in (None, pair.old.name, pair.new.name):
+        answer = json.loads(target.invoke(SHARED, REQUEST, deployment=name))
+        assert answer == {"predictions": ["setosa"]}
+
+
+def test_a_bad_request_is_told_with_the_model_servers_status(target: Target, pair: Pair) -> None:
+    with pytest.raises(InvokeError) as caught:
+        target.invoke(SHARED, b'{"instances": [[1]]}')
+    assert caught.value.status == 400
+
+
+def test_logs_of_a_deployment_end_with_its_last_lines(target: Target, pair: Pair) -> None:
+    assert len(target.logs(SHARED, pair.new.name, lines=1)) == 1
+    assert target.logs(SHARED, "ghost") == ()
+
+
+def test_a_deleted_endpoint_is_gone_and_can_be_made_again(
+    target: Target, endpoint: str, versions: tuple[Bundle, Bundle]
+) -> None:
+    bring_up(target, endpoint, versions[0])
+    for _ in range(2):
+        change.remove(target, endpoint, deadline())
+        with pytest.raises(NotFoundError):
+            target.describe(endpoint)
+    release = bring_up(target, endpoint, versions[0])
+    assert target.describe(endpoint).traffic == {release.name: 100}

@@ -1,0 +1,66 @@
+"""Bundles to release: good ones, and one for each way of being bad."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from sklearn.datasets import load_iris
+from sklearn.linear_model import LogisticRegression
+
+from inference.bundle import Bundle
+from inference.manifest import MANIFEST, Example, Manifest
+from inference.packaging import About, package, package_script
+
+CRASHING = """\
+def init():
+    raise RuntimeError("the weights are gone")
+
+
+def run(data):
+    return []
+"""
+
+
+def good(to: Path, version: str) -> Bundle:
+    """A classifier of iris; each version is another model."""
+    data = load_iris()
+    model = LogisticRegression(C=1 / (1 + float(version)), max_iter=500)
+    fitted = model.fit(data.data, data.target_names[data.target])
+    return package(fitted, data.data, to, about=About("iris", version, examples=5))
+
+
+def lying(to: Path, version: str) -> Bundle:
+    """One that answers something else than its manifest says."""
+    bundle = good(to, version)
+    examples = tuple(Example(each.input, "rose") for each in bundle.manifest.examples)
+    return _rewritten(bundle, replace(bundle.manifest, examples=examples))
+
+
+def foreign(to: Path, version: str) -> Bundle:
+    """One that was trained with another scikit-learn."""
+    bundle = good(to, version)
+    libraries = {**bundle.manifest.libraries, "scikit-learn": "0.24.2"}
+    return _rewritten(bundle, replace(bundle.manifest, libraries=libraries))
+
+
+def crashing(to: Path, version: str) -> Bundle:
+    """One whose script fails in `init`."""
+    script = to.with_name(f"{to.name}-script") / "score.py"
+    script.parent.mkdir(parents=True)
+    script.write_text(CRASHING)
+    return package_script(to, about=About("iris", version, script=script))
+
+
+def tampered(to: Path, version: str) -> Path:
+    """One of whose bytes was changed after packaging."""
+    model = good(to, version).path / "model.joblib"
+    content = bytearray(model.read_bytes())
+    content[len(content) // 2] ^= 1
+    model.write_bytes(content)
+    return to
+
+
+def _rewritten(bundle: Bundle, manifest: Manifest) -> Bundle:
+    (bundle.path / MANIFEST).write_text(manifest.to_json())
+    return Bundle.read(bundle.path)

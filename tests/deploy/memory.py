@@ -1,0 +1,155 @@
+"""A target in this process's memory: it keeps the contract, and fails where it is told to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from deploy.errors import ConflictError, InvokeError, NotFoundError
+from deploy.target import Deployment, Endpoint, Release, State
+from inference.bundle import Bundle
+
+#: The one request it refuses.
+WRONG = b'{"instances": [[1]]}'
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@dataclass
+class MemoryTarget:
+    """Endpoints in dictionaries.
+
+    Attributes
+    ----------
+    slow : int
+        How often a change is looked at before it is done.
+    faults : dict
+        What to raise, by the number of the call, from 1; `invoke` and `describe` count, too.
+    answer : callable
+        What a deployment's model server answers.
+    broken : str
+        A deployment of this name never becomes ready, for this reason.
+    """
+
+    name: str = "memory"
+    limits: Mapping[str, str] = field(default_factory=dict)
+    slow: int = 1
+    faults: dict[int, BaseException] = field(default_factory=dict)
+    answer: Callable[[str, bytes], bytes] = lambda name, body: b'{"predictions": ["setosa"]}'
+    broken: Mapping[str, str] = field(default_factory=dict)
+    calls: list[str] = field(default_factory=list)
+    artifacts: set[str] = field(default_factory=set)
+    running: dict[str, dict[str, Release]] = field(default_factory=dict)
+    born: dict[tuple[str, str], datetime] = field(default_factory=dict)
+    traffic: dict[str, dict[str, int]] = field(default_factory=dict)
+    pending: dict[str, int] = field(default_factory=dict)
+
+    def identity(self) -> str:
+        self._count("identity")
+        return "memory"
+
+    def endpoints(self) -> Sequence[str]:
+        self._count("endpoints")
+        return sorted(self.running)
+
+    def upload(self, bundle: Bundle) -> str:
+        self._count("upload")
+        self.artifacts.add(bundle.digest)
+        return f"memory://{bundle.digest}"
+
+    def deploy(self, release: Release) -> None:
+        self._count("deploy")
+        found = self.running.get(release.endpoint, {}).get(release.name)
+        if found and found != release:
+            raise ConflictError(f"{release.name} exists with other settings")
+        if found:
+            return
+        self._change(release.endpoint)
+        behind = self.running.setdefault(release.endpoint, {})
+        behind[release.name] = release
+        self.born[release.endpoint, release.name] = START + timedelta(seconds=len(self.born))
+        if len(behind) == 1:
+            self.traffic[release.endpoint] = {release.name: 100}
+
+    def describe(self, endpoint: str) -> Endpoint:
+        self._count("describe")
+        behind = self._behind(endpoint)
+        left = self.pending.get(endpoint, 0)
+        self.pending[endpoint] = max(0, left - 1)
+        deployments = {name: self._deployment(one, left) for name, one in behind.items()}
+        failed = all(one.state is State.FAILED for one in deployments.values())
+        state = State.UPDATING if left else State.FAILED if failed else State.READY
+        return Endpoint(endpoint, deployments, self.traffic[endpoint], state)
+
+    def set_traffic(self, endpoint: str, traffic: Mapping[str, int]) -> None:
+        self._count("set_traffic")
+        unknown = sorted(set(traffic) - set(self._behind(endpoint)))
+        if unknown:
+            raise NotFoundError(f"no deployment {unknown[0]}")
+        self._change(endpoint)
+        self.traffic[endpoint] = {name: share for name, share in traffic.items() if share}
+
+    def invoke(self, endpoint: str, body: bytes, *, deployment: str | None = None) -> bytes:
+        self._count("invoke")
+        behind = self._behind(endpoint)
+        name = deployment or max(self.traffic[endpoint], key=self.traffic[endpoint].__getitem__)
+        if name not in behind:
+            raise NotFoundError(f"no deployment {name}")
+        if name in self.broken:
+            raise InvokeError("it is broken", status=503)
+        if body == WRONG:
+            raise InvokeError("the model answered 400", status=400)
+        return self.answer(name, body)
+
+    def logs(self, endpoint: str, deployment: str, *, lines: int = 20) -> Sequence[str]:
+        self._count("logs")
+        known = deployment in self.running.get(endpoint, {})
+        return (f"{deployment} wrote this",)[-lines:] if known else ()
+
+    def undeploy(self, endpoint: str, deployment: str) -> None:
+        self._count("undeploy")
+        behind = self.running.get(endpoint, {})
+        if deployment not in behind:
+            return
+        if self.traffic[endpoint].get(deployment):
+            raise ConflictError(f"{deployment} has traffic")
+        self._change(endpoint)
+        del behind[deployment]
+
+    def delete(self, endpoint: str) -> None:
+        self._count("delete")
+        self.running.pop(endpoint, None)
+        self.pending.pop(endpoint, None)
+
+    def purge(self, endpoint: str) -> None:
+        self._count("purge")
+        behind = [one for every in self.running.values() for one in every.values()]
+        self.artifacts &= {one.digest for one in behind}
+
+    def snippets(self, endpoint: str, body: bytes) -> Mapping[str, str]:
+        return {"memory": f"{endpoint} {body!r}"}
+
+    def _behind(self, endpoint: str) -> dict[str, Release]:
+        if endpoint not in self.running:
+            raise NotFoundError(f"no endpoint {endpoint}")
+        return self.running[endpoint]
+
+    def _change(self, endpoint: str) -> None:
+        if self.pending.get(endpoint):
+            raise ConflictError(f"{endpoint} is updating")
+        self.pending[endpoint] = self.slow
+
+    def _deployment(self, one: Release, left: int) -> Deployment:
+        made = self.born[one.endpoint, one.name]
+        latest = max(self.born[one.endpoint, name] for name in self.running[one.endpoint])
+        state = State.CREATING if left and made == latest else State.READY
+        shown = Deployment(one.name, state, "", one.bundle, one.version, one.digest, created=made)
+        if one.name in self.broken and not left:
+            return replace(shown, state=State.FAILED, reason=self.broken[one.name])
+        return shown
+
+    def _count(self, verb: str) -> None:
+        self.calls.append(verb)
+        fault = self.faults.pop(len(self.calls), None)
+        if fault:
+            raise fault
