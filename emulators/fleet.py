@@ -90,10 +90,7 @@ RUNNERS: Mapping[str, type[Runner]] = {"process": ProcessRunner}
 class UnhealthyError(Exception):
     """A container ended, or did not answer its health route in time.
 
-    Parameters
-    ----------
-    message : str
-        What happened, followed by the last lines of the container's log.
+    The message says what happened, and ends with the last lines of the container's log.
     """
 
 

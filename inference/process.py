@@ -83,7 +83,7 @@ class ModelServer:
 
     @property
     def url(self) -> str:
-        """Its address, without a trailing slash."""
+        """The address, without a trailing slash."""
         return f"http://127.0.0.1:{self.port}"
 
     def exit_code(self) -> int | None:
