@@ -49,7 +49,13 @@ def clear(cloud: Cloud) -> None:
 
 def vars_of(server: Any) -> dict[str, object]:
     """Describe a model server for people who look."""
-    return {"url": server.url, "log": str(server.log), "exit_code": server.exit_code()}
+    process = getattr(server, "process", None)
+    return {
+        "url": server.url,
+        "pid": process.pid if process else None,
+        "log": str(server.log),
+        "exit_code": server.exit_code(),
+    }
 
 
 def _plan(cloud: Cloud, body: bytes) -> Answer:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from moto.core.responses import ActionResult, EmptyResult, PaginatedResult
+from moto.core.responses import ActionResult, EmptyResult
 from moto.sagemaker.models import SageMakerModelBackend
 from moto.sagemaker.responses import SageMakerResponse
 
@@ -21,7 +21,7 @@ from emulators.aws.configs import (
 )
 from emulators.aws.errors import NotImplementedOperationError, ValidationError
 from emulators.aws.instances import revive
-from emulators.aws.listing import select
+from emulators.aws.listing import page
 from emulators.aws.patches import replace_methods
 from emulators.aws.policies import read_plan
 from emulators.aws.records import Endpoint, summaries
@@ -161,7 +161,8 @@ def _describe(self: SageMakerModelBackend, endpoint_name: str) -> dict[str, Any]
 
 def _list_response(self: SageMakerResponse) -> ActionResult:
     items = [endpoint.summary() for endpoint in list(self.sagemaker_backend.endpoints.values())]
-    return PaginatedResult({"Endpoints": select(items, "EndpointName", self._get_param)})
+    found, token = page(items, "EndpointName", self._get_param)
+    return ActionResult({"Endpoints": found, "NextToken": token})
 
 
 def _find(backend: SageMakerModelBackend, name: str) -> Endpoint:

@@ -21,10 +21,12 @@ from botocore.model import OperationNotFoundError
 from moto.core.exceptions import ServiceException
 from moto.core.model import OperationModel
 from moto.core.request import determine_request_protocol
+from moto.core.responses import ActionResult, BaseResponse
 from moto.core.serialize import get_serializer_class
 from moto.core.utils import get_service_model
 
 from emulators.aws.calls import Call
+from emulators.aws.patches import replace_methods
 
 
 class AwsError(ServiceException):
@@ -123,6 +125,17 @@ def render(call: Call, error: ServiceException) -> Answer:
     headers["x-amzn-RequestId"] = call.id
     data = body.encode() if isinstance(body, str) else bytes(body)
     return Answer(int(status), tuple(headers.items()), data)
+
+
+def install(cloud: object) -> None:
+    """Let moto answer our errors with their own status."""
+    serialized = BaseResponse.serialized
+
+    def with_status(self: BaseResponse, result: ActionResult) -> Any:
+        status, headers, body = serialized(self, result)
+        return getattr(result.result, "status", None) or status, headers, body
+
+    replace_methods(BaseResponse, {"serialized": with_status})
 
 
 def _protocol(call: Call, model: Any) -> str:

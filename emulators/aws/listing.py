@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
+
+from emulators.aws.errors import ValidationError
 
 Item = dict[str, Any]
 
@@ -15,6 +18,29 @@ _TIMES = {
     "LastModifiedTimeAfter": ("LastModifiedTime", True),
     "LastModifiedTimeBefore": ("LastModifiedTime", False),
 }
+
+
+#: Items of a page if the request does not say (API reference, MaxResults).
+PAGE = 10
+
+
+def page(
+    items: list[Item], name: str, asked: Callable[[str], Any]
+) -> tuple[list[Item], str | None]:
+    """Return the page of `select`'s items that a List request asks for, and the next one's token.
+
+    Raises
+    ------
+    ValidationError
+        If ``NextToken`` is none of ours.
+    """
+    chosen, token = select(items, name, asked), asked("NextToken")
+    names = [_token(item[name]) for item in chosen]
+    if token and token not in names:
+        raise ValidationError("Invalid NextToken.")
+    begin = names.index(token) if token else 0
+    end = begin + (asked("MaxResults") or PAGE)
+    return chosen[begin:end], names[end] if end < len(names) else None
 
 
 def select(
@@ -39,6 +65,10 @@ def select(
     by = {"Name": name, "Status": status}.get(asked("SortBy"), "CreationTime")
     descending = (asked("SortOrder") or "Descending") == "Descending"
     return sorted(chosen, key=lambda item: item[by], reverse=descending)
+
+
+def _token(name: str) -> str:
+    return base64.urlsafe_b64encode(name.encode()).decode()
 
 
 def _within(time: datetime | None, bound: datetime | None, *, after: bool) -> bool:

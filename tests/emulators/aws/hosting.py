@@ -1,0 +1,143 @@
+"""What tests of the emulated AWS work with: clients, endpoints, patience."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from emulators import daemon
+from emulators.place import Place
+
+IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/tridock:1"
+ROLE = "arn:aws:iam::123456789012:role/AmazonSageMaker-ExecutionRole"
+BUCKET = "models"
+ROW = b"5.1,3.5,1.4,0.2\n"
+
+#: One clear setosa and one clear virginica: both models agree with the labels.
+ROWS = [[5.1, 3.5, 1.4, 0.2], [6.7, 3.0, 5.2, 2.3]]
+
+
+@dataclass(frozen=True)
+class Aws:
+    """A running emulator and clients that know it."""
+
+    place: Place
+    environment: Mapping[str, str]
+
+    @property
+    def url(self) -> str:
+        return self.environment["AWS_ENDPOINT_URL"]
+
+    def client(self, service: str, **settings: Any) -> Any:
+        given = Config(retries={"max_attempts": 1}, **settings)
+        session = boto3.Session(
+            aws_access_key_id=self.environment["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=self.environment["AWS_SECRET_ACCESS_KEY"],
+            region_name=self.environment["AWS_REGION"],
+        )
+        client: Any = session.client(service, endpoint_url=self.url, config=given)  # type: ignore[call-overload]
+        return client
+
+
+@contextmanager
+def emulated(state: Path) -> Iterator[Aws]:
+    """Bring an emulator up by its own door, and down again."""
+    door = [sys.executable, "-m", "emulators"]
+    subprocess.run([*door, "up", "aws", "--state", str(state)], check=True, timeout=120)
+    place = Place("aws", state)
+    try:
+        yield Aws(place, daemon.environment(place))
+    finally:
+        subprocess.run([*door, "down", "aws", "--state", str(state)], check=True, timeout=120)
+
+
+def variant(name: str, model: str, weight: float = 1.0, **more: Any) -> dict[str, Any]:
+    given = {
+        "VariantName": name,
+        "ModelName": model,
+        "InstanceType": "ml.m5.large",
+        "InitialInstanceCount": 1,
+        "InitialVariantWeight": weight,
+    }
+    return {**given, **more}
+
+
+@dataclass(frozen=True)
+class Hosting:
+    """Endpoints made and taken down by tests."""
+
+    sagemaker: Any
+    runtime: Any
+    made: list[str] = field(default_factory=list)
+
+    def config(self, *variants: dict[str, Any], **more: Any) -> str:
+        name = f"config-{uuid.uuid4().hex[:8]}"
+        self.sagemaker.create_endpoint_config(
+            EndpointConfigName=name, ProductionVariants=list(variants), **more
+        )
+        return name
+
+    def create(self, *variants: dict[str, Any], **more: Any) -> str:
+        name = f"endpoint-{uuid.uuid4().hex[:8]}"
+        config = self.config(*variants, **more)
+        self.sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=config)
+        self.made.append(name)
+        return name
+
+    def delete_all(self) -> None:
+        """Delete what was made and still stands, without waiting for the end."""
+        for name in self.made:
+            with suppress(ClientError):
+                self.settle(name)
+                self.sagemaker.delete_endpoint(EndpointName=name)
+
+    def serve(self, *variants: dict[str, Any], **more: Any) -> str:
+        name = self.create(*variants, **more)
+        settled = self.settle(name)
+        assert settled["EndpointStatus"] == "InService", settled.get("FailureReason")
+        return name
+
+    def describe(self, name: str) -> dict[str, Any]:
+        described: dict[str, Any] = self.sagemaker.describe_endpoint(EndpointName=name)
+        return described
+
+    def settle(self, name: str) -> dict[str, Any]:
+        """Wait until nothing changes any more."""
+        moving = ("Creating", "Updating", "RollingBack", "Deleting")
+        return eventually(
+            lambda: self.describe(name), lambda seen: seen["EndpointStatus"] not in moving
+        )
+
+    def score(self, name: str, **more: Any) -> dict[str, Any]:
+        answer: dict[str, Any] = self.runtime.invoke_endpoint(
+            EndpointName=name, Body=ROW, ContentType="text/csv", **more
+        )
+        answer["Body"] = answer["Body"].read()
+        return answer
+
+    def answered_by(self, name: str, times: int) -> list[str]:
+        return [self.score(name)["InvokedProductionVariant"] for _ in range(times)]
+
+
+def eventually(
+    look: Callable[[], Any], done: Callable[[Any], object] = bool, *, timeout: float = 60
+) -> Any:
+    """Look until what is seen is `done`, and return it; fail after `timeout` real seconds."""
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        seen = look()
+        if done(seen):
+            return seen
+        time.sleep(0.05)
+    raise AssertionError(f"not within {timeout:g} s; last seen: {seen!r}")
