@@ -34,6 +34,28 @@ def _serve(options: argparse.Namespace) -> int:
     return serve(settings, options.host, chosen)
 
 
+def _check(options: argparse.Namespace) -> int:
+    from inference import check
+    from inference.check import report
+    from inference.check.subject import UnreachableError
+
+    if "://" not in options.server:
+        print(
+            f"error: {options.server} is not an address: checking an image is not built yet; "
+            "start it and give http://HOST:PORT",
+            file=sys.stderr,
+        )
+        return 2
+    try:
+        findings = check.judge(options.server, options.cloud or check.CLOUDS, options.example)
+    except UnreachableError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    told = report.as_json(options.server, findings) if options.json else report.table(findings)
+    print(told)
+    return int(any(finding.falls_short for finding in findings))
+
+
 def _package(options: argparse.Namespace) -> int:
     from inference import packaging
     from inference.errors import InferenceError
@@ -50,6 +72,8 @@ def _parser(command: str) -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(required=True, metavar="COMMAND")
     about = "answer predictions over HTTP until SIGTERM"
     _serve_options(verbs.add_parser("serve", help=about, description=about))
+    about = "judge a running server against each cloud's container contract"
+    _check_options(verbs.add_parser("check", help=about, description=about))
     about = "make a bundle of a fitted scikit-learn model, or of a scoring script"
     package = verbs.add_parser("package", help=about, description=about)
     # Only this door's own help needs its options, and they cost an import of scikit-learn.
@@ -82,6 +106,21 @@ def _serve_options(parser: argparse.ArgumentParser) -> None:
         help="end when standard input is closed: whoever started this server is gone",
     )
     parser.set_defaults(run=_serve)
+
+
+def _check_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("server", metavar="URL", help="address of the server, e.g. http://127.0.0.1:8080")
+    clouds = ("aws", "gcp", "azure")
+    add("--cloud", action="append", choices=clouds, help="only this one's; may be repeated")
+    add(
+        "--example",
+        type=Path,
+        metavar="FILE",
+        help="request body that works (.json, .csv, .jsonl; default: the server's own example)",
+    )
+    add("--json", action="store_true", help="for machines")
+    parser.set_defaults(run=_check)
 
 
 if __name__ == "__main__":

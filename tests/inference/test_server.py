@@ -131,8 +131,10 @@ def test_predictions_that_run_at_sigterm_are_answered(slow_bundle: Bundle, tmp_p
         server.process.send_signal(signal.SIGTERM)
         while server.is_ready():
             time.sleep(0.01)
-        status = [caller.join(30) or caller.statuses[0] for caller in callers]
-        assert (status, server.process.wait(30)) == ([200] * 4, 0)
+        for caller in callers:
+            caller.join(30)
+        assert [caller.statuses for caller in callers] == [[200]] * 4
+        assert server.process.wait(30) == 0
 
 
 def metric(server: ModelServer, name: str) -> str:

@@ -1,0 +1,103 @@
+"""A rule of a contract, and what was found about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from inference.check.subject import Subject
+
+
+class State(Enum):
+    """How a server stands to a rule."""
+
+    KEPT = "kept"
+    BROKEN = "broken"
+    #: What cannot be judged is not kept: it counts as falling short.
+    UNJUDGED = "not judged"
+    #: The rule is about something optional that the server does not have.
+    ABSENT = "absent"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The state of a rule, and what came that says so."""
+
+    state: State
+    came: str
+
+    @classmethod
+    def of(cls, kept: bool, came: str) -> Verdict:
+        """Make one of a yes or no."""
+        return cls(State.KEPT if kept else State.BROKEN, came)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found about one rule.
+
+    Attributes
+    ----------
+    rule : str
+        Its id.
+    what : str
+        What it demands.
+    source : str
+        Title of the document that demands it.
+    state : State
+        Whether it is kept.
+    came : str
+        What the server did.
+    """
+
+    rule: str
+    what: str
+    source: str
+    state: State
+    came: str
+
+    @property
+    def falls_short(self) -> bool:
+        """Whether the server may not be deployed because of this."""
+        return self.state in (State.BROKEN, State.UNJUDGED)
+
+    def record(self) -> dict[str, Any]:
+        """Return it as JSON-ready values."""
+        return {**asdict(self), "state": self.state.value}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One demand of a contract.
+
+    Attributes
+    ----------
+    id : str
+        ``<cloud>-<word>``.
+    what : str
+        The demand.
+    source : str
+        Title of the document.
+    test : callable
+        Asks the server and gives the verdict.
+    """
+
+    id: str
+    what: str
+    source: str
+    test: Callable[[Subject], Verdict]
+
+    def judge(self, subject: Subject) -> Finding:
+        """Ask the server and say what was found."""
+        from inference.check.subject import MissingExampleError, SilenceError
+
+        try:
+            verdict = self.test(subject)
+        except MissingExampleError as error:
+            verdict = Verdict(State.UNJUDGED, str(error))
+        except SilenceError as error:
+            verdict = Verdict(State.BROKEN, str(error))
+        return Finding(self.id, self.what, self.source, verdict.state, verdict.came)
