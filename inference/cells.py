@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 #: Longer strings are refused before they cost memory.
 MAX_TEXT = 1_000_000
+#: The largest number of single precision.
+SINGLE_MAX = float(np.finfo(np.float32).max)
 #: So much of a value or a list of names is repeated in a message.
 SHOWN_CHARACTERS = 60
 SHOWN_NAMES = 20
@@ -72,6 +74,8 @@ def _number_problem(field: Field, value: Any) -> str:
     if not math.isfinite(number):
         hint = "send null for a missing value" if field.nullable else "send a finite number"
         return f"{shown(value)} is not a JSON number: {hint}"
+    if field.single and abs(number) > SINGLE_MAX:
+        return f"{shown(value)} is too large for single precision, which the model computes in"
     if field.dtype == "integer" and not number.is_integer():
         return f"expected an integer, got {shown(value)}"
     if field.dtype == "integer" and not -(2**63) <= value < 2**63:
@@ -109,7 +113,14 @@ def _numbers(field: Field, cells: Cells) -> Column | None:
     nulls = cells.count(None) if type(None) in kinds else 0
     if np.count_nonzero(np.isfinite(column)) + nulls != len(cells):
         return None
-    return column if _are_known(field, cells) else None
+    if not _are_known(field, cells):
+        return None
+    return singles(column) if field.single else column
+
+
+def singles(numbers: Column) -> Column | None:
+    """Convert to single precision; None if a number is too large for it."""
+    return None if np.any(np.abs(numbers) > SINGLE_MAX) else numbers.astype(np.float32)
 
 
 def _integers(field: Field, cells: Cells) -> Column | None:

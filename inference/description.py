@@ -12,10 +12,11 @@ import numpy as np
 
 from inference import baseline, probe
 from inference.baseline import Baseline, Numeric
+from inference.column import native
 from inference.errors import InferenceError, PackagingError
 from inference.manifest import Example
 from inference.model import Model, jsonable, versions
-from inference.sample import Sample, native
+from inference.sample import Sample
 from inference.signature import Dtype, OutputSignature, Signature, Task
 
 #: Whose versions are always kept: those that a pickled scikit-learn model is made with.

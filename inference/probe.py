@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from inference.column import native
 from inference.errors import PackagingError
 from inference.rows import RowCheck
-from inference.sample import Sample, native
+from inference.sample import Sample
 from inference.signature import Field, Scalar, Signature
 
 #: A category that no training data has.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from inference.cells import column, listing, problem, shown
+from inference.cells import column, listing, problem, shown, singles
 from inference.errors import InvalidInputError
 from inference.signature import Container, Field
 
@@ -70,7 +70,7 @@ class RowCheck:
             raise InvalidInputError(self._explain(rows))
         return _BUILDERS[self.container](self.fields, columns)
 
-    def _matrix(self, data: object) -> npt.NDArray[np.float64] | None:
+    def _matrix(self, data: object) -> Column | None:
         """Convert finite numbers of the right width in one step; None if a look is needed."""
         if isinstance(data, np.ndarray):
             fits = data.dtype.kind in "fiu" and data.shape[1:] == (len(self.fields),)
@@ -82,7 +82,9 @@ class RowCheck:
             matrix = np.asarray(data, dtype=np.float64)
         except OverflowError:
             return None
-        return matrix if np.isfinite(matrix).all() else None
+        if not np.isfinite(matrix).all():
+            return None
+        return singles(matrix) if self.fields[0].single else matrix
 
     def _holds_numbers(self, rows: list[Any]) -> bool:
         width = len(self.fields)
@@ -147,7 +149,8 @@ def _array(fields: Sequence[Field], columns: Sequence[Column]) -> Table:
     kinds = {each.dtype.kind for each in columns}
     if "O" in kinds:
         return np.column_stack([each.astype(object) for each in columns])
-    return np.column_stack(columns) if kinds == {"b"} else np.column_stack(columns).astype(float)
+    stacked = np.column_stack(columns)
+    return stacked if kinds in ({"b"}, {"f"}) else stacked.astype(float)
 
 
 def _dataframe(fields: Sequence[Field], columns: Sequence[Column]) -> Table:

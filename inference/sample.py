@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,14 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from inference import column
 from inference.errors import PackagingError
 from inference.manifest import Training
-from inference.signature import Container, Dtype, Field, Scalar
+from inference.signature import Container, Field
 
-#: A string column with more distinct values than this is text, unless the model says otherwise.
-MAX_CATEGORIES = 50
-
-Cells = tuple[Any, ...]
+#: Of a larger sample so many rows are read, taken evenly over it.
+MAX_ROWS = 100_000
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ class Sample:
     table: Any
     container: Container
     names: tuple[str, ...]
-    columns: tuple[Cells, ...]
+    columns: tuple[tuple[Any, ...], ...]
 
     @classmethod
     def read(cls, model: Any, data: Any, names: Sequence[str] | None = None) -> Sample:
@@ -61,6 +59,7 @@ class Sample:
         PackagingError
             If `data` has no rows, is none of these, or lacks columns that the model needs.
         """
+        data = _thinned(data)
         if _is_frame(data):
             return _of_frame(model, data)
         if (texts := _texts(data)) is not None:
@@ -72,9 +71,9 @@ class Sample:
         """Return the number of rows."""
         return len(self.columns[0])
 
-    def row(self, index: int) -> list[Scalar | None]:
+    def row(self, index: int) -> list[Any]:
         """Return one row as JSON values."""
-        return [column[index] for column in self.columns]
+        return [cells[index] for cells in self.columns]
 
     def take(self, indices: Sequence[int]) -> Any:
         """Return some rows as the model takes them."""
@@ -86,17 +85,12 @@ class Sample:
 
     def fields(self) -> tuple[Field, ...]:
         """Describe each column by what the sample shows; `inference.probe` asks the model more."""
-        return tuple(self._field(index) for index in range(len(self.names)))
-
-    def _field(self, index: int) -> Field:
         if self.container == "text":
-            return Field(self.names[0], "string")
-        levels = _levels(self.table[self.names[index]]) if self.container == "dataframe" else None
-        seen = [cell for cell in self.columns[index] if cell is not None]
-        dtype = _dtype(self.names[index], levels or seen)
-        if dtype == "integer" and self.container == "array":
-            dtype = "number"  # A matrix has one type: whole numbers in it may be measures.
-        return _field(self.names[index], dtype, seen, levels)
+            return (Field(self.names[0], "string"),)
+        if self.container == "dataframe":
+            return tuple(column.field(name, self.table[name], in_frame=True) for name in self.names)
+        named = zip(self.names, self.table.T, strict=True)
+        return tuple(column.field(name, values, in_frame=False) for name, values in named)
 
 
 def fingerprint(*parts: Any) -> Training:
@@ -110,56 +104,7 @@ def fingerprint(*parts: Any) -> Training:
     digest = hashlib.sha256()
     for part in parts:
         digest.update(_bytes(part))
-    return Training(digest.hexdigest(), len(parts[0]))
-
-
-def _dtype(name: str, cells: Sequence[Any]) -> Dtype:
-    kinds = {type(cell) for cell in cells}
-    for dtype, allowed in _KINDS.items():
-        if kinds and kinds <= allowed:
-            return dtype
-    found = ", ".join(sorted(kind.__name__ for kind in kinds)) or "only missing values"
-    raise PackagingError(
-        f"column {name!r} holds {found}: a column holds numbers, booleans or strings, at least one"
-    )
-
-
-#: JSON types by dtype, the narrowest first.
-_KINDS: dict[Dtype, set[type]] = {
-    "boolean": {bool},
-    "integer": {int},
-    "number": {int, float},
-    "string": {str},
-}
-
-
-def _field(
-    name: str, dtype: Dtype, seen: Sequence[Any], levels: tuple[Scalar, ...] | None
-) -> Field:
-    numeric = dtype in ("integer", "number") and bool(seen)
-    return Field(
-        name,
-        dtype,
-        minimum=min(seen) if numeric else None,
-        maximum=max(seen) if numeric else None,
-        categories=levels or (_few(seen) if dtype == "string" else ()),
-        categorical=levels is not None,
-    )
-
-
-def native(cell: Any) -> Scalar | None:
-    """Convert one cell to a JSON value; None for NaN, None, NaT and NA."""
-    if isinstance(cell, np.generic):
-        cell = cell.item()
-    if cell is None or type(cell).__name__ in ("NAType", "NaTType"):
-        return None
-    if isinstance(cell, float) and math.isnan(cell):
-        return None
-    if not isinstance(cell, str | int | float | bool):
-        return cell  # type: ignore[no-any-return]
-    if isinstance(cell, float) and math.isinf(cell):
-        raise PackagingError("the sample holds an infinite value: JSON cannot carry it")
-    return cell
+    return Training(digest.hexdigest(), _rows(parts[0]))
 
 
 def _of_frame(model: Any, data: Any) -> Sample:
@@ -169,7 +114,7 @@ def _of_frame(model: Any, data: Any) -> Sample:
     if any(not isinstance(name, str) for name in frame.columns) or frame.columns.has_duplicates:
         raise PackagingError(f"column names must be distinct strings, and are {list(frame)[:20]}")
     names = tuple(str(name) for name in frame.columns)
-    columns = tuple(tuple(native(cell) for cell in frame[name].tolist()) for name in names)
+    columns = tuple(column.cells(frame[name]) for name in names)
     if _fitted_names(model) is None and len(names) == 1 and {type(c) for c in columns[0]} == {str}:
         return Sample([str(cell) for cell in columns[0]], "text", names, columns)
     if _fitted_names(model) is None and _warns_of_names(model, frame):
@@ -193,8 +138,7 @@ def _of_array(model: Any, data: Any, names: Sequence[str] | None) -> Sample:
     names = tuple(names or (f"x{index}" for index in range(array.shape[1])))
     if len(set(names)) != array.shape[1]:
         raise PackagingError(f"{len(set(names))} distinct names for {array.shape[1]} columns")
-    columns = tuple(tuple(native(cell) for cell in column) for column in array.T.tolist())
-    return Sample(array, "array", names, columns)
+    return Sample(array, "array", names, tuple(map(column.cells, array.T)))
 
 
 def _matrix(data: Any) -> Any:
@@ -243,17 +187,21 @@ def _warns_of_names(model: Any, frame: Any) -> bool:
     return any("feature names" in str(warning.message) for warning in caught)
 
 
-def _levels(series: Any) -> tuple[Scalar, ...] | None:
-    """Return the categories of a column of pandas' category dtype."""
-    if getattr(series.dtype, "name", "") != "category":
-        return None
-    return tuple(level for cell in series.cat.categories if (level := native(cell)) is not None)
+def _thinned(data: Any) -> Any:
+    """Take rows evenly over a very large sample: more would cost time and tell no more."""
+    rows = _rows(data)
+    if rows <= MAX_ROWS:
+        return data
+    kept = np.linspace(0, rows - 1, MAX_ROWS).astype(int)
+    if hasattr(data, "iloc"):
+        return data.iloc[kept]
+    return [data[index] for index in kept] if isinstance(data, list | tuple) else data[kept]
 
 
-def _few(seen: Sequence[Any]) -> tuple[Scalar, ...]:
-    distinct = set(seen)
-    few = len(distinct) <= min(MAX_CATEGORIES, len(seen) // 2)
-    return tuple(sorted(distinct)) if few else ()
+def _rows(data: Any) -> int:
+    if getattr(data, "shape", ()):
+        return int(data.shape[0])
+    return len(data) if hasattr(data, "__len__") else 0
 
 
 def _is_frame(data: Any) -> bool:
@@ -261,6 +209,7 @@ def _is_frame(data: Any) -> bool:
 
 
 def _bytes(part: Any) -> bytes:
+    part = part.toarray() if hasattr(part, "toarray") else part
     if _is_frame(part):
         return str(part.to_csv(index=False)).encode()
     array = np.asarray(part)

@@ -41,6 +41,8 @@ class Field:
         Whether the fitted model takes values that are not among `categories`.
     categorical : bool
         Whether the training frame's column was of pandas' ``category`` dtype.
+    single : bool
+        Whether the training data kept this number in single precision; some models take no other.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Field:
     nullable: bool = False
     open: bool = True
     categorical: bool = False
+    single: bool = False
 
     @cached_property
     def closed(self) -> frozenset[Scalar] | None:

@@ -9,18 +9,19 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
+from sklearn.cluster import KMeans
 from sklearn.ensemble import (
     HistGradientBoostingClassifier,
     RandomForestClassifier,
 )
 from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 from sklearn.svm import LinearSVC
 
 from inference import score
-from inference.baseline import Text
+from inference.baseline import Numeric, Text
 from inference.errors import (
     InferenceError,
 )
@@ -126,3 +127,24 @@ def test_a_sparse_sample_is_read_as_rows(to: Path) -> None:
     bundle = package(model, sparse.csr_matrix(X), to, about=ABOUT)
     score.init(bundle.path)
     assert score.run(X[:3].tolist()) == NAMES[:3].tolist()
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_single_precision_is_served_in_single_precision(named: bool, to: Path) -> None:
+    singles: Any = X.astype(np.float32)
+    rows = pd.DataFrame(singles, columns=["a", "b", "c", "d"]) if named else singles
+    model = KMeans(3, n_init=1).fit(rows)  # KMeans takes the precision it was fitted in only.
+    bundle = package(model, rows, to, about=ABOUT)
+    assert bundle.manifest.examples[0].input == [5.1, 3.5, 1.4, 0.2]
+    score.init(to)
+    assert score.run(X.tolist()) == model.predict(rows).tolist()
+
+
+def test_of_a_large_sample_rows_are_taken_evenly(to: Path) -> None:
+    rows = np.arange(300_000.0).reshape(-1, 1)
+    baseline = package(LinearRegression().fit(rows, rows), rows, to, about=ABOUT).manifest.baseline
+    assert baseline is not None
+    numbers = baseline.features["x0"]
+    assert isinstance(numbers, Numeric)
+    assert (numbers.count, numbers.minimum, numbers.maximum) == (100_000, 0, 299_999)
+    assert numbers.mean == pytest.approx(150_000, rel=1e-3)

@@ -174,6 +174,17 @@ def test_a_closed_number_column_refuses_other_numbers() -> None:
     np.testing.assert_array_equal(rooms.rows([[2.0]]), [[2.0]])
 
 
+def test_single_precision_is_kept_and_its_range_is_held() -> None:
+    single = Signature((Field("x", "number", single=True, nullable=True),), "array")
+    for rows in ([[1.5]], [[1.5], [None]]):
+        table = single.rows(rows)
+        assert isinstance(table, np.ndarray)
+        assert table.dtype == np.float32
+    assert refusal(single, [[1e39]]).endswith(
+        "1e+39 is too large for single precision, which the model computes in"
+    )
+
+
 def test_pandas_categories_come_back_as_categories_and_unknown_ones_as_missing() -> None:
     job = Field("job", "string", categories=("a", "b"), nullable=True, categorical=True)
     table = Signature((job,), "dataframe").rows([["b"], ["z"], [None]])
@@ -272,6 +283,7 @@ FIELDS = st.builds(
     nullable=st.booleans(),
     categories=st.just((1, 2.5)),
     open=st.booleans(),
+    single=st.booleans(),
 ) | st.builds(
     Field,
     name=st.just("f"),
