@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from deploy.errors import ConflictError, InvokeError, NotFoundError
+from deploy.errors import ConflictError, InvokeError, NotFoundError, TargetError
 from deploy.target import Deployment, Endpoint, Release, State
 from inference.bundle import Bundle
 
@@ -37,6 +37,8 @@ class MemoryTarget:
     faults: dict[int, BaseException] = field(default_factory=dict)
     answer: Callable[[str, bytes], bytes] = lambda name, body: b'{"predictions": ["setosa"]}'
     broken: Mapping[str, str] = field(default_factory=dict)
+    unwilling: Mapping[str, int] = field(default_factory=dict)
+    dead_after: int = 0
     calls: list[str] = field(default_factory=list)
     artifacts: set[str] = field(default_factory=set)
     running: dict[str, dict[str, Release]] = field(default_factory=dict)
@@ -86,6 +88,8 @@ class MemoryTarget:
         unknown = sorted(set(traffic) - set(self._behind(endpoint)))
         if unknown:
             raise NotFoundError(f"no deployment {unknown[0]}")
+        if traffic == self.unwilling:
+            raise TargetError("the cloud is on fire")
         self._change(endpoint)
         self.traffic[endpoint] = {name: share for name, share in traffic.items() if share}
 
@@ -150,6 +154,8 @@ class MemoryTarget:
 
     def _count(self, verb: str) -> None:
         self.calls.append(verb)
+        if self.dead_after and len(self.calls) > self.dead_after:
+            raise KeyboardInterrupt
         fault = self.faults.pop(len(self.calls), None)
         if fault:
             raise fault

@@ -1,0 +1,56 @@
+"""The deployers' door, used as a person does: by a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command printed, and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True)
+class Door:
+    """Commands on one target with a state folder of their own."""
+
+    target: str
+    state: Path
+
+    def __call__(
+        self,
+        verb: str,
+        *words: str | Path,
+        stdin: str = "",
+        environment: dict[str, str] | None = None,
+    ) -> Said:
+        done = subprocess.run(
+            self.command(verb, *words),
+            cwd=ROOT,
+            env={**os.environ, **(environment or {})},
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        return Said(done.returncode, done.stdout, done.stderr)
+
+    def command(self, verb: str, *words: str | Path) -> list[str]:
+        named = ["--target", self.target, "--state", str(self.state), "--endpoint", "iris"]
+        return [sys.executable, "-m", "deploy", verb, *named, *map(str, words)]

@@ -1,0 +1,97 @@
+"""A release on a stage without an audience, in no time."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass, field
+
+from rich.console import Console
+
+from deploy.config import Gates
+from deploy.judge import Judge, probes
+from deploy.order import Order, Stage
+from deploy.progress import Progress
+from deploy.release import release
+from deploy.target import Endpoint, Release, Target, deployment_name
+from deploy.wait import Clock, Deadline
+from inference.bundle import Bundle
+
+ENDPOINT = "iris"
+GATES = Gates(requests=5, error_rate=0.0, latency_p95=1e9, agreement=1.0, tolerance=1e-6)
+
+
+@dataclass
+class Hands:
+    """A clock that goes on when somebody sleeps, and by a little at every look."""
+
+    time: float = 0.0
+
+    def clock(self) -> Clock:
+        return Clock(self._now, self._sleep)
+
+    def _now(self) -> float:
+        self.time += 1e-6
+        return self.time
+
+    def _sleep(self, seconds: float) -> None:
+        self.time += seconds
+
+
+@dataclass
+class Told:
+    """What was said on the stage."""
+
+    out: io.StringIO = field(default_factory=io.StringIO)
+
+    def progress(self) -> Progress:
+        return Progress(Console(file=self.out, width=200, highlight=False))
+
+    def __str__(self) -> str:
+        return self.out.getvalue()
+
+
+def name_of(bundle: Bundle) -> str:
+    return deployment_name(bundle.version, bundle.digest)
+
+
+def order_of(
+    bundle: Bundle,
+    *,
+    steps: tuple[int, ...] = (10, 50, 100),
+    keep_previous: bool = True,
+    timeout: float = 60.0,
+) -> Order:
+    wanted = Release(
+        ENDPOINT,
+        name_of(bundle),
+        "",
+        bundle=bundle.name,
+        version=bundle.version,
+        digest=bundle.digest,
+    )
+    return Order(wanted, steps, keep_previous, Deadline.after(timeout, Hands().clock()))
+
+
+def stage_of(target: Target, bundle: Bundle, told: Told | None = None) -> Stage:
+    judge = Judge(target, probes(bundle, None), GATES)
+    return Stage(target, judge, (told or Told()).progress())
+
+
+def released(
+    target: Target, bundle: Bundle, *, keep_previous: bool = True, told: Told | None = None
+) -> Endpoint:
+    """Release a bundle the ordinary way."""
+    order = order_of(bundle, keep_previous=keep_previous)
+    return release(stage_of(target, bundle, told), bundle, order)
+
+
+def true_answers(*bundles: Bundle) -> dict[bytes, bytes]:
+    """Return the right answer to every example request."""
+    return {
+        json.dumps({"instances": [each.input]}).encode(): json.dumps(
+            {"predictions": [each.prediction]}
+        ).encode()
+        for bundle in bundles
+        for each in bundle.manifest.examples
+    }

@@ -1,0 +1,223 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from inference.bundle import Bundle
+from tests.deploy import bundles
+from tests.deploy.commandline import ROOT, Door
+from tests.deploy.staging import name_of
+
+REQUEST = '{"instances": [[5.1, 3.5, 1.4, 0.2]]}'
+
+
+@pytest.fixture
+def door(tmp_path: Path) -> Iterator[Door]:
+    door = Door("local", tmp_path / "state")
+    yield door
+    assert door("delete").code == 0
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory, v1: Bundle, v2: Bundle) -> Iterator[Door]:
+    """An endpoint with two releases; the tests that share it leave it as it is."""
+    door = Door("local", tmp_path_factory.mktemp("served"))
+    for bundle in (v1, v2):
+        assert door("release", "--bundle", bundle.path).code == 0
+    yield door
+    assert door("delete").code == 0
+
+
+def test_a_release_tells_its_steps_and_ends_with_calls_that_work(door: Door, v1: Bundle) -> None:
+    said = door("release", "--bundle", v1.path, "--json")
+    assert said.code == 0, said.err
+    assert said.json()["traffic"] == {name_of(v1): 100}
+    assert f"judge {name_of(v1)} at 100 %: error_rate passed" in said.err
+    assert "\x1b" not in said.err
+    curl = said.json()["snippets"]["curl"]
+    answer = subprocess.run(curl, shell=True, capture_output=True, text=True, check=True).stdout
+    assert json.loads(answer)["predictions"] == [v1.manifest.examples[0].prediction]
+    again = door("release", "--bundle", v1.path)
+    assert (again.code, "already" in again.err) == (0, True)
+
+
+def test_status_shows_versions_traffic_and_digests(served: Door, v1: Bundle, v2: Bundle) -> None:
+    table = served("status").out
+    for word in (name_of(v1), name_of(v2), "100 %", "0 %", "ready", v2.digest[:12]):
+        assert word in table
+    (shown,) = served("status", "--json", "--bundle", v2.path).json()
+    new, old = shown["deployments"]
+    assert (new["version"], new["digest"], new["traffic"]) == ("2", v2.digest, 100)
+    assert (old["version"], old["state"], old["traffic"]) == ("1", "ready", 0)
+
+
+def test_invoke_prints_the_answer_alone(served: Door, v1: Bundle) -> None:
+    said = served("invoke", "--data", REQUEST)
+    assert json.loads(said.out) == {"predictions": ["setosa"]}
+    assert "curl" in said.err
+    said = served("invoke", "--bundle", v1.path, "--deployment", name_of(v1))
+    assert json.loads(said.out) == {"predictions": [v1.manifest.examples[0].prediction]}
+
+
+def test_a_bad_request_is_the_models_word_and_exit_code_1(served: Door) -> None:
+    said = served("invoke", "--data", '{"instances": [["a", 1, 1, 1]]}')
+    assert said.code == 1
+    assert "iris answered 400" in said.err
+
+
+def test_traffic_is_split_and_shown(served: Door, v1: Bundle, v2: Bundle) -> None:
+    old, new = name_of(v1), name_of(v2)
+    said = served("traffic", f"{old}=25", f"{new}=75", "--json")
+    assert said.json()["traffic"] == {old: 25, new: 75}
+    assert served("traffic", "--json").json()["traffic"] == {old: 25, new: 75}
+    assert served("traffic", f"{old}=25", f"{new}=70").code == 2
+    assert served("traffic", f"{old}").code == 2
+    assert served("traffic", "ghost=100").code == 4
+    assert served("traffic", f"{new}=100").code == 0
+
+
+def test_rollback_goes_to_the_release_before(served: Door, v1: Bundle, v2: Bundle) -> None:
+    said = served("rollback", "--json")
+    assert said.json()["traffic"] == {name_of(v1): 100}
+    assert served("rollback").code == 1
+    assert served("traffic", f"{name_of(v2)}=100").code == 0
+
+
+def test_logs_are_the_model_servers(served: Door) -> None:
+    said = served("logs", "--lines", "2", "--json")
+    assert len(said.json()["lines"]) == 2
+
+
+def test_plan_changes_nothing(served: Door, v1: Bundle, v3: Bundle) -> None:
+    before = served("status", "--json").out
+    said = served("plan", "--bundle", v3.path)
+    assert f"deploy {name_of(v3)}" in said.out
+    assert f"undeploy {name_of(v1)}" in said.out
+    assert "cost per hour: now $0.000" in said.out
+    assert served("status", "--json").out == before
+
+
+def test_doctor_tells_what_is_not_well(served: Door, v1: Bundle, tmp_path: Path) -> None:
+    assert served("doctor", "--bundle", v1.path).code == 0
+    said = served("doctor", "--bundle", tmp_path)
+    assert said.code == 1
+    assert "FAIL  bundle" in said.out
+
+
+def test_a_wrong_configuration_is_exit_code_2(door: Door, tmp_path: Path) -> None:
+    (tmp_path / "release.toml").write_text("stepps = [100]\n")
+    said = door("plan", "--file", tmp_path / "release.toml")
+    assert said.code == 2
+    assert "unknown key 'stepps': did you mean 'steps'?" in said.err
+    assert door("plan", "--set", "stepps=1").code == 2
+    assert door("plan").code == 2
+
+
+def test_a_missing_bundle_is_exit_code_2(door: Door, tmp_path: Path) -> None:
+    said = door("release", "--bundle", tmp_path / "nowhere")
+    assert said.code == 2
+    assert "it is no bundle" in said.err
+
+
+def test_a_bundle_with_one_other_byte_is_exit_code_1(door: Door, tmp_path: Path) -> None:
+    said = door("release", "--bundle", bundles.tampered(tmp_path / "bundle", "1"))
+    assert said.code == 1
+    assert "changed after packaging" in said.err
+
+
+def test_a_bundle_of_another_scikit_learn_is_exit_code_1_and_leaves_nothing(
+    door: Door, tmp_path: Path
+) -> None:
+    said = door("release", "--bundle", bundles.foreign(tmp_path / "bundle", "1").path)
+    assert said.code == 1
+    assert "scikit-learn 0.24.2" in said.err
+    assert door("status", "--json").code == 4
+
+
+def test_a_crashing_model_is_exit_code_1_with_its_last_words(door: Door, tmp_path: Path) -> None:
+    bundle = bundles.crashing(tmp_path / "bundle", "1")
+    said = door("release", "--bundle", bundle.path, "--set", "gates.requests=0")
+    assert said.code == 1
+    assert "the weights are gone" in said.err
+    assert "delete endpoint iris: it was made by this release" in said.err
+
+
+def test_a_gate_that_says_no_is_exit_code_3_and_traffic_is_as_it_was(
+    door: Door, v1: Bundle, tmp_path: Path
+) -> None:
+    assert door("release", "--bundle", v1.path).code == 0
+    said = door("release", "--bundle", bundles.lying(tmp_path / "lying", "2").path)
+    assert said.code == 3
+    assert "at 10 %: agreement failed: 0 of 20 (limit 1). expected ['rose']" in said.err
+    (shown,) = door("status", "--json").json()
+    assert shown["traffic"] == {name_of(v1): 100}
+    assert len(shown["deployments"]) == 1
+
+
+def test_what_takes_too_long_is_exit_code_5(door: Door, v1: Bundle) -> None:
+    said = door("release", "--bundle", v1.path, "--timeout", "0.1")
+    assert said.code == 5
+    assert "Allow more with --timeout" in said.err
+    assert door("status").code == 4
+
+
+def test_ctrl_c_and_sigterm_put_all_back(door: Door, v1: Bundle, v2: Bundle) -> None:
+    assert door("release", "--bundle", v1.path).code == 0
+    for number in (signal.SIGINT, signal.SIGTERM):
+        words = ("--bundle", v2.path, "--set", "gates.requests=1000000")
+        process = subprocess.Popen(
+            door.command("release", *words), cwd=ROOT, stderr=subprocess.PIPE, text=True
+        )
+        assert process.stderr
+        for line in process.stderr:
+            if "traffic: " in line:
+                break
+        process.send_signal(number)
+        rest = process.communicate(timeout=60)[1]
+        assert process.returncode == 130
+        assert f"put traffic back: {name_of(v1)} 100 %" in rest
+        (shown,) = door("status", "--json").json()
+        assert [one["name"] for one in shown["deployments"]] == [name_of(v1)]
+
+
+def test_a_killed_router_leaves_no_model_server(door: Door, v1: Bundle) -> None:
+    assert door("release", "--bundle", v1.path).code == 0
+    running = json.loads((door.state / "local" / "running.json").read_text())
+    children = _children(running["pid"])
+    assert children
+    os.kill(running["pid"], signal.SIGKILL)
+    deadline = time.monotonic() + 20
+    while any(_runs(child) for child in children) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not [child for child in children if _runs(child)]
+    assert door("release", "--bundle", v1.path).code == 0
+
+
+def test_a_router_without_endpoints_ends_and_leaves_no_bundles(door: Door, v1: Bundle) -> None:
+    assert door("release", "--bundle", v1.path).code == 0
+    pid = json.loads((door.state / "local" / "running.json").read_text())["pid"]
+    assert door("delete").code == 0
+    deadline = time.monotonic() + 20
+    while _runs(pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not _runs(pid)
+    assert list((door.state / "local" / "bundles").iterdir()) == []
+
+
+def _children(pid: int) -> list[int]:
+    lists = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for each in lists for child in each.read_text().split()]
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False

@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deploy import keys, registry
+from deploy.config import load
+from deploy.errors import ConfigError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "release.toml"
+    path.write_text('endpoint = "iris"\nsteps = [50, 100]\n\n[gates]\nrequests = 7\n')
+    return path
+
+
+def test_flag_over_environment_over_file_over_default(file: Path) -> None:
+    assert load(None, {}, {}).gates.requests == 20
+    assert load(file, {}, {}).gates.requests == 7
+    environment = {"TRIDOCK_GATES_REQUESTS": "8"}
+    assert load(file, {}, environment).gates.requests == 8
+    assert load(file, {"gates.requests": "9"}, environment).gates.requests == 9
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('endpont = "iris"', r"release.toml: unknown key 'endpont': did you mean 'endpoint'"),
+        (
+            "[gates]\nerror_rat = 1",
+            r"'gates.error_rat': did you mean 'gates.error_rate'",
+        ),
+        ("[gate]\nx = 1", r"unknown key 'gate.x'"),
+        ("[aws]\nbuckt = 'x'", r"unknown key 'aws.buckt': did you mean 'aws.bucket'"),
+        ("colour = 1", r"unknown key 'colour': docs/release-toml.md lists the keys"),
+        ("steps = [50, 10]", r"release.toml: steps is \[50, 10\]: the steps must rise"),
+        ("steps = [50]", r"end with 100"),
+        ("steps = [1.5, 100]", r"whole number"),
+        ("keep_previous = 1", r"keep_previous is 1: true or false"),
+        ("[gates]\nerror_rate = 2", r"gates.error_rate is 2: a ratio from 0 to 1"),
+        ("[gates]\nrequests = -1", r"at least 0"),
+        ("[gates]\nlatency_p95 = nan", r"from 0 on"),
+        ('endpoint = "Iris_1"', r"endpoint is 'Iris_1': 3 to 32"),
+        ('endpoint = "a--b"', r"no hyphen last or twice"),
+        ("timeout = true", r"timeout is True: a number"),
+        ("steps = ", r"cannot be read"),
+    ],
+)
+def test_what_is_wrong_is_named_with_file_and_key(file: Path, line: str, words: str) -> None:
+    file.write_text(line)
+    with pytest.raises(ConfigError, match=words):
+        load(file, {}, {})
+
+
+def test_a_wrong_variable_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"TRIDOCK_STEPS is '50': the steps must rise"):
+        load(None, {}, {"TRIDOCK_STEPS": "50"})
+
+
+def test_an_unknown_target_is_told_the_known_ones() -> None:
+    with pytest.raises(ConfigError, match=r"unknown target 'moon': choose one of .*local"):
+        load(None, {"target": "moon"}, {})
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="there is no file"):
+        load(tmp_path / "none.toml", {}, {})
+
+
+def test_paths_of_the_file_are_relative_to_it_and_others_to_here(file: Path) -> None:
+    file.write_text('bundle = "b"\n')
+    assert load(file, {}, {}).bundle == file.parent / "b"
+    assert load(file, {"bundle": "c"}, {}).bundle == Path("c")
+
+
+def test_settings_are_those_of_the_chosen_target_and_know_who_said_them(file: Path) -> None:
+    file.write_text('[aws]\nbucket = "mine"\n')
+    found = load(file, {"target": "aws"}, {"TRIDOCK_AWS_ROLE": "arn"})
+    assert (found.settings["bucket"], found.settings["role"]) == ("mine", "arn")
+    assert found.explicit == {"role"}
+    assert load(file, {}, {}).settings == {}
+
+
+@given(st.lists(st.integers(-5, 120), max_size=5))
+def test_accepted_steps_rise_to_100(steps: list[int]) -> None:
+    try:
+        found = keys.steps(steps)
+    except ValueError:
+        return
+    assert found[-1] == 100
+    assert list(found) == sorted(set(found))
+    assert found[0] >= 1
+
+
+@given(st.text(max_size=40))
+def test_accepted_endpoint_names_are_the_clouds_common_ones(name: str) -> None:
+    try:
+        found = keys.endpoint(name)
+    except ValueError:
+        return
+    assert found == name
+    assert 3 <= len(found) <= 32
+    assert "--" not in found
+
+
+def test_the_examples_configurations_are_read() -> None:
+    for file in sorted((ROOT / "examples").glob("*/release.toml")):
+        assert load(file, {}, {}).endpoint == file.parent.name
+
+
+def shown(default: object) -> str:
+    """Write a default as the document does."""
+    if default in ("", None):
+        return ""
+    if isinstance(default, Path):
+        return f"`{default.name}` of the checkout"
+    plain = list(default) if isinstance(default, tuple) else default
+    return f"`{json.dumps(plain)}`"
+
+
+def test_every_key_is_documented_with_its_default() -> None:
+    told = (ROOT / "docs" / "release-toml.md").read_text()
+    for name, key in keys.CORE.items():
+        assert f"| `{name.removeprefix('gates.')}` | {shown(key.default)} | {key.about} |" in told
+    for target in registry.TARGETS:
+        for setting, one in registry.find(target).settings.items():
+            assert f"| `{setting}` | {shown(one.default)} | {one.about} |" in told

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assurance.gates import Ruling
+from deploy.errors import ConfigError
+from deploy.judge import Judge, Probe, probes, same
+from inference.bundle import Bundle
+from inference.packaging import About, package_script
+from tests.deploy.memory import MemoryTarget
+from tests.deploy.staging import GATES, name_of, released, true_answers
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-1000, 1000)
+    | st.floats(-1e6, 1e6)
+    | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+@given(VALUES)
+def test_a_value_is_the_same_as_itself(value: object) -> None:
+    assert same(value, value, 0.0)
+
+
+@given(VALUES, VALUES)
+def test_sameness_has_no_direction(one: object, other: object) -> None:
+    assert same(one, other, 1e-6) == same(other, one, 1e-6)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "equal"),
+    [
+        (0, 0.0, True),
+        (0.1 + 0.2, 0.3, True),
+        (1.0, 1.1, False),
+        (True, 1, False),
+        ("1", 1, False),
+        ([1, [2.0]], [1.0, [2]], True),
+        ([1], [1, 2], False),
+        ({"a": 1}, {"a": 1.0}, True),
+        ({"a": 1}, {"b": 1}, False),
+    ],
+)
+def test_numbers_are_compared_by_value(one: object, other: object, equal: bool) -> None:
+    assert same(one, other, 1e-6) is equal
+
+
+def test_each_failure_is_counted_and_the_first_is_told(v1: Bundle) -> None:
+    answers = true_answers(v1)
+    target = MemoryTarget(answer=lambda name, body: answers[body])
+    released(target, v1)
+    target.broken = {name_of(v1): "broken"}
+    judge = Judge(target, probes(v1, None), replace(GATES, requests=12))
+    seen = judge.examine("iris", name_of(v1))
+    assert (seen.requests, seen.errors, seen.compared) == (12, 12, 0)
+    assert "it is broken" in seen.remark
+    rulings = {verdict.gate: verdict.ruling for verdict in judge.verdicts(seen)}
+    assert rulings == {
+        "error_rate": Ruling.FAILED,
+        "latency_p95": Ruling.UNMEASURED,
+        "agreement": Ruling.UNMEASURED,
+    }
+
+
+def test_a_request_without_promised_answer_is_not_compared(v1: Bundle) -> None:
+    answers = true_answers(v1)
+    target = MemoryTarget(answer=lambda name, body: answers.get(body, b"anything"))
+    released(target, v1)
+    judge = Judge(target, (Probe(b"hello"),), GATES)
+    rulings = [each.ruling for each in judge.verdicts(judge.examine("iris", name_of(v1)))]
+    assert rulings == [Ruling.PASSED, Ruling.PASSED, Ruling.UNMEASURED]
+
+
+@pytest.mark.parametrize("answer", [b"no", b"[]", b'{"prediction": 1}', b'{"predictions": 3}'])
+def test_an_answer_of_another_form_does_not_agree(v1: Bundle, answer: bytes) -> None:
+    answers = true_answers(v1)
+    target = MemoryTarget(answer=lambda name, body: answers[body])
+    released(target, v1)
+    target.answer = lambda name, body: answer
+    seen = Judge(target, probes(v1, None), GATES).examine("iris", name_of(v1))
+    assert (seen.errors, seen.agreed, seen.compared) == (0, 0, 5)
+
+
+def test_a_bundle_without_examples_needs_a_request(tmp_path: Path) -> None:
+    (tmp_path / "score.py").write_text("def init(): pass\n\n\ndef run(data): return []\n")
+    about = About("script", script=tmp_path / "score.py")
+    bundle = package_script(tmp_path / "bundle", about=about)
+    with pytest.raises(ConfigError, match="no examples"):
+        probes(bundle, None)
+    request = tmp_path / "request.json"
+    request.write_bytes(b'{"data": 1}\n')
+    assert probes(bundle, request) == (Probe(b'{"data": 1}'),)

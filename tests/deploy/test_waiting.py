@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deploy import wait
+from deploy.errors import ConflictError, DeadlineError, UnavailableError
+from deploy.retry import Policy, call
+from deploy.wait import SLOWEST, Deadline
+from tests.deploy.staging import Hands
+
+
+@given(st.floats(0.1, 5000))
+def test_waiting_ends_at_the_deadline_and_asks_at_least_every_ten_seconds(timeout: float) -> None:
+    hands, looks = Hands(), []
+
+    def never() -> bool:
+        looks.append(hands.time)
+        return False
+
+    with pytest.raises(DeadlineError, match="it rains"):
+        wait.until(never, Deadline.after(timeout, hands.clock()), goal="it rains")
+    assert hands.time == pytest.approx(timeout, rel=1e-2)
+    pauses = [after - before for before, after in zip(looks, looks[1:], strict=False)]
+    assert max(pauses) <= SLOWEST + 1e-3
+
+
+def test_what_is_there_already_is_not_waited_for() -> None:
+    hands = Hands()
+    wait.until(lambda: True, Deadline.after(0.0, hands.clock()), goal="it is there")
+    assert hands.time < 1e-3
+
+
+def test_only_what_may_succeed_later_is_tried_again() -> None:
+    tried = []
+
+    def refuse() -> None:
+        tried.append(1)
+        raise ConflictError("no")
+
+    with pytest.raises(ConflictError):
+        call(refuse, Policy(clock=Hands().clock()))
+    assert len(tried) == 1
+
+
+@given(st.integers(0, 8))
+def test_a_call_that_succeeds_in_the_end_is_returned(failures: int) -> None:
+    left = [UnavailableError("busy")] * failures
+
+    def work() -> str:
+        if left:
+            raise left.pop()
+        return "done"
+
+    assert call(work, Policy(clock=Hands().clock(), patience=600)) == "done"
+
+
+def test_the_clouds_hint_is_the_least_pause() -> None:
+    hands, left = Hands(), [UnavailableError("busy", retry_after=7.0)]
+
+    def work() -> float:
+        if left:
+            raise left.pop()
+        return hands.time
+
+    assert call(work, Policy(clock=hands.clock())) >= 7.0
+
+
+def test_patience_ends() -> None:
+    hands = Hands()
+
+    def refuse() -> None:
+        raise UnavailableError("busy")
+
+    with pytest.raises(UnavailableError):
+        call(refuse, Policy(clock=hands.clock(), patience=60, dice=lambda low, high: high))
+    assert 30 < hands.time <= 60.1
