@@ -14,6 +14,7 @@ from deploy.target import Target
 #: Each of these packages has `CLOUD`, a `deploy.cloud.Cloud`, and imports no SDK by itself.
 TARGETS = {
     "aws": "deploy.aws",
+    "azure": "deploy.azure",
     "local": "deploy.local",
 }
 

@@ -29,6 +29,16 @@ TARGETS = [LIVE] if LIVE else ["memory", *registry.TARGETS]
 #: Emulated seconds per second: states are passed through, and soon.
 SPEED = "600"
 
+#: Beginnings of variables that lead the clouds' clients somewhere.
+AMBIENT = ("AWS_", "AZURE_", "GOOGLE_", "CLOUDSDK_")
+
+#: Machine sizes and images by target; others need none.
+SIZES = {"aws": "ml.m5.large", "azure": "Standard_DS3_v2"}
+IMAGES = {
+    "aws": "123456789012.dkr.ecr.us-east-1.amazonaws.com/kit:1",
+    "azure": "kit.azurecr.io/kit:1",
+}
+
 
 @pytest.fixture(scope="session", params=TARGETS)
 def target(
@@ -39,19 +49,21 @@ def target(
         yield MemoryTarget()
         return
     state = tmp_path_factory.mktemp(request.param)
-    with pytest.MonkeyPatch.context() as environment:
-        for name in [name for name in os.environ if name.startswith("AWS_") and not LIVE]:
-            environment.delenv(name)
-        emulator = [sys.executable, "-m", "emulators"]
-        where = [request.param, "--state", str(state)]
-        if not LIVE and registry.find(request.param).provision:
-            subprocess.run([*emulator, "up", *where, "--speed", SPEED], check=True)
+    before = dict(os.environ)
+    for name in [name for name in before if name.startswith(AMBIENT) and not LIVE]:
+        del os.environ[name]
+    emulator = [sys.executable, "-m", "emulators"]
+    where = [request.param, "--state", str(state)]
+    if not LIVE and registry.find(request.param).provision:
+        subprocess.run([*emulator, "up", *where, "--speed", SPEED], check=True)
+    try:
         read = load(None, {"target": request.param, "state": str(state)})
         yield session.connect(read, Progress(), live=bool(LIVE)).target
+    finally:
         if not LIVE and registry.find(request.param).provision:
             subprocess.run([*emulator, "down", *where], check=True)
-            for name in [name for name in os.environ if name.startswith("AWS_")]:
-                environment.delenv(name)
+        os.environ.clear()
+        os.environ.update(before)
 
 
 @pytest.fixture(scope="session")
@@ -71,16 +83,14 @@ def endpoint(target: Target) -> Iterator[str]:
 
 def wanted(endpoint: str, bundle: Bundle, artifact: str, *, target: Target) -> Release:
     """What a release of `bundle` asks for."""
-    size = {"aws": "ml.m5.large"}.get(target.name, "")
-    image = os.environ.get(
-        "TRIDOCK_AWS_IMAGE", "123456789012.dkr.ecr.us-east-1.amazonaws.com/kit:1"
-    )
+    default = IMAGES.get(target.name, "")
+    image = os.environ.get(f"TRIDOCK_{target.name.upper()}_IMAGE", default)
     return Release(
         endpoint,
         deployment_name(bundle.version, bundle.digest),
         artifact,
-        image=image if target.name == "aws" else "",
-        instance=size,
+        image=image,
+        instance=SIZES.get(target.name, ""),
         bundle=bundle.name,
         version=bundle.version,
         digest=bundle.digest,

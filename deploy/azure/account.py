@@ -1,0 +1,132 @@
+"""One Machine Learning workspace: its SDK client, and Resource Manager for what the SDK lacks."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import httpx
+
+from azure.ai.ml import MLClient
+from azure.ai.ml._utils import _azureml_polling
+from azure.identity import DefaultAzureCredential
+from deploy.azure.errors import refused, translated
+
+MANAGEMENT = "https://management.azure.com"
+VERSION = "2024-10-01"
+
+#: Seconds that one call to Resource Manager may take.
+TIMEOUT = 60.0
+
+
+def _say_nothing(*words: object, **options: object) -> None:
+    """Take the place of `print`."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """Clients by the default credential chain.
+
+    Attributes
+    ----------
+    subscription, group, workspace : str
+        Which workspace.
+    """
+
+    subscription: str
+    group: str
+    workspace: str
+
+    @classmethod
+    def open(cls, settings: Mapping[str, str]) -> Account:
+        """Return the workspace that `settings` name."""
+        return cls(settings["subscription"], settings["group"], settings["workspace"])
+
+    def identity(self) -> str:
+        """Ask for the workspace, and say who we are."""
+        with translated("workspaces:get"):
+            found = self.client.workspaces.get(self.workspace)
+        proxy = os.environ.get("HTTPS_PROXY")
+        where = f"workspace {self.workspace} of {self.group}, {found.location}"
+        by = f", by way of {proxy}" if proxy else ""
+        return f"subscription {self.subscription}, {where}{by}"
+
+    @cached_property
+    def credential(self) -> DefaultAzureCredential:
+        """Who we are."""
+        return DefaultAzureCredential()
+
+    @cached_property
+    def client(self) -> MLClient:
+        """The control plane."""
+        # Its pollers print dots to standard output, which is for results, from threads of their
+        # own; its loggers have handlers of their own, which say what our progress says.
+        vars(_azureml_polling)["print"] = _say_nothing
+        logging.getLogger("azure.ai.ml").setLevel(logging.ERROR)
+        with translated("session"):
+            return MLClient(
+                self.credential,
+                self.subscription,
+                self.group,
+                self.workspace,
+                show_progress=False,
+                enable_telemetry=False,
+            )
+
+    @cached_property
+    def http(self) -> httpx.Client:
+        """For scoring, and for what the SDK has no call for."""
+        return httpx.Client(timeout=TIMEOUT)
+
+    @property
+    def path(self) -> str:
+        """The workspace as Resource Manager names it."""
+        group = f"/subscriptions/{self.subscription}/resourceGroups/{self.group}"
+        kind = "Microsoft.MachineLearningServices/workspaces"
+        return f"{group}/providers/{kind}/{self.workspace}"
+
+    def call(self, method: str, path: str, body: Any = None) -> Any:
+        """Send one request below the workspace and return its JSON, or None.
+
+        Parameters
+        ----------
+        path : str
+            E.g. ``"/models/iris/versions/1"``.
+
+        Raises
+        ------
+        TargetError
+            What the service's refusal means.
+        """
+        operation = f"{method} {path.split('/')[1]}"
+        with translated(operation):
+            token = self.credential.get_token(f"{MANAGEMENT}/.default").token
+            answer = self.http.request(
+                method,
+                f"{MANAGEMENT}{self.path}{path}",
+                params={"api-version": VERSION},
+                json=body,
+                headers={"Authorization": f"Bearer {token}"},
+            )
+        if answer.is_error:
+            error = _error(answer)
+            raise refused(
+                answer.status_code,
+                error.get("message") or answer.text,
+                operation=operation,
+                code=error.get("code") or "",
+                headers=answer.headers,
+            )
+        return answer.json() if answer.content else None
+
+
+def _error(answer: httpx.Response) -> dict[str, str]:
+    try:
+        found = answer.json().get("error")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,115 @@
+"""Bundles as registered models: one version for each digest, with marks that say who uses it.
+
+A model's version bears a tag ``used-by-<endpoint>`` for each endpoint that runs it. A version
+without such tags is nobody's yet: it was uploaded, and not deployed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from azure.ai.ml.constants import AssetTypes
+from azure.ai.ml.entities import Model
+from azure.storage.blob import ContainerClient
+from deploy.azure.account import Account
+from deploy.azure.errors import translated
+from deploy.errors import NotFoundError
+from inference.bundle import Bundle
+
+#: Names of our models begin so: `Store.release` looks at no others.
+PREFIX = "tridock-"
+MARK = "used-by-"
+
+
+@dataclass(frozen=True)
+class Store:
+    """The models of one workspace."""
+
+    account: Account
+
+    def upload(self, bundle: Bundle) -> str:
+        """Register a bundle under its digest, unless it is there, and return its name."""
+        name, version = f"{PREFIX}{bundle.name}", _version(bundle)
+        if self._find(name, version) is None:
+            model = Model(
+                name=name,
+                version=version,
+                path=str(bundle.path),
+                type=AssetTypes.CUSTOM_MODEL,
+                tags={"digest": bundle.digest, "version": bundle.version},
+            )
+            with translated("models:createOrUpdate"):
+                self.account.client.models.create_or_update(model)
+        return f"azureml:{name}:{version}"
+
+    def mark(self, artifact: str, endpoint: str) -> None:
+        """Note that `endpoint` uses a model.
+
+        Raises
+        ------
+        NotFoundError
+            If it is not registered.
+        """
+        _, name, version = artifact.split(":")
+        model = self._find(name, version)
+        if model is None:
+            raise NotFoundError(f"there is no model {artifact} in the workspace: upload it first")
+        if MARK + endpoint not in model.tags:
+            model.tags = {**model.tags, MARK + endpoint: "1"}
+            with translated("models:createOrUpdate"):
+                self.account.client.models.create_or_update(model)
+
+    def release(self, endpoint: str, used: Collection[str]) -> None:
+        """Remove the marks of `endpoint` on models whose digest is not in `used`.
+
+        Models that lose their last mark by that go with it, and their files.
+        """
+        for model in list(self._marked(endpoint)):
+            if model.tags.get("digest") in used:
+                continue
+            left = {name: one for name, one in model.tags.items() if name != MARK + endpoint}
+            if any(name.startswith(MARK) for name in left):
+                model.tags = left
+                with translated("models:createOrUpdate"):
+                    self.account.client.models.create_or_update(model)
+            else:
+                self._remove(model)
+
+    def _marked(self, endpoint: str) -> Iterator[Any]:
+        models = self.account.client.models
+        with translated("models:list"):
+            names = [one.name for one in models.list() if one.name.startswith(PREFIX)]
+            for name in names:
+                for model in models.list(name):
+                    if MARK + endpoint in (model.tags or {}):
+                        yield model
+
+    def _find(self, name: str, version: str) -> Any:
+        try:
+            with translated("models:get"):
+                return self.account.client.models.get(name, version)
+        except NotFoundError:
+            return None
+
+    def _remove(self, model: Any) -> None:
+        """Delete a version and its files: the SDK can only archive it, which keeps them."""
+        self.account.call("DELETE", f"/models/{model.name}/versions/{model.version}")
+        datastore, _, path = model.path.partition("/datastores/")[2].partition("/paths/")
+        about = self.account.call("GET", f"/datastores/{datastore}")["properties"]
+        secrets = self.account.call("POST", f"/datastores/{datastore}/listSecrets", {})
+        address = f"https://{about['accountName']}.blob.{about['endpoint']}"
+        with (
+            translated("blobs:delete"),
+            ContainerClient(address, about["containerName"], secrets["sasToken"]) as container,
+        ):
+            for name in list(container.list_blob_names(name_starts_with=path.rstrip("/") + "/")):
+                container.delete_blob(name)
+
+
+def _version(bundle: Bundle) -> str:
+    """Name a version by its content, in what a model's version may hold."""
+    clean = re.sub(r"[^A-Za-z0-9.-]", "-", bundle.version)
+    return f"{clean[:16]}-{bundle.digest[:12]}"

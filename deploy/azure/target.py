@@ -1,0 +1,209 @@
+"""The verbs of `deploy.target.Target` as calls of azure-ai-ml."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from azure.ai.ml.entities import ManagedOnlineEndpoint
+from deploy.azure import translation
+from deploy.azure.account import Account
+from deploy.azure.errors import translated
+from deploy.azure.scoring import Scoring
+from deploy.azure.snippets import snippets
+from deploy.azure.store import Store
+from deploy.azure.translation import FIRST, TAG
+from deploy.errors import ConflictError, NotFoundError
+from deploy.target import Endpoint, Release
+from inference.bundle import Bundle
+
+LIMITS = {
+    "first traffic": "Azure gives traffic only to a deployment that is ready: the endpoint's tag "
+    f"{FIRST} names the first one, and whoever describes the endpoint then gives it",
+    "failure": "Azure keeps no reason on a failed deployment: the log has it",
+    "logs": "Azure keeps no logs of a deployment that is deleted",
+}
+
+#: Seconds in which the service makes an endpoint; it takes about one minute.
+ENDPOINT_TIMEOUT = 600.0
+
+
+@dataclass(frozen=True)
+class AzureTarget:
+    """Managed online endpoints of one workspace."""
+
+    account: Account
+    store: Store
+    scoring: Scoring
+    name: str = "azure"
+
+    @classmethod
+    def connect(cls, settings: Mapping[str, str]) -> AzureTarget:
+        """Return the target that `settings` describe; nothing is called yet."""
+        account = Account.open(settings)
+        return cls(account, Store(account), Scoring(account))
+
+    @property
+    def limits(self) -> Mapping[str, str]:
+        """See `Target.limits`."""
+        return LIMITS
+
+    def identity(self) -> str:
+        """See `Target.identity`."""
+        return self.account.identity()
+
+    def endpoints(self) -> Sequence[str]:
+        """See `Target.endpoints`."""
+        with translated("onlineEndpoints:list"):
+            found = list(self._endpoints.list())
+        return tuple(sorted(one.name for one in found if TAG in (one.tags or {})))
+
+    def upload(self, bundle: Bundle) -> str:
+        """See `Target.upload`."""
+        return self.store.upload(bundle)
+
+    def deploy(self, release: Release) -> None:
+        """See `Target.deploy`. Waits for a new endpoint: nothing can be asked of it before."""
+        endpoint = self._find(release.endpoint) or self._make(release)
+        standing = {one.name: one for one in self._deployments_of(release.endpoint)}
+        found = standing.get(release.name)
+        if found is None:
+            self.store.mark(release.artifact, release.endpoint)
+            if not standing and endpoint.tags.get(FIRST) != release.name:
+                self._put(endpoint, first=release.name).result(ENDPOINT_TIMEOUT)
+            self._begin(release)
+        elif not translation.is_same(found, release):
+            raise ConflictError(
+                f"{release.endpoint}/{release.name} runs with other settings: {found.tags}"
+            )
+
+    def describe(self, endpoint: str) -> Endpoint:
+        """See `Target.describe`."""
+        with translated("onlineEndpoints:get"):
+            found = self._endpoints.get(endpoint)
+        deployments = self._deployments_of(endpoint)
+        if translation.is_waiting(found, deployments):
+            found.traffic = {found.tags[FIRST]: 100}
+            self._put(found)
+            with translated("onlineEndpoints:get"):
+                found = self._endpoints.get(endpoint)
+        return translation.endpoint_record(found, deployments)
+
+    def set_traffic(self, endpoint: str, traffic: Mapping[str, int]) -> None:
+        """See `Target.set_traffic`."""
+        found = self._need(endpoint)
+        absent = set(traffic) - {one.name for one in self._deployments_of(endpoint)}
+        if absent:
+            raise NotFoundError(f"{endpoint} has no deployment {', '.join(sorted(absent))}")
+        found.traffic = dict(traffic)
+        copied = (found.mirror_traffic or {}).items()
+        found.mirror_traffic = {name: share for name, share in copied if not traffic.get(name)}
+        self._put(found)
+
+    def mirror(self, endpoint: str, deployment: str, percent: int) -> None:
+        """Send a copy of `percent` of the requests to a deployment without traffic; 0 ends it."""
+        found = self._need(endpoint)
+        found.mirror_traffic = {deployment: percent} if percent else {}
+        self._put(found)
+
+    def invoke(self, endpoint: str, body: bytes, *, deployment: str | None = None) -> bytes:
+        """See `Target.invoke`."""
+        return self.scoring.invoke(endpoint, body, deployment)
+
+    def rotate(self, endpoint: str, *, which: str) -> None:
+        """Replace the ``"primary"`` or ``"secondary"`` key; clients with the other go on.
+
+        By Resource Manager: azure-ai-ml's call sends the key that stands.
+        """
+        body = {"keyType": which.capitalize()}
+        self.account.call("POST", f"/onlineEndpoints/{endpoint}/regenerateKeys", body)
+        self.scoring.known.pop(endpoint, None)
+
+    def logs(self, endpoint: str, deployment: str, *, lines: int = 20) -> Sequence[str]:
+        """See `Target.logs`."""
+        with suppress(NotFoundError), translated("onlineDeployments:getLogs"):
+            text = self._deployments.get_logs(deployment, endpoint, lines)
+            return tuple(text.splitlines()[-lines:])
+        return ()
+
+    def undeploy(self, endpoint: str, deployment: str) -> None:
+        """See `Target.undeploy`."""
+        found = self._find(endpoint)
+        if found is None or deployment not in {one.name for one in self._deployments_of(endpoint)}:
+            return
+        if (found.traffic or {}).get(deployment):
+            raise ConflictError(
+                f"{endpoint}/{deployment} has {found.traffic[deployment]} % of the traffic"
+            )
+        if (found.mirror_traffic or {}).get(deployment):
+            raise ConflictError(f"{endpoint}/{deployment} gets mirrored traffic: end that first")
+        with suppress(NotFoundError), translated("onlineDeployments:delete"):
+            self._deployments.begin_delete(deployment, endpoint)
+
+    def delete(self, endpoint: str) -> None:
+        """See `Target.delete`."""
+        self.scoring.known.pop(endpoint, None)
+        if self._find(endpoint) is not None:
+            with suppress(NotFoundError), translated("onlineEndpoints:delete"):
+                self._endpoints.begin_delete(endpoint)
+
+    def purge(self, endpoint: str) -> None:
+        """See `Target.purge`."""
+        there = self._find(endpoint) is not None
+        used = self._deployments_of(endpoint) if there else []
+        self.store.release(endpoint, {one.tags.get("digest", "") for one in used})
+        if not self.endpoints():
+            with suppress(NotFoundError):
+                for one in self.account.call("GET", f"/environments/{TAG}/versions")["value"]:
+                    self.account.call("DELETE", f"/environments/{TAG}/versions/{one['name']}")
+
+    def snippets(self, endpoint: str, body: bytes) -> Mapping[str, str]:
+        """See `Target.snippets`."""
+        return snippets(self.account, self.scoring.address(endpoint).url, endpoint, body)
+
+    @property
+    def _endpoints(self) -> Any:
+        return self.account.client.online_endpoints
+
+    @property
+    def _deployments(self) -> Any:
+        return self.account.client.online_deployments
+
+    def _find(self, endpoint: str) -> Any:
+        with suppress(NotFoundError):
+            return self._need(endpoint)
+        return None
+
+    def _need(self, endpoint: str) -> Any:
+        with translated("onlineEndpoints:get"):
+            return self._endpoints.get(endpoint)
+
+    def _deployments_of(self, endpoint: str) -> list[Any]:
+        with translated("onlineDeployments:list"):
+            return list(self._deployments.list(endpoint))
+
+    def _make(self, release: Release) -> Any:
+        wanted = ManagedOnlineEndpoint(
+            name=release.endpoint, auth_mode="key", tags={TAG: "1", FIRST: release.name}
+        )
+        with translated("onlineEndpoints:createOrUpdate"):
+            return self._endpoints.begin_create_or_update(wanted).result(ENDPOINT_TIMEOUT)
+
+    def _put(self, endpoint: Any, *, first: str = "") -> Any:
+        """Change an endpoint; `first` notes which deployment gets the traffic once it is ready."""
+        tags = {name: one for name, one in (endpoint.tags or {}).items() if name != FIRST}
+        endpoint.tags = {**tags, FIRST: first} if first else tags
+        with translated("onlineEndpoints:createOrUpdate"):
+            return self._endpoints.begin_create_or_update(endpoint)
+
+    def _begin(self, release: Release) -> None:
+        wanted = translation.environment(release.image)
+        with translated("environments:createOrUpdate"):
+            self.account.client.environments.create_or_update(wanted)
+        name = f"azureml:{wanted.name}:{wanted.version}"
+        with translated("onlineDeployments:createOrUpdate"):
+            self._deployments.begin_create_or_update(
+                translation.deployment_entity(release, name), skip_script_validation=True
+            )

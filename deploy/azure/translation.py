@@ -1,0 +1,125 @@
+"""Our records and azure-ai-ml's entities, one into the other."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from azure.ai.ml.entities import (
+    Environment,
+    ManagedOnlineDeployment,
+    OnlineRequestSettings,
+    ProbeSettings,
+)
+from deploy.target import Deployment, Endpoint, Release, State
+
+#: Marks what is ours.
+TAG = "tridock"
+
+#: Tag of an endpoint whose first deployment has yet to be given the traffic: its name.
+FIRST = "tridock-first"
+
+#: What of a release stands in the tags of its deployment.
+KEPT = ("bundle", "version", "digest", "image", "instance")
+
+STATES = {
+    "creating": State.CREATING,
+    "updating": State.CREATING,
+    "scaling": State.CREATING,
+    "succeeded": State.READY,
+    "failed": State.FAILED,
+    "canceled": State.FAILED,
+    "deleting": State.DELETING,
+}
+
+#: Where our image answers ("Deploy a custom container", inference_config).
+PORT = 8080
+ROUTES = {"liveness_route": "/healthz", "readiness_route": "/readyz", "scoring_route": "/score"}
+
+#: Requests that one machine is given at a time, and how long each may take: the model server
+#: refuses by itself what would wait too long. The service's defaults are 1 and 5 s.
+REQUESTS = OnlineRequestSettings(request_timeout_ms=60_000, max_concurrent_requests_per_instance=64)
+
+
+def environment(image: str) -> Environment:
+    """Return the environment that runs `image` as it is, versioned by what it says."""
+    version = hashlib.sha256(f"{image} {PORT} {ROUTES}".encode()).hexdigest()[:12]
+    routes = {name: {"port": PORT, "path": path} for name, path in ROUTES.items()}
+    return Environment(name=TAG, version=version, image=image, inference_config=routes)
+
+
+def deployment_entity(release: Release, environment_name: str) -> ManagedOnlineDeployment:
+    """Return the deployment that runs a release."""
+    probe = ProbeSettings(initial_delay=5, period=5, timeout=5, failure_threshold=60)
+    return ManagedOnlineDeployment(
+        name=release.name,
+        endpoint_name=release.endpoint,
+        model=release.artifact,
+        environment=environment_name,
+        instance_type=release.instance or "Standard_DS3_v2",
+        instance_count=release.count,
+        request_settings=REQUESTS,
+        liveness_probe=probe,
+        readiness_probe=probe,
+        tags={**marks(release), "created": datetime.now(UTC).isoformat()},
+    )
+
+
+def marks(release: Release) -> dict[str, str]:
+    """Return what the cloud keeps of a release: the same marks are the same release."""
+    found = {name: str(getattr(release, name)) for name in KEPT}
+    return {TAG: "1", "count": str(release.count), **found}
+
+
+def is_same(found: Any, release: Release) -> bool:
+    """Tell whether a deployment that stands runs `release`."""
+    return all(found.tags.get(name) == value for name, value in marks(release).items())
+
+
+def endpoint_record(found: Any, deployments: Iterable[Any]) -> Endpoint:
+    """Return an endpoint as the core knows it."""
+    first = found.tags.get(FIRST)
+    records = {one.name: _deployment(one, first) for one in deployments}
+    state = _state(found.provisioning_state)
+    leaving = any(one.state is State.DELETING for one in records.values())
+    busy = state is State.CREATING or (state is State.READY and leaving)
+    return Endpoint(
+        name=found.name,
+        deployments=records,
+        traffic={name: share for name, share in (found.traffic or {}).items() if share},
+        state=State.UPDATING if busy else state,
+        reason="Azure says that the endpoint failed" if state is State.FAILED else "",
+        url=found.scoring_uri or "",
+    )
+
+
+def is_waiting(found: Any, deployments: Iterable[Any]) -> bool:
+    """Tell whether an endpoint's first deployment stands and waits for its traffic."""
+    first = found.tags.get(FIRST)
+    ready = {one.name for one in deployments if _state(one.provisioning_state) is State.READY}
+    return first in ready and _state(found.provisioning_state) is State.READY
+
+
+def _deployment(found: Any, first: str | None) -> Deployment:
+    tags: Mapping[str, str] = found.tags or {}
+    state = _state(found.provisioning_state)
+    if state is State.READY and found.name == first:  # its traffic is on the way
+        state = State.CREATING
+    reason = "Azure says that the deployment failed" if state is State.FAILED else ""
+    return Deployment(
+        name=found.name,
+        state=state,
+        reason=reason,
+        bundle=tags.get("bundle", ""),
+        version=tags.get("version", ""),
+        digest=tags.get("digest", ""),
+        instance=found.instance_type or "",
+        count=int(found.instance_count or 1),
+        created=datetime.fromisoformat(tags["created"]) if tags.get("created") else None,
+    )
+
+
+def _state(told: Any) -> State:
+    return STATES.get(str(getattr(told, "value", told)).lower(), State.CREATING)
