@@ -7,7 +7,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import Any
 
-from moto.core.responses import ActionResult, EmptyResult, PaginatedResult
+from moto.core.responses import ActionResult, EmptyResult
 from moto.core.utils import utcnow
 from moto.sagemaker.models import FakeTransformJob, SageMakerModelBackend, sagemaker_backends
 from moto.sagemaker.responses import SageMakerResponse
@@ -209,5 +209,14 @@ def _describe(self: SageMakerResponse) -> ActionResult:
 def _list(self: SageMakerResponse) -> ActionResult:
     jobs = [job.response_object for job in list(self.sagemaker_backend.transform_jobs.values())]
     chosen = select(jobs, "TransformJobName", self._get_param, status="TransformJobStatus")
-    items = [{name: job[name] for name in _SUMMARY if name in job} for job in chosen]
-    return PaginatedResult({"TransformJobSummaries": items})
+    start = _offset(self._get_param("NextToken"))
+    end = start + int(self._get_param("MaxResults", 100))
+    items = [{name: job[name] for name in _SUMMARY if name in job} for job in chosen[start:end]]
+    token = str(end) if end < len(chosen) else None
+    return ActionResult({"TransformJobSummaries": items, "NextToken": token})
+
+
+def _offset(token: str | None) -> int:
+    if token and not token.isdecimal():
+        raise ValidationError(f'Invalid pagination token because "{token}".')
+    return int(token or 0)
