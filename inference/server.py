@@ -60,9 +60,11 @@ def _serve_on(listener: socket.socket, settings: Settings) -> NoReturn:
     lifecycle = Lifecycle()
     lifecycle.load(settings.bundle, _fail)
     from inference.app import create_app  # after that thread began: both import a lot
+    from inference.protocol import Protocol
 
     config = uvicorn.Config(
         create_app(settings, lifecycle=lifecycle),
+        http=Protocol,
         lifespan="off",
         ws="none",
         access_log=False,

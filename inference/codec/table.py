@@ -53,11 +53,9 @@ def write_csv(predictions: Iterable[Any], *, header: bool = False) -> bytes:
     """Write a line for each prediction; with probabilities, a column for each class follows."""
     rows = [_flat(prediction) for prediction in predictions]
     names = _names(rows[0]) if rows and header else []
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerows([names] if names else [])
-    writer.writerows([_cell(cell) for _, cell in row] for row in rows)
-    return out.getvalue().encode()
+    lines: list[list[object]] = [[_cell(cell) for _, cell in row] for row in rows]
+    head: list[list[object]] = [[*names]] if names else []
+    return "".join(map(_csv_line, head + lines)).encode()
 
 
 def read_lines(text: str) -> list[Any]:
@@ -138,6 +136,13 @@ def _flat(prediction: Any) -> list[tuple[str, Any]]:
 
 def _names(row: list[tuple[str, Any]]) -> list[str]:
     return [name for name, _ in row]
+
+
+def _csv_line(cells: Iterable[object]) -> str:
+    """Write one line. csv quotes what its line end holds, so that is CRLF, and LF is sent."""
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\r\n").writerow(cells)
+    return out.getvalue().removesuffix("\r\n") + "\n"
 
 
 def _cell(value: object) -> object:

@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -41,6 +42,14 @@ def slow_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     folder = tmp_path_factory.mktemp("slow")
     (folder / "score.py").write_text(SLOW_SCRIPT)
     return package_script(folder / "bundle", about=About("slow", script=folder / "score.py"))
+
+
+@pytest.fixture(scope="module")
+def model_server(
+    iris_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ModelServer]:
+    with started(iris_bundle, tmp_path_factory.mktemp("server")) as server:
+        yield server
 
 
 @contextmanager
@@ -144,6 +153,38 @@ def metric(server: ModelServer, name: str) -> str:
     return str(float(value) - 1)
 
 
+@pytest.mark.parametrize("declared", [True, False], ids=["with a length", "chunked"])
+def test_ten_megabytes_are_refused_and_the_connection_stays_good(
+    model_server: ModelServer, declared: bool
+) -> None:
+    body = b"[" + b"1," * 5_000_000 + b"1]"
+    sent = body if declared else (body[at : at + 65536] for at in range(0, len(body), 65536))
+    address = ("127.0.0.1", model_server.port)
+    with closing(http.client.HTTPConnection(*address, timeout=30)) as connection:
+        connection.request("POST", "/predict", sent, encode_chunked=not declared)
+        refused = connection.getresponse()
+        assert (refused.status, json.loads(refused.read())["code"]) == (413, "too_large")
+        connection.request("GET", "/ping")
+        assert connection.getresponse().status == 200
+
+
+def test_what_is_not_http_is_refused_in_json(model_server: ModelServer) -> None:
+    with socket.create_connection(("127.0.0.1", model_server.port), timeout=30) as connection:
+        connection.sendall(b"\x16\x03\x01 no http\r\n\r\n")
+        head, _, body = connection.makefile("rb").read().partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert json.loads(body)["code"] == "not_http"
+
+
+def test_a_caller_who_leaves_in_the_middle_does_no_harm(model_server: ModelServer) -> None:
+    with socket.create_connection(("127.0.0.1", model_server.port)) as connection:
+        connection.sendall(b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 99\r\n\r\n[[1,")
+    assert ask(model_server.port, "GET", "/ping")[0] == 200
+    while b'"status":499' not in model_server.log.read_bytes():
+        time.sleep(0.05)
+    assert b"Traceback" not in model_server.log.read_bytes()
+
+
 def test_health_answers_while_every_worker_is_busy(slow_bundle: Bundle, tmp_path: Path) -> None:
     with started(slow_bundle, tmp_path, TRIDOCK_WORKERS="1") as server:
         caller = Caller(server.port, "3", most=1)
@@ -236,12 +277,11 @@ def test_a_setting_that_cannot_be_used_is_a_usage_error(
     assert (ended.returncode, message in ended.stderr) == (2, True), ended.stderr
 
 
-def test_a_port_in_use_is_told(iris_bundle: Bundle, tmp_path: Path) -> None:
-    with started(iris_bundle, tmp_path) as server:
-        words = ["--bundle", str(iris_bundle.path), "--host", "127.0.0.1"]
-        ended = run("serve", *words, "--port", str(server.port))
+def test_a_port_in_use_is_told(iris_bundle: Bundle, model_server: ModelServer) -> None:
+    words = ["--bundle", str(iris_bundle.path), "--host", "127.0.0.1"]
+    ended = run("serve", *words, "--port", str(model_server.port))
     assert ended.returncode == 1
-    assert f"cannot listen on 127.0.0.1:{server.port}: Address already in use" in ended.stderr
+    assert f"cannot listen on 127.0.0.1:{model_server.port}: Address already in use" in ended.stderr
 
 
 @pytest.mark.parametrize(

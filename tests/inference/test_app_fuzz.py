@@ -1,0 +1,98 @@
+"""Whatever is sent: an answer below 500, and JSON if it says so."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from inference.bundle import Bundle
+from inference.codec.table import read_csv, write_csv
+from inference.signature import Field, Signature
+from tests.inference.asking import Asked
+
+ROUTES = st.sampled_from(["/predict", "/invocations", "/v2/models/loan/infer"])
+MEDIA = st.sampled_from(
+    ["application/json", "text/csv", "application/jsonlines", "text/plain", "", "x/y; charset=q"]
+)
+NAMES = st.sampled_from(["instances", "features", "inputs", "parameters", "id", "outputs", "age"])
+OBJECT_KEYS = NAMES | st.text()
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=8) | st.dictionaries(OBJECT_KEYS, inner, max_size=4),
+    max_leaves=30,
+)
+TENSOR = st.fixed_dictionaries(
+    {
+        "name": st.sampled_from(["age", "income", "input"]),
+        "shape": st.lists(st.integers(-1, 9), max_size=3),
+        "datatype": st.sampled_from(["FP32", "INT64", "BOOL", "BYTES", "FP99"]),
+    },
+    optional={
+        "data": VALUES,
+        "parameters": st.dictionaries(st.just("binary_data_size"), st.integers(-1, 40)),
+    },
+)
+FAST = settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@pytest.fixture(scope="module")
+def loan(loan_bundle: Bundle) -> Asked:
+    return Asked(loan_bundle)
+
+
+def check(response: httpx.Response) -> None:
+    assert response.status_code < 500, response.text
+    if response.headers["content-type"] == "application/json":
+        json.loads(response.content, parse_constant=refuse)
+    if response.status_code >= 400:
+        assert set(response.json()) == {"error", "code"}
+
+
+def refuse(constant: str) -> None:
+    raise AssertionError(f"{constant} is no JSON")
+
+
+@FAST
+@given(ROUTES, st.binary(max_size=200), MEDIA)
+def test_any_bytes(loan: Asked, route: str, body: bytes, media: str) -> None:
+    check(loan.post(route, body, content_type=media))
+
+
+@FAST
+@given(ROUTES, VALUES | st.dictionaries(NAMES, VALUES), st.sampled_from(["text/csv", "*/*"]))
+def test_any_json(loan: Asked, route: str, value: Any, accept: str) -> None:
+    body = json.dumps(value).encode()
+    check(loan.post(route, body, content_type="application/json", accept=accept))
+
+
+@FAST
+@given(st.lists(TENSOR, min_size=1, max_size=3), st.binary(max_size=60), st.booleans())
+def test_any_tensors(loan: Asked, tensors: list[Any], blob: bytes, binary: bool) -> None:
+    text = json.dumps({"inputs": tensors}).encode()
+    length = {"inference-header-content-length": str(len(text))} if binary else {}
+    body = text + blob if binary else text
+    check(loan.ask("POST", "/v2/models/loan/infer", content=body, headers=length))
+
+
+@FAST
+@given(st.text(max_size=40), st.text(max_size=40), st.text(max_size=40))
+def test_any_headers(loan: Asked, accept: str, media: str, encoding: str) -> None:
+    sent = {"accept": accept, "content-type": media, "content-encoding": encoding}
+    headers = [(name.encode(), value.encode()) for name, value in sent.items()]
+    check(loan.ask("POST", "/predict", content=b"{}", headers=headers))
+
+
+@FAST
+@given(st.lists(st.text(), min_size=1))
+def test_text_survives_csv(texts: list[str]) -> None:
+    signature = Signature((Field("text", "string"),), "text")
+    lines = write_csv(texts).decode()
+    rows = read_csv(lines, signature, header="absent")
+    assert [row[0] for row in rows] == texts
