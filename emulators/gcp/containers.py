@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from emulators.fleet import Container
-from emulators.gcp.cloud import Record
+from emulators.gcp.names import Record
 
 #: The real service gives a model server this long, unless the model says otherwise.
 DEPLOYMENT_SECONDS = 30 * 60.0

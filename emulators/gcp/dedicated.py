@@ -6,11 +6,12 @@ import re
 from urllib.parse import unquote
 
 from emulators.gcp import predictions
-from emulators.gcp.cloud import Cloud, Record
+from emulators.gcp.cloud import Cloud
 from emulators.gcp.endpoints import find
 from emulators.gcp.errors import FailedPreconditionError, InvalidArgumentError, NotFoundError
 from emulators.gcp.interface import as_answer, faults
 from emulators.gcp.models import find as find_model
+from emulators.gcp.names import Record
 from emulators.gcp.predictions import Raw
 from emulators.gcp.wire import Answer, Request
 

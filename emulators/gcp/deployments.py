@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
 
 from emulators.gcp import limits, masks
-from emulators.gcp.cloud import Cloud, Handler, Record, new_id, now, touch
+from emulators.gcp.cloud import Cloud, Handler
 from emulators.gcp.containers import DEPLOYMENT_SECONDS, LEAST_REAL_SECONDS, container
 from emulators.gcp.endpoints import find, split_traffic
 from emulators.gcp.errors import (
@@ -16,8 +18,10 @@ from emulators.gcp.errors import (
     InvalidArgumentError,
     NotFoundError,
 )
+from emulators.gcp.logs import Source
 from emulators.gcp.models import V1, artifacts
 from emulators.gcp.models import find as find_model
+from emulators.gcp.names import Record, new_id, now, touch
 from emulators.gcp.operations import Kind, Progress
 
 _DEPLOYING = Kind(f"{V1}.DeployModelOperationMetadata")
@@ -128,11 +132,21 @@ def _start(cloud: Cloud, endpoint: str, deployed: Record, progress: Progress) ->
             made,
             predict=made.environment["AIP_PREDICT_ROUTE"],
             timeout=max(cloud.clock.real(_patience(model)), LEAST_REAL_SECONDS),
+            announce=partial(_log, cloud, endpoint, deployed["id"]),
         )
     except GcpError:
         progress.say(deploymentStage="FAILED_TO_DEPLOY")
         raise
     progress.wait(FINISH_SECONDS, deploymentStage="FINISHING_UP")
+
+
+def _log(cloud: Cloud, endpoint: str, deployed: str, file: Path) -> None:
+    _, project, _, location, _, key = endpoint.split("/")
+    labels = {"resource_container": project, "location": location, "endpoint_id": key}
+    resource = {"type": "aiplatform.googleapis.com/Endpoint", "labels": labels}
+    log = "aiplatform.googleapis.com/prediction_container"
+    own = {"deployed_model_id": deployed}
+    cloud.logs.sources.append(Source(file, log, resource, own, now()))
 
 
 def _patience(model: Record) -> float:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from emulators.gcp import limits, listing, masks
-from emulators.gcp.cloud import Cloud, Handler, Record, canonical, location_of, new_id, now, touch
+from emulators.gcp.cloud import Cloud, Handler
 from emulators.gcp.errors import (
     AbortedError,
     AlreadyExistsError,
@@ -15,6 +15,7 @@ from emulators.gcp.errors import (
     NotFoundError,
 )
 from emulators.gcp.models import DELETING, V1
+from emulators.gcp.names import Record, canonical, location_of, new_id, now, touch
 from emulators.gcp.operations import EMPTY, Kind, Progress
 from emulators.gcp.serving import Balance
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from emulators.gcp import auth, control, dedicated, longrunning
+from emulators.gcp import auth, control, dedicated, documents, longrunning, tables
 from emulators.gcp.cloud import Cloud
 from emulators.gcp.errors import GcpError, InternalError, UnimplementedError
 from emulators.gcp.interface import ConnectionDropped, Interface
@@ -70,12 +70,21 @@ class Front:
             return dedicated.answer(self.cloud, request)
         if request.path.startswith(storage.PREFIXES):
             return self.storage.answer(request)
+        if request.path.startswith(tables.PREFIX):
+            return tables.answer(self.cloud, request)
+        if host == "logging.googleapis.com" or request.path == "/v2/entries:list":
+            return self._logging(request)
         found = longrunning.answer(self.cloud, request)
         if found:
             return found
         if host.endswith("storage.googleapis.com"):
             raise UnimplementedError("The XML interface of Cloud Storage is not emulated.")
         return self.interface.answer(request)
+
+    def _logging(self, request: Request) -> Answer:
+        if (request.verb, request.path) != ("POST", "/v2/entries:list"):
+            raise documents.unimplemented(request)
+        return Answer.of(self.cloud.logs.list(request.json()))
 
 
 #: Answered without credentials.

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from emulators.gcp import deployments, endpoints, models, predictions
+from emulators.gcp import batch, deployments, endpoints, models, predictions
 from emulators.gcp.cloud import Handler
 
 HANDLERS: Mapping[str, Handler] = {
     **models.HANDLERS,
     **endpoints.HANDLERS,
     **deployments.HANDLERS,
+    **batch.HANDLERS,
     **predictions.HANDLERS,
 }

@@ -13,7 +13,7 @@ from google.protobuf.message import Message
 
 from emulators.faults import Fault, FaultKind
 from emulators.gcp import predictions
-from emulators.gcp.cloud import Cloud, Handler, Record
+from emulators.gcp.cloud import Cloud, Handler
 from emulators.gcp.errors import (
     GcpError,
     InternalError,
@@ -23,6 +23,7 @@ from emulators.gcp.errors import (
     UnimplementedError,
 )
 from emulators.gcp.listing import camel
+from emulators.gcp.names import Record
 from emulators.gcp.predictions import RAW_METHODS, Raw, RawAnswer
 from emulators.gcp.schema import Binding, Method
 from emulators.gcp.wire import Answer, Request

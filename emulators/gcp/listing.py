@@ -114,11 +114,7 @@ def _ordered(items: list[Mapping[str, Any]], order: str) -> list[Mapping[str, An
     for part in reversed([part.split() for part in order.split(",") if part.strip()]):
         if len(part) > 2 or part[1:] not in ([], ["desc"], ["asc"]):
             raise InvalidArgumentError(f"Provided order_by is not valid: {order}")
-        items = sorted(
-            items,
-            key=lambda item, path=part[0]: str(_get(item, path)),
-            reverse=part[1:] == ["desc"],
-        )
+        items = sorted(items, key=_key(part[0]), reverse=part[1:] == ["desc"])
     return items
 
 

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from urllib.parse import unquote
 
 from emulators.gcp import listing
-from emulators.gcp.cloud import Cloud, Handler, Record, canonical
+from emulators.gcp.cloud import Cloud, Handler
 from emulators.gcp.errors import UnimplementedError
+from emulators.gcp.names import Record, canonical
 from emulators.gcp.schema import Method
 from emulators.gcp.wire import Answer, Request
 

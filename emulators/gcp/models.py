@@ -7,13 +7,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from emulators.gcp import limits, listing, masks
-from emulators.gcp.cloud import Cloud, Handler, Record, canonical, location_of, new_id, now, touch
+from emulators.gcp.cloud import Cloud, Handler
 from emulators.gcp.errors import (
     AlreadyExistsError,
     FailedPreconditionError,
     InvalidArgumentError,
     NotFoundError,
 )
+from emulators.gcp.names import Record, canonical, location_of, new_id, now, touch
 from emulators.gcp.operations import EMPTY, Kind, Progress
 
 #: Durations of the service, in its seconds.

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from emulators.gcp import limits, samples
-from emulators.gcp.cloud import Cloud, Handler, Record
+from emulators.gcp.cloud import Cloud, Handler
 from emulators.gcp.endpoints import find
 from emulators.gcp.errors import (
     DeadlineExceededError,
@@ -21,6 +21,7 @@ from emulators.gcp.errors import (
     ResourceExhaustedError,
     UnavailableError,
 )
+from emulators.gcp.names import Record
 from emulators.gcp.serving import Serving
 
 #: Shorter than the model server keeps idle connections, so that none ends under a request.

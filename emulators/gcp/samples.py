@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 import uuid
 
-from emulators.gcp.cloud import Cloud, Record, now
+from emulators.gcp.cloud import Cloud
+from emulators.gcp.names import Record, now
 
 #: The table's columns ("Online prediction logging", Vertex AI).
 COLUMNS = (

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from emulators.fleet import Container, Fleet, Server, UnhealthyError
 from emulators.gcp.errors import FailedPreconditionError, UnavailableError
@@ -50,13 +51,23 @@ class Servings:
         self._fleet = fleet
         self._running: dict[str, Serving] = {}
 
-    def start(self, key: str, container: Container, *, predict: str, timeout: float) -> Serving:
+    def start(
+        self,
+        key: str,
+        container: Container,
+        *,
+        predict: str,
+        timeout: float,
+        announce: Callable[[Path], None],
+    ) -> Serving:
         """Start a server and return it when its health route answers 200.
 
         Parameters
         ----------
         timeout : float
             Real seconds to wait for its health.
+        announce : callable
+            Called with the file of its log, before it is healthy.
 
         Raises
         ------
@@ -64,6 +75,7 @@ class Servings:
             If it ends or never answers; the message ends with its last words.
         """
         server = self._fleet.start(container, self._fleet.folder())
+        announce(server.log)
         try:
             self._fleet.wait(server, container.health, timeout=timeout)
         except UnhealthyError as error:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-from emulators.gcp.cloud import Cloud, number
-from emulators.gcp.errors import UnimplementedError
+from emulators.gcp import documents
+from emulators.gcp.cloud import Cloud
+from emulators.gcp.names import number
 from emulators.gcp.storage.errors import (
     BadRequestError,
     NotModifiedError,
@@ -71,7 +72,7 @@ class Storage:
             found = _fit(shape, parts)
             if found is not None and request.verb in verbs:
                 return verbs[request.verb](self, request, *found)
-        raise UnimplementedError(f"{request.verb} {request.path} of Cloud Storage is not emulated.")
+        raise documents.unimplemented(request)
 
     def list_buckets(self, request: Request) -> Answer:
         """``buckets.list``."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeAlias
+from urllib.parse import quote
 
 import google_crc32c
 
@@ -269,7 +270,7 @@ def _new_bucket(settings: Record, project: str) -> Record:
 def _new_object(bucket: str, settings: Record, data: bytes) -> Record:
     name = settings["name"]
     generation = str(time.time_ns() // 1000)
-    link = f"https://storage.googleapis.com/download/storage/v1/b/{bucket}/o/{name}"
+    path = f"storage/v1/b/{bucket}/o/{quote(name, safe='')}"
     crc = google_crc32c.value(data).to_bytes(4, "big")
     return {
         "contentType": "application/octet-stream",
@@ -277,8 +278,8 @@ def _new_object(bucket: str, settings: Record, data: bytes) -> Record:
         **{field: settings[field] for field in SETTABLE if settings.get(field)},
         "kind": "storage#object",
         "id": f"{bucket}/{name}/{generation}",
-        "selfLink": f"https://www.googleapis.com/storage/v1/b/{bucket}/o/{name}",
-        "mediaLink": f"{link}?generation={generation}&alt=media",
+        "selfLink": f"https://www.googleapis.com/{path}",
+        "mediaLink": f"https://storage.googleapis.com/download/{path}?generation={generation}&alt=media",
         "name": name,
         "bucket": bucket,
         "generation": generation,
