@@ -8,9 +8,10 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from moto.cloudwatch.models import MetricAggregatedDatum, cloudwatch_backends
+from moto.cloudwatch.models import MetricAggregatedDatum, MetricDatumBase, cloudwatch_backends
 
 from emulators.aws.live import Key
+from emulators.aws.patches import replace_methods
 from emulators.clock import Clock
 
 NAMESPACE = "AWS/SageMaker"
@@ -84,6 +85,30 @@ class Metrics:
             cloudwatch_backends[source.key.account][source.key.region].metric_data.extend(data)
             self._current[source, name] = (start, data)
         return data
+
+
+def install(cloud: object) -> None:
+    """Let statistics of a metric count no other: more dimensions are another metric.
+
+    moto takes every metric that has at least the dimensions asked for (CloudWatch User Guide,
+    "Dimensions": each unique combination of dimensions is a separate metric).
+    """
+    loose = MetricDatumBase.filter
+
+    def exact(
+        self: MetricDatumBase,
+        namespace: str | None,
+        name: str | None,
+        dimensions: list[dict[str, str]],
+        already_present_metrics: list[MetricDatumBase] | None = None,
+    ) -> bool:
+        asked = {(one["Name"], one.get("Value")) for one in dimensions or ()}
+        # Only ListMetrics, whose filter is loose in the service too, passes the last argument.
+        if already_present_metrics is None:
+            return {(one.name, one.value) for one in self.dimensions} == asked
+        return loose(self, namespace, name, dimensions, already_present_metrics)
+
+    replace_methods(MetricDatumBase, {"filter": exact})
 
 
 def _datum(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
+import urllib.request
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -128,6 +130,14 @@ class Hosting:
 
     def answered_by(self, name: str, times: int) -> list[str]:
         return [self.score(name)["InvokedProductionVariant"] for _ in range(times)]
+
+
+def control(aws: Aws, method: str, route: str, value: object = None) -> Any:
+    """Use the emulator's own controls."""
+    body = json.dumps(value).encode() if value is not None else None
+    request = urllib.request.Request(f"{aws.url}/_emulator/{route}", data=body, method=method)
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return json.load(answer)
 
 
 def eventually(

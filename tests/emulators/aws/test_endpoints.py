@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
 import tarfile
-import urllib.request
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.emulators.aws.hosting import BUCKET, IMAGE, ROLE, Aws, Hosting, eventually, variant
+from tests.emulators.aws.hosting import (
+    BUCKET,
+    IMAGE,
+    ROLE,
+    Aws,
+    Hosting,
+    control,
+    eventually,
+    variant,
+)
 
 
 def test_an_endpoint_is_creating_and_answers_nobody_before_it_is_in_service(
@@ -274,8 +281,7 @@ def test_pipelines_of_containers_are_said_to_be_not_emulated(
 
 
 def servers(aws: Aws) -> list[dict[str, Any]]:
-    with urllib.request.urlopen(f"{aws.url}/_emulator/servers", timeout=10) as answer:
-        found: list[dict[str, Any]] = json.load(answer)["servers"]
+    found: list[dict[str, Any]] = control(aws, "GET", "servers")["servers"]
     return found
 
 
