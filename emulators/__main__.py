@@ -8,30 +8,51 @@ import logging
 import os
 import shlex
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 from emulators import daemon
 from emulators.clock import DEFAULT_SPEED
-from emulators.errors import EmulatorError
+from emulators.errors import CommandError, EmulatorError
 from emulators.fleet import RUNNERS
 from emulators.place import CLOUDS, STATE, Place
+from emulators.reading import follow, read
+from emulators.status import Status
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command and return the exit code: 0 done, 1 failed, 2 usage."""
-    options = _parser().parse_args(arguments)
+    """Run one command and return the exit code: 0 done, 1 failed, 2 usage; of `run`, its own."""
+    given, words = _apart(sys.argv[1:] if arguments is None else arguments)
+    options = _parser().parse_args(given)
+    options.words = words
     try:
         return int(COMMANDS[options.command](options))
     except EmulatorError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _apart(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """Part our own words from those of a command behind ``--``."""
+    if "--" not in arguments:
+        return arguments, []
+    place = arguments.index("--")
+    return arguments[:place], arguments[place + 1 :]
 
 
 def _up(options: argparse.Namespace) -> int:
+    failed = 0
     for place in _places(options):
-        running = daemon.up(place)
-        _say(f"{place.cloud} emulator is up (pid {running.pid}), log {place.log}")
-    return 0
+        try:
+            running = daemon.up(place)
+        except EmulatorError as error:
+            print(f"error: {error}", file=sys.stderr)
+            failed = 1
+        else:
+            _say(f"{place.cloud} emulator is up (pid {running.pid}), log {place.log}")
+    return failed
 
 
 def _down(options: argparse.Namespace) -> int:
@@ -42,35 +63,38 @@ def _down(options: argparse.Namespace) -> int:
 
 
 def _status(options: argparse.Namespace) -> int:
-    found = {place.cloud: daemon.find(place) for place in _places(options)}
+    found = {place.cloud: Status.of(daemon.find(place)) for place in _places(options)}
     if options.json:
-        _say(json.dumps({cloud: bool(running) for cloud, running in found.items()}))
+        _say(json.dumps({cloud: asdict(status) for cloud, status in found.items()}, indent=2))
     else:
-        for cloud, running in found.items():
-            _say(f"{cloud:<6} {f'up, pid {running.pid}' if running else 'down'}")
+        for cloud, status in found.items():
+            _say(f"{cloud:<6} {status}")
     return 0
 
 
 def _logs(options: argparse.Namespace) -> int:
-    for place in _places(options):
-        if place.log.exists():
-            _say(place.log.read_text(errors="replace").rstrip())
+    logs = [place.log for place in _places(options)]
+    for text in follow(logs) if options.follow else map(read, logs):
+        sys.stdout.write(text)
+        sys.stdout.flush()
     return 0
 
 
 def _env(options: argparse.Namespace) -> int:
-    daemon.up(_place(options, options.cloud))
-    for name, value in daemon.environment(_place(options, options.cloud)).items():
+    running = daemon.up(_place(options, options.cloud))
+    for name, value in running.environment.items():
         _say(f"export {name}={shlex.quote(value)}")
     return 0
 
 
 def _run(options: argparse.Namespace) -> int:
-    command = options.words[1:] if options.words[:1] == ["--"] else options.words
-    if not command:
+    if not options.words:
         _parser().error("run needs a command: python -m emulators run aws -- python script.py")
     variables = daemon.up(_place(options, options.cloud)).environment
-    os.execvpe(command[0], command, {**os.environ, **variables})
+    try:
+        os.execvpe(options.words[0], options.words, {**os.environ, **variables})
+    except OSError as error:
+        raise CommandError(f"{options.words[0]}: {error.strerror}") from error
 
 
 def _serve(options: argparse.Namespace) -> int:
@@ -96,13 +120,14 @@ def _parser() -> argparse.ArgumentParser:
     for verb, about in (
         ("up", "start the emulators (all by default) and return when they answer"),
         ("down", "end them and their model servers"),
-        ("status", "say which are up"),
+        ("status", "say which are up, where, since when, and with how many model servers"),
         ("logs", "print their logs"),
     ):
         several = verbs.add_parser(verb, help=about, description=about)
         several.add_argument("clouds", nargs="*", metavar="CLOUD", help=" ".join(CLOUDS))
         _settings(several)
     verbs.choices["status"].add_argument("--json", action="store_true", help="for machines")
+    verbs.choices["logs"].add_argument("--follow", "-f", action="store_true", help="go on reading")
     for verb, about in (
         ("env", "print `export NAME=value` lines that lead unmodified clients to the emulator"),
         ("run", "run a command whose clients are led to the emulator"),
@@ -111,9 +136,7 @@ def _parser() -> argparse.ArgumentParser:
         one = verbs.add_parser(verb, help=about, description=about)
         one.add_argument("cloud", choices=CLOUDS)
         _settings(one)
-    verbs.choices["run"].add_argument(
-        "words", nargs=argparse.REMAINDER, metavar="-- COMMAND", help="the command and its words"
-    )
+    verbs.choices["run"].usage = "python -m emulators run CLOUD [options] -- COMMAND ..."
     return parser
 
 

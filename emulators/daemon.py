@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import fcntl
 import importlib
+import importlib.util
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from emulators.errors import NotRunningError, StartError
-from emulators.place import Place
+from emulators.place import ROOT, Place
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,13 @@ class Running:
         Its process.
     environment : Mapping[str, str]
         Variables that lead unmodified clients to it.
+    started : float
+        When it first answered, seconds since 1970.
     """
 
     pid: int
     environment: Mapping[str, str]
+    started: float
 
 
 def find(place: Place) -> Running | None:
@@ -40,12 +43,13 @@ def find(place: Place) -> Running | None:
         return None
     try:
         record = json.loads(place.running.read_text())
+        started = place.running.stat().st_mtime
     except (FileNotFoundError, json.JSONDecodeError):
         return None
-    return Running(record["pid"], record["environment"])
+    return Running(record["pid"], record["environment"], started)
 
 
-def up(place: Place, *, timeout: float = 60.0) -> Running:
+def up(place: Place, *, timeout: float = 90.0) -> Running:
     """Start the emulator unless it runs already, and return when it answers.
 
     Parameters
@@ -62,31 +66,37 @@ def up(place: Place, *, timeout: float = 60.0) -> Running:
         running = find(place)
         if running:
             return running
-        process = _spawn(place)
+        _check_built(place)
+        pid = _spawn(place)
         deadline = time.monotonic() + timeout
-        while time.monotonic() < deadline and process.poll() is None:
+        while time.monotonic() < deadline and not _has_ended(pid):
             running = find(place)
             if running:
                 return running
             time.sleep(0.05)
-    process.kill()
-    process.wait()
+        _kill(pid)
     tail = "\n".join(place.log.read_text(errors="replace").splitlines()[-8:])
     raise StartError(f"the {place.cloud} emulator did not start. {place.log} ends:\n{tail}")
 
 
 def down(place: Place, *, timeout: float = 40.0) -> bool:
-    """End the emulator and its model servers; False if none ran."""
-    running = find(place)
-    if not running:
-        return False
-    os.kill(running.pid, signal.SIGTERM)
-    deadline = time.monotonic() + timeout
-    while _is_locked(place) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    if _is_locked(place):
-        os.kill(running.pid, signal.SIGKILL)
-    return True
+    """End the emulator and its model servers; False if none ran.
+
+    Parameters
+    ----------
+    timeout : float
+        Real seconds for it to end by itself; then it is killed.
+    """
+    with _starting(place):
+        pid = _holder(place)
+        if pid is None:
+            return False
+        _signal(pid, signal.SIGTERM)
+        if not _is_free_within(place, timeout):
+            _kill(pid)
+            _is_free_within(place, 5.0)
+        _has_ended(pid)
+        return True
 
 
 def environment(place: Place) -> Mapping[str, str]:
@@ -115,11 +125,13 @@ def serve(place: Place) -> None:
     """
     place.folder.mkdir(parents=True, exist_ok=True)
     place.running.unlink(missing_ok=True)
-    with (place.folder / "lock").open("w") as lock:
+    with (place.folder / "lock").open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise StartError(f"another {place.cloud} emulator uses {place.folder}") from None
+        lock.truncate(0)
+        print(os.getpid(), file=lock, flush=True)
 
         def ready(variables: Mapping[str, str]) -> None:
             record = {"pid": os.getpid(), "environment": dict(variables)}
@@ -133,18 +145,77 @@ def serve(place: Place) -> None:
             place.running.unlink(missing_ok=True)
 
 
-def _spawn(place: Place) -> subprocess.Popen[bytes]:
+def _check_built(place: Place) -> None:
+    found = importlib.util.find_spec(f"emulators.{place.cloud}")
+    if found is None or found.origin is None:
+        raise StartError(f"there is no {place.cloud} emulator in this checkout yet")
+
+
+def _spawn(place: Place) -> int:
+    """Start the emulator in a session of its own and return its process id.
+
+    Not by `subprocess`: its object would have to be kept for as long as the emulator runs.
+    """
     place.folder.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "emulators", "serve", place.cloud]
     command += ["--state", str(place.state), "--runner", place.runner, "--speed", str(place.speed)]
-    with place.log.open("ab") as log:
-        return subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+    log = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    return os.posix_spawn(
+        sys.executable,
+        command,
+        _without_proxies(os.environ),
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, str(place.log), log, 0o644),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ],
+        setsid=True,
+    )
+
+
+def _without_proxies(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables for a process that talks to this machine only, with the code found."""
+    kept = {name: each for name, each in variables.items() if not name.lower().endswith("_proxy")}
+    paths = [str(ROOT), *filter(None, [kept.get("PYTHONPATH")])]
+    return kept | {"PYTHONPATH": os.pathsep.join(paths)}
+
+
+def _has_ended(pid: int) -> bool:
+    """Tell whether a child of ours has ended, and let the system forget it."""
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] == pid
+    except ChildProcessError:
+        return False  # another process started it
+
+
+def _kill(pid: int) -> None:
+    _signal(pid, signal.SIGKILL)
+    with suppress(ChildProcessError):
+        os.waitpid(pid, 0)
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+def _holder(place: Place) -> int | None:
+    """Return the process that holds the lock, also one that does not answer yet."""
+    if not _is_locked(place):
+        return None
+    running = find(place)
+    if running:
+        return running.pid
+    with suppress(FileNotFoundError, ValueError):
+        return int((place.folder / "lock").read_text())
+    return None
+
+
+def _is_free_within(place: Place, timeout: float) -> bool:
+    deadline = time.monotonic() + timeout
+    while _is_locked(place) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return not _is_locked(place)
 
 
 @contextmanager

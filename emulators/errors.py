@@ -3,6 +3,7 @@
 * EmulatorError
   * StartError
   * NotRunningError
+  * CommandError
 
 What an emulated cloud answers to its clients are not these: each cloud's folder has its own.
 """
@@ -20,3 +21,7 @@ class StartError(EmulatorError):
 
 class NotRunningError(EmulatorError):
     """The emulator that was asked for is not up; the message says how to start it."""
+
+
+class CommandError(EmulatorError):
+    """The command that `run` was given cannot be started."""

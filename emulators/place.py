@@ -11,8 +11,11 @@ from emulators.clock import DEFAULT_SPEED
 #: Clouds by name; `emulators.<name>` has `serve(place, ready)`.
 CLOUDS = ("aws", "gcp", "azure")
 
+#: The checkout.
+ROOT = Path(__file__).resolve().parents[1]
+
 #: State of all clouds, beside the code: two checkouts never share an emulator.
-STATE = Path(__file__).resolve().parents[1] / ".tridock"
+STATE = ROOT / ".tridock"
 
 #: Called once by a cloud that answers, with the environment that leads clients to it.
 Ready = Callable[[Mapping[str, str]], None]

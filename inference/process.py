@@ -93,7 +93,9 @@ class ModelServer:
     def is_ready(self, route: str = "/ping", *, timeout: float = 2.0) -> bool:
         """Tell whether `route` answers 200 within `timeout` seconds."""
         try:
-            with urllib.request.urlopen(self.url + route, timeout=timeout) as answer:
+            # Without the proxies that this process may be set to: it is on the loopback.
+            direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+            with direct.open(self.url + route, timeout=timeout) as answer:
                 return bool(answer.status == 200)
         except (urllib.error.URLError, OSError):
             return False

@@ -49,6 +49,7 @@ def _serve(cloud: Cloud, endpoint: Endpoint) -> None:
     try:
         generation = launch(cloud, endpoint.key, endpoint.config)
     except LaunchError as error:
+        log.warning("endpoint %s does not come back: %s", endpoint.endpoint_name, error)
         with cloud.lock:
             endpoint.change("Failed", str(error))
         return
