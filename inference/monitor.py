@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from datetime import UTC, datetime
@@ -97,8 +98,11 @@ class RequestLog:
     def write(self, visit: Visit, seconds: float) -> None:
         """Write the line."""
         stream = self._stream or sys.stdout.buffer
-        stream.write(orjson.dumps(_record(visit, seconds), option=orjson.OPT_APPEND_NEWLINE))
-        stream.flush()
+        line = orjson.dumps(_record(visit, seconds), option=orjson.OPT_APPEND_NEWLINE)
+        # Whoever read our output may be gone: predictions are worth more than their log.
+        with contextlib.suppress(OSError):
+            stream.write(line)
+            stream.flush()
 
 
 class Watch:

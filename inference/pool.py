@@ -30,7 +30,8 @@ class Pool:
     queue : int
         Most requests that wait for one.
     patience : float
-        Longest expected wait, in seconds.
+        Longest wait, in seconds: where a longer one is to be expected the request is refused at
+        once, and where it was longer nevertheless it is refused instead of begun.
     """
 
     def __init__(self, workers: int, *, queue: int, patience: float) -> None:
@@ -50,10 +51,12 @@ class Pool:
             If it would wait too long.
         """
         self._admit()
+        is_free = self._inside < self._workers
+        latest = math.inf if is_free else time.perf_counter() + self._patience
         self._inside += 1
         try:
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._executor, self._timed, work)
+            return await loop.run_in_executor(self._executor, self._timed, work, latest)
         finally:
             self._inside -= 1
 
@@ -71,16 +74,19 @@ class Pool:
         if waiting < 0:
             return
         if waiting >= self._queue or self.wait_seconds() > self._patience:
-            raise OverloadedError(
-                f"{self._inside} requests are in work or waiting, as many as are taken: "
-                "try again after the seconds that Retry-After says"
-            )
+            raise _overloaded(f"{self._inside} requests are in work or waiting, as many as fit")
 
-    def _timed(self, work: Callable[[], Result]) -> Result:
+    def _timed(self, work: Callable[[], Result], latest: float) -> Result:
         start = time.perf_counter()
+        if start > latest:  # the first ones of a burst are let in before durations are known
+            raise _overloaded(f"the request has waited for more than {self._patience:g} seconds")
         try:
             return work()
         finally:
             # Threads may lose an update to each other here: it is an estimate, and cheap.
             taken = time.perf_counter() - start
             self._mean_seconds += NEWEST * (taken - self._mean_seconds)
+
+
+def _overloaded(reason: str) -> OverloadedError:
+    return OverloadedError(f"{reason}: try again after the seconds that Retry-After says")

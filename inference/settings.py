@@ -37,7 +37,7 @@ class Settings:
     queue : int
         Requests that may wait for a worker.
     patience : float
-        Seconds a request may be expected to wait before it is refused instead.
+        Seconds a request may wait before it is refused instead.
     drain : float
         Seconds after SIGTERM during which new connections are still taken, while any come.
     health_route, predict_route : str
@@ -50,7 +50,7 @@ class Settings:
     body_bytes: int = DEFAULT_BODY_BYTES
     workers: int = field(default_factory=lambda: cores())
     queue: int = 256
-    patience: float = 5.0
+    patience: float = 10.0
     drain: float = 3.0
     health_route: str = "/health"
     predict_route: str = "/predict"
@@ -70,7 +70,7 @@ class Settings:
             body_bytes=_body_bytes(environment),
             workers=_workers(environment),
             queue=_whole(environment, "TRIDOCK_QUEUE", 256, most=1_000_000),
-            patience=_seconds(environment, "TRIDOCK_PATIENCE_SECONDS", 5.0),
+            patience=_seconds(environment, "TRIDOCK_PATIENCE_SECONDS", 10.0),
             drain=_seconds(environment, "TRIDOCK_DRAIN_SECONDS", 3.0),
             health_route=_route(environment, "AIP_HEALTH_ROUTE", "/health"),
             predict_route=_route(environment, "AIP_PREDICT_ROUTE", "/predict"),

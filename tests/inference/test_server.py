@@ -211,6 +211,30 @@ def test_overload_is_refused_early_with_when_to_come_back(
         assert ask(server.port, "POST", "/score", "0")[0] == 200
 
 
+SLOW_START = """
+import time
+
+def init():
+    time.sleep(60)
+
+def run(data):
+    return data
+"""
+
+
+def test_while_the_model_loads_the_server_says_so_and_can_be_ended(tmp_path: Path) -> None:
+    (tmp_path / "score.py").write_text(SLOW_START)
+    about = About("slow", script=tmp_path / "score.py")
+    bundle = package_script(tmp_path / "bundle", about=about)
+    server = ModelServer.start(bundle.path, tmp_path / "log")
+    assert wait_ready(server, route="/healthz"), server.tail()
+    status, headers, body = ask(server.port, "GET", "/ping")
+    assert (status, headers["retry-after"]) == (503, "1")
+    assert json.loads(body)["error"] == "the model is not loaded yet: try again in a moment"
+    server.stop(grace=20)
+    assert server.exit_code() == 0
+
+
 def test_the_server_ends_when_its_parent_is_killed(iris_bundle: Bundle, tmp_path: Path) -> None:
     parent = (
         "import sys, time; from pathlib import Path; from inference.process import ModelServer;"
