@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from deploy import change, doctor, history, keys, report
 from deploy.errors import ConfigError, NotFoundError
@@ -15,7 +16,9 @@ from deploy.release import release
 from deploy.rollback import rollback
 from deploy.session import Session
 from deploy.target import Endpoint
-from inference.bundle import Bundle
+
+if TYPE_CHECKING:
+    from inference.bundle import Bundle
 
 
 def run(options: argparse.Namespace, session: Session) -> None:

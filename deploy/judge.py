@@ -9,14 +9,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle, islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from assurance import gates
 from assurance.gates import Verdict
 from deploy.config import Gates
 from deploy.errors import ConfigError, TargetError
 from deploy.target import Target
-from inference.bundle import Bundle
+
+if TYPE_CHECKING:
+    from inference.bundle import Bundle
 
 
 @dataclass(frozen=True)

@@ -74,11 +74,9 @@ def _steps(order: Order, before: Endpoint | None, kept: set[str]) -> Iterable[st
         yield f"create endpoint {new.endpoint}"
     if not before or new.name not in before.deployments:
         yield f"deploy {new.name}{size}"
-    if before is None or history.is_first(before, new.name):
-        yield f"traffic: {new.name} 100 %"
-        return
-    for split in rollout.splits(before.traffic, new.name, order.steps):
-        if split != before.traffic:
+    now = before.traffic if before else {}
+    for split in rollout.splits(now, new.name, order.steps):
+        if split != now:
             yield f"traffic: {history.traffic_text(split)}"
-    for name in sorted(set(before.deployments) - kept):
+    for name in sorted(set(before.deployments if before else ()) - kept):
         yield f"undeploy {name}"

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from assurance.gates import Ruling
 from deploy import change, history, recovery, rollout, wait
 from deploy.errors import DeploymentError, GateError, NotFoundError
 from deploy.order import Order, Stage
 from deploy.target import Endpoint, Release, State
-from inference.bundle import Bundle
+
+if TYPE_CHECKING:
+    from inference.bundle import Bundle
 
 
 def release(stage: Stage, bundle: Bundle, order: Order) -> Endpoint:
@@ -73,7 +76,7 @@ def _find(stage: Stage, order: Order) -> Endpoint | None:
 
 
 def _bring_up(stage: Stage, order: Order, new: Release, before: Endpoint | None) -> None:
-    """Deploy and wait until it is ready. An endpoint's first deployment has all the traffic."""
+    """Deploy and wait until it is ready."""
     found = before.deployments.get(new.name) if before else None
     if found and found.state is State.FAILED:
         with stage.say.step(f"undeploy {new.name}, which had failed"):
@@ -89,11 +92,9 @@ def _bring_up(stage: Stage, order: Order, new: Release, before: Endpoint | None)
 
 
 def _move_traffic(stage: Stage, order: Order, before: Endpoint | None) -> None:
+    """Go through the steps. An endpoint's first deployment has all traffic from the start."""
     new = order.wanted
-    if before is None or history.is_first(before, new.name):
-        _judge(stage, new, 100)
-        return
-    for split in rollout.splits(before.traffic, new.name, order.steps):
+    for split in rollout.splits(before.traffic if before else {}, new.name, order.steps):
         with stage.say.step(f"traffic: {history.traffic_text(split)}"):
             change.shift(stage.target, new.endpoint, split, order.deadline)
         _judge(stage, new, split[new.name])

@@ -5,12 +5,14 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from deploy.errors import UnavailableError
 from deploy.target import Endpoint, Release, Target
 from deploy.wait import Clock, Deadline
-from inference.bundle import Bundle
+
+if TYPE_CHECKING:
+    from inference.bundle import Bundle
 
 Result = TypeVar("Result")
 

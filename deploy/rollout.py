@@ -9,11 +9,12 @@ def splits(now: Mapping[str, int], new: str, steps: Sequence[int]) -> Iterator[d
     """Yield the traffic split of each step, `new` growing and the others shrinking in proportion.
 
     Steps below what `new` has already are left out, so that an interrupted rollout goes on.
+    Where nobody else has traffic there is nobody to protect, and one step gives it all.
 
     Parameters
     ----------
     now : Mapping[str, int]
-        Today's split in whole percent; sums to 100.
+        Today's split in whole percent; sums to 100, or is empty.
     new : str
         Deployment that takes over.
     steps : Sequence[int]
@@ -24,8 +25,8 @@ def splits(now: Mapping[str, int], new: str, steps: Sequence[int]) -> Iterator[d
     dict
         A split that sums to exactly 100, without zeros.
     """
-    others = {name: share for name, share in now.items() if name != new}
-    for percent in steps:
+    others = {name: share for name, share in now.items() if name != new and share}
+    for percent in steps if others else (100,):
         if percent >= now.get(new, 0):
             yield _tidy({new: percent, **shares(others, 100 - percent)})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from deploy import emulated, registry
 from deploy.cloud import Cloud
@@ -15,7 +16,9 @@ from deploy.progress import Progress
 from deploy.retry import Patient
 from deploy.target import Release, Target, deployment_name
 from deploy.wait import Deadline
-from inference.bundle import Bundle
+
+if TYPE_CHECKING:
+    from inference.bundle import Bundle
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,8 @@ class Session:
         BundleError
             If it is missing or altered.
         """
+        from inference.bundle import Bundle  # brings NumPy, which most commands do without
+
         if not self.config.bundle:
             raise ConfigError("no endpoint and no bundle named: use --file, --endpoint or --bundle")
         return Bundle.read(self.config.bundle)

@@ -7,9 +7,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from inference.bundle import Bundle
+if TYPE_CHECKING:
+    from inference.bundle import Bundle
 
 
 class State(enum.Enum):

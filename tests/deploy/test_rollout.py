@@ -18,10 +18,9 @@ def traffics(draw: st.DrawFn) -> dict[str, int]:
 
 @given(traffics(), STEPS)
 def test_every_split_sums_to_100_without_zeros(now: dict[str, int], steps: list[int]) -> None:
-    if set(now) != {"new"}:
-        for split in splits(now, "new", steps):
-            assert sum(split.values()) == 100
-            assert all(share > 0 for share in split.values())
+    for split in splits(now, "new", steps):
+        assert sum(split.values()) == 100
+        assert all(share > 0 for share in split.values())
 
 
 @given(traffics(), STEPS)
@@ -60,6 +59,11 @@ def test_others_keep_their_proportions() -> None:
 def test_steps_that_are_behind_are_left_out() -> None:
     found = list(splits({"old": 50, "new": 50}, "new", [10, 50, 100]))
     assert found == [{"new": 50, "old": 50}, {"new": 100}]
+
+
+def test_where_nobody_else_has_traffic_one_step_gives_it_all() -> None:
+    assert list(splits({}, "new", [10, 100])) == [{"new": 100}]
+    assert list(splits({"new": 100}, "new", [10, 100])) == [{"new": 100}]
 
 
 def test_nothing_is_shared_among_nobody() -> None:
