@@ -38,7 +38,7 @@ def find(
     -------
     Path
         The directory, or its only subdirectory with a manifest: Azure ML mounts a registered
-        folder inside of ``AZUREML_MODEL_DIR``.
+        folder inside of ``AZUREML_MODEL_DIR``. What lies in a bucket is downloaded first.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def find(
         return _bundle_in(sagemaker, "SageMaker's directory")
     for variable in VARIABLES:
         if environment.get(variable):
-            return _bundle_in(_directory(environment[variable], variable), variable)
+            return _bundle_in(_directory(environment[variable], variable, environment), variable)
     raise BundleMissingError(
         f"no bundle to serve: pass --bundle DIR, mount {sagemaker}, or set {' or '.join(VARIABLES)}"
     )
@@ -70,11 +70,15 @@ def _manifests(path: Path) -> list[Path]:
     return list(path.glob(f"*/{MANIFEST}"))
 
 
-def _directory(uri: str, variable: str) -> Path:
+def _directory(uri: str, variable: str, environment: Mapping[str, str]) -> Path:
     parts = urlsplit(uri)
     if parts.scheme in ("", "file"):
         return Path(unquote(parts.path) if parts.scheme else uri)
+    if parts.scheme == "gs":
+        from inference import bucket  # HTTP clients cost start-up time, and others need none.
+
+        return bucket.download(uri, environment)
     raise BundleMissingError(
         f"{variable} is {uri}: download it first and pass --bundle DIR; this server reads "
-        "directories only"
+        "directories and gs:// buckets"
     )
