@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 
 from azure.ai.ml import MLClient
+from azure.ai.ml._artifacts import _blob_storage_helper
 from azure.ai.ml._utils import _azureml_polling
 from azure.identity import DefaultAzureCredential
 from deploy.azure.errors import refused, translated
@@ -64,8 +65,9 @@ class Account:
     def client(self) -> MLClient:
         """The control plane."""
         # Its pollers print dots to standard output, which is for results, from threads of their
-        # own; its loggers have handlers of their own, which say what our progress says.
-        vars(_azureml_polling)["print"] = _say_nothing
+        # own, its uploads print control codes, and its loggers have handlers of their own.
+        for module in (_azureml_polling, _blob_storage_helper):
+            vars(module)["print"] = _say_nothing
         logging.getLogger("azure.ai.ml").setLevel(logging.ERROR)
         with translated("session"):
             return MLClient(
