@@ -18,6 +18,7 @@ def serve(place: Place, ready: Ready) -> None:
     from emulators.aws.cloud import Cloud
     from emulators.aws.environment import environment
     from emulators.aws.front import Front
+    from emulators.aws.instances import abandon
     from emulators.aws.parts import INSTALLERS
     from emulators.aws.server import listen
 
@@ -41,6 +42,7 @@ def serve(place: Place, ready: Ready) -> None:
     cloud.logs.stop()
     for hook in cloud.on_stop:
         hook()
+    abandon(cloud)
     cloud.background.shutdown(wait=False, cancel_futures=True)
     cloud.fleet.stop_all()
 

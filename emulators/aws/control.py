@@ -10,6 +10,7 @@ from moto.moto_api._internal.models import moto_api_backend
 from emulators.aws.calls import Environ
 from emulators.aws.cloud import Cloud
 from emulators.aws.errors import Answer
+from emulators.aws.instances import abandon
 from emulators.faults import Fault, FaultKind
 
 PREFIX = "/_emulator/"
@@ -39,6 +40,7 @@ def answer(cloud: Cloud, environ: Environ) -> Answer:
 def clear(cloud: Cloud) -> None:
     """End every model server, forget planned faults; moto's own reset clears moto's state."""
     cloud.faults.plan(())
+    abandon(cloud)
     cloud.fleet.stop_all()
     cloud.logs.clear()
     cloud.metrics.clear()

@@ -54,7 +54,6 @@ def install(cloud: Cloud) -> None:
             "list_endpoints": _list_response,
         },
     )
-    cloud.on_reset.append(cloud.live.clear)
     cloud.on_start.append(threading.Thread(target=_keep, args=(cloud,), daemon=True).start)
 
 

@@ -75,6 +75,14 @@ def revive(instance: Instance) -> None:
             instance.pool = _pool(instance.server)
 
 
+def abandon(cloud: Cloud) -> None:
+    """Take every endpoint out of service at once; nothing starts its containers again."""
+    for instance in cloud.live.instances():
+        with instance.life:
+            instance.is_retired = True
+    cloud.live.clear()
+
+
 def _end(cloud: Cloud, instance: Instance, *, grace: float) -> None:
     with instance.life:
         instance.is_retired = True

@@ -85,7 +85,7 @@ def check_body(service: str, operation: str, body: bytes) -> None:
     if shape is None:
         return
     check_kinds(shape, values)
-    message = describe(shape, values)
+    message = describe(shape, {} if values is None else values)
     if message:
         raise ValidationError(message)
 
@@ -162,6 +162,8 @@ def _inside(shape: Any, value: Any) -> Iterator[tuple[Shape, Any]]:
 
 def _violations(shape: Any, value: Any, path: str) -> Iterator[tuple[str, str, str]]:
     """Yield path, the value as it is quoted, and what the member must."""
+    if value is None:
+        return
     for must in _own(shape, value):
         yield path, f"Value '{_quoted(value)}'", must
     if shape.type_name == "structure":
@@ -180,7 +182,7 @@ def _structure(shape: Any, value: Any, path: str) -> Iterator[tuple[str, str, st
         if value.get(name) is None:
             yield f"{at}{_lower(name)}", "Value null", "Member must not be null"
     for name, inner in value.items():
-        if name in shape.members and inner is not None:
+        if name in shape.members:
             yield from _violations(shape.members[name], inner, f"{at}{_lower(name)}")
 
 

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import boto3
 from botocore.config import Config
@@ -42,7 +43,7 @@ class Aws:
         return self.environment["AWS_ENDPOINT_URL"]
 
     def client(self, service: str, **settings: Any) -> Any:
-        given = Config(retries={"max_attempts": 1}, **settings)
+        given = Config(**({"retries": {"max_attempts": 1}} | settings))
         session = boto3.Session(
             aws_access_key_id=self.environment["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=self.environment["AWS_SECRET_ACCESS_KEY"],
@@ -135,7 +136,8 @@ class Hosting:
 def control(aws: Aws, method: str, route: str, value: object = None) -> Any:
     """Use the emulator's own controls."""
     body = json.dumps(value).encode() if value is not None else None
-    request = urllib.request.Request(f"{aws.url}/_emulator/{route}", data=body, method=method)
+    url = urljoin(f"{aws.url}/_emulator/", route)
+    request = urllib.request.Request(url, data=body, method=method)
     with urllib.request.urlopen(request, timeout=60) as answer:
         return json.load(answer)
 
