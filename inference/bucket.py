@@ -95,14 +95,15 @@ def download(uri: str, environment: Mapping[str, str] = os.environ) -> Path:
     parts = urlsplit(uri)
     prefix = parts.path.strip("/") + "/" if parts.path.strip("/") else ""
     bucket = _bucket(parts.netloc, environment)
-    to = Path(tempfile.mkdtemp(prefix="bundle-"))
     names = [name for name in bucket.names(prefix) if not name.endswith("/")]
     if not names:
         raise BundleMissingError(f"{uri} holds nothing: copy the bundle's files there")
-    for name in names:
-        path = PurePosixPath(name.removeprefix(prefix))
+    paths = {name: PurePosixPath(name.removeprefix(prefix)) for name in names}
+    for name, path in paths.items():
         if path.is_absolute() or ".." in path.parts:
             raise BundleError(f"the object {name!r} in {uri} leads out of the bundle")
+    to = Path(tempfile.mkdtemp(prefix="bundle-"))
+    for name, path in paths.items():
         bucket.fetch(name, to / path)
     return to
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -64,7 +65,10 @@ def storage() -> Iterator[Storage]:
 
 
 @pytest.fixture
-def environment(storage: Storage, loan_bundle: Bundle) -> dict[str, str]:
+def environment(
+    storage: Storage, loan_bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, str]:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     files = [path for path in loan_bundle.path.rglob("*") if path.is_file()]
     storage.objects = {
         f"models/loan/{file.relative_to(loan_bundle.path)}": file.read_bytes() for file in files
