@@ -1,0 +1,165 @@
+"""State over restarts, kills and resets: one emulator for these tests, ended as each one asks."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import urllib.request
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from emulators import daemon
+from emulators.place import Place
+from tests.emulators.aws.hosting import IMAGE, ROLE, Aws, Hosting, eventually, variant
+
+TRUST = {
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": "sagemaker.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+        }
+    ]
+}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    place = Place("aws", tmp_path_factory.mktemp("kept"))
+    yield place
+    daemon.down(place)
+
+
+def _up(place: Place) -> Aws:
+    daemon.up(place)
+    return Aws(place, daemon.environment(place))
+
+
+@pytest.fixture(scope="module")
+def filled(place: Place, archives: Mapping[str, Path]) -> dict[str, Any]:
+    """An account with an endpoint that serves; what boto3 says of it."""
+    aws = _up(place)
+    s3, sagemaker, iam = (aws.client(name) for name in ("s3", "sagemaker", "iam"))
+    s3.create_bucket(Bucket="models")
+    s3.upload_file(
+        str(archives["logistic"]), "models", "m.tar.gz", ExtraArgs={"Metadata": {"a": "b"}}
+    )
+    s3.put_object(Bucket="models", Key="with space/%2F", Body=b"x" * 3_000_000)
+    iam.create_role(RoleName="mine", AssumeRolePolicyDocument=json.dumps(TRUST))
+    aws.client("sqs").create_queue(QueueName="queue")
+    aws.client("kms").create_key(Description="key")
+    sagemaker.create_model(
+        ModelName="m",
+        ExecutionRoleArn=ROLE,
+        PrimaryContainer={"Image": IMAGE, "ModelDataUrl": "s3://models/m.tar.gz"},
+    )
+    hosting = Hosting(sagemaker, aws.client("sagemaker-runtime"))
+    name = hosting.serve(variant("A", "m", 3))
+    sagemaker.update_endpoint_weights_and_capacities(
+        EndpointName=name,
+        DesiredWeightsAndCapacities=[{"VariantName": "A", "DesiredWeight": 2}],
+    )
+    hosting.settle(name)
+    return {"endpoint": name, "seen": _seen(aws, name)}
+
+
+def _seen(aws: Aws, endpoint: str) -> dict[str, Any]:
+    s3, sagemaker = aws.client("s3"), aws.client("sagemaker")
+    described = sagemaker.describe_endpoint(EndpointName=endpoint)
+    described.pop("LastModifiedTime")  # it served again just now
+    found = {
+        "objects": s3.list_objects_v2(Bucket="models")["Contents"],
+        "metadata": s3.head_object(Bucket="models", Key="m.tar.gz")["Metadata"],
+        "body": s3.get_object(Bucket="models", Key="with space/%2F")["Body"].read(),
+        "models": sagemaker.list_models()["Models"],
+        "configs": sagemaker.list_endpoint_configs()["EndpointConfigs"],
+        "endpoint": described,
+        "roles": aws.client("iam").list_roles()["Roles"],
+        "queues": aws.client("sqs").list_queues()["QueueUrls"],
+        "keys": aws.client("kms").list_keys()["Keys"],
+    }
+    described.pop("ResponseMetadata")
+    return found
+
+
+def _servers(place: Place) -> list[str]:
+    """Return the model servers of `place` among this machine's processes."""
+    lines = subprocess.run(
+        ["ps", "-ww", "-eo", "stat,args"], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    return [
+        line
+        for line in lines
+        if "inference serve" in line and str(place.folder) in line and line[0] != "Z"
+    ]
+
+
+def _score(aws: Aws, name: str) -> tuple[str, bytes]:
+    answer = Hosting(aws.client("sagemaker"), aws.client("sagemaker-runtime")).score(name)
+    return answer["InvokedProductionVariant"], answer["Body"].strip()
+
+
+def test_after_down_and_up_everything_stands_and_serves_again(
+    place: Place, filled: dict[str, Any]
+) -> None:
+    assert len(_servers(place)) == 1
+    url = daemon.environment(place)["AWS_ENDPOINT_URL"]
+    assert daemon.down(place)
+    assert _servers(place) == []
+    aws = _up(place)
+    assert aws.url == url
+    assert _seen(aws, filled["endpoint"]) == filled["seen"]
+    assert _score(aws, filled["endpoint"]) == ("A", b"0")
+
+
+def test_a_kill_leaves_no_server_behind_and_loses_nothing(
+    place: Place, filled: dict[str, Any]
+) -> None:
+    aws = _up(place)
+    aws.client("iam").create_role(
+        RoleName="just-before", AssumeRolePolicyDocument=json.dumps(TRUST)
+    )
+    aws.client("s3").put_object(Bucket="models", Key="just-before", Body=b"kept")
+    running = daemon.find(place)
+    assert running
+    assert _servers(place)
+    os.kill(running.pid, signal.SIGKILL)
+    eventually(lambda: daemon.find(place) is None)
+    eventually(lambda: not _servers(place))
+    again = _up(place)
+    assert again.client("iam").get_role(RoleName="just-before")
+    kept = again.client("s3").get_object(Bucket="models", Key="just-before")
+    assert kept["Body"].read() == b"kept"
+    assert _score(again, filled["endpoint"]) == ("A", b"0")
+
+
+def test_a_reset_empties_it_for_good(place: Place, filled: dict[str, Any]) -> None:
+    aws = _up(place)
+    reset = urllib.request.Request(f"{aws.url}/_emulator/reset", b"", method="POST")
+    urllib.request.urlopen(reset).close()
+    eventually(lambda: not _servers(place))
+    for again in (aws, _restarted(place)):
+        assert again.client("s3").list_buckets()["Buckets"] == []
+        assert again.client("sagemaker").list_endpoints()["Endpoints"] == []
+        assert [role["Arn"] for role in again.client("iam").list_roles()["Roles"]] == [ROLE]
+
+
+def _restarted(place: Place) -> Aws:
+    daemon.down(place)
+    return _up(place)
+
+
+def test_state_of_another_version_is_put_aside_not_read(place: Place) -> None:
+    aws = _up(place)
+    aws.client("s3").create_bucket(Bucket="models")
+    daemon.down(place)
+    [kept] = (place.folder / "state").glob("*/s3.aws")
+    kept.write_bytes(b"tridock aws state 0, moto 4.2\n" + kept.read_bytes().partition(b"\n")[2])
+    assert _up(place).client("s3").list_buckets()["Buckets"] == []
+    assert list(place.folder.glob("state.*/*/s3.aws"))
+    assert "put aside" in place.log.read_text()
