@@ -15,6 +15,7 @@ from deploy.target import Target
 TARGETS = {
     "aws": "deploy.aws",
     "azure": "deploy.azure",
+    "gcp": "deploy.gcp",
     "local": "deploy.local",
 }
 

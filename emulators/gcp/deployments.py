@@ -51,7 +51,7 @@ def deploy(cloud: Cloud, request: Record) -> Record:
     known = [item["id"] for item in endpoint.get("deployedModels", [])]
     if key in known:
         raise AlreadyExistsError(f"DeployedModel {key} already exists on {endpoint['name']}.")
-    if not re.fullmatch(r"[a-z0-9-]{1,63}|\d{1,19}", key):
+    if not re.fullmatch(r"\d{1,10}", asked.get("id", "0")):
         raise InvalidArgumentError(f"DeployedModel id '{key}' is not valid.")
     limits.check_split(request.get("trafficSplit", {}), ["0", *known])
     deployed = asked | {

@@ -33,10 +33,11 @@ SPEED = "600"
 AMBIENT = ("AWS_", "AZURE_", "GOOGLE_", "CLOUDSDK_")
 
 #: Machine sizes and images by target; others need none.
-SIZES = {"aws": "ml.m5.large", "azure": "Standard_DS3_v2"}
+SIZES = {"aws": "ml.m5.large", "azure": "Standard_DS3_v2", "gcp": "n1-standard-2"}
 IMAGES = {
     "aws": "123456789012.dkr.ecr.us-east-1.amazonaws.com/kit:1",
     "azure": "kit.azurecr.io/kit:1",
+    "gcp": "us-central1-docker.pkg.dev/kit/kit/kit:1",
 }
 
 

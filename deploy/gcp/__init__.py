@@ -1,0 +1,44 @@
+"""Google Cloud as a target: Vertex AI, or Cloud Run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from deploy.cloud import Cloud, Setting
+from deploy.gcp.prices import PRICES
+
+if TYPE_CHECKING:
+    from deploy.target import Target
+
+SETTINGS = {
+    "project": Setting("", "project id; by default the credentials'", account=True),
+    "location": Setting("us-central1", "region of endpoints, models and services"),
+    "bucket": Setting("", "bucket for bundles, which Terraform makes", account=True),
+    "image": Setting("", "the model server's image in Artifact Registry", account=True),
+    "instance": Setting("n1-standard-2", "machine type"),
+    "count": Setting("1", "number of replicas of each deployment"),
+}
+
+
+def _open(settings: Mapping[str, str]) -> Target:
+    from deploy.gcp.target import VertexTarget
+
+    return VertexTarget.connect(settings)
+
+
+def _provision(settings: Mapping[str, str]) -> Mapping[str, str]:
+    from deploy.gcp.provision import provision
+
+    return provision(settings)
+
+
+CLOUD = Cloud(
+    settings=SETTINGS,
+    open=_open,
+    provision=_provision,
+    ambient=("GOOGLE_", "CLOUDSDK_", "GCLOUD_", "STORAGE_EMULATOR_", "BIGQUERY_EMULATOR_"),
+    prices=PRICES,
+    advice="gcloud auth application-default login",
+    required=("bucket", "image"),
+)

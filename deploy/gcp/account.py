@@ -1,0 +1,108 @@
+"""One Google Cloud project and location: its clients, made when they are first used."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import google.auth
+from google.auth.credentials import Credentials
+from google.auth.transport.requests import AuthorizedSession, Request
+
+from deploy.errors import ConfigError
+from deploy.gcp.errors import translated
+
+SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+#: Of one call: a prediction on a shared endpoint may take 60 s ("Choose an endpoint type").
+TIMEOUT_SECONDS = 70.0
+
+
+@dataclass(frozen=True)
+class Account:
+    """Clients by application default credentials.
+
+    Attributes
+    ----------
+    credentials : Credentials
+        Who we are.
+    project, location : str
+        Where we work.
+    """
+
+    credentials: Credentials
+    project: str
+    location: str
+
+    @classmethod
+    def open(cls, settings: Mapping[str, str]) -> Account:
+        """Return the account that the credentials lead to.
+
+        Raises
+        ------
+        ConfigError
+            If neither the settings nor the credentials name a project.
+        """
+        with translated("auth"):
+            credentials, project = google.auth.default(scopes=[SCOPE])
+        project = settings.get("project") or project
+        if not project:
+            raise ConfigError("no project: set project in [gcp], or GOOGLE_CLOUD_PROJECT")
+        return cls(credentials, project, settings["location"])
+
+    @property
+    def parent(self) -> str:
+        """The name below which everything stands."""
+        return f"projects/{self.project}/locations/{self.location}"
+
+    @property
+    def host(self) -> str:
+        """The regional host of Vertex AI."""
+        return f"{self.location}-aiplatform.googleapis.com"
+
+    def identity(self) -> str:
+        """Get a token, so that bad credentials show, and say who we are."""
+        with translated("oauth2:Token"):
+            self.credentials.refresh(Request())
+        who = getattr(self.credentials, "service_account_email", "") or "a user"
+        elsewhere = os.environ.get("TRIDOCK_GCP_URL")
+        return f"project {self.project}, {self.location}, as {who}" + (
+            f", at {elsewhere}" if elsewhere else ""
+        )
+
+    @cached_property
+    def session(self) -> AuthorizedSession:
+        """Plain HTTP with our credentials."""
+        return AuthorizedSession(self.credentials)
+
+    @cached_property
+    def models(self) -> Any:
+        """The model registry."""
+        from google.cloud.aiplatform_v1 import ModelServiceClient
+
+        return ModelServiceClient(**self._options)
+
+    @cached_property
+    def endpoints(self) -> Any:
+        """Endpoints and what is deployed on them."""
+        from google.cloud.aiplatform_v1 import EndpointServiceClient
+
+        return EndpointServiceClient(**self._options)
+
+    @cached_property
+    def storage(self) -> Any:
+        """Where bundles are."""
+        from google.cloud import storage
+
+        return storage.Client(project=self.project, credentials=self.credentials)
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        # REST: gRPC reads its proxies and trusted certificates once for the whole process.
+        return {
+            "credentials": self.credentials,
+            "transport": "rest",
+            "client_options": {"api_endpoint": self.host},
+        }

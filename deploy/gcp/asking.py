@@ -1,0 +1,118 @@
+"""Requests to an endpoint, and to one deployment behind it, which Vertex AI has no way to name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from deploy.errors import ConflictError, InvokeError, NotFoundError, TargetError
+from deploy.gcp import names
+from deploy.gcp.account import TIMEOUT_SECONDS, Account
+from deploy.gcp.deployments import DEPLOY_SECONDS, Deployments
+from deploy.gcp.errors import of_status, translated
+from deploy.gcp.reading import Reading
+from deploy.target import Release
+
+OPERATION = "aiplatform:RawPredict"
+DEPLOYED = "X-Vertex-AI-Deployed-Model-Id"
+#: So many requests find a deployment of one percent but for one time in 20 000.
+MOST_TRIES = 1000
+
+
+@dataclass(frozen=True)
+class Asking:
+    """Sends requests by `RawPredict`: `Predict` would make every whole number a fraction.
+
+    Attributes
+    ----------
+    deployments : Deployments
+        Where they go.
+    """
+
+    deployments: Deployments
+
+    @property
+    def account(self) -> Account:
+        """The clients."""
+        return self.deployments.account
+
+    def ask(self, endpoint: str, body: bytes) -> bytes:
+        """Return the endpoint's answer.
+
+        Raises
+        ------
+        InvokeError
+            If the model server answers an error.
+        """
+        return self._told(self._post(endpoint, body))
+
+    def ask_one(self, reading: Reading, deployment: str, body: bytes) -> bytes:
+        """Return the answer of one deployment.
+
+        If it has traffic, the endpoint is asked until its answer names that deployment; if it has
+        none, a temporary endpoint that has nothing else.
+        """
+        if deployment not in reading.ids:
+            raise NotFoundError(f"no deployment {deployment} behind {reading.name!r}")
+        if not reading.traffic.get(deployment):
+            return self.ask(self._alone(reading, deployment), body)
+        for _ in range(MOST_TRIES):
+            answer = self._post(reading.name, body)
+            if answer.headers.get(DEPLOYED, "") == reading.ids[deployment]:
+                return self._told(answer)
+        raise ConflictError(
+            f"{MOST_TRIES} requests to {reading.name} were answered by others than {deployment}"
+        )
+
+    def _alone(self, reading: Reading, deployment: str) -> str:
+        """Return the temporary endpoint of a deployment, brought up if it is not."""
+        name = names.alone(reading.name, deployment)
+        labels = {names.ENDPOINT: reading.name, names.ALONE: deployment}
+        alone = self.deployments.look(name) or self.deployments.make(name, labels)
+        if deployment not in alone.ids:
+            deployed = next(
+                each for each in reading.told.deployed_models if each.display_name == deployment
+            )
+            version = self.deployments.registry.find(reading.name, deployment)
+            machine = deployed.dedicated_resources.machine_spec.machine_type
+            release = Release(reading.name, deployment, "", instance=machine)
+            with translated("aiplatform:DeployModel"):
+                self.deployments.put(alone, release, version).result(timeout=DEPLOY_SECONDS)
+        return name
+
+    def _post(self, endpoint: str, body: bytes) -> Any:
+        where = f"{self.account.parent}/endpoints/{endpoint}"
+        with translated(OPERATION):
+            return self.account.session.post(
+                f"https://{self.account.host}/v1/{where}:rawPredict",
+                data=body,
+                headers={"Content-Type": "application/json"},
+                timeout=TIMEOUT_SECONDS,
+            )
+
+    @staticmethod
+    def _told(answer: Any) -> bytes:
+        if answer.status_code == 200:
+            return bytes(answer.content)
+        if DEPLOYED in answer.headers or not _is_googles(answer):
+            raise InvokeError(
+                f"the model answered {answer.status_code}: {answer.text}",
+                operation=OPERATION,
+                status=answer.status_code,
+            )
+        raise _refusal(answer)
+
+
+def _is_googles(answer: Any) -> bool:
+    """Tell an error of Google's front end from one of a model server."""
+    try:
+        return "status" in answer.json()["error"]
+    except (ValueError, KeyError, TypeError):
+        return False
+
+
+def _refusal(answer: Any) -> TargetError:
+    error = answer.json()["error"]
+    return of_status(
+        answer.status_code, error.get("message", ""), operation=OPERATION, code=error["status"]
+    )

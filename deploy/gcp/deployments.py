@@ -1,0 +1,166 @@
+"""Endpoints and deployed models: made, put on, taken off, removed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from deploy.errors import ConflictError, NotFoundError
+from deploy.gcp import names
+from deploy.gcp.account import TIMEOUT_SECONDS, Account
+from deploy.gcp.errors import translated
+from deploy.gcp.reading import Reading
+from deploy.gcp.registry import Registry
+from deploy.target import Release
+
+#: An endpoint without models is made and removed in seconds; a model leaves within minutes.
+CREATE_SECONDS = 300.0
+UNDEPLOY_SECONDS = 900.0
+DEPLOY_SECONDS = 3600.0
+
+
+@dataclass(frozen=True)
+class Deployments:
+    """The endpoints of one account.
+
+    Vertex AI makes one verb of ours out of several operations that each need the one before.
+    Those that take seconds are waited for; `DeployModel` and `UndeployModel`, which take minutes,
+    are begun, and a label of the endpoint remembers them for the next look.
+
+    Attributes
+    ----------
+    registry : Registry
+        Models and clients.
+    """
+
+    registry: Registry
+
+    @property
+    def account(self) -> Account:
+        """The clients."""
+        return self.registry.account
+
+    def look(self, name: str) -> Reading | None:
+        """Look at an endpoint; None if there is none."""
+        with suppress(NotFoundError):
+            return Reading.of(self.registry, name)
+        return None
+
+    def make(self, name: str, labels: Mapping[str, str]) -> Reading:
+        """Make an endpoint unless it is there, and look at it."""
+        made = {"display_name": name, "labels": dict(labels)}
+        with suppress(ConflictError), translated("aiplatform:CreateEndpoint"):
+            self.account.endpoints.create_endpoint(
+                request={
+                    "parent": self.account.parent,
+                    "endpoint": made,
+                    "endpoint_id": name,
+                },
+                retry=None,
+                timeout=TIMEOUT_SECONDS,
+            ).result(timeout=CREATE_SECONDS)
+        return Reading.of(self.registry, name)
+
+    def put(self, reading: Reading, release: Release, version: Any) -> Any:
+        """Begin to deploy a version; the first on its endpoint is to get all traffic."""
+        is_first = not reading.ids and not reading.is_busy
+        request: dict[str, Any] = {
+            "endpoint": reading.told.name,
+            "deployed_model": {
+                "id": names.deployed_id(reading.name, release.name),
+                "model": f"{version.name.partition('@')[0]}@{version.version_id}",
+                "display_name": release.name,
+                "dedicated_resources": {
+                    "machine_spec": {"machine_type": release.instance},
+                    "min_replica_count": release.count,
+                    "max_replica_count": release.count,
+                },
+            },
+            "traffic_split": {"0": 100} if is_first else {},
+        }
+        with translated("aiplatform:DeployModel"):
+            begun = self.account.endpoints.deploy_model(
+                request=request, retry=None, timeout=TIMEOUT_SECONDS
+            )
+        self._remember(reading.name, names.DEPLOYING, (release.name, begun))
+        return begun
+
+    def take(self, reading: Reading, deployment: str, split: Mapping[str, int]) -> Any:
+        """Begin to undeploy; `split` is the traffic of the others, by id."""
+        with translated("aiplatform:UndeployModel"):
+            begun = self.account.endpoints.undeploy_model(
+                request={
+                    "endpoint": reading.told.name,
+                    "deployed_model_id": reading.ids[deployment],
+                    "traffic_split": dict(split),
+                },
+                retry=None,
+                timeout=TIMEOUT_SECONDS,
+            )
+        self._remember(reading.name, names.UNDEPLOYING, (deployment, begun))
+        return begun
+
+    def split(self, reading: Reading, traffic: Mapping[str, int]) -> None:
+        """Set the traffic, by deployment."""
+        ids = reading.ids
+        changed = {"traffic_split": {ids[name]: share for name, share in traffic.items() if share}}
+        self._update(reading.name, changed)
+
+    def forget(self, reading: Reading, deployment: str) -> None:
+        """Forget the operation of a deployment that failed."""
+        labels = dict(reading.told.labels)
+        if labels.pop(names.DEPLOYING + deployment, None):
+            self._update(reading.name, {"labels": labels})
+
+    def remove(self, name: str) -> None:
+        """Take everything off an endpoint and delete it. Absent is success.
+
+        Raises
+        ------
+        ConflictError
+            If something is still being deployed on it: it cannot be stopped.
+        """
+        reading = self.look(name)
+        if reading is None:
+            return
+        if reading.is_busy:
+            raise ConflictError(f"{name} is being changed: wait until it is settled")
+        last = max(reading.ids, key=lambda one: reading.traffic.get(one, 0), default="")
+        for deployment in sorted(reading.ids, key=lambda one: one == last):
+            split = {} if deployment == last else {reading.ids[last]: 100}
+            with translated("aiplatform:UndeployModel"):
+                self.take(reading, deployment, split).result(timeout=UNDEPLOY_SECONDS)
+        with suppress(NotFoundError), translated("aiplatform:DeleteEndpoint"):
+            self.account.endpoints.delete_endpoint(
+                name=reading.told.name, retry=None, timeout=TIMEOUT_SECONDS
+            ).result(timeout=CREATE_SECONDS)
+
+    def listed(self) -> list[Any]:
+        """Return all endpoints of the location that carry our label."""
+        with translated("aiplatform:ListEndpoints"):
+            found = list(
+                self.account.endpoints.list_endpoints(
+                    parent=self.account.parent, retry=None, timeout=TIMEOUT_SECONDS
+                )
+            )
+        return [each for each in found if names.ENDPOINT in each.labels]
+
+    def _remember(self, name: str, prefix: str, what: tuple[str, Any]) -> None:
+        """Note an operation on the endpoint, and forget those that matter no more."""
+        deployment, begun = what
+        labels = Reading.of(self.registry, name).lasting_labels
+        for other in (names.DEPLOYING, names.UNDEPLOYING):
+            labels.pop(other + deployment, None)
+        labels[prefix + deployment] = begun.operation.name.rpartition("/")[2]
+        self._update(name, {"labels": labels})
+
+    def _update(self, name: str, changed: Mapping[str, Any]) -> None:
+        endpoint = {"name": f"{self.account.parent}/endpoints/{name}", **changed}
+        with translated("aiplatform:UpdateEndpoint"):
+            self.account.endpoints.update_endpoint(
+                request={"endpoint": endpoint, "update_mask": {"paths": list(changed)}},
+                retry=None,
+                timeout=TIMEOUT_SECONDS,
+            )

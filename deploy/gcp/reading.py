@@ -1,0 +1,159 @@
+"""What Vertex AI shows of an endpoint, read into our records."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from deploy.errors import NotFoundError
+from deploy.gcp import names
+from deploy.gcp.account import TIMEOUT_SECONDS
+from deploy.gcp.errors import translated
+from deploy.gcp.registry import Registry
+from deploy.target import Deployment, Endpoint, State
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One look at an endpoint.
+
+    An endpoint shows its deployed models once they serve, and nothing of those that are coming
+    up or have failed. Their operations do, and the endpoint's labels remember those.
+
+    Attributes
+    ----------
+    told : Endpoint of google.cloud.aiplatform_v1
+        The answer of GetEndpoint.
+    registry : Registry
+        Where the versions' labels are.
+    """
+
+    told: Any
+    registry: Registry
+
+    @classmethod
+    def of(cls, registry: Registry, name: str) -> Reading:
+        """Look at an endpoint; raise `NotFoundError` if there is none."""
+        account = registry.account
+        with translated("aiplatform:GetEndpoint"):
+            told = account.endpoints.get_endpoint(
+                name=f"{account.parent}/endpoints/{name}", retry=None, timeout=TIMEOUT_SECONDS
+            )
+        return cls(told, registry)
+
+    @property
+    def name(self) -> str:
+        """The endpoint's id, which is our name of it."""
+        return str(self.told.name.rpartition("/")[2])
+
+    @property
+    def ids(self) -> dict[str, str]:
+        """Deployed models' ids by our deployments' names."""
+        return {each.display_name: each.id for each in self.told.deployed_models}
+
+    @property
+    def traffic(self) -> dict[str, int]:
+        """Percent by deployment, without the zeros."""
+        split = self.told.traffic_split
+        return {name: split[key] for name, key in self.ids.items() if split.get(key)}
+
+    @cached_property
+    def coming(self) -> dict[str, Any]:
+        """Operations of deployments that do not serve (yet), by deployment."""
+        found = self._operations(names.DEPLOYING)
+        return {
+            name: each
+            for name, each in found.items()
+            if name not in self.ids and not (each.done and not each.HasField("error"))
+        }
+
+    @cached_property
+    def leaving(self) -> set[str]:
+        """Deployments that are being taken off."""
+        found = self._operations(names.UNDEPLOYING)
+        return {name for name, each in found.items() if not each.done}
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether an operation is under way."""
+        return bool(self.leaving) or any(not each.done for each in self.coming.values())
+
+    @property
+    def lasting_labels(self) -> dict[str, str]:
+        """The labels without those of operations that tell nothing any more: 64 is the limit."""
+        kept = {names.DEPLOYING + name for name in self.coming}
+        kept |= {names.UNDEPLOYING + name for name in self.leaving}
+        prefixes = (names.DEPLOYING, names.UNDEPLOYING)
+        return {
+            label: value
+            for label, value in self.told.labels.items()
+            if label in kept or not label.startswith(prefixes)
+        }
+
+    def endpoint(self) -> Endpoint:
+        """Return it as our record."""
+        deployments = {each.display_name: self._serving(each) for each in self.told.deployed_models}
+        deployments |= {name: self._coming(name, each) for name, each in self.coming.items()}
+        host = self.registry.account.host
+        return Endpoint(
+            self.name,
+            deployments,
+            self.traffic,
+            State.UPDATING if self.is_busy else State.READY,
+            url=f"https://{host}/v1/{self.told.name}",
+        )
+
+    def _serving(self, deployed: Any) -> Deployment:
+        resources = deployed.dedicated_resources
+        return self._deployment(
+            deployed.display_name,
+            deployed.model_version_id,
+            Deployment(
+                deployed.display_name,
+                State.DELETING if deployed.display_name in self.leaving else State.READY,
+                instance=resources.machine_spec.machine_type,
+                count=resources.min_replica_count,
+                created=deployed.create_time,
+            ),
+        )
+
+    def _coming(self, name: str, operation: Any) -> Deployment:
+        failed = operation.done
+        reason = operation.error.message if failed else ""
+        state = State.FAILED if failed else State.CREATING
+        return self._deployment(name, name, Deployment(name, state, reason))
+
+    def _deployment(self, name: str, version: str, known: Deployment) -> Deployment:
+        """Add what the version's labels say."""
+        found = self.registry.find(self.name, version)
+        if found is None:
+            return known
+        return Deployment(
+            name,
+            known.state,
+            known.reason,
+            bundle=found.labels.get(names.BUNDLE, ""),
+            version=found.version_description,
+            digest=names.digest(found.labels),
+            instance=known.instance,
+            count=known.count,
+            created=known.created or found.version_create_time,
+        )
+
+    def _operations(self, prefix: str) -> dict[str, Any]:
+        found = {}
+        for label, number in self.told.labels.items():
+            if label.startswith(prefix):
+                with suppress(NotFoundError), translated("aiplatform:GetOperation"):
+                    found[label.removeprefix(prefix)] = self._operation(number)
+        return found
+
+    def _operation(self, number: str) -> Any:
+        endpoints = self.registry.account.endpoints
+        return endpoints.get_operation(
+            {"name": f"{self.told.name}/operations/{number}"},
+            retry=None,
+            timeout=TIMEOUT_SECONDS,
+        )

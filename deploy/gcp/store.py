@@ -1,0 +1,86 @@
+"""Bundles in Cloud Storage: one folder for each digest, and marks that say who uses it.
+
+``bundles/<digest>/model/…`` stands beside ``bundles/<digest>/used-by/<endpoint>--<deployment>``,
+an empty object for each model version made of it. A bundle without marks is nobody's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from deploy.errors import NotFoundError
+from deploy.gcp.errors import translated
+from inference.bundle import Bundle
+from inference.manifest import MANIFEST
+
+PREFIX = "bundles/"
+
+
+@dataclass(frozen=True)
+class Store:
+    """The bundles of one bucket.
+
+    Attributes
+    ----------
+    client : google.cloud.storage.Client
+        Cloud Storage.
+    bucket : str
+        Its name.
+    """
+
+    client: Any
+    bucket: str
+
+    def upload(self, bundle: Bundle) -> str:
+        """Store a bundle under its digest, unless it is there, and return its URI.
+
+        The manifest goes last: where it stands, all else does.
+        """
+        folder = f"{PREFIX}{bundle.digest}/model"
+        if not self._has(f"{folder}/{MANIFEST}"):
+            files = [path for path in bundle.path.rglob("*") if path.is_file()]
+            for path in sorted(files, key=lambda path: path.name == MANIFEST):
+                name = f"{folder}/{path.relative_to(bundle.path).as_posix()}"
+                with translated("storage:Insert"):
+                    self._blob(name).upload_from_filename(str(path), retry=None)
+        return f"gs://{self.bucket}/{folder}"
+
+    def mark(self, digest: str, user: str) -> None:
+        """Note that a model version uses a bundle."""
+        with translated("storage:Insert"):
+            self._blob(f"{PREFIX}{digest}/used-by/{user}").upload_from_string(b"", retry=None)
+
+    def release(self, prefix: str, used: Container[str]) -> None:
+        """Remove the marks that begin with `prefix` and are not in `used`.
+
+        Bundles that lose their last mark by that go with it.
+        """
+        with suppress(NotFoundError):  # no bucket holds no bundles
+            names = self._names()
+            stale = {name for name in names if self._is_stale(name, prefix, used)}
+            touched = {name.split("/")[1] for name in stale}
+            kept = {n.split("/")[1] for n in names if "/used-by/" in n and n not in stale}
+            orphans = {name for name in names if name.split("/")[1] in touched - kept}
+            for name in sorted(stale | orphans):
+                with suppress(NotFoundError), translated("storage:Delete"):
+                    self._blob(name).delete(retry=None)
+
+    @staticmethod
+    def _is_stale(name: str, prefix: str, used: Container[str]) -> bool:
+        user = name.partition("/used-by/")[2]
+        return user.startswith(prefix) and user not in used
+
+    def _names(self) -> list[str]:
+        with translated("storage:List"):
+            found = self.client.list_blobs(self.bucket, prefix=PREFIX, retry=None)
+            return [blob.name for blob in found]
+
+    def _has(self, name: str) -> bool:
+        with translated("storage:Get"):
+            return bool(self._blob(name).exists(retry=None))
+
+    def _blob(self, name: str) -> Any:
+        return self.client.bucket(self.bucket).blob(name)

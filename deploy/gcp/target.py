@@ -1,0 +1,207 @@
+"""The verbs of `deploy.target.Target` as Vertex AI calls.
+
+Endpoint = endpoint, deployment = deployed model, traffic = traffic split.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from deploy.errors import ConflictError, NotFoundError
+from deploy.gcp import names, snippets
+from deploy.gcp.account import TIMEOUT_SECONDS, Account
+from deploy.gcp.asking import Asking
+from deploy.gcp.deployments import Deployments
+from deploy.gcp.errors import of_status, translated
+from deploy.gcp.reading import Reading
+from deploy.gcp.registry import Registry
+from deploy.gcp.store import Store
+from deploy.target import Endpoint, Release
+from inference.bundle import Bundle
+
+LIMITS = {
+    "invoke": "A shared endpoint cannot be told which deployed model to ask. One that has traffic "
+    "is asked through the endpoint until the answer names it, so a judged request takes as long "
+    "as several; one without traffic is deployed a second time, on a temporary endpoint that "
+    "costs a machine until the next change of the endpoint",
+    "shadow": "Vertex AI has no mirrored traffic",
+    "scale to zero": "v1 demands at least one replica of each deployed model",
+    "logs": "Cloud Logging keeps the lines of a deployment after it: its log bucket says how long",
+}
+
+
+@dataclass(frozen=True)
+class VertexTarget:
+    """One project and location, with the bucket for bundles.
+
+    Attributes
+    ----------
+    account : Account
+        The clients.
+    store : Store
+        The bucket's bundles.
+    """
+
+    account: Account
+    store: Store
+    name: str = "gcp"
+
+    @classmethod
+    def connect(cls, settings: Mapping[str, str]) -> VertexTarget:
+        """Return the target of `settings` by application default credentials."""
+        account = Account.open(settings)
+        return cls(account, Store(account.storage, settings["bucket"]))
+
+    @property
+    def limits(self) -> Mapping[str, str]:
+        """See `Target.limits`."""
+        return LIMITS
+
+    def identity(self) -> str:
+        """See `Target.identity`."""
+        return self.account.identity()
+
+    def endpoints(self) -> Sequence[str]:
+        """See `Target.endpoints`."""
+        found = [each for each in self._deployments.listed() if names.ALONE not in each.labels]
+        return sorted(each.name.rpartition("/")[2] for each in found)
+
+    def upload(self, bundle: Bundle) -> str:
+        """See `Target.upload`."""
+        return self.store.upload(bundle)
+
+    def deploy(self, release: Release) -> None:
+        """See `Target.deploy`."""
+        deployments = self._deployments
+        reading = deployments.look(release.endpoint)
+        if reading and release.name in reading.ids:
+            self._refuse_other(reading, release)
+            return
+        if reading and release.name in reading.coming and not reading.coming[release.name].done:
+            return
+        self.store.mark(release.digest, _user(release.endpoint, release.name))
+        version = deployments.registry.upload(release)
+        labels = {names.ENDPOINT: release.endpoint}
+        deployments.put(reading or deployments.make(release.endpoint, labels), release, version)
+
+    def describe(self, endpoint: str) -> Endpoint:
+        """See `Target.describe`."""
+        return self._read(endpoint).endpoint()
+
+    def set_traffic(self, endpoint: str, traffic: Mapping[str, int]) -> None:
+        """See `Target.set_traffic`. The registry's aliases follow."""
+        reading = self._read(endpoint)
+        unknown = sorted(set(traffic) - set(reading.ids))
+        if unknown:
+            raise NotFoundError(f"no deployment {', '.join(unknown)} behind {endpoint!r}")
+        self._deployments.split(reading, traffic)
+        ranked = sorted(reading.ids, key=lambda name: -traffic.get(name, 0))
+        self._deployments.registry.follow(endpoint, ranked[:2])
+
+    def invoke(self, endpoint: str, body: bytes, *, deployment: str | None = None) -> bytes:
+        """See `Target.invoke`, and `limits`."""
+        if deployment is None:
+            return self._asking.ask(endpoint, body)
+        return self._asking.ask_one(self._read(endpoint), deployment, body)
+
+    def logs(self, endpoint: str, deployment: str, *, lines: int = 20) -> Sequence[str]:
+        """See `Target.logs`."""
+        wanted = {
+            "resource.type": "aiplatform.googleapis.com/Endpoint",
+            "resource.labels.endpoint_id": endpoint,
+            "labels.deployed_model_id": names.deployed_id(endpoint, deployment),
+        }
+        request = {
+            "resourceNames": [f"projects/{self.account.project}"],
+            "filter": " AND ".join(f'{key}="{value}"' for key, value in wanted.items()),
+            "orderBy": "timestamp desc",
+            "pageSize": lines,
+        }
+        entries = self._listed(request)
+        return tuple(_text(entry) for entry in reversed(entries))[-lines:]
+
+    def undeploy(self, endpoint: str, deployment: str) -> None:
+        """See `Target.undeploy`."""
+        reading = self._deployments.look(endpoint)
+        if reading is None:
+            return
+        if reading.traffic.get(deployment):
+            share = reading.traffic[deployment]
+            raise ConflictError(f"{endpoint}/{deployment} has {share} % of traffic")
+        if deployment in reading.ids and deployment not in reading.leaving:
+            self._deployments.take(reading, deployment, {})
+        elif deployment in reading.coming:
+            self._deployments.forget(reading, deployment)
+
+    def delete(self, endpoint: str) -> None:
+        """See `Target.delete`."""
+        self._deployments.remove(endpoint)
+
+    def purge(self, endpoint: str) -> None:
+        """See `Target.purge`: temporary endpoints, versions, and bundles that no version uses."""
+        reading = self._deployments.look(endpoint)
+        used = set(reading.ids) | set(reading.coming) if reading else set()
+        for each in self._deployments.listed():
+            if each.labels[names.ENDPOINT] == endpoint and names.ALONE in each.labels:
+                with suppress(ConflictError):  # still coming up: the next purge finds it
+                    self._deployments.remove(each.name.rpartition("/")[2])
+        registry = self._deployments.registry
+        registry.purge(endpoint, used)
+        users = {_user(endpoint, name) for name in registry.users(endpoint)}
+        self.store.release(_user(endpoint, ""), users)
+
+    def snippets(self, endpoint: str, body: bytes) -> Mapping[str, str]:
+        """See `Target.snippets`."""
+        name = f"{self.account.parent}/endpoints/{endpoint}"
+        return snippets.calls(name, body, host=self.account.host)
+
+    @property
+    def _deployments(self) -> Deployments:
+        return Deployments(Registry(self.account))
+
+    @property
+    def _asking(self) -> Asking:
+        return Asking(self._deployments)
+
+    def _read(self, endpoint: str) -> Reading:
+        return Reading.of(self._deployments.registry, endpoint)
+
+    def _refuse_other(self, reading: Reading, release: Release) -> None:
+        running = reading.endpoint().deployments[release.name]
+        version = self._deployments.registry.find(release.endpoint, release.name)
+        other = Registry.differences(version, release) if version is not None else []
+        for key, found, ours in (
+            ("instance", running.instance, release.instance),
+            ("count", running.count, release.count),
+        ):
+            other += [f"{key} {found}, not {ours}"] if found != ours else []
+        if other:
+            raise ConflictError(
+                f"{release.endpoint}/{release.name} runs with {', '.join(other)}: "
+                "package the bundle under another version, or undeploy it first"
+            )
+
+    def _listed(self, request: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+        operation = "logging:ListLogEntries"
+        with translated(operation):
+            answer = self.account.session.post(
+                "https://logging.googleapis.com/v2/entries:list",
+                json=request,
+                timeout=TIMEOUT_SECONDS,
+            )
+        if answer.status_code != 200:
+            raise of_status(answer.status_code, answer.text, operation=operation)
+        return list(answer.json().get("entries", ()))
+
+
+def _user(endpoint: str, deployment: str) -> str:
+    """Name who uses a bundle: no endpoint's name has two hyphens in a row."""
+    return f"{endpoint}--{deployment}"
+
+
+def _text(entry: Mapping[str, Any]) -> str:
+    payload = entry.get("jsonPayload", {})
+    return str(entry.get("textPayload") or payload.get("message") or payload)
