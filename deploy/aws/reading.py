@@ -60,13 +60,13 @@ class Reading:
 
     @property
     def configs(self) -> set[str]:
-        """Names of the configurations in use."""
+        """The names of the configurations in use."""
         pending = self.told.get("PendingDeploymentSummary", {}).get("EndpointConfigName")
         return {self.told["EndpointConfigName"]} | ({pending} if pending else set())
 
     @property
     def models(self) -> set[str]:
-        """Names of the models in use."""
+        """The names of the models in use."""
         return {each["ModelName"] for each in (*self.variants, *self.pending)}
 
     @property

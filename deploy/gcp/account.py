@@ -86,7 +86,7 @@ class Account:
 
     @cached_property
     def endpoints(self) -> Any:
-        """Endpoints and what is deployed on them."""
+        """The endpoints and what is deployed on them."""
         from google.cloud.aiplatform_v1 import EndpointServiceClient
 
         return EndpointServiceClient(**self._options)

@@ -61,7 +61,7 @@ class Reading:
 
     @cached_property
     def coming(self) -> dict[str, Any]:
-        """Operations of deployments that do not serve (yet), by deployment."""
+        """The operations of deployments that do not serve (yet), by deployment."""
         found = self._operations(names.DEPLOYING)
         return {
             name: each
@@ -71,7 +71,7 @@ class Reading:
 
     @cached_property
     def leaving(self) -> set[str]:
-        """Deployments that are being taken off."""
+        """The deployments that are being taken off."""
         found = self._operations(names.UNDEPLOYING)
         return {name for name, each in found.items() if not each.done}
 

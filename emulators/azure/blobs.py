@@ -91,7 +91,7 @@ class Blobs:
         ----------
         parts : Iterable of bytes
             Its content, in order.
-        about : str
+        **about : str
             ``media_type``, and metadata by name.
         """
         media_type = about.pop("media_type", "application/octet-stream")

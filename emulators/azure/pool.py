@@ -69,7 +69,7 @@ class Pool:
 
     @property
     def capacity(self) -> int:
-        """Requests that may be in flight at once; one more is turned away with 429.
+        """How many requests may be in flight at once; one more is turned away with 429.
 
         Source: "Troubleshoot online endpoints", HTTP status codes: twice
         ``max_concurrent_requests_per_instance * instance_count``.

@@ -40,7 +40,7 @@ class Probe:
 
     @property
     def patience(self) -> float:
-        """Seconds from the start until the container is given up."""
+        """How many seconds from the start until the container is given up."""
         return self.initial_delay + self.period * self.failures
 
     @classmethod

@@ -116,7 +116,7 @@ class Schema:
 
     @cached_property
     def known_rpcs(self) -> frozenset[str]:
-        """Names of all methods that are known and not emulated."""
+        """The names of all methods that are known and not emulated."""
         return frozenset(binding.name for binding in self.known)
 
     def message(self, name: str) -> type[Message]:
