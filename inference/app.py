@@ -95,6 +95,8 @@ def _refusal(request: Request, error: Exception, desk: Desk) -> Response:
     else:
         status, code = next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
         message = str(error)
+    if isinstance(error, ScoringError):
+        headers["x-ms-run-function-failed"] = "True"
     if status in (429, 503):
         headers["Retry-After"] = str(desk.pool.retry_after())
     request.scope["visit"].error = code

@@ -22,6 +22,8 @@ class Call:
         Whether the query string asked for them.
     accept : str
         What to answer with where the caller has no preference; empty: in kind.
+    method, path, query : str
+        Of the request line.
     """
 
     headers: Mapping[str, str]
@@ -29,6 +31,9 @@ class Call:
     limit: int
     probabilities: bool = False
     accept: str = ""
+    method: str = "POST"
+    path: str = ""
+    query: str = ""
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
-
-from inference import openinference, score
+from inference import openinference, score, scripted
 from inference.codec import table
 from inference.codec.body import inflate, text_of
 from inference.codec.envelope import Ask, Envelope, open_envelope, wrap
@@ -15,6 +13,7 @@ from inference.codec.media import Form, Media, answer_type, form_of, written_for
 from inference.codec.tensor import Blobs
 from inference.errors import InvalidInputError, ScoringError
 from inference.exchange import Call, Reply
+from inference.rawrequest import Headers, Request
 from inference.score import Loaded
 from inference.signature import Signature
 
@@ -30,7 +29,7 @@ def answer(call: Call, loaded: Loaded) -> Reply:
     body = inflate(call.body, call.headers.get("content-encoding", ""), call.limit)
     media = Media.parse(call.headers.get("content-type", ""))
     if loaded.script:
-        return _script_reply(score.run(text_of(body, _charset(media))))
+        return scripted.reply(_request(call, body, _charset(media)))
     if loaded.model is None:
         raise ScoringError("this bundle has neither a model nor a script: package it again")
     if openinference.JSON_LENGTH in call.headers:
@@ -88,17 +87,7 @@ def _utf8(name: str) -> str:
     return f"{name}; charset=utf-8"
 
 
-def _script_reply(value: Any) -> Reply:
-    """Send what a script returned: text as it is, anything else as JSON."""
-    if not isinstance(value, str):
-        return Reply(dumps(value), rows=1)
-    body = value.encode(errors="replace")
-    return Reply(body, "application/json" if _is_json(body) else _utf8("text/plain"), rows=1)
-
-
-def _is_json(body: bytes) -> bool:
-    try:
-        orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return False
-    return True
+def _request(call: Call, body: bytes, charset: str) -> Request:
+    """Return the request as a script sees it: always in UTF-8."""
+    encoded = body if charset.lower() == "utf-8" else text_of(body, charset).encode()
+    return Request(encoded, Headers(call.headers), call.method, call.path, call.query)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from urllib.parse import parse_qs
 
+from starlette.exceptions import HTTPException
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
@@ -65,6 +66,8 @@ class Predicted:
         visit: Visit = scope["visit"]
         visit.route = self._path
         loaded = self._desk.lifecycle.loaded()
+        if scope["method"] != "POST" and not loaded.script:
+            raise HTTPException(405, headers={"Allow": "POST"})
         if scope.get("path_params"):
             openinference.check_model(scope["path_params"], loaded.bundle)
         call = await self._call(scope, receive)
@@ -78,7 +81,16 @@ class Predicted:
         body = await read_body(headers, receive, settings.body_bytes)
         query = scope["query_string"]
         probabilities = _flag(query, "probabilities") if query else False
-        return Call(headers, body, settings.body_bytes, probabilities, settings.accept)
+        return Call(
+            headers,
+            body,
+            settings.body_bytes,
+            probabilities,
+            settings.accept,
+            method=scope["method"],
+            path=scope["path"],
+            query=query.decode("latin-1"),
+        )
 
 
 def routes(desk: Desk) -> list[Route]:
@@ -88,6 +100,8 @@ def routes(desk: Desk) -> list[Route]:
     ready = ("/ping", "/health", settings.health_route, "/readyz")
     return [
         *(_post(path, Predicted(path, desk)) for path in dict.fromkeys(predicting)),
+        # Azure ML's server takes a script's input by query string, too.
+        Route("/score", Predicted("/score", desk), methods=["GET"]),
         *_inferences(desk),
         *(_get(path, _ready(desk, b"")) for path in dict.fromkeys(ready)),
         _get("/", _ready(desk, b"Healthy")),

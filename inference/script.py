@@ -17,7 +17,9 @@ from typing import Any
 
 import orjson
 
-from inference.errors import RequestError, ScoringError, ScriptError
+from inference.arguments import Arguments, Form
+from inference.errors import InvalidInputError, RequestError, ScoringError, ScriptError
+from inference.rawrequest import Request, install, is_response
 
 #: Where a script may stand in a bundle; Azure ML and SageMaker put it into ``code/``.
 PLACES = ("score.py", "code/score.py")
@@ -41,10 +43,13 @@ class Script:
         The file.
     module : ModuleType
         What it defines.
+    arguments : Arguments
+        How its ``run()`` wants to be called.
     """
 
     path: Path
     module: ModuleType
+    arguments: Arguments
 
     @classmethod
     def load(cls, path: Path, bundle: Path) -> Script:
@@ -71,30 +76,38 @@ class Script:
         sys.dont_write_bytecode = True
         if str(path.parent) not in sys.path:
             sys.path.insert(0, str(path.parent))
-        script = cls(path, _imported(path))
-        for name, arguments in (("init", 0), ("run", 1)):
-            _check_callable(path, getattr(script.module, name, None), name, arguments)
-        script._call(script.module.init, "init()")
+        module = _imported(path)
+        for name in ("init", "run"):
+            _check_callable(path, getattr(module, name, None), name)
+        script = cls(path, module, Arguments.of(module.run, path.name))
+        script._call(module.init, "init()")
         return script
 
-    def run(self, data: str) -> Any:
-        """Call the script's ``run(data)``.
+    def run(self, data: str | Request) -> Any:
+        """Call the script's ``run()`` with what it wants of a request.
 
         Parameters
         ----------
-        data : str
-            The request's body as it came.
+        data : str or Request
+            The request, or only its body as it came.
 
         Raises
         ------
+        InvalidInputError
+            If the request does not fit what the script declares by inference-schema.
         ScoringError
             If it raises, or returns what JSON cannot hold. The traceback is logged, not told.
         """
+        request = data if isinstance(data, Request) else Request(data.encode())
+        arguments, named = self.arguments.read(request)
         try:
-            answer = self.module.run(data)
+            answer = self.module.run(*arguments, **named)
         except RequestError:
             raise
         except FAILURES as error:
+            if self.arguments.form is Form.MEMBERS and not _is_within(error, self.path):
+                message = f"the input does not fit the schema of {self.path.name}: {error}"
+                raise InvalidInputError(message) from error
             log.error("run() of %s failed:\n%s", self.path.name, _own_frames(error, self.path))
             raise ScoringError(
                 f"run() of {self.path.name} raised {type(error).__name__}; the server's log has "
@@ -147,6 +160,7 @@ def _bound(tree: ast.Module) -> set[str]:
 
 
 def _imported(path: Path) -> ModuleType:
+    install()
     spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
         raise ScriptError(f"{path} is no Python file")
@@ -159,7 +173,7 @@ def _imported(path: Path) -> ModuleType:
     return module
 
 
-def _check_callable(path: Path, function: Any, name: str, arguments: int) -> None:
+def _check_callable(path: Path, function: Any, name: str) -> None:
     if function is None:
         raise ScriptError(f"{path.name} defines no {name}: {CONTRACT}")
     if not callable(function):
@@ -167,14 +181,16 @@ def _check_callable(path: Path, function: Any, name: str, arguments: int) -> Non
         raise ScriptError(f"{name} in {path.name} is a {kind} and cannot be called: {CONTRACT}")
     if inspect.iscoroutinefunction(function):
         raise ScriptError(f"{name} in {path.name} is async: write it as a plain function")
-    try:
-        inspect.signature(function).bind(*[None] * arguments)
-    except TypeError as error:
-        takes = "one argument, the request's body" if arguments else "no argument"
-        raise ScriptError(f"{name} in {path.name} must take {takes}: {error}") from error
+    if name == "init":
+        try:
+            inspect.signature(function).bind()
+        except TypeError as error:
+            raise ScriptError(f"init in {path.name} must take no argument: {error}") from error
 
 
 def _check_answer(path: Path, answer: object) -> None:
+    if is_response(answer):
+        return
     try:
         orjson.dumps(answer, option=orjson.OPT_NON_STR_KEYS)
     except TypeError as error:
@@ -187,6 +203,14 @@ def _check_answer(path: Path, answer: object) -> None:
 
 def _raised(path: Path, what: str, error: BaseException) -> str:
     return f"{path.name}: {what} raised {type(error).__name__}: {error}\n{_own_frames(error, path)}"
+
+
+def _is_within(error: BaseException, path: Path) -> bool:
+    """Tell whether an error was raised below a line of the script's folder."""
+    frame: TracebackType | None = error.__traceback__
+    while frame and not frame.tb_frame.f_code.co_filename.startswith(str(path.parent)):
+        frame = frame.tb_next
+    return frame is not None
 
 
 def _own_frames(error: BaseException, path: Path) -> str:
