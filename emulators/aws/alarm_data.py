@@ -121,7 +121,7 @@ def _statistic(name: str, data: list[Any]) -> float | None:
         return _STATISTICS[name](data) if data else None
     # Percentiles need the values themselves, which statistic sets do not hold (API reference,
     # PutMetricAlarm, "ExtendedStatistic").
-    values = [datum.value for datum in data if isinstance(datum, MetricDatum)]
+    values = [value for datum in data for value in _values(datum)]
     return percentile(values, float(name.removeprefix("p"))) if values else None
 
 
@@ -153,6 +153,10 @@ def _is_true(value: object) -> bool:
 def seconds(when: dt.datetime) -> float:
     """Return a time of moto's, which is UTC without saying so, as seconds since 1970."""
     return (when if when.tzinfo else when.replace(tzinfo=dt.UTC)).timestamp()
+
+
+def _values(datum: Any) -> list[float]:
+    return [datum.value] if isinstance(datum, MetricDatum) else getattr(datum, "values", [])
 
 
 def _sum(datum: Any) -> float:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from moto.cloudwatch.models import Alarm, CloudWatchBackend, cloudwatch_backends
+from moto.cloudwatch.responses import CloudWatchResponse
+from moto.core.responses import ActionResult
 from moto.core.utils import utcnow
 from moto.sns.models import sns_backends
 
@@ -18,7 +20,9 @@ from emulators.aws.alarm_data import Windows, points, seconds
 from emulators.aws.alarm_rule import Rule, State, judge
 from emulators.aws.alarm_text import composite, reason, reason_data
 from emulators.aws.cloud import Cloud
+from emulators.aws.errors import AwsError
 from emulators.aws.metric_math import ExpressionError
+from emulators.aws.patches import replace_methods
 
 log = logging.getLogger(__name__)
 
@@ -31,9 +35,19 @@ SHORTEST_LOOK = 0.05
 def install(cloud: Cloud) -> None:
     """Begin alarms in INSUFFICIENT_DATA, and evaluate them while the emulator runs."""
     keeping = _keeping_state(CloudWatchBackend.put_metric_alarm)
-    CloudWatchBackend.put_metric_alarm = keeping  # type: ignore[method-assign]
+    replace_methods(CloudWatchBackend, {"put_metric_alarm": keeping})
+    replace_methods(CloudWatchResponse, {"put_composite_alarm": _put_composite})
     watch = Watch(cloud)
     cloud.on_start.append(lambda: threading.Thread(target=watch.run, daemon=True).start())
+
+
+def _put_composite(self: CloudWatchResponse) -> ActionResult:
+    """Answer PutCompositeAlarm, whose alarm moto stores and describes but has no call for."""
+    try:
+        composite(self._get_param("AlarmRule"), {})
+    except (SyntaxError, ValueError) as error:
+        raise AwsError("ValidationError", f"Invalid AlarmRule: {error}", status=400) from error
+    return self.put_metric_alarm()
 
 
 def _keeping_state(put: Callable[..., Alarm]) -> Callable[..., Alarm]:

@@ -21,6 +21,25 @@ NAMESPACE = "AWS/SageMaker"
 UNITS = {"ModelLatency": "Microseconds", "OverheadLatency": "Microseconds"}
 
 
+#: So many values of a minute are kept themselves: percentiles cannot be had from a sum.
+KEPT = 1000
+
+
+class Minute(MetricAggregatedDatum):
+    """What was measured in one minute: the statistics, and the first `KEPT` values."""
+
+    values: list[float]
+
+    def count(self, value: float) -> None:
+        """Take one more value in."""
+        self.min = min(self.min, value)
+        self.max = max(self.max, value)
+        self.sum += value
+        self.sample_count += 1
+        if len(self.values) < KEPT:
+            self.values.append(value)
+
+
 @dataclass(frozen=True)
 class Source:
     """What a value was measured on.
@@ -59,7 +78,7 @@ class Metrics:
 
     def __init__(self, clock: Clock) -> None:
         self._minute = max(clock.real(60), 0.01)
-        self._current: dict[tuple[Source, str], tuple[float, list[MetricAggregatedDatum]]] = {}
+        self._current: dict[tuple[Source, str], tuple[float, list[Minute]]] = {}
         self._lock = threading.Lock()
 
     def add(self, source: Source, values: Mapping[str, float]) -> None:
@@ -68,16 +87,14 @@ class Metrics:
         with self._lock:
             for name, value in values.items():
                 for datum in self._data(source, name, start, value):
-                    _count(datum, value)
+                    datum.count(value)
 
     def clear(self) -> None:
         """Forget what was counted: the backends that hold it were cleared."""
         with self._lock:
             self._current.clear()
 
-    def _data(
-        self, source: Source, name: str, start: float, value: float
-    ) -> list[MetricAggregatedDatum]:
+    def _data(self, source: Source, name: str, start: float, value: float) -> list[Minute]:
         """Return the data of this minute, published when its first value comes."""
         began, data = self._current.get((source, name), (0.0, []))
         if began != start:
@@ -113,8 +130,8 @@ def install(cloud: object) -> None:
 
 def _datum(
     source: Source, name: str, dimensions: list[dict[str, str]], start: float, value: float
-) -> MetricAggregatedDatum:
-    return MetricAggregatedDatum(
+) -> Minute:
+    made = Minute(
         namespace=NAMESPACE,
         name=name,
         min_stat=value,
@@ -126,10 +143,5 @@ def _datum(
         timestamp=dt.datetime.fromtimestamp(start, dt.UTC).replace(tzinfo=None),
         unit=UNITS.get(name, "None"),
     )
-
-
-def _count(datum: MetricAggregatedDatum, value: float) -> None:
-    datum.min = min(datum.min, value)
-    datum.max = max(datum.max, value)
-    datum.sum += value
-    datum.sample_count += 1
+    made.values = []
+    return made
