@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from moto.moto_api._internal.models import moto_api_backend
@@ -17,24 +18,15 @@ PREFIX = "/_emulator/"
 
 
 def answer(cloud: Cloud, environ: Environ) -> Answer:
-    """Do what was asked below `PREFIX`.
-
-    ``POST reset``, ``PUT faults``, ``PUT limits`` and ``GET servers`` are known.
-    """
-    route = environ["REQUEST_METHOD"], environ["PATH_INFO"].removeprefix(PREFIX)
-    if route == ("POST", "reset"):
-        moto_api_backend.reset()
-        clear(cloud)
-        return _json(200, {"status": "ok"})
-    if route == ("PUT", "faults"):
-        return _plan(cloud, environ["wsgi.input"].read())
-    if route == ("PUT", "limits"):
-        asked = json.loads(environ["wsgi.input"].read())
-        cloud.limits.invocation_seconds = float(asked["invocation_seconds"])
-        return _json(200, {"invocation_seconds": cloud.limits.invocation_seconds})
-    if route == ("GET", "servers"):
-        return _json(200, {"servers": [vars_of(server) for server in cloud.fleet.servers()]})
-    return _json(404, {"error": f"no control {route[0]} {PREFIX}{route[1]}"})
+    """Do what was asked below `PREFIX`; `_CONTROLS` are known."""
+    route = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO'].removeprefix(PREFIX)}"
+    if route not in _CONTROLS:
+        return _json(404, {"error": f"no control {route}: there are {', '.join(_CONTROLS)}"})
+    body = environ["wsgi.input"].read()
+    try:
+        return _json(200, _CONTROLS[route](cloud, json.loads(body or b"null")))
+    except (ValueError, KeyError, TypeError) as error:
+        return _json(400, {"error": f"{route} cannot be read: {error}"})
 
 
 def clear(cloud: Cloud) -> None:
@@ -60,16 +52,38 @@ def vars_of(server: Any) -> dict[str, object]:
     }
 
 
-def _plan(cloud: Cloud, body: bytes) -> Answer:
+def _reset(cloud: Cloud, _: Any) -> object:
+    moto_api_backend.reset()
+    clear(cloud)
+    return {"status": "ok"}
+
+
+def _plan(cloud: Cloud, asked: Any) -> object:
+    """Plan faults: a list of what `emulators.faults.Fault` has, the kind by its value."""
     try:
-        faults = tuple(
-            Fault(**{**item, "kind": FaultKind(item["kind"])}) for item in json.loads(body)
-        )
-    except (ValueError, KeyError, TypeError) as error:
+        faults = tuple(Fault(**{**item, "kind": FaultKind(item["kind"])}) for item in asked)
+    except ValueError as error:
         kinds = ", ".join(kind.value for kind in FaultKind)
-        return _json(400, {"error": f"a list of faults was expected ({error}); kinds: {kinds}"})
+        raise ValueError(f"{error}; kinds are {kinds}") from error
     cloud.faults.plan(faults)
-    return _json(200, {"planned": len(faults)})
+    return {"planned": len(faults)}
+
+
+def _limit(cloud: Cloud, asked: Any) -> object:
+    cloud.limits.invocation_seconds = float(asked["invocation_seconds"])
+    return {"invocation_seconds": cloud.limits.invocation_seconds}
+
+
+def _servers(cloud: Cloud, _: Any) -> object:
+    return {"servers": [vars_of(server) for server in cloud.fleet.servers()]}
+
+
+_CONTROLS: Mapping[str, Callable[[Cloud, Any], object]] = {
+    "POST reset": _reset,
+    "PUT faults": _plan,
+    "PUT limits": _limit,
+    "GET servers": _servers,
+}
 
 
 def _json(status: int, value: object) -> Answer:

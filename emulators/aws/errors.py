@@ -3,6 +3,7 @@
 * AwsError
   * ValidationError
   * NotImplementedOperationError
+  * UnknownOperationError
   * InternalError
   * ThrottledError
   * UnavailableError
@@ -40,7 +41,7 @@ class AwsError(ServiceException):
         What the client reads.
     status : int, optional
         HTTP status, where the service model does not say one for `code`.
-    members : Mapping[str, object]
+    **members : object
         Further members of the error's shape, e.g. ``OriginalStatusCode``.
     """
 
@@ -64,6 +65,13 @@ class NotImplementedOperationError(AwsError):
 
     def __init__(self, what: str) -> None:
         super().__init__("NotImplemented", f"{what} is not emulated.", status=501)
+
+
+class UnknownOperationError(AwsError):
+    """No service has such an operation: ``UnknownOperationException``, 400."""
+
+    def __init__(self) -> None:
+        super().__init__("UnknownOperationException", "The operation is unknown.", status=400)
 
 
 class InternalError(AwsError):

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from moto.core.exceptions import ServiceException
+from moto.core.utils import get_service_model
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
 from emulators.aws import control, runtime
@@ -20,6 +21,7 @@ from emulators.aws.errors import (
     NotImplementedOperationError,
     ThrottledError,
     UnavailableError,
+    UnknownOperationError,
     render,
 )
 from emulators.aws.server import ConnectionDropped
@@ -119,8 +121,12 @@ def _before(fault: Fault) -> None:
 
 
 def _check(call: Call, environ: Environ) -> None:
-    """Hold a request of SageMaker's control plane to its model."""
-    if call.service == "sagemaker" and environ.get("HTTP_X_AMZ_TARGET"):
+    """Refuse an operation that no service has, and hold SageMaker's to their model."""
+    if not environ.get("HTTP_X_AMZ_TARGET"):
+        return
+    if call.operation not in get_service_model(call.service).operation_names:
+        raise UnknownOperationError
+    if call.service == "sagemaker":
         body = environ["wsgi.input"].read()
         environ["wsgi.input"] = io.BytesIO(body)
         check_body(call.service, call.operation, body)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import shutil
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
@@ -88,6 +89,7 @@ def _end(cloud: Cloud, instance: Instance, *, grace: float) -> None:
         instance.is_retired = True
     cloud.fleet.stop(instance.server, grace=grace)
     cloud.logs.finish(instance.server.log)
+    shutil.rmtree(instance.server.log.parent / "model", ignore_errors=True)
     instance.pool.close()
 
 

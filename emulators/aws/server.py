@@ -56,7 +56,8 @@ class Handler(MotoRequestHandler):
     def _bounded(self, environ: dict[str, Any]) -> Any:
         """Give the application a body that ends where the request does."""
         if not environ.get("wsgi.input_terminated"):
-            length = int(environ.get("CONTENT_LENGTH") or 0)
+            said = environ.get("CONTENT_LENGTH", "")
+            length = int(said) if said.isdecimal() else 0
             environ["wsgi.input"] = LimitedStream(self.rfile, length)  # type: ignore[arg-type]
             environ["wsgi.input_terminated"] = True
         return environ["wsgi.input"]

@@ -118,9 +118,10 @@ class Hosting:
     def settle(self, name: str) -> dict[str, Any]:
         """Wait until nothing changes any more."""
         moving = ("Creating", "Updating", "RollingBack", "Deleting")
-        return eventually(
+        seen: dict[str, Any] = eventually(
             lambda: self.describe(name), lambda seen: seen["EndpointStatus"] not in moving
         )
+        return seen
 
     def score(self, name: str, **more: Any) -> dict[str, Any]:
         answer: dict[str, Any] = self.runtime.invoke_endpoint(

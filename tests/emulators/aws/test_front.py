@@ -6,6 +6,7 @@ import http.client
 import json
 import time
 import urllib.error
+import urllib.request
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -41,6 +42,23 @@ def test_what_is_not_emulated_says_so_in_the_services_own_form(
     assert response["Error"]["Code"] == "NotImplemented"
     assert response["ResponseMetadata"]["HTTPStatusCode"] == 501
     assert response["ResponseMetadata"]["RetryAttempts"] == 0
+
+
+def test_an_operation_that_no_service_has_is_unknown(aws: Aws) -> None:
+    request = urllib.request.Request(
+        aws.url,
+        data=b"{}",
+        headers={
+            "X-Amz-Target": "SageMaker.MakeCoffee",
+            "Content-Type": "application/x-amz-json-1.1",
+            "Authorization": "AWS4-HMAC-SHA256 Credential=testing/20260101/us-east-1/sagemaker/"
+            "aws4_request, SignedHeaders=host, Signature=none",
+        },
+    )
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(request, timeout=30)
+    with refused.value as answer:
+        assert (answer.code, json.load(answer)["__type"]) == (400, "UnknownOperationException")
 
 
 @pytest.mark.parametrize(

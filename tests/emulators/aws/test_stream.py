@@ -43,7 +43,8 @@ def test_an_event_decodes_to_what_was_framed(payload: bytes, kind: str) -> None:
     framed = event(kind, payload)
     buffer.add_data(framed[:7])
     buffer.add_data(framed[7:] + event(kind, b"next"))
-    first, second = list(buffer)
+    decoded: list[Any] = list(buffer)
+    first, second = decoded
     assert (first.payload, second.payload) == (payload, b"next")
     assert first.headers[":event-type"] == kind
     assert first.headers[":message-type"] == "event"
