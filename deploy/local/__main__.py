@@ -24,16 +24,18 @@ def main(folder: Path) -> None:
     """Route until the last endpoint is deleted, or a signal comes."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    with _listen(folder / "port") as listener:
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        asyncio.run(_serve(folder, listener, url))
+    with daemon.locked(folder), _listen(folder / "port") as listener:
+        asyncio.run(_serve(folder, listener))
 
 
-async def _serve(folder: Path, listener: socket.socket, url: str) -> None:
+async def _serve(folder: Path, listener: socket.socket) -> None:
     fleet = Fleet(folder / "servers")
 
     def leave() -> None:
-        server.should_exit = not fleet.endpoints
+        if not fleet.endpoints:
+            fleet.closing = True
+            daemon.withdraw(folder)
+            server.should_exit = True
 
     app = create_router(fleet, emptied=leave)
     config = uvicorn.Config(
@@ -41,8 +43,8 @@ async def _serve(folder: Path, listener: socket.socket, url: str) -> None:
     )
     server = uvicorn.Server(config)
     asyncio.get_running_loop().call_later(PATIENCE, leave)
-    with daemon.running(folder, url):
-        await server.serve(sockets=[listener])
+    daemon.announce(folder, f"http://127.0.0.1:{listener.getsockname()[1]}")
+    await server.serve(sockets=[listener])
 
 
 def _listen(remembered: Path) -> socket.socket:

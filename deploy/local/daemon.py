@@ -58,17 +58,26 @@ def up(folder: Path) -> str:
 
 
 @contextmanager
-def running(folder: Path, url: str) -> Iterator[None]:
-    """Hold the folder's lock, and tell `url`, around a block; wait for one that is ending."""
+def locked(folder: Path) -> Iterator[None]:
+    """Be the router of a folder for the time of a block, as soon as no other is."""
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        draft = folder / "running.draft"
-        draft.write_text(json.dumps({"pid": os.getpid(), "url": url}))
-        draft.rename(folder / "running.json")
         try:
             yield
         finally:
-            (folder / "running.json").unlink(missing_ok=True)
+            withdraw(folder)
+
+
+def announce(folder: Path, url: str) -> None:
+    """Tell everybody where the router answers."""
+    draft = folder / "running.draft"
+    draft.write_text(json.dumps({"pid": os.getpid(), "url": url}))
+    draft.rename(folder / "running.json")
+
+
+def withdraw(folder: Path) -> None:
+    """Tell nobody any more: the router is ending, and who needs one starts the next."""
+    (folder / "running.json").unlink(missing_ok=True)
 
 
 def _spawn(folder: Path) -> subprocess.Popen[bytes]:

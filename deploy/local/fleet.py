@@ -98,9 +98,12 @@ class Fleet:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self.endpoints: dict[str, Served] = {}
+        self.closing = False
 
     def deploy(self, release: Mapping[str, Any]) -> None:
         """Start a model server; the same release again is success."""
+        if self.closing:
+            raise RefusedError(503, "the router is ending")
         served = self.endpoints.setdefault(release["endpoint"], Served())
         found = served.deployments.get(release["name"])
         if found and found.release != release:

@@ -33,6 +33,13 @@ LIMITS = {
     "image": "the model server of this checkout runs, and no image",
 }
 
+#: What the router's statuses mean.
+KINDS: Mapping[int, type[TargetError]] = {
+    404: NotFoundError,
+    409: ConflictError,
+    503: UnavailableError,
+}
+
 
 @dataclass(frozen=True)
 class LocalTarget:
@@ -172,8 +179,8 @@ def _order(method: str, url: str, body: Any = None) -> Any:
     answer = _send(method, url, json=body)
     if answer.is_success:
         return answer.json() if answer.content else None
-    kind = {404: NotFoundError, 409: ConflictError}.get(answer.status_code, TargetError)
-    what = answer.json()["error"] if answer.status_code < 500 else answer.text
+    kind = KINDS.get(answer.status_code, TargetError)
+    what = answer.json()["error"] if answer.status_code in KINDS else answer.text
     raise kind(what, operation=f"router:{method}", code=str(answer.status_code))
 
 

@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy import keys, registry
+from deploy import keys
 from deploy.config import load
 from deploy.errors import ConfigError
 
@@ -113,22 +112,3 @@ def test_accepted_endpoint_names_are_the_clouds_common_ones(name: str) -> None:
 def test_the_examples_configurations_are_read() -> None:
     for file in sorted((ROOT / "examples").glob("*/release.toml")):
         assert load(file, {}, {}).endpoint == file.parent.name
-
-
-def shown(default: object) -> str:
-    """Write a default as the document does."""
-    if default in ("", None):
-        return ""
-    if isinstance(default, Path):
-        return f"`{default.name}` of the checkout"
-    plain = list(default) if isinstance(default, tuple) else default
-    return f"`{json.dumps(plain)}`"
-
-
-def test_every_key_is_documented_with_its_default() -> None:
-    told = (ROOT / "docs" / "release-toml.md").read_text()
-    for name, key in keys.CORE.items():
-        assert f"| `{name.removeprefix('gates.')}` | {shown(key.default)} | {key.about} |" in told
-    for target in registry.TARGETS:
-        for setting, one in registry.find(target).settings.items():
-            assert f"| `{setting}` | {shown(one.default)} | {one.about} |" in told
