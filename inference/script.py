@@ -207,15 +207,18 @@ def _raised(path: Path, what: str, error: BaseException) -> str:
 
 def _is_within(error: BaseException, path: Path) -> bool:
     """Tell whether an error was raised below a line of the script's folder."""
+    return _first_own(error, path) is not None
+
+
+def _first_own(error: BaseException, path: Path) -> TracebackType | None:
+    folder = f"{path.parent}{os.sep}"
     frame: TracebackType | None = error.__traceback__
-    while frame and not frame.tb_frame.f_code.co_filename.startswith(str(path.parent)):
+    while frame and not frame.tb_frame.f_code.co_filename.startswith(folder):
         frame = frame.tb_next
-    return frame is not None
+    return frame
 
 
 def _own_frames(error: BaseException, path: Path) -> str:
     """Format the traceback from the first frame of the script's folder on."""
-    frame: TracebackType | None = error.__traceback__
-    while frame and not frame.tb_frame.f_code.co_filename.startswith(str(path.parent)):
-        frame = frame.tb_next
+    frame = _first_own(error, path)
     return "".join(traceback.format_exception(type(error), error, frame)).rstrip()
