@@ -13,6 +13,7 @@ from pathlib import Path
 
 from emulators import daemon
 from emulators.clock import DEFAULT_SPEED
+from emulators.coverage import coverage, markdown, plain, rewritten
 from emulators.errors import CommandError, EmulatorError
 from emulators.fleet import RUNNERS
 from emulators.place import CLOUDS, STATE, Place
@@ -97,6 +98,16 @@ def _run(options: argparse.Namespace) -> int:
         raise CommandError(f"{options.words[0]}: {error.strerror}") from error
 
 
+def _operations(options: argparse.Namespace) -> int:
+    found = coverage(options.cloud)
+    if options.write:
+        document = rewritten(options.write.read_text(), options.cloud, markdown(found))
+        options.write.write_text(document)
+        return 0
+    _say(markdown(found) if options.markdown else plain(found))
+    return 0
+
+
 def _serve(options: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     daemon.serve(_place(options, options.cloud))
@@ -110,6 +121,7 @@ COMMANDS = {
     "logs": _logs,
     "env": _env,
     "run": _run,
+    "operations": _operations,
     "serve": _serve,
 }
 
@@ -131,11 +143,15 @@ def _parser() -> argparse.ArgumentParser:
     for verb, about in (
         ("env", "print `export NAME=value` lines that lead unmodified clients to the emulator"),
         ("run", "run a command whose clients are led to the emulator"),
+        ("operations", "list which of the cloud's operations are emulated"),
         ("serve", "be an emulator in the foreground (what `up` starts)"),
     ):
         one = verbs.add_parser(verb, help=about, description=about)
         one.add_argument("cloud", choices=CLOUDS)
         _settings(one)
+    operations = verbs.choices["operations"]
+    operations.add_argument("--markdown", action="store_true", help="for a document")
+    operations.add_argument("--write", type=Path, metavar="FILE", help="renew that document")
     verbs.choices["run"].usage = "python -m emulators run CLOUD [options] -- COMMAND ..."
     return parser
 

@@ -4,6 +4,7 @@
   * StartError
   * NotRunningError
   * CommandError
+  * CoverageError
 
 What an emulated cloud answers to its clients are not these: each cloud's folder has its own.
 """
@@ -25,3 +26,7 @@ class NotRunningError(EmulatorError):
 
 class CommandError(EmulatorError):
     """The command that `run` was given cannot be started."""
+
+
+class CoverageError(EmulatorError):
+    """What is emulated cannot be listed; the message says why."""

@@ -7,6 +7,7 @@ import random
 import threading
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 
 class FaultKind(enum.Enum):
@@ -45,6 +46,36 @@ class Fault:
     nth: int = 0
     share: float = 0.0
     seconds: float = 1.0
+
+
+def read_faults(asked: Any) -> tuple[Fault, ...]:
+    """Read what ``PUT /_emulator/faults`` was sent: ``{"faults": [...]}``, or the list alone.
+
+    Each fault is an object with the attributes of `Fault`; `kind` is one of the values of
+    `FaultKind`, and either `nth` or `share` says when.
+
+    Raises
+    ------
+    ValueError
+        If something in it cannot be a fault; the message says what.
+    """
+    listed = asked.get("faults") if isinstance(asked, dict) else asked
+    if not isinstance(listed, list):
+        raise ValueError('a list of faults was expected, or {"faults": [...]}')
+    return tuple(_fault(item) for item in listed)
+
+
+def _fault(item: Any) -> Fault:
+    kinds = ", ".join(kind.value for kind in FaultKind)
+    try:
+        fault = Fault(**{**item, "kind": FaultKind(item["kind"])})
+    except (TypeError, KeyError, ValueError) as error:
+        raise ValueError(
+            f"{item!r} is no fault ({error}): it has operation, kind ({kinds}), nth or share"
+        ) from error
+    if not fault.nth and not fault.share:
+        raise ValueError(f"{item!r} never happens: give nth (from 1) or share (above 0, to 1)")
+    return fault
 
 
 class Faults:

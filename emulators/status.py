@@ -67,5 +67,7 @@ def _servers(url: str | None, environment: Mapping[str, str]) -> int | None:
             found = json.load(answer)
     except (urllib.error.URLError, OSError, ValueError):
         return None
-    servers = found.get("servers") if isinstance(found, dict) else found
+    servers = found.get("servers") if isinstance(found, dict) else None
+    if isinstance(servers, dict):  # by deployment
+        servers = [server for several in servers.values() for server in several]
     return len(servers) if isinstance(servers, list) else None

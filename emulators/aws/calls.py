@@ -27,7 +27,8 @@ _CREDENTIAL = re.compile(r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/")
 _INVOCATION = re.compile(
     r"/endpoints/([^/]+)/(invocations|async-invocations|invocations-response-stream)"
 )
-_RUNTIME = {
+#: The operations of ``sagemaker-runtime``, by the last part of their paths.
+RUNTIME = {
     "invocations": "InvokeEndpoint",
     "async-invocations": "InvokeEndpointAsync",
     "invocations-response-stream": "InvokeEndpointWithResponseStream",
@@ -77,7 +78,7 @@ def identify(environ: Environ, dispatcher: DomainDispatcherApplication) -> Call:
     match = _INVOCATION.fullmatch(environ["PATH_INFO"])
     if match and signed == "sagemaker":
         endpoint, kind = match.groups()
-        return Call("sagemaker-runtime", _RUNTIME[kind], account, region, endpoint, content_type)
+        return Call("sagemaker-runtime", RUNTIME[kind], account, region, endpoint, content_type)
     if content_type.startswith("application/x-www-form-urlencoded"):
         environ["wsgi.input"] = io.BytesIO(environ["wsgi.input"].read())
     backend = _backend(environ, dispatcher)

@@ -12,7 +12,7 @@ from emulators.aws.calls import Environ
 from emulators.aws.cloud import Cloud
 from emulators.aws.errors import Answer
 from emulators.aws.instances import abandon
-from emulators.faults import Fault, FaultKind
+from emulators.faults import read_faults
 
 PREFIX = "/_emulator/"
 
@@ -59,12 +59,7 @@ def _reset(cloud: Cloud, _: Any) -> object:
 
 
 def _plan(cloud: Cloud, asked: Any) -> object:
-    """Plan faults: a list of what `emulators.faults.Fault` has, the kind by its value."""
-    try:
-        faults = tuple(Fault(**{**item, "kind": FaultKind(item["kind"])}) for item in asked)
-    except ValueError as error:
-        kinds = ", ".join(kind.value for kind in FaultKind)
-        raise ValueError(f"{error}; kinds are {kinds}") from error
+    faults = read_faults(asked)
     cloud.faults.plan(faults)
     return {"planned": len(faults)}
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulators.faults import Fault, FaultKind, Faults
+from emulators.faults import Fault, FaultKind, Faults, read_faults
 
 
 def _met(faults: Faults, operation: str, calls: int) -> list[int]:
@@ -47,3 +47,26 @@ def test_a_new_plan_counts_from_the_start() -> None:
         assert _met(faults, "A", 3) == [2]
     faults.plan(())
     assert _met(faults, "A", 3) == []
+
+
+def test_a_plan_is_read_with_its_kinds_by_their_values() -> None:
+    item = {"operation": "CreateEndpoint", "kind": "drop-after", "nth": 2}
+    expected = (Fault("CreateEndpoint", FaultKind.DROP_AFTER, nth=2),)
+    assert read_faults([item]) == read_faults({"faults": [item]}) == expected
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        (None, "a list of faults was expected"),
+        ({"fault": []}, "a list of faults was expected"),
+        ([{"operation": "A", "kind": "sometimes", "nth": 1}], "throttle, 500, 503, slow"),
+        ([{"operation": "A", "kind": "slow", "nth": 1, "every": 2}], "every"),
+        ([{"kind": "slow", "nth": 1}], "operation"),
+        ([{"operation": "A", "kind": "slow"}], "never happens"),
+        (["slow"], "is no fault"),
+    ],
+)
+def test_what_is_no_fault_is_refused_with_what_would_be_one(asked: object, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        read_faults(asked)

@@ -1,0 +1,109 @@
+"""Which operations of a cloud are emulated, as each cloud's folder counts them."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from emulators.errors import CoverageError
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """The operations of one service.
+
+    Attributes
+    ----------
+    service : str
+        As the vendor's clients call it, e.g. ``"sagemaker-runtime"``.
+    real : tuple of str
+        Do here what they do there.
+    stored : tuple of str
+        Keep what they are given and answer with it, and nothing happens behind them.
+    missing : tuple of str
+        Answered with the cloud's own error for what is not implemented.
+    """
+
+    service: str
+    real: tuple[str, ...]
+    stored: tuple[str, ...]
+    missing: tuple[str, ...]
+
+    @property
+    def count(self) -> int:
+        """How many operations the service has."""
+        return len(self.real) + len(self.stored) + len(self.missing)
+
+
+def coverage(cloud: str) -> Sequence[Coverage]:
+    """Count the operations of `cloud`: its `emulators.<cloud>.coverage` has ``count()``.
+
+    Raises
+    ------
+    CoverageError
+        If it does not count them.
+    """
+    name = f"emulators.{cloud}.coverage"
+    try:
+        module = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name not in (name, f"emulators.{cloud}"):
+            raise
+        raise CoverageError(f"the {cloud} emulator does not list its operations yet") from error
+    found: Sequence[Coverage] = module.count()
+    return found
+
+
+def plain(services: Sequence[Coverage]) -> str:
+    """Say it for a terminal: one operation a line, after its service and what it does here."""
+    lines = [
+        f"{each.service:<20} {kind:<9} {operation}"
+        for each in services
+        for kind, operations in (
+            ("emulated", each.real),
+            ("stored", each.stored),
+            ("missing", each.missing),
+        )
+        for operation in operations
+    ]
+    return "\n".join(lines)
+
+
+def markdown(services: Sequence[Coverage]) -> str:
+    """Say it for a document."""
+    head = ["| service | operations | emulated | stored | not emulated |", "|---|---|---|---|---|"]
+    head += [
+        f"| `{each.service}` | {each.count} | {len(each.real)} | {len(each.stored)} "
+        f"| {len(each.missing)} |"
+        for each in services
+    ]
+    return "\n".join(head) + "\n\n" + "\n\n".join(map(_section, services))
+
+
+def rewritten(document: str, cloud: str, text: str) -> str:
+    """Put `text` between the two comments that mark `cloud`'s part of a document.
+
+    Raises
+    ------
+    CoverageError
+        If the document has no such part.
+    """
+    begin, end = f"<!-- operations: {cloud} -->", f"<!-- end: {cloud} -->"
+    part = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
+    if not part.search(document):
+        raise CoverageError(f"the document has no {begin} … {end}")
+    return part.sub(lambda _: f"{begin}\n\n{text}\n\n{end}", document)
+
+
+def _section(each: Coverage) -> str:
+    lines = [f"### `{each.service}`"]
+    for what, operations in (
+        ("Emulated", each.real),
+        ("Stored", each.stored),
+        ("Not emulated", each.missing),
+    ):
+        if operations:
+            lines += ["", f"**{what}:** " + " ".join(f"`{name}`" for name in operations)]
+    return "\n".join(lines)
