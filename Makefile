@@ -31,8 +31,9 @@ $(READY): requirements.lock .ci/uv.txt .ci/setup
 demo: $(READY)  ## train, package, release, canary under traffic, roll back: emulated SageMaker
 	@$(PY) -m examples.demo
 
+# A file's tests share servers, so one worker takes them all.
 test: $(READY)  ## run the tests
-	$(PY) -m pytest -q -n 2 $(ARGS)
+	$(PY) -m pytest -q -n 2 --dist loadfile $(ARGS)
 
 test-clients: $(READY) $(CLIENTS:%=.venvs/%/ready)  ## run the vendors' own clients against the emulators
 	$(PY) -m pytest -q tests/clients $(ARGS)
