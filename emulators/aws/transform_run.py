@@ -165,7 +165,12 @@ class Work:
     def object(self, source: Source) -> str | None:
         """Transform one input object; return why it failed, or None."""
         try:
-            parts = self._parts(source)
+            result = assemble(self._parts(source), by_line=self.settings.assemble_by_line)
+            accept = self.settings.accept
+            artifacts.write(self.run.account, source.target, result, content_type=accept)
+        except artifacts.MissingDataError as error:
+            self.record.say(f"{source}: ClientError: no such bucket or object: {error}")
+            return "ClientError: See job logs for more information"
         except DataError as error:
             self.record.say(f"{source}: ClientError: {error}")
             return "ClientError: See job logs for more information"
@@ -173,8 +178,6 @@ class Work:
             return str(error)
         except JobStoppedError:
             return None
-        result = assemble(parts, by_line=self.settings.assemble_by_line)
-        artifacts.write(self.run.account, source.target, result, content_type=self.settings.accept)
         return None
 
     def _parts(self, source: Source) -> list[bytes]:
