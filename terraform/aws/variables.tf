@@ -1,0 +1,153 @@
+# The first block has the same names in terraform/gcp and terraform/azure.
+
+variable "name" {
+  description = "Prefix of every name this module makes."
+  type        = string
+  default     = "tridock"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{1,18}[a-z0-9]$", var.name))
+    error_message = "name must be 3 to 20 of a-z, 0-9 and -, start with a letter and not end with -: it becomes part of bucket names."
+  }
+}
+
+variable "environment" {
+  description = "Stage, part of every name: dev, staging or prod."
+  type        = string
+  default     = "dev"
+  nullable    = false
+
+  validation {
+    condition     = contains(["dev", "staging", "prod"], var.environment)
+    error_message = "environment must be dev, staging or prod."
+  }
+}
+
+variable "region" {
+  description = "Region of everything here and of the endpoints."
+  type        = string
+  default     = "us-east-1"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region))
+    error_message = "region must be an AWS region such as us-east-1 or eu-central-1."
+  }
+}
+
+variable "endpoints" {
+  description = "Names of the endpoints that will be released: what the deployer may touch and the alarms watch."
+  type        = set(string)
+  nullable    = false
+
+  validation {
+    condition     = length(var.endpoints) > 0 && alltrue([for each in var.endpoints : can(regex("^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$", each))])
+    error_message = "endpoints must name at least one endpoint, each 1 to 32 of a-z, 0-9 and -: the `endpoint` of your release.toml."
+  }
+}
+
+variable "artifact_retention_days" {
+  description = "Days that replaced or deleted versions of an artifact are kept."
+  type        = number
+  default     = 30
+  nullable    = false
+
+  validation {
+    condition     = var.artifact_retention_days >= 1 && var.artifact_retention_days <= 3650
+    error_message = "artifact_retention_days must be 1 to 3650."
+  }
+}
+
+variable "log_retention_days" {
+  description = "Days that the endpoints' logs are kept: one of CloudWatch's own periods."
+  type        = number
+  default     = 365
+  nullable    = false
+
+  validation {
+    condition     = contains([30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
+    error_message = "log_retention_days must be a period CloudWatch knows: 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653."
+  }
+}
+
+variable "private_networking" {
+  description = "Run the endpoints' containers in a network of their own that has no route to the internet."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "alarm_email" {
+  description = "Address that alarms and budget warnings go to; null sends none."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.alarm_email == null || can(regex("^[^@\\s]+@[^@\\s]+\\.[^@\\s]+$", var.alarm_email))
+    error_message = "alarm_email must be an e-mail address, or null."
+  }
+}
+
+variable "alarm_latency_ms" {
+  description = "Alarm when the model's mean latency stays above this for 3 of 5 minutes, in milliseconds."
+  type        = number
+  default     = 1000
+  nullable    = false
+
+  validation {
+    condition     = var.alarm_latency_ms > 0
+    error_message = "alarm_latency_ms must be above zero."
+  }
+}
+
+variable "idle_hours" {
+  description = "Alarm when an endpoint that runs got no request for this many hours: the forgotten one that costs money."
+  type        = number
+  default     = 24
+  nullable    = false
+
+  validation {
+    condition     = var.idle_hours >= 1 && var.idle_hours <= 24 && floor(var.idle_hours) == var.idle_hours
+    error_message = "idle_hours must be a whole number from 1 to 24: an alarm looks back a day at the most."
+  }
+}
+
+variable "monthly_budget" {
+  description = "US dollars a month for what carries this module's tags; warns at 80 % and when the forecast passes it."
+  type        = number
+  default     = 100
+  nullable    = false
+
+  validation {
+    condition     = var.monthly_budget > 0
+    error_message = "monthly_budget must be above zero (US dollars a month)."
+  }
+}
+
+variable "deployer" {
+  description = "Who may release, by OpenID Connect: the issuer's URL and the subject it must state; null makes no deployer."
+  type = object({
+    issuer   = optional(string, "https://token.actions.githubusercontent.com")
+    audience = optional(string, "sts.amazonaws.com")
+    subject  = string
+  })
+  default = null
+
+  validation {
+    condition     = var.deployer == null || can(regex("^https://[^/]+(/.*)?$", var.deployer.issuer))
+    error_message = "deployer.issuer must be an https URL, such as https://token.actions.githubusercontent.com."
+  }
+
+  validation {
+    condition     = var.deployer == null || (length(try(var.deployer.subject, "")) > 0 && !can(regex("^\\*|^repo:\\*", try(var.deployer.subject, "*"))))
+    error_message = "deployer.subject must name who may release, such as repo:acme/models:ref:refs/heads/main: a leading * would let anybody in."
+  }
+}
+
+variable "tags" {
+  description = "Tags for everything, beside the module's own."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}

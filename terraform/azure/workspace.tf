@@ -1,0 +1,54 @@
+# The Machine Learning workspace and where it writes logs.
+
+resource "azurerm_log_analytics_workspace" "this" {
+  name                = local.prefix
+  resource_group_name = azurerm_resource_group.this.name
+  location            = azurerm_resource_group.this.location
+  retention_in_days   = var.log_retention_days
+  tags                = local.tags
+}
+
+resource "azurerm_application_insights" "this" {
+  name                = local.prefix
+  resource_group_name = azurerm_resource_group.this.name
+  location            = azurerm_resource_group.this.location
+  workspace_id        = azurerm_log_analytics_workspace.this.id
+  application_type    = "web"
+  retention_in_days   = 90
+  tags                = local.tags
+}
+
+resource "azurerm_machine_learning_workspace" "this" {
+  name                          = local.prefix
+  resource_group_name           = azurerm_resource_group.this.name
+  location                      = azurerm_resource_group.this.location
+  application_insights_id       = azurerm_application_insights.this.id
+  key_vault_id                  = azurerm_key_vault.this.id
+  storage_account_id            = azurerm_storage_account.this.id
+  container_registry_id         = azurerm_container_registry.this.id
+  public_network_access_enabled = !var.private_networking
+  v1_legacy_mode_enabled        = false
+  tags                          = local.tags
+
+  identity {
+    type = "SystemAssigned"
+  }
+
+  managed_network {
+    isolation_mode = var.private_networking ? "AllowOnlyApprovedOutbound" : "Disabled"
+  }
+}
+
+resource "azurerm_monitor_diagnostic_setting" "workspace" {
+  name                       = "logs"
+  target_resource_id         = azurerm_machine_learning_workspace.this.id
+  log_analytics_workspace_id = azurerm_log_analytics_workspace.this.id
+
+  enabled_log {
+    category = "AmlOnlineEndpointConsoleLog"
+  }
+
+  enabled_log {
+    category = "AmlOnlineEndpointTrafficLog"
+  }
+}

@@ -1,0 +1,180 @@
+# The first block has the same names in terraform/aws and terraform/azure.
+
+variable "name" {
+  description = "Prefix of every name this module makes."
+  type        = string
+  default     = "tridock"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{1,18}[a-z0-9]$", var.name))
+    error_message = "name must be 3 to 20 of a-z, 0-9 and -, start with a letter and not end with -: it becomes part of bucket names."
+  }
+}
+
+variable "environment" {
+  description = "Stage, part of every name: dev, staging or prod."
+  type        = string
+  default     = "dev"
+  nullable    = false
+
+  validation {
+    condition     = contains(["dev", "staging", "prod"], var.environment)
+    error_message = "environment must be dev, staging or prod."
+  }
+}
+
+variable "region" {
+  description = "Region of everything here and of the endpoints."
+  type        = string
+  default     = "us-central1"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z]+-[a-z]+[0-9]{1,2}$", var.region))
+    error_message = "region must be a Google Cloud region such as us-central1 or europe-west4."
+  }
+}
+
+variable "endpoints" {
+  description = "Names of the endpoints that will be released: what the deployer may touch and the alarms watch."
+  type        = set(string)
+  nullable    = false
+
+  validation {
+    condition     = length(var.endpoints) > 0 && alltrue([for each in var.endpoints : can(regex("^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$", each))])
+    error_message = "endpoints must name at least one endpoint, each 1 to 32 of a-z, 0-9 and -: the `endpoint` of your release.toml."
+  }
+}
+
+variable "artifact_retention_days" {
+  description = "Days that replaced or deleted versions of an artifact are kept."
+  type        = number
+  default     = 30
+  nullable    = false
+
+  validation {
+    condition     = var.artifact_retention_days >= 1 && var.artifact_retention_days <= 3650
+    error_message = "artifact_retention_days must be 1 to 3650."
+  }
+}
+
+variable "log_retention_days" {
+  description = "Days that the endpoints' logs are kept."
+  type        = number
+  default     = 365
+  nullable    = false
+
+  validation {
+    condition     = var.log_retention_days >= 1 && var.log_retention_days <= 3650
+    error_message = "log_retention_days must be 1 to 3650."
+  }
+}
+
+variable "private_networking" {
+  description = "Reach the endpoints by Private Service Connect from a network of their own instead of over the internet."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "alarm_email" {
+  description = "Address that alarms and budget warnings go to; null sends none."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.alarm_email == null || can(regex("^[^@\\s]+@[^@\\s]+\\.[^@\\s]+$", var.alarm_email))
+    error_message = "alarm_email must be an e-mail address, or null."
+  }
+}
+
+variable "alarm_latency_ms" {
+  description = "Alarm when the model's mean latency stays above this for 3 of 5 minutes, in milliseconds."
+  type        = number
+  default     = 1000
+  nullable    = false
+
+  validation {
+    condition     = var.alarm_latency_ms > 0
+    error_message = "alarm_latency_ms must be above zero."
+  }
+}
+
+variable "idle_hours" {
+  description = "Alarm when an endpoint that runs got no request for this many hours: the forgotten one that costs money."
+  type        = number
+  default     = 23
+  nullable    = false
+
+  validation {
+    condition     = var.idle_hours >= 1 && var.idle_hours <= 23 && floor(var.idle_hours) == var.idle_hours
+    error_message = "idle_hours must be a whole number from 1 to 23: an alert policy looks back less than a day."
+  }
+}
+
+variable "monthly_budget" {
+  description = "US dollars a month for what carries this module's tags; warns at 80 % and when the forecast passes it."
+  type        = number
+  default     = 100
+  nullable    = false
+
+  validation {
+    condition     = var.monthly_budget > 0
+    error_message = "monthly_budget must be above zero (US dollars a month)."
+  }
+}
+
+variable "deployer" {
+  description = "Who may release, by OpenID Connect: the issuer's URL and the subject it must state; null makes no deployer."
+  type = object({
+    issuer   = optional(string, "https://token.actions.githubusercontent.com")
+    audience = optional(string)
+    subject  = string
+  })
+  default = null
+
+  validation {
+    condition     = var.deployer == null || can(regex("^https://[^/]+(/.*)?$", var.deployer.issuer))
+    error_message = "deployer.issuer must be an https URL, such as https://token.actions.githubusercontent.com."
+  }
+
+  validation {
+    condition     = var.deployer == null || (length(try(var.deployer.subject, "")) > 0 && !can(regex("^\\*|^repo:\\*", try(var.deployer.subject, "*"))))
+    error_message = "deployer.subject must name who may release, such as repo:acme/models:ref:refs/heads/main: a leading * would let anybody in."
+  }
+}
+
+variable "project" {
+  description = "Project that everything is made in."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{4,28}[a-z0-9]$", var.project))
+    error_message = "project must be a project id (6 to 30 of a-z, 0-9 and -), not its number or display name."
+  }
+}
+
+variable "billing_account" {
+  description = "Billing account that the budget watches, such as 012345-6789AB-CDEF01; null makes no budget."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.billing_account == null || can(regex("^[0-9A-F]{6}-[0-9A-F]{6}-[0-9A-F]{6}$", var.billing_account))
+    error_message = "billing_account must look like 012345-6789AB-CDEF01, or be null."
+  }
+}
+
+variable "tags" {
+  description = "Labels for everything, beside the module's own."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for key, value in var.tags : can(regex("^[a-z][a-z0-9_-]{0,62}$", key)) && can(regex("^[a-z0-9_-]{0,63}$", value))])
+    error_message = "tags become labels: keys and values of a-z, 0-9, _ and -, at most 63 long."
+  }
+}
