@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
+import signal
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -96,14 +98,18 @@ def test_serverless_variants_take_smaller_bodies(hosting: Hosting, runtime: Any)
         runtime.invoke_endpoint(EndpointName=name, Body=b"x" * 4_194_305, ContentType="text/csv")
 
 
-def test_a_container_that_takes_too_long_is_a_model_error_0(
-    aws: Aws, runtime: Any, shared: str
-) -> None:
-    control(aws, "PUT", "limits", {"invocation_seconds": 0.000001})
+def test_a_container_that_takes_too_long_is_a_model_error_0(aws: Aws, hosting: Hosting) -> None:
+    before = {server["pid"] for server in control(aws, "GET", "servers")["servers"]}
+    name = hosting.serve(variant("V", "tree"))
+    servers = control(aws, "GET", "servers")["servers"]
+    (slow,) = [server["pid"] for server in servers if server["pid"] not in before]
+    control(aws, "PUT", "limits", {"invocation_seconds": 0.5})
+    os.kill(slow, signal.SIGSTOP)
     try:
         with pytest.raises(ClientError, match="Your invocation timed out") as refused:
-            runtime.invoke_endpoint(EndpointName=shared, Body=ROW, ContentType="text/csv")
+            hosting.score(name)
     finally:
+        os.kill(slow, signal.SIGCONT)
         control(aws, "PUT", "limits", {"invocation_seconds": 60})
     response: Any = refused.value.response
     assert (response["Error"]["Code"], response["OriginalStatusCode"]) == ("ModelError", 0)

@@ -143,39 +143,6 @@ def test_an_alarm_rolls_an_update_back(aws: Aws, hosting: Hosting) -> None:
     assert client.errors == []
 
 
-def test_real_errors_of_the_new_fleet_roll_an_update_back(
-    aws: Aws, hosting: Hosting, runtime: Any
-) -> None:
-    name = hosting.serve(variant("OLD", "logistic"))
-    before = hosting.describe(name)["EndpointConfigName"]
-    config = hosting.config(variant("NEW", "tree"))
-    alarm = f"measured-{uuid.uuid4().hex[:6]}"
-    dimensions = {"EndpointName": name, "VariantName": "NEW", "EndpointConfigName": config}
-    aws.client("cloudwatch").put_metric_alarm(
-        AlarmName=alarm,
-        Namespace="AWS/SageMaker",
-        MetricName="Invocation4XXErrors",
-        Dimensions=[{"Name": key, "Value": value} for key, value in dimensions.items()],
-        Statistic="Sum",
-        Period=60,
-        EvaluationPeriods=1,
-        Threshold=0,
-        ComparisonOperator="GreaterThanThreshold",
-        TreatMissingData="notBreaching",
-    )
-    update(hosting, name, config, DeploymentConfig=canary(50, minutes=30, alarms=(alarm,)))
-
-    def fail() -> str:
-        with pytest.raises(ClientError):
-            runtime.invoke_endpoint(EndpointName=name, Body=b"1\n", ContentType="text/csv")
-        return str(hosting.describe(name)["EndpointStatus"])
-
-    eventually(fail, lambda status: status != "Updating")
-    settled = hosting.settle(name)
-    assert settled["EndpointConfigName"] == before
-    assert alarm in settled["FailureReason"]
-
-
 def test_a_new_fleet_that_does_not_come_up_leaves_the_old_one_serving(hosting: Hosting) -> None:
     name = hosting.serve(variant("OLD", "logistic"))
     before = hosting.describe(name)["EndpointConfigName"]
