@@ -7,9 +7,8 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from deploy import change, doctor, history, keys, report
+from deploy import change, doctor, history, keys, report, snippets
 from deploy.errors import ConfigError, NotFoundError
-from deploy.judge import probes, read_request
 from deploy.order import Order, Stage
 from deploy.plan import Plan, plan
 from deploy.release import release
@@ -56,7 +55,7 @@ def _status(options: argparse.Namespace, session: Session) -> None:
 
 
 def _invoke(options: argparse.Namespace, session: Session) -> None:
-    body = options.data.encode() if options.data else _example(session)
+    body = options.data.encode() if options.data else snippets.example(session)
     if body is None:
         raise ConfigError("nothing to send: use --data, or name `request` in release.toml")
     with session.say.step(f"invoke {session.endpoint}"):
@@ -157,28 +156,15 @@ def _show(options: argparse.Namespace, session: Session, found: Endpoint) -> Non
 
 
 def _with_snippets(session: Session, found: Endpoint) -> dict[str, object]:
-    body = _example(session)
-    snippets = session.target.snippets(found.name, body) if body else {}
-    return report.endpoint_record(found) | {"snippets": dict(snippets)}
+    calls = snippets.calls(session, found.name)
+    return report.endpoint_record(found) | {"snippets": dict(calls)}
 
 
 def _say_snippets(session: Session, endpoint: str, body: bytes | None = None) -> None:
     """End with calls to paste; on standard error, so that a result can be piped."""
-    body = body or _example(session)
-    if body:
-        text = report.snippet_text(session.target.snippets(endpoint, body))
-        sys.stderr.write(f"\n{text}\n")
-
-
-def _example(session: Session) -> bytes | None:
-    """Return a request that the model answers, if the configuration leads to one."""
-    config = session.config
-    if config.request:
-        return read_request(config.request)
-    if config.bundle and (config.bundle / "manifest.json").exists():
-        examples = session.bundle().manifest.examples
-        return probes(session.bundle(), None)[0].body if examples else None
-    return None
+    calls = snippets.calls(session, endpoint, body)
+    if calls:
+        sys.stderr.write(f"\n{snippets.text(calls)}\n")
 
 
 def _newest(session: Session) -> str:

@@ -12,6 +12,9 @@ from pathlib import Path
 from deploy.cloud import Cloud
 from deploy.errors import DeployError
 
+#: The emulators' own command; the deployers know nothing else of them.
+DOOR = ["-m", "emulators"]
+
 
 def enter(name: str, cloud: Cloud, settings: Mapping[str, str], state: Path) -> Mapping[str, str]:
     """Lead this process's clients of a cloud to its emulator, starting it if it is not up.
@@ -37,7 +40,7 @@ def enter(name: str, cloud: Cloud, settings: Mapping[str, str], state: Path) -> 
 
 def _variables(name: str, state: Path) -> dict[str, str]:
     """Ask ``python -m emulators env`` and read its ``export NAME=value`` lines."""
-    command = [sys.executable, "-m", "emulators", "env", name, "--state", str(state.resolve())]
+    command = [sys.executable, *DOOR, "env", name, "--state", str(state.resolve())]
     root = Path(__file__).resolve().parents[1]
     said = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     if said.returncode:

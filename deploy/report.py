@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from rich import box
@@ -71,11 +71,6 @@ def plan_record(plan: Plan) -> dict[str, Any]:
     """Return a plan as JSON-ready values."""
     cost = {"now": plan.now, "during": plan.during, "after": plan.after, "source": plan.source}
     return {"steps": list(plan.steps), "usd_per_hour": cost}
-
-
-def snippet_text(snippets: Mapping[str, str]) -> str:
-    """Return ready-to-paste calls, each under its client's name."""
-    return "\n\n".join(f"# {client}\n{text}" for client, text in snippets.items())
 
 
 def _record(endpoint: Endpoint, one: Deployment) -> dict[str, Any]:
