@@ -1,0 +1,135 @@
+"""The emulator as a process: control, faults, its end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import ssl
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from emulators import daemon
+from emulators.place import Place
+from tests.emulators.azure.conftest import up
+from tests.emulators.azure.rest import WORKSPACE, Rest
+
+ENDPOINT = f"{WORKSPACE}/onlineEndpoints/service-ep"
+SCRIPT = "def init(): pass\ndef run(raw): return raw\n"
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[tuple[Place, Rest]]:
+    """Yield an emulator of a test's own, which may end it."""
+    place = Place("azure", tmp_path, speed=600.0)
+    up(place)
+    rest = Rest.open(daemon.environment(place))
+    yield place, rest
+    rest.client.close()
+    daemon.down(place)
+
+
+def serve(rest: Rest) -> str:
+    """Bring one deployment up and return its model server's address."""
+    rest.endpoint("service-ep")
+    body = rest.deployment(rest.script(SCRIPT))
+    assert rest.deploy("service-ep", "blue", body)["status"] == "Succeeded"
+    (server,) = servers(rest)
+    return server
+
+
+def servers(rest: Rest) -> list[str]:
+    found = local(rest, "GET", "/_emulator/servers").json()["servers"]
+    return [url for urls in found.values() for url in urls]
+
+
+def local(rest: Rest, method: str, path: str, body: object = None) -> httpx.Response:
+    trust = ssl.create_default_context()
+    trust.check_hostname, trust.verify_mode = False, ssl.CERT_NONE
+    with httpx.Client(verify=trust, trust_env=False, timeout=60) as client:
+        return client.request(method, rest.local + path, json=body)
+
+
+def is_up(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/healthz", trust_env=False).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def wait_gone(url: str) -> bool:
+    deadline = time.monotonic() + 15
+    while is_up(url) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return not is_up(url)
+
+
+def test_model_servers_end_with_a_killed_emulator_and_its_ports_come_back(
+    own: tuple[Place, Rest],
+) -> None:
+    place, rest = own
+    server = serve(rest)
+    assert is_up(server)
+    running = daemon.find(place)
+    assert running
+    os.kill(running.pid, signal.SIGKILL)
+    assert wait_gone(server)
+    before = running.environment["HTTPS_PROXY"], running.environment["TRIDOCK_AZURE_LOCAL"]
+    up(place)
+    again = daemon.environment(place)
+    assert (again["HTTPS_PROXY"], again["TRIDOCK_AZURE_LOCAL"]) == before
+
+
+def test_a_reset_forgets_everything_and_ends_the_servers(own: tuple[Place, Rest]) -> None:
+    _, rest = own
+    server = serve(rest)
+    assert local(rest, "POST", "/_emulator/reset").status_code == 204
+    assert wait_gone(server)
+    assert rest.arm("GET", ENDPOINT).status_code == 404
+    assert rest.arm("GET", f"{WORKSPACE}/codes").json() == {"value": []}
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"), [("throttle", 429), ("500", 500), ("503", 503), ("drop-before", 0)]
+)
+def test_the_nth_call_meets_the_planned_fault(rest: Rest, kind: str, status: int) -> None:
+    path = f"{WORKSPACE}/onlineEndpoints"
+    plan = {"faults": [{"operation": "GET onlineEndpoints", "kind": kind, "nth": 2}]}
+    assert local(rest, "PUT", "/_emulator/faults", plan).status_code == 204
+    assert rest.arm("GET", path).status_code == 200
+    if status:
+        assert rest.arm("GET", path).status_code == status
+    else:
+        with pytest.raises(httpx.RemoteProtocolError):
+            rest.arm("GET", path)
+    assert rest.arm("GET", path).status_code == 200
+    assert local(rest, "PUT", "/_emulator/faults", {}).status_code == 204
+
+
+def test_a_resource_group_that_is_deleted_takes_everything_in_it(rest: Rest) -> None:
+    group = WORKSPACE.partition("/providers/")[0].replace("/rg", "/made")
+    assert rest.arm("PUT", group, {"location": "eastus"}).status_code == 201
+    workspace = f"{group}/providers/Microsoft.MachineLearningServices/workspaces/w"
+    assert rest.arm("GET", workspace).status_code == 404  # Only what was made stands in it.
+    assert rest.arm("PUT", workspace, {"location": "eastus"}).status_code == 201
+    vault = f"{group}/providers/Microsoft.KeyVault/vaults/v"
+    assert rest.arm("PUT", vault, {"location": "eastus", "properties": {}}).status_code == 201
+    names = [one["name"] for one in rest.arm("GET", f"{group}/resources").json()["value"]]
+    assert sorted(names) == ["v", "w"]
+    assert rest.done(rest.arm("DELETE", group))["status"] == "Succeeded"
+    assert rest.arm("GET", vault).json()["error"]["code"] == "ResourceGroupNotFound"
+
+
+def test_a_managed_identity_gets_a_token(rest: Rest) -> None:
+    trust = ssl.create_default_context()
+    trust.check_hostname, trust.verify_mode = False, ssl.CERT_NONE
+    url = f"{rest.local}/msi/token?api-version=2019-08-01&resource=https://management.azure.com"
+    with httpx.Client(verify=trust, trust_env=False) as client:
+        assert client.get(url).status_code == 401
+        token = client.get(url, headers={"X-IDENTITY-HEADER": "emulated"}).json()["access_token"]
+    workspace = f"https://management.azure.com{WORKSPACE}?api-version=2024-10-01"
+    headers = {"Authorization": f"Bearer {token}"}
+    assert rest.client.get(workspace, headers=headers).status_code == 200
