@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import time
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -36,11 +39,35 @@ def write_key(path: Path) -> None:
     path.write_text(json.dumps(record, indent=2))
 
 
-def token(_: Request) -> Answer:
-    """Return an access token, whoever asks (RFC 7523): nothing real can be reached with it."""
+def token(request: Request) -> Answer:
+    """Return a token, whoever asks (RFC 7523): nothing real can be reached with it.
+
+    An assertion with a ``target_audience`` is answered with an identity token.
+    """
+    audience = _audience(request)
+    if audience:
+        return Answer.of({"id_token": _identity(audience)})
     return Answer.of(
         {"access_token": "ya29.emulated", "expires_in": TOKEN_SECONDS, "token_type": "Bearer"}
     )
+
+
+def _audience(request: Request) -> str:
+    form = dict(parse_qsl(request.body.decode(errors="replace")))
+    parts = form.get("assertion", "").split(".")
+    if len(parts) != 3:
+        return ""
+    claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=="))
+    return str(claims.get("target_audience", ""))
+
+
+def _identity(audience: str) -> str:
+    """Return a token of the form of RFC 7519; nobody here checks its signature."""
+    now = int(time.time())
+    claims = {"aud": audience, "iss": "https://accounts.google.com", "sub": "emulated"}
+    parts = ({"alg": "RS256", "typ": "JWT"}, claims | {"iat": now, "exp": now + TOKEN_SECONDS})
+    encoded = [base64.urlsafe_b64encode(json.dumps(part).encode()).decode() for part in parts]
+    return ".".join(part.rstrip("=") for part in (*encoded, "ZW11bGF0ZWQ"))
 
 
 def allowed_locations(_: Request) -> Answer:

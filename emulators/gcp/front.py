@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from emulators.gcp import auth, control, dedicated, documents, longrunning, tables
+from emulators.gcp import auth, control, dedicated, documents, longrunning, tables, web
 from emulators.gcp.cloud import Cloud
 from emulators.gcp.errors import GcpError, InternalError, UnimplementedError
 from emulators.gcp.interface import ConnectionDropped, Interface
@@ -61,6 +61,8 @@ class Front:
         host = request.host.partition(":")[0]
         if request.path.startswith(control.PREFIX):
             return control.answer(self.cloud, request)
+        if host.endswith(web.SUFFIX):
+            return web.answer(self.cloud, request)
         for path, answer in _OPEN:
             if re.fullmatch(path, request.path):
                 return answer(request)

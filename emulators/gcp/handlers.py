@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from emulators.gcp import batch, deployments, endpoints, models, predictions
+from emulators.gcp import batch, deployments, endpoints, models, predictions, revisions, services
 from emulators.gcp.cloud import Handler
 
 HANDLERS: Mapping[str, Handler] = {
@@ -13,4 +13,6 @@ HANDLERS: Mapping[str, Handler] = {
     **deployments.HANDLERS,
     **batch.HANDLERS,
     **predictions.HANDLERS,
+    **services.HANDLERS,
+    **revisions.HANDLERS,
 }

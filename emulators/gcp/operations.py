@@ -8,18 +8,16 @@ import threading
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 from emulators.clock import Clock
 from emulators.gcp.errors import GcpError, InternalError, NotFoundError
+from emulators.gcp.names import Record, canonical, now
 
 log = logging.getLogger(__name__)
 
 PREFIX = "type.googleapis.com/"
 EMPTY: Mapping[str, Any] = {"@type": f"{PREFIX}google.protobuf.Empty"}
-
-Record: TypeAlias = dict[str, Any]
 
 
 class EndingError(Exception):
@@ -78,8 +76,8 @@ class Progress:
         with self._lock:
             known = self.record["metadata"]
             times = known.setdefault("genericMetadata", {}) if self.kind.generic else known
-            times.setdefault("createTime", _now())
-            times["updateTime"] = _now()
+            times.setdefault("createTime", now())
+            times["updateTime"] = now()
             known.update(metadata)
 
 
@@ -153,7 +151,7 @@ class Operations:
         record = {"name": name, "metadata": {"@type": PREFIX + kind.metadata}, "done": False}
         progress = Progress(record, kind, self._clock)
         progress.say()
-        self._records[name] = record
+        self._records[canonical(name)] = record
         return progress
 
     def _run(self, progress: Progress, work: Work) -> None:
@@ -175,7 +173,3 @@ class Operations:
     def _fail(self, record: Record, error: GcpError) -> None:
         record.update(error={"code": error.number, "message": error.message})
         record.update(done=True)
-
-
-def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

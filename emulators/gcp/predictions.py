@@ -23,6 +23,7 @@ from emulators.gcp.errors import (
 )
 from emulators.gcp.names import Record
 from emulators.gcp.serving import Serving
+from emulators.gcp.wire import Answer
 
 #: Shorter than the model server keeps idle connections, so that none ends under a request.
 _IDLE_SECONDS = 2.0
@@ -131,6 +132,19 @@ def open_stream(serving: Serving, route: str, request: Raw, *, deployed: Record)
             "X-Vertex-AI-Model-Version-Id": deployed["modelVersionId"],
         },
     )
+
+
+def carry(
+    serving: Serving, verb: str, path: str, body: bytes, *, headers: Mapping[str, str]
+) -> Answer:
+    """Carry one request of any kind to a server, and its answer back part by part."""
+    sent = _CLIENT.build_request(verb, serving.server.url + path, content=body, headers=headers)
+    try:
+        answer = _CLIENT.send(sent, stream=True)
+    except httpx.HTTPError as error:
+        raise UnavailableError(f"The server does not answer: {error}") from error
+    content_type = answer.headers.get("content-type", "application/octet-stream")
+    return Answer(answer.status_code, _parts(answer), {"content-type": content_type})
 
 
 def _parts(answer: httpx.Response) -> Iterator[bytes]:

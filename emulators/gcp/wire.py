@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlencode
 
 from emulators.gcp.errors import InvalidArgumentError
 
@@ -38,6 +39,11 @@ class Request:
     query: tuple[tuple[str, str], ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+
+    @property
+    def query_string(self) -> str:
+        """The query, encoded."""
+        return urlencode(self.query)
 
     @property
     def parameters(self) -> Mapping[str, str]:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from typing import Any
 
 from google.cloud import aiplatform, storage
 
@@ -9,7 +10,7 @@ transport, bundle = sys.argv[1:]
 ROW = [5.1, 3.5, 1.4, 0.2]
 BODY = json.dumps({"instances": [ROW]}).encode()
 HEADERS = {"Content-Type": "application/json"}
-told = {}
+told: dict[str, Any] = {}
 
 bucket = storage.Client(project="kit").create_bucket(f"kit-{transport}")
 aiplatform.init(

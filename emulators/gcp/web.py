@@ -1,0 +1,46 @@
+"""Requests to Cloud Run services, by the host names the service gives them."""
+
+from __future__ import annotations
+
+from emulators.gcp import predictions
+from emulators.gcp.cloud import Cloud
+from emulators.gcp.errors import NotFoundError, PermissionDeniedError, UnavailableError
+from emulators.gcp.names import Record, canonical
+from emulators.gcp.wire import Answer, Request
+
+SUFFIX = ".run.app"
+#: Of one connection, and not carried to the next (RFC 9110, 7.6.1).
+_OWN = {"connection", "host", "content-length", "transfer-encoding", "keep-alive", "authorization"}
+
+
+def answer(cloud: Cloud, request: Request) -> Answer:
+    """Carry one request to a revision: the tag's, or whose turn it is."""
+    host = request.host.partition(":")[0]
+    tag, _, own = host.rpartition("---")
+    service = next((s for s in cloud.services.values() if s["uri"] == f"https://{own}"), None)
+    if service is None:
+        raise NotFoundError(f"The requested URL was not found: no service at {host}.")
+    if not service.get("invokerIamDisabled") and "authorization" not in request.headers:
+        raise PermissionDeniedError(
+            "Your client does not have permission to get this URL from this server: send an "
+            "identity token, or set invoker_iam_disabled."
+        )
+    revision = _tagged(service, tag) if tag else _next(cloud, service)
+    serving = cloud.servings.get(canonical(f"{service['name']}/revisions/{revision}"))
+    kept = {name: value for name, value in request.headers.items() if name not in _OWN}
+    path = request.path + (f"?{request.query_string}" if request.query_string else "")
+    return predictions.carry(serving, request.verb, path, request.body, headers=kept)
+
+
+def _tagged(service: Record, tag: str) -> str:
+    for status in service.get("trafficStatuses", ()):
+        if status.get("tag") == tag:
+            return str(status["revision"])
+    raise NotFoundError(f"The requested URL was not found: no tag {tag}.")
+
+
+def _next(cloud: Cloud, service: Record) -> str:
+    balance = cloud.balances.get(canonical(service["name"]))
+    if balance is None:
+        raise UnavailableError("Service Unavailable: no revision is ready.")
+    return balance.next()
