@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from deploy.cloud import Cloud, Setting
+from deploy.errors import ConfigError
 from deploy.gcp.prices import PRICES
 
 if TYPE_CHECKING:
     from deploy.target import Target
 
 SETTINGS = {
+    "service": Setting("vertex-ai", "what runs the model: vertex-ai or cloud-run"),
     "project": Setting("", "project id; by default the credentials'", account=True),
     "location": Setting("us-central1", "region of endpoints, models and services"),
     "bucket": Setting("", "bucket for bundles, which Terraform makes", account=True),
@@ -22,9 +24,16 @@ SETTINGS = {
 
 
 def _open(settings: Mapping[str, str]) -> Target:
-    from deploy.gcp.target import VertexTarget
+    service = settings["service"]
+    if service == "cloud-run":
+        from deploy.gcp.cloud_run import CloudRunTarget
 
-    return VertexTarget.connect(settings)
+        return CloudRunTarget.connect(settings)
+    if service == "vertex-ai":
+        from deploy.gcp.target import VertexTarget
+
+        return VertexTarget.connect(settings)
+    raise ConfigError(f"gcp.service is {service!r}: choose vertex-ai or cloud-run")
 
 
 def _provision(settings: Mapping[str, str]) -> Mapping[str, str]:

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 import google.auth
+import requests
 from google.auth.credentials import Credentials
 from google.auth.transport.requests import AuthorizedSession, Request
 
@@ -76,6 +77,30 @@ class Account:
     def session(self) -> AuthorizedSession:
         """Plain HTTP with our credentials."""
         return AuthorizedSession(self.credentials)
+
+    @cached_property
+    def plain(self) -> requests.Session:
+        """Plain HTTP without our credentials: a Cloud Run service wants a token of its own."""
+        return requests.Session()
+
+    @cached_property
+    def transport(self) -> Request:
+        """What tokens are fetched by."""
+        return Request()
+
+    @cached_property
+    def services(self) -> Any:
+        """Cloud Run services."""
+        from google.cloud.run_v2 import ServicesClient
+
+        return ServicesClient(credentials=self.credentials, transport="rest")
+
+    @cached_property
+    def revisions(self) -> Any:
+        """Cloud Run revisions."""
+        from google.cloud.run_v2 import RevisionsClient
+
+        return RevisionsClient(credentials=self.credentials, transport="rest")
 
     @cached_property
     def models(self) -> Any:

@@ -18,6 +18,17 @@ answer = endpoint.raw_predict(body={body!r}, headers={{"Content-Type": "applicat
 print(answer.text)"""
 
 
+RUN = """\
+curl -s -H "Authorization: Bearer $(gcloud auth print-identity-token)" \\
+  -H 'Content-Type: application/json' -d {data} \\
+  {url}"""
+
+
+def run_calls(url: str, body: bytes) -> Mapping[str, str]:
+    """Return a call of a Cloud Run service by curl."""
+    return {"curl": RUN.format(data=shlex.quote(body.decode()), url=url)}
+
+
 def calls(endpoint: str, body: bytes, *, host: str) -> Mapping[str, str]:
     """Return a call by curl and one by google-cloud-aiplatform.
 

@@ -8,14 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 from deploy.errors import ConflictError, NotFoundError
 from deploy.gcp import names, snippets
-from deploy.gcp.account import TIMEOUT_SECONDS, Account
+from deploy.gcp.account import Account
 from deploy.gcp.asking import Asking
 from deploy.gcp.deployments import Deployments
-from deploy.gcp.errors import of_status, translated
+from deploy.gcp.entries import last
 from deploy.gcp.reading import Reading
 from deploy.gcp.registry import Registry
 from deploy.gcp.store import Store
@@ -114,14 +113,7 @@ class VertexTarget:
             "resource.labels.endpoint_id": endpoint,
             "labels.deployed_model_id": names.deployed_id(endpoint, deployment),
         }
-        request = {
-            "resourceNames": [f"projects/{self.account.project}"],
-            "filter": " AND ".join(f'{key}="{value}"' for key, value in wanted.items()),
-            "orderBy": "timestamp desc",
-            "pageSize": lines,
-        }
-        entries = self._listed(request)
-        return tuple(_text(entry) for entry in reversed(entries))[-lines:]
+        return last(self.account, wanted, lines=lines)
 
     def undeploy(self, endpoint: str, deployment: str) -> None:
         """See `Target.undeploy`."""
@@ -184,24 +176,7 @@ class VertexTarget:
                 "package the bundle under another version, or undeploy it first"
             )
 
-    def _listed(self, request: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-        operation = "logging:ListLogEntries"
-        with translated(operation):
-            answer = self.account.session.post(
-                "https://logging.googleapis.com/v2/entries:list",
-                json=request,
-                timeout=TIMEOUT_SECONDS,
-            )
-        if answer.status_code != 200:
-            raise of_status(answer.status_code, answer.text, operation=operation)
-        return list(answer.json().get("entries", ()))
-
 
 def _user(endpoint: str, deployment: str) -> str:
     """Name who uses a bundle: no endpoint's name has two hyphens in a row."""
     return f"{endpoint}--{deployment}"
-
-
-def _text(entry: Mapping[str, Any]) -> str:
-    payload = entry.get("jsonPayload", {})
-    return str(entry.get("textPayload") or payload.get("message") or payload)

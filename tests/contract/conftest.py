@@ -24,7 +24,9 @@ from tests.deploy import bundles
 from tests.deploy.memory import MemoryTarget
 
 LIVE = os.environ.get("KIT_LIVE", "")
-TARGETS = [LIVE] if LIVE else ["memory", *registry.TARGETS]
+#: The second place of a cloud beside its first, by a setting.
+SECOND = {"cloud-run": ("gcp", {"gcp.service": "cloud-run"})}
+TARGETS = [LIVE] if LIVE else ["memory", *registry.TARGETS, *SECOND]
 
 #: Emulated seconds per second: states are passed through, and soon.
 SPEED = "600"
@@ -49,19 +51,20 @@ def target(
     if request.param == "memory":
         yield MemoryTarget()
         return
+    cloud, flags = SECOND.get(request.param, (request.param, {}))
     state = tmp_path_factory.mktemp(request.param)
     before = dict(os.environ)
     for name in [name for name in before if name.startswith(AMBIENT) and not LIVE]:
         del os.environ[name]
     emulator = [sys.executable, "-m", "emulators"]
-    where = [request.param, "--state", str(state)]
-    if not LIVE and registry.find(request.param).provision:
+    where = [cloud, "--state", str(state)]
+    if not LIVE and registry.find(cloud).provision:
         subprocess.run([*emulator, "up", *where, "--speed", SPEED], check=True)
     try:
-        read = load(None, {"target": request.param, "state": str(state)})
+        read = load(None, {"target": cloud, "state": str(state), **flags})
         yield session.connect(read, Progress(), live=bool(LIVE)).target
     finally:
-        if not LIVE and registry.find(request.param).provision:
+        if not LIVE and registry.find(cloud).provision:
             subprocess.run([*emulator, "down", *where], check=True)
         os.environ.clear()
         os.environ.update(before)

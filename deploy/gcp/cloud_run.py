@@ -1,0 +1,245 @@
+"""The verbs of `deploy.target.Target` as Cloud Run calls.
+
+Endpoint = service, deployment = tagged revision, traffic = traffic targets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from google.cloud import run_v2
+from google.oauth2 import id_token
+
+from deploy.errors import ConflictError, InvokeError, NotFoundError
+from deploy.gcp import names, snippets
+from deploy.gcp.account import TIMEOUT_SECONDS, Account
+from deploy.gcp.entries import last
+from deploy.gcp.errors import translated
+from deploy.gcp.revisions import Look, revision_name, target, template
+from deploy.gcp.store import Store
+from deploy.target import Endpoint, Release
+from inference.bundle import Bundle
+
+LIMITS = {
+    "shadow": "Cloud Run has no mirrored traffic",
+    "undeploy": "Cloud Run keeps the latest revision of a service: without traffic and tag it "
+    "runs nothing and costs nothing",
+    "instance": "the machine type's last number is taken as CPUs, with 2 GiB of memory each",
+    "logs": "Cloud Logging keeps the lines of a deployment after it: its log bucket says how long",
+}
+ROUTE = "/predict"
+
+
+@dataclass(frozen=True)
+class CloudRunTarget:
+    """One project and location, with the bucket for bundles, which revisions mount.
+
+    Attributes
+    ----------
+    account : Account
+        The clients.
+    store : Store
+        The bucket's bundles.
+    """
+
+    account: Account
+    store: Store
+    name: str = "gcp"
+
+    @classmethod
+    def connect(cls, settings: Mapping[str, str]) -> CloudRunTarget:
+        """Return the target of `settings` by application default credentials."""
+        account = Account.open(settings)
+        return cls(account, Store(account.storage, settings["bucket"]))
+
+    @property
+    def limits(self) -> Mapping[str, str]:
+        """See `Target.limits`."""
+        return LIMITS
+
+    def identity(self) -> str:
+        """See `Target.identity`."""
+        return f"Cloud Run, {self.account.identity()}"
+
+    def endpoints(self) -> Sequence[str]:
+        """See `Target.endpoints`."""
+        with translated("run:ListServices"):
+            found = list(
+                self.account.services.list_services(
+                    parent=self.account.parent, retry=None, timeout=TIMEOUT_SECONDS
+                )
+            )
+        ours = [each for each in found if names.ENDPOINT in each.labels]
+        return sorted(each.name.rpartition("/")[2] for each in ours)
+
+    def upload(self, bundle: Bundle) -> str:
+        """See `Target.upload`."""
+        return self.store.upload(bundle)
+
+    def deploy(self, release: Release) -> None:
+        """See `Target.deploy`."""
+        look = self._look(release.endpoint)
+        if look and release.name in look.revisions:
+            self._refuse_other(look, release)
+            return
+        self.store.mark(release.digest, f"{release.endpoint}--{release.name}")
+        if look is None:
+            self._create(release)
+            return
+        share = 0 if look.traffic else 100
+        shares = {**dict.fromkeys(look.revisions, 0), **look.traffic, release.name: share}
+        self._update(look, _targets(look.name, shares), template(release))
+
+    def describe(self, endpoint: str) -> Endpoint:
+        """See `Target.describe`."""
+        return Look.of(self.account, endpoint).endpoint()
+
+    def set_traffic(self, endpoint: str, traffic: Mapping[str, int]) -> None:
+        """See `Target.set_traffic`."""
+        look = Look.of(self.account, endpoint)
+        unknown = sorted(set(traffic) - set(look.revisions))
+        if unknown:
+            raise NotFoundError(f"no deployment {', '.join(unknown)} behind {endpoint!r}")
+        shares = {**dict.fromkeys(look.revisions, 0), **traffic}
+        self._update(look, _targets(endpoint, shares))
+
+    def invoke(self, endpoint: str, body: bytes, *, deployment: str | None = None) -> bytes:
+        """See `Target.invoke`. A deployment's tag has an address of its own."""
+        look = Look.of(self.account, endpoint)
+        with translated("run:Invoke"):
+            token = id_token.fetch_id_token(self.account.transport, look.told.uri)
+            answer = self.account.plain.post(
+                look.url(deployment) + ROUTE,
+                data=body,
+                headers={"Content-Type": "application/json", "Authorization": f"Bearer {token}"},
+                timeout=TIMEOUT_SECONDS,
+            )
+        if answer.status_code == 200:
+            return bytes(answer.content)
+        raise InvokeError(
+            f"the model answered {answer.status_code}: {answer.text}",
+            operation="run:Invoke",
+            status=answer.status_code,
+        )
+
+    def logs(self, endpoint: str, deployment: str, *, lines: int = 20) -> Sequence[str]:
+        """See `Target.logs`."""
+        wanted = {
+            "resource.type": "cloud_run_revision",
+            "resource.labels.service_name": endpoint,
+            "resource.labels.revision_name": revision_name(endpoint, deployment),
+        }
+        return last(self.account, wanted, lines=lines)
+
+    def undeploy(self, endpoint: str, deployment: str) -> None:
+        """See `Target.undeploy`, and `limits`."""
+        look = self._look(endpoint)
+        if look is None or deployment not in look.revisions:
+            return
+        if look.traffic.get(deployment):
+            share = look.traffic[deployment]
+            raise ConflictError(f"{endpoint}/{deployment} has {share} % of traffic")
+        shares = {**dict.fromkeys(look.revisions, 0), **look.traffic}
+        del shares[deployment]
+        self._update(look, _targets(endpoint, shares))
+
+    def delete(self, endpoint: str) -> None:
+        """See `Target.delete`."""
+        with suppress(NotFoundError), translated("run:DeleteService"):
+            self.account.services.delete_service(
+                name=f"{self.account.parent}/services/{endpoint}",
+                retry=None,
+                timeout=TIMEOUT_SECONDS,
+            )
+
+    def purge(self, endpoint: str) -> None:
+        """See `Target.purge`: revisions without a tag, and bundles that no revision uses."""
+        look = self._look(endpoint)
+        used = set(look.revisions) if look else set()
+        if look:
+            self._delete_revisions(look, {revision_name(endpoint, name) for name in used})
+        users = {f"{endpoint}--{name}" for name in used}
+        self.store.release(f"{endpoint}--", users)
+
+    def snippets(self, endpoint: str, body: bytes) -> Mapping[str, str]:
+        """See `Target.snippets`."""
+        return snippets.run_calls(Look.of(self.account, endpoint).told.uri + ROUTE, body)
+
+    def _look(self, endpoint: str) -> Look | None:
+        with suppress(NotFoundError):
+            return Look.of(self.account, endpoint)
+        return None
+
+    def _create(self, release: Release) -> None:
+        service = run_v2.Service(
+            labels={names.ENDPOINT: release.endpoint},
+            template=template(release),
+            traffic=_targets(release.endpoint, {release.name: 100}),
+        )
+        with translated("run:CreateService"):
+            self.account.services.create_service(
+                parent=self.account.parent,
+                service_id=release.endpoint,
+                service=service,
+                retry=None,
+                timeout=TIMEOUT_SECONDS,
+            )
+
+    def _update(self, look: Look, traffic: list[Any], changed: Any = None) -> None:
+        """Change traffic, and the template if one is given; refused if someone else was faster."""
+        service = run_v2.Service(name=look.told.name, etag=look.told.etag, traffic=traffic)
+        paths = ["traffic"]
+        if changed is not None:
+            service.template = changed
+            paths.append("template")
+        with translated("run:UpdateService"):
+            self.account.services.update_service(
+                request={"service": service, "update_mask": {"paths": paths}},
+                retry=None,
+                timeout=TIMEOUT_SECONDS,
+            )
+
+    def _delete_revisions(self, look: Look, used: set[str]) -> None:
+        with translated("run:ListRevisions"):
+            found = list(
+                self.account.revisions.list_revisions(
+                    parent=look.told.name, retry=None, timeout=TIMEOUT_SECONDS
+                )
+            )
+        for each in found:
+            if each.name.rpartition("/")[2] not in used:
+                with suppress(NotFoundError, ConflictError), translated("run:DeleteRevision"):
+                    self.account.revisions.delete_revision(
+                        name=each.name, retry=None, timeout=TIMEOUT_SECONDS
+                    )
+
+    def _refuse_other(self, look: Look, release: Release) -> None:
+        revision = look.revisions[release.name]
+        if revision is None:
+            return
+        wanted = template(release)
+        runs = {
+            "image": (revision.containers[0].image, release.image),
+            "artifact": (_artifact(revision), _artifact(wanted)),
+            "instance": (dict(revision.annotations), dict(wanted.annotations)),
+        }
+        other = [
+            f"{key} {found}, not {ours}" for key, (found, ours) in runs.items() if found != ours
+        ]
+        if other:
+            raise ConflictError(
+                f"{release.endpoint}/{release.name} runs with {', '.join(other)}: "
+                "package the bundle under another version, or undeploy it first"
+            )
+
+
+def _targets(endpoint: str, shares: Mapping[str, int]) -> list[Any]:
+    return [target(endpoint, name, share) for name, share in shares.items()]
+
+
+def _artifact(holder: Any) -> tuple[str, tuple[str, ...]]:
+    source = holder.volumes[0].gcs
+    return source.bucket, tuple(source.mount_options)
