@@ -7,7 +7,7 @@ resource "aws_budgets_budget" "this" {
 
   cost_filter {
     name   = "TagKeyValue"
-    values = ["user:tridock:name$${var.name}"]
+    values = [format("user:tridock:name$%s", var.name)]
   }
 
   dynamic "notification" {

@@ -71,6 +71,18 @@ variable "log_retention_days" {
   }
 }
 
+variable "image_tag" {
+  description = "Tag of the model server's image in the registry that releases run."
+  type        = string
+  default     = "1"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$", var.image_tag)) && var.image_tag != "latest"
+    error_message = "image_tag must be one tag, and not latest: tags here never move, so that a release can be told again."
+  }
+}
+
 variable "private_networking" {
   description = "Reach workspace, storage, keys and registry by private endpoints only, and keep the endpoints' containers off the internet."
   type        = bool

@@ -1,0 +1,151 @@
+# Who releases: a role that an OpenID Connect subject may take, with the calls of deploy/aws and no other.
+# tests/terraform/test_least_privilege.py runs releases under this policy, and without each of its actions.
+
+resource "aws_iam_openid_connect_provider" "deployer" {
+  count          = var.deployer == null ? 0 : 1
+  url            = var.deployer.issuer
+  client_id_list = [var.deployer.audience]
+}
+
+data "aws_iam_policy_document" "deployer_trust" {
+  count = var.deployer == null ? 0 : 1
+
+  statement {
+    actions = ["sts:AssumeRoleWithWebIdentity"]
+
+    principals {
+      type        = "Federated"
+      identifiers = [aws_iam_openid_connect_provider.deployer[0].arn]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "${local.issuer}:aud"
+      values   = [var.deployer.audience]
+    }
+
+    condition {
+      test     = "StringLike"
+      variable = "${local.issuer}:sub"
+      values   = [var.deployer.subject]
+    }
+  }
+}
+
+resource "aws_iam_role" "deployer" {
+  count                = var.deployer == null ? 0 : 1
+  name                 = "${local.prefix}-deployer"
+  description          = "Releases bundles to the endpoints of ${local.prefix}"
+  assume_role_policy   = data.aws_iam_policy_document.deployer_trust[0].json
+  max_session_duration = 3600
+}
+
+resource "aws_iam_policy" "deployer" {
+  name        = "${local.prefix}-deployer"
+  description = "The calls of a release, a rollback and a deletion"
+  policy      = data.aws_iam_policy_document.deployer.json
+}
+
+resource "aws_iam_role_policy_attachment" "deployer" {
+  count      = var.deployer == null ? 0 : 1
+  role       = aws_iam_role.deployer[0].name
+  policy_arn = aws_iam_policy.deployer.arn
+}
+
+locals {
+  issuer = var.deployer == null ? "" : trimprefix(var.deployer.issuer, "https://")
+
+  # The deployer names everything of an endpoint after it (deploy/aws/names.py).
+  owned = {
+    endpoints = [for each in sort(var.endpoints) : "${local.sagemaker}:endpoint/${each}"]
+    configs   = [for each in sort(var.endpoints) : "${local.sagemaker}:endpoint-config/${each}--*"]
+    models    = [for each in sort(var.endpoints) : "${local.sagemaker}:model/${each}--*"]
+  }
+}
+
+data "aws_iam_policy_document" "deployer" {
+  # checkov:skip=CKV_AWS_356:three lists know no resource, and show names only
+  statement {
+    sid       = "FindWhatStands" # knows no resource
+    actions   = ["sagemaker:ListEndpointConfigs", "sagemaker:ListEndpoints", "sagemaker:ListModels"]
+    resources = ["*"]
+  }
+
+  statement {
+    sid = "ServeModels"
+    actions = [
+      "sagemaker:DeleteEndpoint",
+      "sagemaker:DescribeEndpoint",
+      "sagemaker:InvokeEndpoint",
+      "sagemaker:UpdateEndpointWeightsAndCapacities",
+    ]
+    resources = local.owned.endpoints
+  }
+
+  statement {
+    sid       = "ChangeEndpoints" # both name an endpoint and its configuration
+    actions   = ["sagemaker:CreateEndpoint", "sagemaker:UpdateEndpoint"]
+    resources = concat(local.owned.endpoints, local.owned.configs)
+  }
+
+  statement {
+    sid = "ConfigureEndpoints"
+    actions = [
+      "sagemaker:CreateEndpointConfig",
+      "sagemaker:DeleteEndpointConfig",
+      "sagemaker:DescribeEndpointConfig",
+    ]
+    resources = local.owned.configs
+  }
+
+  statement {
+    sid       = "KeepModels"
+    actions   = ["sagemaker:CreateModel", "sagemaker:DeleteModel", "sagemaker:DescribeModel"]
+    resources = local.owned.models
+  }
+
+  statement {
+    sid       = "TagWhatIsMade"
+    actions   = ["sagemaker:AddTags", "sagemaker:ListTags"]
+    resources = concat(local.owned.endpoints, local.owned.configs, local.owned.models)
+  }
+
+  statement {
+    sid       = "LetModelsRunAsTheServer"
+    actions   = ["iam:PassRole"]
+    resources = [local.server_role]
+
+    condition {
+      test     = "StringEquals"
+      variable = "iam:PassedToService"
+      values   = ["sagemaker.amazonaws.com"]
+    }
+  }
+
+  statement {
+    sid       = "KeepBundles"
+    actions   = ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
+    resources = ["arn:${local.partition}:s3:::${aws_s3_bucket.artifacts.bucket}/bundles/*"]
+  }
+
+  statement {
+    sid       = "FindBundles"
+    actions   = ["s3:ListBucket"]
+    resources = ["arn:${local.partition}:s3:::${aws_s3_bucket.artifacts.bucket}"]
+  }
+
+  statement {
+    sid       = "EncryptBundles"
+    actions   = ["kms:GenerateDataKey"]
+    resources = [aws_kms_key.this.arn]
+  }
+
+  statement {
+    sid     = "ReadLogs"
+    actions = ["logs:DescribeLogStreams", "logs:GetLogEvents"]
+    resources = [
+      for each in sort(var.endpoints) :
+      "arn:${local.partition}:logs:${var.region}:${local.account}:log-group:/aws/sagemaker/Endpoints/${each}:*"
+    ]
+  }
+}
