@@ -10,11 +10,11 @@ from functools import cached_property
 from typing import Any
 
 import httpx
-
 from azure.ai.ml import MLClient
 from azure.ai.ml._artifacts import _blob_storage_helper
 from azure.ai.ml._utils import _azureml_polling
 from azure.identity import DefaultAzureCredential
+
 from deploy.azure.errors import refused, translated
 
 MANAGEMENT = "https://management.azure.com"
@@ -83,6 +83,14 @@ class Account:
     def http(self) -> httpx.Client:
         """For scoring, and for what the SDK has no call for."""
         return httpx.Client(timeout=TIMEOUT)
+
+    def close(self) -> None:
+        """Close all connections; a command leaves that to the end of its process."""
+        self.http.close()
+        # MLClient has no call for it; the service clients that it holds have one each.
+        for one in vars(self.client).values():
+            if callable(getattr(one, "close", None)):
+                one.close()
 
     @property
     def path(self) -> str:

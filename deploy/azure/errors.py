@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import httpx
-
 from azure.core import exceptions as core
+
 from deploy.errors import (
     ConflictError,
     CredentialsError,

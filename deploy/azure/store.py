@@ -14,6 +14,7 @@ from typing import Any
 from azure.ai.ml.constants import AssetTypes
 from azure.ai.ml.entities import Model
 from azure.storage.blob import ContainerClient
+
 from deploy.azure.account import Account
 from deploy.azure.errors import translated
 from deploy.errors import NotFoundError

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from azure.ai.ml.entities import ManagedOnlineEndpoint
+
 from deploy.azure import translation
 from deploy.azure.account import Account
 from deploy.azure.errors import translated

@@ -13,6 +13,7 @@ from azure.ai.ml.entities import (
     OnlineRequestSettings,
     ProbeSettings,
 )
+
 from deploy.target import Deployment, Endpoint, Release, State
 
 #: Marks what is ours.

@@ -62,7 +62,11 @@ def target(
         subprocess.run([*emulator, "up", *where, "--speed", SPEED], check=True)
     try:
         read = load(None, {"target": cloud, "state": str(state), **flags})
-        yield session.connect(read, Progress(), live=bool(LIVE)).target
+        opened = session.connect(read, Progress(), live=bool(LIVE)).target
+        yield opened
+        account = getattr(getattr(opened, "target", None), "account", None)
+        if account and hasattr(account, "close"):
+            account.close()
     finally:
         if not LIVE and registry.find(cloud).provision:
             subprocess.run([*emulator, "down", *where], check=True)

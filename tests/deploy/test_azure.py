@@ -1,0 +1,221 @@
+"""What is Azure's own in `deploy.azure`: mirrored traffic, key rotation, errors, nothing left."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+from azure.core import exceptions as core
+
+from deploy import change, rollout, wait
+from deploy.azure import CLOUD
+from deploy.azure.errors import refused, translated
+from deploy.azure.target import AzureTarget
+from deploy.emulated import enter
+from deploy.errors import (
+    ConflictError,
+    CredentialsError,
+    NotFoundError,
+    PermissionDeniedError,
+    QuotaError,
+    TargetError,
+    UnavailableError,
+)
+from deploy.target import Release, deployment_name
+from deploy.wait import Deadline
+from inference.bundle import Bundle
+from tests.deploy import bundles
+
+REQUEST = b'{"instances": [[5.1, 3.5, 1.4, 0.2]]}'
+ENDPOINT = "azure-own"
+
+
+@pytest.fixture(scope="module")
+def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AzureTarget]:
+    state = tmp_path_factory.mktemp("azure")
+    before = dict(os.environ)
+    door = [sys.executable, "-m", "emulators"]
+    where = ["azure", "--state", str(state)]
+    subprocess.run([*door, "up", *where, "--speed", "600"], check=True)
+    settings = {name: one.default for name, one in CLOUD.settings.items()}
+    target = AzureTarget.connect(enter("azure", CLOUD, settings, state))
+    yield target
+    target.account.close()
+    subprocess.run([*door, "down", *where], check=True)
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.fixture(scope="module")
+def pair(target: AzureTarget, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """Bring up an old deployment with all traffic and a new one; return their names."""
+    folder = tmp_path_factory.mktemp("bundles")
+    return deployed(target, folder, "1"), deployed(target, folder, "2")
+
+
+def deployed(target: AzureTarget, folder: Path, version: str) -> str:
+    bundle = bundles.good(folder / version, version)
+    release = wanted(bundle, target.upload(bundle))
+    target.deploy(release)
+    wait.until_ready(target, ENDPOINT, release.name, Deadline.after(300))
+    return release.name
+
+
+def wanted(bundle: Bundle, artifact: str) -> Release:
+    return Release(
+        ENDPOINT,
+        deployment_name(bundle.version, bundle.digest),
+        artifact,
+        image="kit.azurecr.io/kit:1",
+        bundle=bundle.name,
+        version=bundle.version,
+        digest=bundle.digest,
+    )
+
+
+@dataclass
+class Load:
+    """Requests without a pause, counted by status and by who answered."""
+
+    url: str
+    key: str
+    seen: Counter[tuple[int, str]] = field(default_factory=Counter)
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def run(self) -> None:
+        with httpx.Client(timeout=60) as client:
+            while not self.stop.is_set():
+                headers = {"Authorization": f"Bearer {self.key}"}
+                answer = client.post(self.url, content=REQUEST, headers=headers)
+                self.seen[answer.status_code, answer.headers["azureml-model-deployment"]] += 1
+                time.sleep(0.01)
+
+
+@pytest.fixture
+def load(target: AzureTarget, pair: tuple[str, str]) -> Iterator[Load]:
+    address = target.scoring.address(ENDPOINT)
+    load = Load(address.url, address.key)
+    thread = threading.Thread(target=load.run)
+    thread.start()
+    yield load
+    load.stop.set()
+    thread.join()
+
+
+def test_a_canary_loses_no_request(target: AzureTarget, pair: tuple[str, str], load: Load) -> None:
+    old, new = pair
+    for split in rollout.splits({old: 100}, new, (10, 50, 100)):
+        change.shift(target, ENDPOINT, split, Deadline.after(60))
+        time.sleep(0.5)
+    change.shift(target, ENDPOINT, {old: 100}, Deadline.after(60))
+    load.stop.set()
+    assert {status for status, _ in load.seen} == {200}
+    assert {name for _, name in load.seen} == {old, new}
+
+
+def test_mirrored_requests_reach_the_new_deployment_and_the_old_one_answers(
+    target: AzureTarget, pair: tuple[str, str], load: Load
+) -> None:
+    old, new = pair
+    before = asked(target, new)
+    target.mirror(ENDPOINT, new, 40)
+    deadline = time.monotonic() + 20
+    while asked(target, new) < before + 5:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    with pytest.raises(ConflictError, match="mirrored"):
+        target.undeploy(ENDPOINT, new)
+    wait.until_settled(target, ENDPOINT, Deadline.after(60))
+    target.mirror(ENDPOINT, new, 0)
+    wait.until_settled(target, ENDPOINT, Deadline.after(60))
+    load.stop.set()
+    assert set(load.seen) == {(200, old)}
+
+
+def asked(target: AzureTarget, deployment: str) -> int:
+    lines = target.logs(ENDPOINT, deployment, lines=10_000)
+    return sum('"route":"/score"' in line for line in lines)
+
+
+def test_a_rotated_key_is_fetched_anew(target: AzureTarget, pair: tuple[str, str]) -> None:
+    before = target.scoring.address(ENDPOINT)
+    stranger = AzureTarget(target.account, target.store, target.scoring)
+    target.rotate(ENDPOINT, which="primary")
+    wait.until_settled(target, ENDPOINT, Deadline.after(60))
+    stranger.scoring.known[ENDPOINT] = before  # one that has not heard of it
+    assert stranger.invoke(ENDPOINT, REQUEST)
+    assert target.scoring.address(ENDPOINT).key != before.key
+
+
+def test_a_deployment_that_is_not_there_is_not_found(
+    target: AzureTarget, pair: tuple[str, str]
+) -> None:
+    with pytest.raises(NotFoundError):
+        target.invoke(ENDPOINT, REQUEST, deployment="ghost")
+
+
+def test_snippets_are_for_this_workspace_and_address(
+    target: AzureTarget, pair: tuple[str, str]
+) -> None:
+    told = target.snippets(ENDPOINT, REQUEST)
+    assert f"https://{ENDPOINT}.eastus.inference.ml.azure.com/score" in told["curl"]
+    compile(told["azure-ai-ml"], "snippet", "exec")
+
+
+def test_deleting_leaves_no_model_environment_or_blob(
+    target: AzureTarget, pair: tuple[str, str]
+) -> None:
+    change.remove(target, ENDPOINT, Deadline.after(120))
+    for kind in ("models", "environments", "onlineEndpoints"):
+        assert target.account.call("GET", f"/{kind}") == {"value": []}
+    secrets = target.account.call("POST", "/datastores/workspaceblobstore/listSecrets", {})
+    url = "https://tridockstorage.blob.core.windows.net/azureml-blobstore-1"
+    listed = httpx.get(f"{url}?restype=container&comp=list&{secrets['sasToken']}")
+    assert "<Blobs></Blobs>" in listed.text
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (401, "", CredentialsError),
+        (403, "AuthorizationFailed", PermissionDeniedError),
+        (404, "ResourceNotFound", NotFoundError),
+        (409, "Conflict", ConflictError),
+        (400, "OutOfQuota", QuotaError),
+        (400, "UserError", TargetError),
+        (429, "TooManyRequests", UnavailableError),
+        (503, "ServerBusy", UnavailableError),
+    ],
+)
+def test_a_refusal_becomes_the_error_that_it_means(
+    status: int, code: str, kind: type[TargetError]
+) -> None:
+    error = refused(status, "no", operation="x:y", code=code, headers={"Retry-After": "7"})
+    assert type(error) is kind
+    assert (error.operation, error.code) == ("x:y", code)
+    if isinstance(error, UnavailableError):
+        assert error.retry_after == 7.0
+
+
+@pytest.mark.parametrize(
+    ("raised", "kind"),
+    [
+        (core.ClientAuthenticationError("who are you"), CredentialsError),
+        (core.ServiceRequestError("no route"), UnavailableError),
+        (core.AzureError("odd"), TargetError),
+        (httpx.ConnectError("refused"), UnavailableError),
+    ],
+)
+def test_an_sdks_error_becomes_ours(raised: Exception, kind: type[TargetError]) -> None:
+    with pytest.raises(kind) as caught, translated("x:y"):
+        raise raised
+    assert caught.value.operation == "x:y"
