@@ -132,6 +132,6 @@ def _of_botocore(error: BotoCoreError, service: str) -> DeployError:
         return CredentialsError(f"{error}. {ADVICE}", operation=service, code=code)
     if isinstance(error, boto.NoRegionError):
         return ConfigError("no region: set region in [aws] of release.toml, or AWS_REGION")
-    if isinstance(error, boto.HTTPClientError):
+    if isinstance(error, boto.HTTPClientError | boto.ConnectionError):
         return UnavailableError(str(error), operation=service, code=code)
     return TargetError(str(error), operation=service, code=code)

@@ -13,6 +13,7 @@ from typing import Any
 from deploy.aws import names, snippets
 from deploy.aws.account import Account
 from deploy.aws.errors import translated
+from deploy.aws.logs import Logs
 from deploy.aws.reading import Reading
 from deploy.aws.store import Store
 from deploy.errors import ConflictError, NotFoundError
@@ -122,13 +123,7 @@ class SageMakerTarget:
 
     def logs(self, endpoint: str, deployment: str, *, lines: int = 20) -> Sequence[str]:
         """See `Target.logs`."""
-        events: list[tuple[int, str]] = []
-        with suppress(NotFoundError):
-            for stream in self._streams(endpoint, deployment):
-                events += self._events(endpoint, stream, lines)
-        return tuple(text.rstrip("\n") for _, text in sorted(events, key=lambda one: one[0]))[
-            -lines:
-        ]
+        return tuple(Logs(self.account.logs, endpoint).tail(deployment, lines))
 
     def undeploy(self, endpoint: str, deployment: str) -> None:
         """See `Target.undeploy`."""
@@ -214,20 +209,16 @@ class SageMakerTarget:
         self, endpoint: str, reading: Reading | None, variants: Sequence[Mapping[str, Any]]
     ) -> None:
         """Bring the endpoint to these variants."""
-        config, ours = (
-            names.config(endpoint, variants),
-            [{"Key": names.ENDPOINT, "Value": endpoint}],
-        )
-        client, given, tags = self.account.sagemaker, list(variants), ours
+        config, client = names.config(endpoint, variants), self.account.sagemaker
+        tags: Any = {"Tags": [{"Key": names.ENDPOINT, "Value": endpoint}]}
+        made: Any = {"ProductionVariants": list(variants), **tags}
         with suppress(ConflictError), translated("sagemaker"):  # by content: what exists is equal
-            made: Any = {"ProductionVariants": given, "Tags": tags}
             client.create_endpoint_config(EndpointConfigName=config, **made)
         with translated("sagemaker"):
             if reading:
                 client.update_endpoint(EndpointName=endpoint, EndpointConfigName=config)
             else:
-                named: Any = {"EndpointName": endpoint, "EndpointConfigName": config, "Tags": tags}
-                client.create_endpoint(**named)
+                client.create_endpoint(EndpointName=endpoint, EndpointConfigName=config, **tags)
 
     def _listed(self, operation: Any, kind: str, prefix: str) -> Iterator[str]:
         pages: Any = self.account.sagemaker.get_paginator(operation)
@@ -240,27 +231,6 @@ class SageMakerTarget:
     def _is_ours(self, arn: str) -> bool:
         tags = self.account.sagemaker.list_tags(ResourceArn=arn)["Tags"]
         return any(tag["Key"] == names.ENDPOINT for tag in tags)
-
-    def _streams(self, endpoint: str, deployment: str) -> list[str]:
-        with translated("logs"):
-            found = self.account.logs.describe_log_streams(
-                logGroupName=_group(endpoint), logStreamNamePrefix=f"{deployment}/"
-            )
-        return [each["logStreamName"] for each in found["logStreams"]]
-
-    def _events(self, endpoint: str, stream: str, lines: int) -> list[tuple[int, str]]:
-        with translated("logs"):
-            found = self.account.logs.get_log_events(
-                logGroupName=_group(endpoint),
-                logStreamName=stream,
-                limit=lines,
-                startFromHead=False,
-            )
-        return [(each["timestamp"], each["message"]) for each in found["events"]]
-
-
-def _group(endpoint: str) -> str:
-    return f"/aws/sagemaker/Endpoints/{endpoint}"
 
 
 def _all(reading: Reading | None) -> list[Mapping[str, Any]]:
