@@ -47,6 +47,18 @@ variable "endpoints" {
   }
 }
 
+variable "released" {
+  description = "Those of `endpoints` that were released already: Azure takes alarms and log settings of these alone."
+  type        = set(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = length(setsubtract(var.released, var.endpoints)) == 0
+    error_message = "released must name some of endpoints: add it there first."
+  }
+}
+
 variable "artifact_retention_days" {
   description = "Days that replaced or deleted versions of an artifact are kept."
   type        = number

@@ -26,6 +26,7 @@ resource "azurerm_machine_learning_workspace" "this" {
   key_vault_id                  = azurerm_key_vault.this.id
   storage_account_id            = azurerm_storage_account.this.id
   container_registry_id         = azurerm_container_registry.this.id
+  storage_account_access_type   = "identity"
   public_network_access_enabled = !var.private_networking
   v1_legacy_mode_enabled        = false
   tags                          = local.tags
@@ -36,19 +37,5 @@ resource "azurerm_machine_learning_workspace" "this" {
 
   managed_network {
     isolation_mode = var.private_networking ? "AllowOnlyApprovedOutbound" : "Disabled"
-  }
-}
-
-resource "azurerm_monitor_diagnostic_setting" "workspace" {
-  name                       = "logs"
-  target_resource_id         = azurerm_machine_learning_workspace.this.id
-  log_analytics_workspace_id = azurerm_log_analytics_workspace.this.id
-
-  enabled_log {
-    category = "AmlOnlineEndpointConsoleLog"
-  }
-
-  enabled_log {
-    category = "AmlOnlineEndpointTrafficLog"
   }
 }
