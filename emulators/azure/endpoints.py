@@ -26,6 +26,8 @@ CREATE_SECONDS = 30.0
 UPDATE_SECONDS = 15.0
 DELETE_SECONDS = 20.0
 
+KEYS = ("primaryKey", "secondaryKey")
+
 #: Which tokens an ``AMLToken`` endpoint takes.
 TOKEN_AUDIENCE = "https://ml.azure.com/online-endpoints/"  # noqa: S105 - an audience, no secret
 
@@ -86,13 +88,15 @@ class OnlineEndpoints(Kind):
         for deployment in deployments:
             self._rollout.end(deployment.id)
 
+    def shown(self, resource: Resource) -> dict[str, Any]:
+        """See `Kind.shown`; keys are told by ``listKeys`` only."""
+        return {name: one for name, one in resource.properties.items() if name not in KEYS}
+
     def view(self, resource: Resource, front: Front) -> dict[str, Any]:
-        """See `Kind.view`; keys are told by ``listKeys`` only."""
+        """See `Kind.view`."""
         root = front.scoring(resource.id.name)
-        hidden = {"primaryKey", "secondaryKey"}
-        shown = {name: one for name, one in resource.properties.items() if name not in hidden}
-        shown |= {"scoringUri": f"{root}/score", "swaggerUri": f"{root}/swagger.json"}
-        return {**resource.view(), "properties": shown}
+        addresses = {"scoringUri": f"{root}/score", "swaggerUri": f"{root}/swagger.json"}
+        return {**resource.view(), "properties": self.shown(resource) | addresses}
 
     def _finish(self, identifier: ResourceId, seconds: float) -> None:
         self.cloud.clock.sleep(seconds)
@@ -164,10 +168,10 @@ def check_name(what: str, name: str) -> None:
 
 
 def _pair(endpoint: Resource) -> dict[str, Any]:
-    return {name: endpoint.properties[name] for name in ("primaryKey", "secondaryKey")}
+    return {name: endpoint.properties[name] for name in KEYS}
 
 
 def _keys(before: Resource | None) -> dict[str, Any]:
     if before:
         return _pair(before)
-    return {name: secrets.token_urlsafe(32) for name in ("primaryKey", "secondaryKey")}
+    return {name: secrets.token_urlsafe(32) for name in KEYS}

@@ -19,7 +19,7 @@ from emulators.azure.call import Answer, Call
 from emulators.azure.cloud import CONTAINER, Cloud
 from emulators.azure.driver import Job
 from emulators.azure.entra import MACHINE_LEARNING_AUDIENCES, MANAGEMENT_AUDIENCES
-from emulators.azure.errors import invalid, missing
+from emulators.azure.errors import invalid, missing, not_emulated
 from emulators.azure.kind import Kind
 from emulators.azure.resource import Resource, ResourceId
 
@@ -74,6 +74,10 @@ class Jobs(Kind):
         if call.method == "GET":
             return Answer(200, {"value": self._of(endpoint, call)})
         return Answer(201, self.view(self._begun(endpoint, call), call.front))
+
+    def put(self, identifier: ResourceId, call: Call) -> Answer:
+        """Refuse a job that no batch endpoint started."""
+        raise not_emulated("Starting a job other than by a batch endpoint")
 
     def act(self, identifier: ResourceId, action: str, call: Call) -> Answer:
         """Answer ``cancel``."""

@@ -46,7 +46,8 @@ class Kind:
 
     def patch(self, identifier: ResourceId, call: Call) -> Answer:
         """Answer ``PATCH``: merge into what stands, then as ``PUT``."""
-        body = merge(self.find(identifier).body, call.json())
+        found = self.find(identifier)
+        body = merge({**found.body, "properties": self.shown(found)}, call.json())
         return self.put(identifier, _with(call, body))
 
     def delete(self, identifier: ResourceId, call: Call) -> Answer:
@@ -63,6 +64,10 @@ class Kind:
     def remove(self, identifier: ResourceId) -> None:
         """Forget one and what is below it; a resource group that is deleted calls this too."""
         self.cloud.store.remove(identifier)
+
+    def shown(self, resource: Resource) -> dict[str, Any]:
+        """Return the properties that clients may know."""
+        return dict(resource.properties)
 
     def view(self, resource: Resource, front: Front) -> dict[str, Any]:
         """Return what a caller at `front` is shown."""

@@ -72,7 +72,7 @@ def faults_of(model: str, body: Any) -> Iterator[str]:
 @functools.cache
 def _models() -> Any:
     """Load the models; None when this azure-ai-ml has none of that form."""
-    for place in _packages():
+    for place in packages():
         folder = place / "ml" / "_restclient" / "arm_ml_service"
         if folder.is_dir():
             package = types.ModuleType(ALIAS)
@@ -83,7 +83,8 @@ def _models() -> Any:
     return None
 
 
-def _packages() -> list[Path]:
+def packages() -> list[Path]:
+    """Return the folders that hold the vendor's packages."""
     try:
         found = importlib.util.find_spec("azure.ai")
     except ModuleNotFoundError:

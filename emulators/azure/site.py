@@ -10,7 +10,8 @@ from emulators.azure.arm import Arm
 from emulators.azure.call import Answer, Call
 from emulators.azure.catalogue import Catalogue
 from emulators.azure.cloud import Cloud
-from emulators.azure.errors import invalid, missing
+from emulators.azure.control import Control
+from emulators.azure.errors import missing
 from emulators.azure.front import (
     ACCOUNT,
     API_SUFFIX,
@@ -22,7 +23,6 @@ from emulators.azure.front import (
 from emulators.azure.history import History
 from emulators.azure.scoring import Scoring
 from emulators.azure.storage import Storage
-from emulators.faults import Fault, FaultKind
 
 LOCAL = ("localhost", "127.0.0.1")
 
@@ -43,6 +43,7 @@ class Site:
         self._storage = Storage(cloud.blobs, cloud.entra)
         self._history = History(cloud)
         self._scoring = Scoring(cloud)
+        self._control = Control(cloud, self.catalogue)
 
     def scoring(self, host: str, call: Call) -> Awaitable[Answer] | None:
         """Return the answer to come of a model, or None if `call` is for none."""
@@ -81,7 +82,7 @@ class Site:
         """Answer a caller that was led here by the cloud's metadata: hosts become paths."""
         first = call.path.strip("/").split("/")[0]
         if first == "_emulator":
-            return self._control(call)
+            return self._control.answer(call)
         if first == "metadata":
             return Answer(200, [_metadata(call)])
         if first == "msi":
@@ -95,34 +96,6 @@ class Site:
             is_job = "/batchEndpoints/" in call.path and call.path.endswith("/jobs")
             return self._api(call) if is_job else self._arm.answer(call)
         return self.cloud.entra.answer(call)
-
-    def _control(self, call: Call) -> Answer:
-        verb = call.path.removeprefix("/_emulator/")
-        if (call.method, verb) == ("POST", "reset"):
-            self.catalogue.jobs.end()
-            self.cloud.reset()
-            self.catalogue.groups.clear()
-            return Answer(204)
-        if (call.method, verb) == ("PUT", "faults"):
-            self.cloud.faults.plan(_plan(call.json()))
-            return Answer(204)
-        if (call.method, verb) == ("GET", "servers"):
-            return Answer(200, self._servers())
-        raise missing(call.path)
-
-    def _servers(self) -> dict[str, Any]:
-        pools = self.cloud.pools.all()
-        found = {key: [server.url for server in pool.servers] for key, pool in pools.items()}
-        return {"servers": found}
-
-
-def _plan(body: dict[str, Any]) -> tuple[Fault, ...]:
-    try:
-        return tuple(
-            Fault(**{**one, "kind": FaultKind(one["kind"])}) for one in body.get("faults", ())
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise invalid(f"a fault has an operation, a kind and nth or share: {error}") from error
 
 
 def _at(call: Call, path: str) -> Call:

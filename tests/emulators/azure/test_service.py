@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from emulators import daemon
+from emulators.azure.coverage import _operations, count
 from emulators.place import Place
 from tests.emulators.azure.conftest import up
 from tests.emulators.azure.rest import WORKSPACE, Rest
@@ -106,7 +107,7 @@ def test_the_nth_call_meets_the_planned_fault(rest: Rest, kind: str, status: int
         with pytest.raises(httpx.RemoteProtocolError):
             rest.arm("GET", path)
     assert rest.arm("GET", path).status_code == 200
-    assert local(rest, "PUT", "/_emulator/faults", {}).status_code == 204
+    assert local(rest, "PUT", "/_emulator/faults", []).status_code == 204
 
 
 def test_a_resource_group_that_is_deleted_takes_everything_in_it(rest: Rest) -> None:
@@ -121,6 +122,25 @@ def test_a_resource_group_that_is_deleted_takes_everything_in_it(rest: Rest) -> 
     assert sorted(names) == ["v", "w"]
     assert rest.done(rest.arm("DELETE", group))["status"] == "Succeeded"
     assert rest.arm("GET", vault).json()["error"]["code"] == "ResourceGroupNotFound"
+
+
+def test_a_patch_changes_tags_and_keeps_keys_and_the_rest(rest: Rest) -> None:
+    rest.endpoint("patched", description="before")
+    key = rest.key("patched")
+    path = f"{WORKSPACE}/onlineEndpoints/patched"
+    answer = rest.arm("PATCH", path, {"tags": {"team": "a"}})
+    assert rest.done(answer)["status"] == "Succeeded"
+    found = rest.arm("GET", path).json()
+    assert (found["tags"], found["properties"]["description"]) == ({"team": "a"}, "before")
+    assert "primaryKey" not in found["properties"]
+    assert rest.key("patched") == key
+
+
+def test_every_operation_that_is_counted_as_emulated_is_one_of_the_clients() -> None:
+    (found,) = count()
+    assert found.count > 180
+    assert not {*found.real, *found.stored} - set(_operations())
+    assert "OnlineEndpoints.begin_create_or_update" in found.real
 
 
 def test_a_managed_identity_gets_a_token(rest: Rest) -> None:

@@ -1,0 +1,55 @@
+"""The emulator's own controls, at ``/_emulator/``: faults on request, servers, a fresh start."""
+
+from __future__ import annotations
+
+import json
+
+from emulators.azure.call import Answer, Call
+from emulators.azure.catalogue import Catalogue
+from emulators.azure.cloud import Cloud
+from emulators.azure.errors import invalid, missing
+from emulators.faults import read_faults
+
+PREFIX = "/_emulator/"
+
+
+class Control:
+    """Answers requests to the emulator itself.
+
+    Parameters
+    ----------
+    cloud : Cloud
+        What stands.
+    catalogue : Catalogue
+        What answers for it.
+    """
+
+    def __init__(self, cloud: Cloud, catalogue: Catalogue) -> None:
+        self._cloud = cloud
+        self._catalogue = catalogue
+        self._calls = {"POST reset": self._reset, "PUT faults": self._plan, "GET servers": self._of}
+
+    def answer(self, call: Call) -> Answer:
+        """Answer one request."""
+        found = self._calls.get(f"{call.method} {call.path.removeprefix(PREFIX)}")
+        if found is None:
+            raise missing(f"{call.path}: there are {', '.join(self._calls)}, all below {PREFIX}")
+        return found(call)
+
+    def _reset(self, call: Call) -> Answer:
+        self._catalogue.jobs.end()
+        self._cloud.reset()
+        self._catalogue.groups.clear()
+        return Answer(204)
+
+    def _plan(self, call: Call) -> Answer:
+        try:
+            self._cloud.faults.plan(read_faults(json.loads(call.body)))
+        except ValueError as error:
+            raise invalid(str(error)) from error
+        return Answer(204)
+
+    def _of(self, call: Call) -> Answer:
+        pools = self._cloud.pools.all()
+        found = {key: [server.url for server in pool.servers] for key, pool in pools.items()}
+        return Answer(200, {"servers": found})
