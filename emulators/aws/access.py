@@ -45,9 +45,6 @@ def authorize(call: Call, environ: Environ, body: bytes) -> None:
     if ActionAuthenticatorMixin.request_count < settings.INITIAL_NO_AUTH_ACTION_COUNT:
         return
     endpoint = f"arn:aws:sagemaker:{call.region}:{call.account}:endpoint/{call.endpoint.lower()}"
-    # Every way to invoke is one permission (Service Authorization Reference, "Amazon SageMaker").
-    asynchronous = call.operation == "InvokeEndpointAsync"
-    action = "InvokeEndpointAsync" if asynchronous else "InvokeEndpoint"
     try:
         request = IAMRequest(
             account_id=call.account,
@@ -56,7 +53,7 @@ def authorize(call: Call, environ: Environ, body: bytes) -> None:
             data={},
             body=body,
             headers=Request(environ).headers,  # type: ignore[arg-type]
-            action=action,
+            action=call.operation,
         )
         request.check_signature()
         request.check_action_permitted(endpoint)

@@ -20,6 +20,7 @@ from emulators.aws.instances import LONGEST_STARTUP
 from emulators.aws.transform_data import JSON, DataError, assemble, batches, records, results
 from emulators.aws.transform_input import Source, sources
 from emulators.aws.transform_log import JobLog
+from emulators.aws.transform_metrics import Gauge
 from emulators.aws.transform_settings import Settings, environment, read_settings, tuned
 from emulators.fleet import Container, Server, UnhealthyError
 
@@ -108,6 +109,7 @@ class Run:
         """Send one instance's share of the objects through its model server; return failures."""
         record = JobLog(self.account, self.region, f"{self.name}/i-{uuid.uuid4().hex[:17]}")
         server = self._start(record)
+        gauge = Gauge.of(server)
         try:
             self.cloud.fleet.wait(server, "/ping", timeout=LONGEST_STARTUP)
             settings = tuned(read_settings(self.request), self.request, parameters(server))
@@ -122,6 +124,7 @@ class Run:
             record.say(f"the container did not pass the ping health check: {error}")
             return ["AlgorithmError: See job logs for more information"]
         finally:
+            gauge.publish(self.account, self.region, record.stream)
             record.container(server.log)
             self.cloud.fleet.stop(server, grace=5)
 

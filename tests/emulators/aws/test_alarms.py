@@ -244,7 +244,7 @@ def test_real_traffic_on_a_good_canary_lets_it_through(
     )
     with _flowing(lambda: hosting.score(name)):
         sagemaker.update_endpoint(
-            EndpointName=name, EndpointConfigName=better, DeploymentConfig=_canary(alarm)
+            EndpointName=name, EndpointConfigName=better, DeploymentConfig=_canary(alarm, wait=90)
         )
         settled = hosting.settle(name)
     assert settled["EndpointConfigName"] == better
@@ -255,11 +255,11 @@ def _dimensions(**values: str) -> list[Mapping[str, str]]:
     return [{"Name": name, "Value": value} for name, value in values.items()]
 
 
-def _canary(alarm: str) -> dict[str, Any]:
+def _canary(alarm: str, *, wait: int = 300) -> dict[str, Any]:
     routing = {
         "Type": "CANARY",
         "CanarySize": {"Type": "CAPACITY_PERCENT", "Value": 50},
-        "WaitIntervalInSeconds": 300,
+        "WaitIntervalInSeconds": wait,
     }
     return {
         "BlueGreenUpdatePolicy": {"TrafficRoutingConfiguration": routing},

@@ -27,6 +27,16 @@ TRUST = {
     ]
 }
 
+JOB = {
+    "TransformJobName": "interrupted",
+    "ModelName": "m",
+    "TransformInput": {
+        "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://models/just"}}
+    },
+    "TransformOutput": {"S3OutputPath": "s3://models/out"},
+    "TransformResources": {"InstanceType": "ml.m5.large", "InstanceCount": 1},
+}
+
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
@@ -125,6 +135,7 @@ def test_a_kill_leaves_no_server_behind_and_loses_nothing(
         RoleName="just-before", AssumeRolePolicyDocument=json.dumps(TRUST)
     )
     aws.client("s3").put_object(Bucket="models", Key="just-before", Body=b"kept")
+    aws.client("sagemaker").create_transform_job(**JOB)
     running = daemon.find(place)
     assert running
     assert _servers(place)
@@ -136,6 +147,9 @@ def test_a_kill_leaves_no_server_behind_and_loses_nothing(
     kept = again.client("s3").get_object(Bucket="models", Key="just-before")
     assert kept["Body"].read() == b"kept"
     assert _score(again, filled["endpoint"]) == ("A", b"0")
+    job = again.client("sagemaker").describe_transform_job(TransformJobName="interrupted")
+    assert job["TransformJobStatus"] == "Failed"
+    assert "the emulator ended while the job ran" in job["FailureReason"]
 
 
 def test_a_reset_empties_it_for_good(place: Place, filled: dict[str, Any]) -> None:

@@ -189,6 +189,9 @@ def test_a_bad_record_fails_the_job_but_not_the_other_objects(
     assert "expected 4 values" in said
     assert "exceeds MaxPayloadInMB (1 MB)" in said
     assert "BatchStrategy=MULTI_RECORD" in said
+    metrics = aws.client("cloudwatch").list_metrics(Namespace=GROUP)["Metrics"]
+    used = {m["MetricName"] for m in metrics if m["Dimensions"][0]["Value"].startswith("mixed/i-")}
+    assert used == {"CPUUtilization", "MemoryUtilization"}
 
 
 def test_no_input_fails_the_job_in_the_service_s_words(
