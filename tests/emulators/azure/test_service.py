@@ -14,6 +14,7 @@ import pytest
 
 from emulators import daemon
 from emulators.azure.coverage import _operations, count
+from emulators.coverage import markdown, rewritten
 from emulators.place import Place
 from tests.emulators.azure.conftest import up
 from tests.emulators.azure.rest import WORKSPACE, Rest
@@ -153,3 +154,9 @@ def test_a_managed_identity_gets_a_token(rest: Rest) -> None:
     workspace = f"https://management.azure.com{WORKSPACE}?api-version=2024-10-01"
     headers = {"Authorization": f"Bearer {token}"}
     assert rest.client.get(workspace, headers=headers).status_code == 200
+
+
+def test_the_document_lists_what_the_code_does() -> None:
+    document = Path(__file__).resolve().parents[3] / "docs" / "azure.md"
+    text = document.read_text()
+    assert rewritten(text, "azure", markdown(count())) == text
