@@ -10,6 +10,10 @@ import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+#: Every blob's attributes, by container, in what JSON can hold.
+State = dict[str, list[dict[str, Any]]]
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ class Blobs:
     Parameters
     ----------
     folder : Path
-        Emptied at start.
+        Their files; what no `put` names again after a start is dead weight.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -57,7 +61,8 @@ class Blobs:
         self._containers: dict[str, dict[str, Blob]] = {}
         self._blocks: dict[tuple[str, str], dict[str, bytes]] = {}
         self._lock = threading.RLock()
-        self.clear()
+        self.changes = 0
+        folder.mkdir(parents=True, exist_ok=True)
 
     def create(self, container: str) -> bool:
         """Make a container; False if it stands already."""
@@ -65,6 +70,7 @@ class Blobs:
             if container in self._containers:
                 return False
             self._containers[container] = {}
+            self.changes += 1
         (self._folder / container).mkdir(parents=True, exist_ok=True)
         return True
 
@@ -72,6 +78,7 @@ class Blobs:
         """Remove a container and its blobs."""
         with self._lock:
             self._containers.pop(container, None)
+            self.changes += 1
         shutil.rmtree(self._folder / container, ignore_errors=True)
 
     def containers(self) -> list[str]:
@@ -107,6 +114,7 @@ class Blobs:
         with self._lock:
             before = self._containers[container].get(blob.name)
             self._containers[container][blob.name] = blob
+            self.changes += 1
         if before and before.path != blob.path:
             before.path.unlink(missing_ok=True)
         return blob
@@ -127,6 +135,7 @@ class Blobs:
         """Remove a blob; False if there was none."""
         with self._lock:
             found = self._containers.get(container, {}).pop(name, None)
+            self.changes += 1
         if found:
             found.path.unlink(missing_ok=True)
         return found is not None
@@ -163,9 +172,18 @@ class Blobs:
             shutil.copyfile(blob.path, out)
         return root
 
+    def state(self) -> State:
+        """Describe every blob, by container, in what JSON can hold."""
+        with self._lock:
+            return {
+                container: [{**vars(blob), "path": str(blob.path)} for blob in blobs.values()]
+                for container, blobs in self._containers.items()
+            }
+
     def clear(self) -> None:
         """Remove everything."""
         with self._lock:
+            self.changes += 1
             self._containers.clear()
             self._blocks.clear()
         shutil.rmtree(self._folder, ignore_errors=True)

@@ -41,6 +41,8 @@ class Catalogue:
         Resource groups.
     jobs : Jobs
         Batch jobs.
+    rollout : Rollout
+        What brings model servers up.
     """
 
     def __init__(self, cloud: Cloud) -> None:
@@ -52,10 +54,10 @@ class Catalogue:
         for name in MODELS:
             self._add(name, Containers(cloud))
             self._add(f"{name}/versions", Versions(cloud, workspaces, name))
-        rollout = Rollout(cloud)
-        endpoints = OnlineEndpoints(cloud, workspaces, rollout)
+        self.rollout = Rollout(cloud)
+        endpoints = OnlineEndpoints(cloud, workspaces, self.rollout)
         self._add("onlineendpoints", endpoints)
-        self._add("onlineendpoints/deployments", OnlineDeployments(cloud, endpoints, rollout))
+        self._add("onlineendpoints/deployments", OnlineDeployments(cloud, endpoints, self.rollout))
         self._add("batchendpoints", BatchEndpoints(cloud, workspaces))
         self._add("batchendpoints/deployments", BatchDeployments(cloud, workspaces))
         self.jobs = Jobs(cloud)

@@ -44,7 +44,7 @@ class Entra:
     """
 
     def __init__(self, key: bytes | None = None) -> None:
-        self._key = key or secrets.token_bytes(32)
+        self.key = key or secrets.token_bytes(32)
 
     def answer(self, call: Call) -> Answer:
         """Answer a request to the login host."""
@@ -147,7 +147,7 @@ class Entra:
         return {"tenant_discovery_endpoint": found, "api-version": "1.1", "metadata": [cloud]}
 
     def _sign(self, text: str) -> str:
-        digest = hmac.new(self._key, text.encode(), hashlib.sha256).digest()
+        digest = hmac.new(self.key, text.encode(), hashlib.sha256).digest()
         return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 

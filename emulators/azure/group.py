@@ -35,6 +35,7 @@ class Groups:
         self._kinds = kinds
         self._made: dict[str, dict[str, Any]] = {}
         self._gone: set[str] = set()
+        self.changes = 0
         self._lock = threading.Lock()
 
     def answer(self, call: Call, subscription: str, group: str | None) -> Answer:
@@ -77,9 +78,21 @@ class Groups:
         top = [one for one in found if len(one.id.pairs) == 1]
         return Answer(200, {"value": [one.view() for one in top]})
 
+    def state(self) -> dict[str, Any]:
+        """Describe what clients made and deleted, in what JSON can hold."""
+        with self._lock:
+            return {"made": dict(self._made), "gone": sorted(self._gone)}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state` described."""
+        with self._lock:
+            self._made.update(state["made"])
+            self._gone.update(state["gone"])
+
     def clear(self) -> None:
         """Assume again that every group stands."""
         with self._lock:
+            self.changes += 1
             self._made.clear()
             self._gone.clear()
 
@@ -92,6 +105,7 @@ class Groups:
             status = 200 if key in self._made else 201
             self._made[key] = _view(subscription, group, body)
             self._gone.discard(key)
+            self.changes += 1
             return Answer(status, self._made[key])
 
     def _delete(self, call: Call, subscription: str, group: str) -> Answer:
@@ -99,6 +113,7 @@ class Groups:
         with self._lock:
             self._made.pop(path.lower(), None)
             self._gone.add(path.lower())
+            self.changes += 1
         identifier = ResourceId(subscription, group, "Microsoft.Resources", (("groups", group),))
         operation = self._cloud.operations.start(identifier, lambda: self._empty(path))
         return self._cloud.operations.accept(operation, call)

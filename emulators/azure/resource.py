@@ -118,6 +118,7 @@ class Store:
     def __init__(self) -> None:
         self._resources: dict[str, Resource] = {}
         self._lock = threading.RLock()
+        self.changes = 0
 
     def get(self, identifier: ResourceId | str) -> Resource | None:
         """Return a resource, if it stands."""
@@ -129,6 +130,7 @@ class Store:
         """Keep a resource, in the place of what stood there."""
         with self._lock:
             self._resources[resource.id.key] = resource
+            self.changes += 1
         return resource
 
     def change(self, identifier: ResourceId, **properties: Any) -> Resource | None:
@@ -142,6 +144,7 @@ class Store:
         with self._lock:
             for key in (identifier.key, *(found.id.key for found in self.below(identifier.key))):
                 self._resources.pop(key, None)
+            self.changes += 1
 
     def below(self, prefix: str) -> list[Resource]:
         """Return everything whose identifier starts with `prefix` and a slash."""
@@ -159,3 +162,4 @@ class Store:
         """Forget everything."""
         with self._lock:
             self._resources.clear()
+            self.changes += 1

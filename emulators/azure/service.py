@@ -17,6 +17,7 @@ from emulators.azure.application import Application
 from emulators.azure.cloud import Cloud
 from emulators.azure.entra import CLIENT, CLIENT_SECRET, IDENTITY_HEADER, TENANT
 from emulators.azure.front import HOSTS, REGION
+from emulators.azure.memory import Memory
 from emulators.azure.site import Site
 from emulators.certificates import Authority
 from emulators.place import Place, Ready
@@ -86,6 +87,8 @@ async def _serve(place: Place, ready: Ready) -> None:
     logging.getLogger("httpx").setLevel(logging.WARNING)
     cloud = Cloud.at(place)
     site = Site(cloud)
+    memory = Memory(cloud, site.catalogue)
+    memory.start()
     authority = Authority.at(place.folder / "authority")
     plain, secure = _listen(place, "http"), _listen(place, "tls")
     proxy = Proxy([Route(host, plain.getsockname()[1]) for host in HOSTS], authority)
@@ -110,6 +113,7 @@ async def _serve(place: Place, ready: Ready) -> None:
     await asyncio.gather(*tasks)
     await site.close()
     proxy.stop()
+    memory.stop()
     cloud.fleet.stop_all()
 
 

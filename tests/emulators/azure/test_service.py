@@ -85,6 +85,28 @@ def test_model_servers_end_with_a_killed_emulator_and_its_ports_come_back(
     assert (again["HTTPS_PROXY"], again["TRIDOCK_AZURE_LOCAL"]) == before
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_what_stood_before_stands_again_and_answers(
+    own: tuple[Place, Rest], number: signal.Signals
+) -> None:
+    place, rest = own
+    serve(rest)
+    rest.endpoint("service-ep", traffic={"blue": 100})
+    key = rest.key("service-ep")
+    time.sleep(0.5)  # A change is on disk a moment after its answer.
+    running = daemon.find(place)
+    assert running
+    os.kill(running.pid, number)
+    while daemon.find(place):
+        time.sleep(0.05)
+    up(place)
+    deployment = f"{ENDPOINT}/deployments/blue"
+    while rest.arm("GET", deployment).json()["properties"]["provisioningState"] == "Updating":
+        time.sleep(0.05)
+    assert rest.key("service-ep") == key
+    assert rest.score("service-ep", {"a": 1}).json() == {"a": 1}
+
+
 def test_a_reset_forgets_everything_and_ends_the_servers(own: tuple[Place, Rest]) -> None:
     _, rest = own
     server = serve(rest)
