@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 class Ruling(enum.Enum):
@@ -33,7 +33,9 @@ class Verdict:
     unit : str
         ``"ms"``, or empty for a ratio.
     sample : int
-        Number of observations behind it.
+        Number of requests behind it.
+    bound : str
+        Which side of `limit` is wanted: ``"at most"`` or ``"at least"``.
     """
 
     gate: str
@@ -42,11 +44,18 @@ class Verdict:
     limit: float
     unit: str = ""
     sample: int = 0
+    bound: str = "at most"
 
     def __str__(self) -> str:
-        seen = "nothing" if self.observed is None else f"{self.observed:.4g} {self.unit}".strip()
-        bound = f"{self.limit:.4g} {self.unit}".strip()
-        return f"{self.gate} {self.ruling.value}: {seen} of {self.sample} (limit {bound})"
+        if self.observed is None:
+            return f"{self.gate} {self.ruling.value}: nothing to go by"
+        seen, limit = self._shown(self.observed), self._shown(self.limit)
+        plural = "" if self.sample == 1 else "s"
+        seen = f"{seen} in {self.sample} request{plural}"
+        return f"{self.gate} {self.ruling.value}: {seen} ({self.bound} {limit})"
+
+    def _shown(self, value: float) -> str:
+        return f"{value:.4g} {self.unit}" if self.unit else f"{100 * value:.4g} %"
 
 
 def error_rate(errors: int, requests: int, *, limit: float) -> Verdict:
@@ -61,20 +70,23 @@ def latency_p95(latencies: Sequence[float], *, limit: float) -> Verdict:
     """
     ranked = sorted(latencies)
     observed = ranked[math.ceil(0.95 * len(ranked)) - 1] if ranked else None
-    verdict = _judged("latency_p95", observed, limit, sample=len(ranked))
-    return Verdict(verdict.gate, verdict.ruling, observed, limit, "ms", len(ranked))
+    return _judged("latency_p95", observed, limit, sample=len(ranked), unit="ms")
 
 
 def agreement(agreed: int, compared: int, *, limit: float) -> Verdict:
     """Hold the share of answers that are as expected to at least `limit`, a ratio from 0 to 1."""
     observed = agreed / compared if compared else None
-    # The bound is a floor: the same rule with both signs turned.
-    turned = _judged("agreement", None if observed is None else -observed, -limit, sample=compared)
-    return Verdict(turned.gate, turned.ruling, observed, limit, "", compared)
-
-
-def _judged(gate: str, observed: float | None, limit: float, *, sample: int) -> Verdict:
+    verdict = _judged("agreement", observed, limit, sample=compared)
     if observed is None:
-        return Verdict(gate, Ruling.UNMEASURED, None, limit, "", sample)
+        return replace(verdict, bound="at least")
+    ruling = Ruling.PASSED if observed >= limit else Ruling.FAILED
+    return replace(verdict, ruling=ruling, bound="at least")
+
+
+def _judged(
+    gate: str, observed: float | None, limit: float, *, sample: int, unit: str = ""
+) -> Verdict:
+    if observed is None:
+        return Verdict(gate, Ruling.UNMEASURED, None, limit, unit, sample)
     ruling = Ruling.PASSED if observed <= limit else Ruling.FAILED
-    return Verdict(gate, ruling, observed, limit, "", sample)
+    return Verdict(gate, ruling, observed, limit, unit, sample)

@@ -41,9 +41,9 @@ def test_what_was_not_measured_neither_passes_nor_fails() -> None:
     ):
         assert verdict.ruling is Ruling.UNMEASURED
         assert verdict.observed is None
-        assert "not measured: nothing of 0" in str(verdict)
+        assert str(verdict) == f"{verdict.gate} not measured: nothing to go by"
 
 
 def test_a_verdict_says_what_it_saw_and_its_bound() -> None:
     said = str(gates.latency_p95([5.0, 120.0], limit=100))
-    assert said == "latency_p95 failed: 120 ms of 2 (limit 100 ms)"
+    assert said == "latency_p95 failed: 120 ms in 2 requests (at most 100 ms)"
