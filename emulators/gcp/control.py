@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from emulators.faults import Fault, FaultKind
+from emulators.faults import read_faults
 from emulators.gcp.cloud import Cloud
 from emulators.gcp.errors import InvalidArgumentError, NotFoundError
 from emulators.gcp.wire import Answer, Request
@@ -29,19 +29,17 @@ def reset(cloud: Cloud, _: Request) -> Answer:
 def plan(cloud: Cloud, request: Request) -> Answer:
     """Replace the planned faults by those of the body."""
     try:
-        faults = tuple(
-            Fault(**{**item, "kind": FaultKind(item["kind"])}) for item in request.json()["faults"]
-        )
+        faults = read_faults(request.json())
     except (TypeError, KeyError, ValueError) as error:
         raise InvalidArgumentError(f"faults cannot be read: {error!r}") from error
     cloud.faults.plan(faults)
-    return Answer.of({"faults": len(faults)})
+    return Answer.of({"planned": len(faults)})
 
 
 def servers(cloud: Cloud, _: Request) -> Answer:
     """Return the model servers: address, log and exit code."""
     shown = [
-        {"url": server.url, "log": str(server.log), "exitCode": server.exit_code()}
+        {"url": server.url, "log": str(server.log), "exit_code": server.exit_code()}
         for server in cloud.fleet.servers()
     ]
     return Answer.of({"servers": shown})

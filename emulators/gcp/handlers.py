@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from emulators.gcp import batch, deployments, endpoints, models, predictions, revisions, services
+from emulators.gcp import (
+    batch,
+    deployments,
+    endpoints,
+    models,
+    predictions,
+    projects,
+    revisions,
+    services,
+)
 from emulators.gcp.cloud import Handler
 
 HANDLERS: Mapping[str, Handler] = {
@@ -13,6 +22,7 @@ HANDLERS: Mapping[str, Handler] = {
     **deployments.HANDLERS,
     **batch.HANDLERS,
     **predictions.HANDLERS,
+    **projects.HANDLERS,
     **services.HANDLERS,
     **revisions.HANDLERS,
 }

@@ -41,6 +41,12 @@ class Request:
     body: bytes = b""
 
     @property
+    def origin(self) -> str:
+        """Scheme and host as the client sees them: TLS everywhere but on the loopback."""
+        local = self.host.startswith(("127.0.0.1", "localhost"))
+        return f"{'http' if local else 'https'}://{self.host}"
+
+    @property
     def query_string(self) -> str:
         """The query, encoded."""
         return urlencode(self.query)

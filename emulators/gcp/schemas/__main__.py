@@ -1,7 +1,7 @@
 """Write the schemas anew from Google's client libraries: `python -m emulators.gcp.schemas`.
 
-Needs google-cloud-aiplatform, google-cloud-run and google-api-python-client; the emulator itself
-needs none of them. docs/decisions/0020-schema-of-the-emulated-vertex-ai.md says why.
+Needs google-cloud-aiplatform, -run, -resource-manager and google-api-python-client; the emulator
+itself needs none of them. docs/decisions/0020-schema-of-the-emulated-vertex-ai.md says why.
 """
 
 from __future__ import annotations
@@ -52,6 +52,12 @@ SOURCES = (
         "google-cloud-aiplatform",
         "google.cloud.aiplatform_v1",
         r"(ModelService|EndpointService|PredictionService)\..*|JobService\..*BatchPredictionJobs?",
+    ),
+    Source(
+        "resourcemanager",
+        "google-cloud-resource-manager",
+        "google.cloud.resourcemanager_v3",
+        r"Projects\.GetProject",
     ),
     Source("run", "google-cloud-run", "google.cloud.run_v2", r"(Services|Revisions)\..*"),
 )

@@ -20,7 +20,7 @@ from emulators.gcp.storage.errors import (
     StorageError,
 )
 from emulators.gcp.storage.objects import Conditions, Store
-from emulators.gcp.storage.uploads import Uploads
+from emulators.gcp.storage.uploads import Uploads, shown
 from emulators.gcp.wire import Answer, Request
 
 PREFIXES = ("/storage/v1/", "/upload/storage/v1/", "/download/storage/v1/", "/batch/storage/")
@@ -126,7 +126,7 @@ class Storage:
             if group:
                 prefixes.append(group)
             else:
-                items.append(_shown(record))
+                items.append(shown(record, request))
             last = group or name
         else:
             last = ""
@@ -142,14 +142,13 @@ class Storage:
             raise ObjectNotFoundError(f"No such object: {bucket}/{name}")
         if request.parameters.get("alt") == "media" or request.path.startswith("/download/"):
             return self._media(request, record)
-        return Answer.of(_shown(record))
+        return Answer.of(shown(record, request))
 
     def change_object(self, request: Request, bucket: str, name: str) -> Answer:
         """``objects.patch`` and ``objects.update``."""
         conditions = Conditions.of(request.parameters)
-        return Answer.of(
-            _shown(self.store.change(bucket, name, request.json(), conditions=conditions))
-        )
+        record = self.store.change(bucket, name, request.json(), conditions=conditions)
+        return Answer.of(shown(record, request))
 
     def delete_object(self, request: Request, bucket: str, name: str) -> Answer:
         """``objects.delete``."""
@@ -158,13 +157,13 @@ class Storage:
 
     def copy_object(self, request: Request, *names: str) -> Answer:
         """``objects.copy``."""
-        return Answer.of(_shown(self._copied(request, *names)))
+        return Answer.of(shown(self._copied(request, *names), request))
 
     def rewrite_object(self, request: Request, *names: str) -> Answer:
         """``objects.rewrite``, done in one call."""
         record = self._copied(request, *names)
         done = {"kind": "storage#rewriteResponse", "done": True, "objectSize": record["size"]}
-        done |= {"totalBytesRewritten": record["size"], "resource": _shown(record)}
+        done |= {"totalBytesRewritten": record["size"], "resource": shown(record, request)}
         return Answer.of(done)
 
     def compose(self, request: Request, bucket: str, name: str) -> Answer:
@@ -174,7 +173,8 @@ class Storage:
         settings = asked.get("destination", {}) | {"name": name}
         data = b"".join(self.store.read(part) for part in parts)
         conditions = Conditions.of(request.parameters)
-        return Answer.of(_shown(self.store.write(bucket, settings, data, conditions=conditions)))
+        record = self.store.write(bucket, settings, data, conditions=conditions)
+        return Answer.of(shown(record, request))
 
     def get_policy(self, request: Request, bucket: str) -> Answer:
         """``buckets.getIamPolicy``."""
@@ -264,10 +264,6 @@ def _fit(shape: str, parts: list[str]) -> list[str] | None:
 def _group(name: str, prefix: str, delimiter: str) -> str:
     head, found, _ = name[len(prefix) :].partition(delimiter) if delimiter else ("", "", "")
     return prefix + head + found if found else ""
-
-
-def _shown(record: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in record.items() if not key.startswith("_")}
 
 
 def _span(header: str, size: int) -> range | None:

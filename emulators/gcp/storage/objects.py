@@ -18,6 +18,7 @@ from urllib.parse import quote
 import google_crc32c
 
 from emulators.gcp.storage.errors import (
+    BadRequestError,
     ConditionNotMetError,
     ConflictError,
     NotModifiedError,
@@ -198,6 +199,7 @@ class Store:
             old = self._objects.get((bucket, name))
             conditions.check(old)
             record = _new_object(bucket, settings, data)
+            _check_digests(settings, record)
             path = self._path(record)
             path.write_bytes(data)
             self._objects[bucket, name] = record
@@ -292,6 +294,14 @@ def _new_object(bucket: str, settings: Record, data: bytes) -> Record:
         "updated": _now(),
         "_file": uuid.uuid4().hex,
     }
+
+
+def _check_digests(settings: Record, record: Record) -> None:
+    for name in ("md5Hash", "crc32c"):
+        if settings.get(name) not in (None, record[name]):
+            raise BadRequestError(
+                f'Provided {name} "{settings[name]}" doesn\'t match calculated "{record[name]}".'
+            )
 
 
 def _now() -> str:

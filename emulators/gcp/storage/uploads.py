@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.parser import BytesParser
 from typing import Any
@@ -58,7 +59,9 @@ class Uploads:
         if kind == "resumable":
             return self._begin(bucket, request)
         settings, data = _multipart(request) if kind == "multipart" else _media(request)
-        return self._write(bucket, settings, data, Conditions.of(request.parameters))
+        return self._write(
+            Session(bucket, settings, Conditions.of(request.parameters)), data, request
+        )
 
     def _begin(self, bucket: str, request: Request) -> Answer:
         self.store.bucket(bucket)
@@ -67,8 +70,7 @@ class Uploads:
             settings.setdefault("contentType", request.headers["x-upload-content-type"])
         key = secrets.token_urlsafe(24)
         self._sessions[key] = Session(bucket, settings, Conditions.of(request.parameters))
-        scheme = "http" if request.host.startswith(("127.0.0.1", "localhost")) else "https"
-        where = f"{scheme}://{request.host}{request.path}?uploadType=resumable&upload_id={key}"
+        where = f"{request.origin}{request.path}?uploadType=resumable&upload_id={key}"
         return Answer(200, b"", {"location": where, "x-guploader-uploadid": key})
 
     def _resume(self, key: str, request: Request) -> Answer:
@@ -89,26 +91,22 @@ class Uploads:
             total = str(len(session.data))
         if total != "*" and int(total) == len(session.data):
             del self._sessions[key]
-            return self._write(
-                session.bucket, session.settings, bytes(session.data), session.conditions
-            )
+            return self._write(session, bytes(session.data), request)
         got = {"range": f"bytes=0-{len(session.data) - 1}"} if session.data else {}
         return Answer(308, b"", got)
 
-    def _write(
-        self, bucket: str, settings: dict[str, Any], data: bytes, conditions: Conditions
-    ) -> Answer:
-        record = self.store.write(bucket, settings, data, conditions=conditions)
-        _check_digests(settings, record)
-        return Answer.of({k: v for k, v in record.items() if k != "_file"})
+    def _write(self, session: Session, data: bytes, request: Request) -> Answer:
+        record = self.store.write(
+            session.bucket, session.settings, data, conditions=session.conditions
+        )
+        return Answer.of(shown(record, request))
 
 
-def _check_digests(settings: dict[str, Any], record: dict[str, Any]) -> None:
-    for name in ("md5Hash", "crc32c"):
-        if settings.get(name) not in (None, record[name]):
-            raise BadRequestError(
-                f'Provided {name} "{settings[name]}" doesn\'t match calculated "{record[name]}".'
-            )
+def shown(record: Mapping[str, Any], request: Request) -> dict[str, Any]:
+    """Return an object's record as `request` is to see it: its link leads where that came from."""
+    known = {key: value for key, value in record.items() if not key.startswith("_")}
+    known["mediaLink"] = request.origin + known["mediaLink"].partition("googleapis.com")[2]
+    return known
 
 
 def _media(request: Request) -> tuple[dict[str, Any], bytes]:

@@ -1,0 +1,54 @@
+"""What the environment leads where: Google's hosts here, all others nowhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.emulators.gcp.conftest import ROW, Api, Served
+
+
+@pytest.fixture
+def led(variables: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+
+def test_a_google_host_wants_credentials(led: None, served: Served) -> None:
+    url = f"https://us-central1-aiplatform.googleapis.com/v1/{served.endpoint}"
+    bare = requests.get(url, timeout=10)
+    assert (bare.status_code, bare.json()["error"]["status"]) == (401, "UNAUTHENTICATED")
+    headers = {"Authorization": "Bearer x"}
+    assert requests.get(url, headers=headers, timeout=10).json()["name"] == served.endpoint
+
+
+def test_another_host_is_refused(led: None) -> None:
+    refused = r"example\.com is not one of its hosts"
+    with pytest.raises(requests.exceptions.ProxyError, match=refused):
+        requests.get("https://example.com/", timeout=10)
+
+
+def test_a_dedicated_endpoint_answers_at_its_own_host_only(
+    led: None, served: Served, api: Api
+) -> None:
+    endpoint = api.endpoint("dedicated", dedicatedEndpointEnabled=True)
+    api.deploy(endpoint, served.model, {"0": 100})
+    found = api.call("GET", f"/v1/{endpoint}")
+    headers = {"Authorization": "Bearer x"}
+    url = f"https://{found['dedicatedEndpointDns']}/v1/{endpoint}:predict"
+    answer = requests.post(url, json={"instances": [ROW]}, headers=headers, timeout=20)
+    assert answer.json()["predictions"] == ["setosa"]
+    status, record = api.ask("POST", f"/v1/{endpoint}:predict", {"instances": [ROW]})
+    assert (status, record["error"]["status"]) == (400, "FAILED_PRECONDITION")
+    assert found["dedicatedEndpointDns"] in record["error"]["message"]
+    key = found["deployedModels"][0]["id"]
+    api.done(api.call("POST", f"/v1/{endpoint}:undeployModel", {"deployedModelId": key}))
+    api.call("DELETE", f"/v1/{endpoint}")
+
+
+def test_credentials_are_for_their_owner_alone(variables: Mapping[str, str]) -> None:
+    key = Path(variables["GOOGLE_APPLICATION_CREDENTIALS"])
+    assert key.stat().st_mode & 0o077 == 0
