@@ -37,6 +37,7 @@ resource "aws_subnet" "this" {
 resource "aws_route_table" "this" {
   count  = local.private
   vpc_id = aws_vpc.this[0].id
+  route  = []
 }
 
 resource "aws_route_table_association" "this" {

@@ -19,6 +19,8 @@ resource "azurerm_application_insights" "this" {
 }
 
 resource "azurerm_machine_learning_workspace" "this" {
+  # checkov:skip=CKV2_AZURE_49:closed by private_networking; without it, who may enter is decided by Entra ID alone
+  # checkov:skip=CKV2_AZURE_50:closed by private_networking; without it, who may enter is decided by Entra ID alone
   name                          = local.prefix
   resource_group_name           = azurerm_resource_group.this.name
   location                      = azurerm_resource_group.this.location
