@@ -27,6 +27,7 @@ from inference.errors import (
 from inference.front import Front
 from inference.lifecycle import Lifecycle
 from inference.monitor import RequestLog, Watch
+from inference.openapi.page import add_page
 from inference.openinference import UnknownModelError
 from inference.routes import routes
 from inference.settings import Settings
@@ -63,9 +64,10 @@ def create_app(
         Receives the request log; by default standard output.
     """
     desk = Desk.of(settings or Settings(), lifecycle or Lifecycle())
-    app = _ModelApp(title="Model server", redoc_url=None, redirect_slashes=False)
+    app = _ModelApp(title="Model server", docs_url=None, redoc_url=None, redirect_slashes=False)
     app.desk = desk
     app.router.routes[:0] = routes(desk)
+    add_page(app)
     app.add_middleware(Front, watch=Watch(desk.metrics, RequestLog(log)), lifecycle=desk.lifecycle)
 
     async def refuse(request: Request, error: Exception) -> Response:

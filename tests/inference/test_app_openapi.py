@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -128,5 +129,8 @@ def test_a_script_without_a_signature_is_described_as_open(
     assert asked.get("/swagger.json").status_code == 200
 
 
-def test_the_page_for_people_is_there(asked: Asked) -> None:
-    assert "swagger-ui" in asked.get("/docs").text
+def test_the_page_loads_all_it_draws_with_from_this_server(asked: Asked) -> None:
+    page = asked.get("/docs").text
+    loaded = re.findall(r'(?:href|src)="([^"]+)"', page) + re.findall(r"url: '([^']+)'", page)
+    assert len(loaded) == 4
+    assert {asked.get("/" + each).status_code for each in loaded} == {200}
