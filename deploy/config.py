@@ -35,6 +35,8 @@ class Config:
         Of the chosen target: its table.
     explicit : frozenset of str
         Settings that came by flag or environment, for this run alone.
+    given : frozenset of str
+        Settings that somebody gave, in the file too.
     """
 
     target: str
@@ -45,9 +47,11 @@ class Config:
     keep_previous: bool
     timeout: float
     state: Path
+    terraform: Path | None
     gates: Gates
     settings: Mapping[str, str] = field(default_factory=dict)
     explicit: frozenset[str] = frozenset()
+    given: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,7 @@ def _config(known: Mapping[str, keys.Key], given: Mapping[str, _Given]) -> Confi
             for name in settings
             if name in given and given[name].folder is None
         ),
+        given=frozenset(name.removeprefix(cloud) for name in settings if name in given),
     )
 
 

@@ -119,6 +119,9 @@ CORE = {
     "keep_previous": Key(yes, True, "keep the deployment before at 0 % for a rollback"),
     "timeout": Key(number, 1800.0, "seconds for a command to finish; `--timeout`"),
     "state": Key(path, STATE, "folder of the local router and of the emulated clouds"),
+    "terraform": Key(
+        path, None, "what Terraform told: a module's folder, or a file of its `output -json`"
+    ),
     "gates.requests": Key(count, 20, "requests the judge sends at each step; 0 sends none"),
     "gates.error_rate": Key(ratio, 0.0, "most of the requests that may fail, as a ratio"),
     "gates.latency_p95": Key(number, 2000.0, "most milliseconds of the 95th percentile"),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from deploy import emulated, registry
+from deploy import emulated, outputs, registry
 from deploy.cloud import Cloud
 from deploy.config import Config
 from deploy.errors import ConfigError
@@ -111,12 +111,13 @@ def connect(config: Config, say: Progress, *, live: bool) -> Session:
     cloud = registry.find(config.target)
     live = live and cloud.provision is not None
     with say.step(f"open target {config.target}") as step:
-        settings = dict(config.settings) if live else _emulated(cloud, config)
+        settings = outputs.completed(config, cloud) if live else _emulated(cloud, config)
         target = _opened(config, settings)
         step.detail = target.identity()
+    config = replace(config, settings=settings)
     if live:
         _demand(cloud, config)
-    return Session(replace(config, settings=settings), cloud, target, live, say)
+    return Session(config, cloud, target, live, say)
 
 
 def _opened(config: Config, settings: Mapping[str, str]) -> Target:
@@ -142,7 +143,7 @@ def _demand(cloud: Cloud, config: Config) -> None:
         raise ConfigError(
             f"{config.target}.{name} is not set: {cloud.settings[name].about}. Set it in the table "
             f"[{config.target}] of release.toml, or as TRIDOCK_{config.target.upper()}_"
-            f"{name.upper()}"
+            f"{name.upper()}; {outputs.advice(config.target)}"
         )
 
 

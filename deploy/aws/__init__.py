@@ -17,6 +17,12 @@ SETTINGS = {
     "role": Setting(
         "", "ARN of the role that endpoints run as, which Terraform makes", account=True
     ),
+    "subnets": Setting(
+        "", "subnets of the containers, blanks between; empty for no network", account=True
+    ),
+    "security_groups": Setting(
+        "", "security groups of the containers there, blanks between", account=True
+    ),
     "image": Setting("", "the model server's image in ECR", account=True),
     "instance": Setting("ml.m5.large", "machine size"),
     "count": Setting("1", "number of machines of each deployment"),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from deploy.aws import names, snippets
@@ -39,18 +39,22 @@ class SageMakerTarget:
         The bucket's bundles.
     role : str
         ARN.
+    network : Mapping
+        Of CreateModel, for containers that run in a network.
     """
 
     account: Account
     store: Store
     role: str
+    network: Mapping[str, Any] = field(default_factory=dict)
     name: str = "aws"
 
     @classmethod
     def connect(cls, settings: Mapping[str, str]) -> SageMakerTarget:
         """Return the target of `settings` by the default credential chain; nothing is called."""
         account = Account.open(settings)
-        return cls(account, Store(account.s3, settings["bucket"]), settings["role"])
+        network = _network(settings)
+        return cls(account, Store(account.s3, settings["bucket"]), settings["role"], network)
 
     @property
     def limits(self) -> Mapping[str, str]:
@@ -184,6 +188,7 @@ class SageMakerTarget:
                 ExecutionRoleArn=self.role,
                 PrimaryContainer=container,
                 Tags=names.tags(release),
+                **self.network,
             )
 
     def _refuse_other(self, release: Release, variant: Mapping[str, Any]) -> None:
@@ -231,6 +236,11 @@ class SageMakerTarget:
     def _is_ours(self, arn: str) -> bool:
         tags = self.account.sagemaker.list_tags(ResourceArn=arn)["Tags"]
         return any(tag["Key"] == names.ENDPOINT for tag in tags)
+
+
+def _network(settings: Mapping[str, str]) -> Mapping[str, Any]:
+    subnets, groups = settings["subnets"].split(), settings["security_groups"].split()
+    return {"VpcConfig": {"Subnets": subnets, "SecurityGroupIds": groups}} if subnets else {}
 
 
 def _all(reading: Reading | None) -> list[Mapping[str, Any]]:

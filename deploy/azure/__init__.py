@@ -15,6 +15,9 @@ SETTINGS = {
     "subscription": Setting("", "subscription of the workspace", account=True),
     "group": Setting("", "resource group of the workspace", account=True),
     "workspace": Setting("", "Machine Learning workspace, which Terraform makes", account=True),
+    "identity": Setting(
+        "", "id of the identity that containers run as; by default the endpoint's own", account=True
+    ),
     "image": Setting("", "the model server's image in a registry it may pull from", account=True),
     "instance": Setting("Standard_DS3_v2", "machine size"),
     "count": Setting("1", "number of machines of each deployment"),

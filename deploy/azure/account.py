@@ -36,16 +36,20 @@ class Account:
     ----------
     subscription, group, workspace : str
         Which workspace.
+    server : str
+        Id of the identity that endpoints run as; empty for one of their own.
     """
 
     subscription: str
     group: str
     workspace: str
+    server: str = ""
 
     @classmethod
     def open(cls, settings: Mapping[str, str]) -> Account:
         """Return the workspace that `settings` name."""
-        return cls(settings["subscription"], settings["group"], settings["workspace"])
+        names = (settings[name] for name in ("subscription", "group", "workspace", "identity"))
+        return cls(*names)
 
     def identity(self) -> str:
         """Ask for the workspace, and say who we are."""

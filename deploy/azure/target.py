@@ -187,7 +187,10 @@ class AzureTarget:
 
     def _make(self, release: Release) -> Any:
         wanted = ManagedOnlineEndpoint(
-            name=release.endpoint, auth_mode="key", tags={TAG: "1", FIRST: release.name}
+            name=release.endpoint,
+            auth_mode="key",
+            tags={TAG: "1", FIRST: release.name},
+            identity=translation.identity(self.account.server),
         )
         with translated("onlineEndpoints:createOrUpdate"):
             return self._endpoints.begin_create_or_update(wanted).result(ENDPOINT_TIMEOUT)

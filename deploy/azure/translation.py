@@ -9,6 +9,8 @@ from typing import Any
 
 from azure.ai.ml.entities import (
     Environment,
+    IdentityConfiguration,
+    ManagedIdentityConfiguration,
     ManagedOnlineDeployment,
     OnlineRequestSettings,
     ProbeSettings,
@@ -49,6 +51,14 @@ def environment(image: str) -> Environment:
     version = hashlib.sha256(f"{image} {PORT} {ROUTES}".encode()).hexdigest()[:12]
     routes = {name: {"port": PORT, "path": path} for name, path in ROUTES.items()}
     return Environment(name=TAG, version=version, image=image, inference_config=routes)
+
+
+def identity(server: str) -> IdentityConfiguration | None:
+    """Return what an endpoint runs as; None for an identity of its own."""
+    if not server:
+        return None
+    named = ManagedIdentityConfiguration(resource_id=server)
+    return IdentityConfiguration(type="user_assigned", user_assigned_identities=[named])
 
 
 def deployment_entity(release: Release, environment_name: str) -> ManagedOnlineDeployment:

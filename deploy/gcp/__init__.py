@@ -17,6 +17,11 @@ SETTINGS = {
     "project": Setting("", "project id; by default the credentials'", account=True),
     "location": Setting("us-central1", "region of endpoints, models and services"),
     "bucket": Setting("", "bucket for bundles, which Terraform makes", account=True),
+    "service_account": Setting(
+        "",
+        "what containers run as, which Terraform makes; by default Vertex AI's own",
+        account=True,
+    ),
     "image": Setting("", "the model server's image in Artifact Registry", account=True),
     "instance": Setting("n1-standard-2", "machine type"),
     "count": Setting("1", "number of replicas of each deployment"),

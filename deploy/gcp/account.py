@@ -31,11 +31,14 @@ class Account:
         Who we are.
     project, location : str
         Where we work.
+    runs_as : str
+        Service account of the containers; empty for the service's own.
     """
 
     credentials: Credentials
     project: str
     location: str
+    runs_as: str = ""
 
     @classmethod
     def open(cls, settings: Mapping[str, str]) -> Account:
@@ -51,7 +54,7 @@ class Account:
         project = settings.get("project") or project
         if not project:
             raise ConfigError("no project: set project in [gcp], or GOOGLE_CLOUD_PROJECT")
-        return cls(credentials, project, settings["location"])
+        return cls(credentials, project, settings["location"], settings["service_account"])
 
     @property
     def parent(self) -> str:

@@ -91,7 +91,7 @@ class CloudRunTarget:
             return
         share = 0 if look.traffic else 100
         shares = {**dict.fromkeys(look.revisions, 0), **look.traffic, release.name: share}
-        self._update(look, _targets(look.name, shares), template(release))
+        self._update(look, _targets(look.name, shares), template(release, self.account.runs_as))
 
     def describe(self, endpoint: str) -> Endpoint:
         """See `Target.describe`."""
@@ -176,7 +176,7 @@ class CloudRunTarget:
     def _create(self, release: Release) -> None:
         service = run_v2.Service(
             labels={names.ENDPOINT: release.endpoint},
-            template=template(release),
+            template=template(release, self.account.runs_as),
             traffic=_targets(release.endpoint, {release.name: 100}),
         )
         with translated("run:CreateService"):

@@ -72,6 +72,7 @@ class Deployments:
                 "id": names.deployed_id(reading.name, release.name),
                 "model": f"{version.name.partition('@')[0]}@{version.version_id}",
                 "display_name": release.name,
+                "service_account": self.account.runs_as,
                 "dedicated_resources": {
                     "machine_spec": {"machine_type": release.instance},
                     "min_replica_count": release.count,

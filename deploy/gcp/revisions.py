@@ -26,8 +26,13 @@ PROBE = {"period_seconds": 5, "failure_threshold": 48, "timeout_seconds": 2}
 _BY_REVISION = run_v2.TrafficTargetAllocationType.TRAFFIC_TARGET_ALLOCATION_TYPE_REVISION
 
 
-def template(release: Release) -> run_v2.RevisionTemplate:
+def template(release: Release, runs_as: str = "") -> run_v2.RevisionTemplate:
     """Return the template that makes a release's revision: the bundle's folder is mounted.
+
+    Parameters
+    ----------
+    runs_as : str
+        Service account of the container; empty for the project's default.
 
     Raises
     ------
@@ -47,6 +52,7 @@ def template(release: Release) -> run_v2.RevisionTemplate:
     return run_v2.RevisionTemplate(
         revision=revision_name(release.endpoint, release.name),
         labels=names.labels(release),
+        service_account=runs_as,
         annotations={
             VERSION: release.version,
             INSTANCE: release.instance,
