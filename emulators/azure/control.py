@@ -50,6 +50,14 @@ class Control:
         return Answer(204)
 
     def _of(self, call: Call) -> Answer:
-        pools = self._cloud.pools.all()
-        found = {key: [server.url for server in pool.servers] for key, pool in pools.items()}
-        return Answer(200, {"servers": found})
+        shown = [
+            {
+                "deployment": key,
+                "url": server.url,
+                "log": str(server.log),
+                "exit_code": server.exit_code(),
+            }
+            for key, pool in self._cloud.pools.all().items()
+            for server in pool.servers
+        ]
+        return Answer(200, {"servers": shown})

@@ -137,6 +137,8 @@ def _settled(resource: Resource) -> Resource:
     """End what was under way when the emulator ended: nobody is at it any more."""
     if resource.properties.get("status") == "Running":
         return resource.changed(status="Failed")
-    if resource.state in ("Creating", "Updating", "Deleting"):
+    if resource.state in ("Creating", "Deleting"):
         return resource.changed(provisioningState="Failed")
+    if resource.state == "Updating":  # What it was to become is what comes up.
+        return resource.changed(provisioningState="Succeeded")
     return resource

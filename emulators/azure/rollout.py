@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,8 @@ from emulators.azure.resource import Resource, ResourceId
 from emulators.azure.specification import TIMEOUT_LIMIT, Specification
 from emulators.fleet import Container, Server, UnhealthyError
 
+log = logging.getLogger(__name__)
+
 #: Where the service's troubleshooting page speaks of a container that does not come up.
 ADVICE = "See https://aka.ms/oe-tsg#error-resourcenotready"
 
@@ -24,6 +27,7 @@ class Rollout:
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
         self._logs: dict[str, Path] = {}
+        self._wanted: dict[str, Specification] = {}
 
     def roll(self, made: Resource, wanted: Specification, before: Resource | None) -> None:
         """Bring up what `made` asks for and let it answer; what answered before ends after it.
@@ -33,18 +37,37 @@ class Rollout:
         AzureError
             If a container does not come up; what answered before still does.
         """
-        standing = self._cloud.pools.get(made.id.key)
+        key = made.id.key
+        standing = self._cloud.pools.get(key)
         if standing and before and _is_resized(made, before):
-            self._resize(made.id, standing, wanted)
+            self._resize(key, standing, wanted)
             return
-        servers = self._start(made.id, wanted, wanted.instances)
-        self._cloud.pools.put(made.id.key, Pool(tuple(servers), wanted.routes, wanted.limits))
+        servers = self._start(key, wanted, wanted.instances)
+        self._put(key, servers, wanted)
         if standing:
             self._retire(standing, standing.servers)
+
+    def revive(self) -> None:
+        """Start servers anew that ended by themselves, as the service does."""
+        for key, pool in self._cloud.pools.all().items():
+            alive = [server for server in pool.servers if server.exit_code() is None]
+            missing = len(pool.servers) - len(alive)
+            if not missing:
+                continue
+            try:
+                servers = self._start(key, self._wanted[key], missing)
+            except AzureError as error:
+                log.warning("%s: %s", key, error)
+                continue
+            if self._cloud.pools.get(key) is pool:
+                self._put(key, [*alive, *servers], self._wanted[key])
+            else:  # It was changed or deleted meanwhile.
+                self._stop(servers)
 
     def end(self, identifier: ResourceId) -> None:
         """End the servers of a deployment."""
         self._logs.pop(identifier.key, None)
+        self._wanted.pop(identifier.key, None)
         pool = self._cloud.pools.pop(identifier.key)
         if pool:
             self._retire(pool, pool.servers)
@@ -55,18 +78,22 @@ class Rollout:
         file = folder / ("initializer.log" if initializer else "server.log") if folder else None
         return file.read_text(errors="replace") if file and file.exists() else ""
 
-    def _resize(self, identifier: ResourceId, pool: Pool, wanted: Specification) -> None:
+    def _resize(self, key: str, pool: Pool, wanted: Specification) -> None:
         kept, surplus = pool.servers[: wanted.instances], pool.servers[wanted.instances :]
-        more = self._start(identifier, wanted, wanted.instances - len(kept))
-        self._cloud.pools.put(identifier.key, Pool((*kept, *more), wanted.routes, wanted.limits))
+        more = self._start(key, wanted, wanted.instances - len(kept))
+        self._put(key, [*kept, *more], wanted)
         self._retire(pool, surplus)
 
-    def _start(self, identifier: ResourceId, wanted: Specification, count: int) -> list[Server]:
+    def _put(self, key: str, servers: Sequence[Server], wanted: Specification) -> None:
+        self._wanted[key] = wanted
+        self._cloud.pools.put(key, Pool(tuple(servers), wanted.routes, wanted.limits))
+
+    def _start(self, key: str, wanted: Specification, count: int) -> list[Server]:
         servers: list[Server] = []
         try:
             for _ in range(count):
                 folder = self._cloud.fleet.folder()
-                self._logs[identifier.key] = folder
+                self._logs[key] = folder
                 container = self._container(wanted, folder)
                 servers.append(self._cloud.fleet.start(container, folder))
             for server in servers:

@@ -7,6 +7,7 @@ import json
 import logging
 import signal
 import socket
+import threading
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -33,6 +34,9 @@ PREFERRED = {"http": 8450, "tls": 8443, "proxy": 8451}
 
 #: Seconds that requests under way get when the emulator ends.
 GRACE = 5
+
+#: How often it is looked whether model servers live, in real seconds.
+WATCH = 1.0
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,10 @@ async def _serve(place: Place, ready: Ready) -> None:
     while not all(server.started for server in servers):
         await asyncio.sleep(0.01)
     ready(environment(ports, authority))
+    ended = threading.Event()
+    threading.Thread(target=_watch, args=(site, ended), daemon=True).start()
     await stopping.wait()
+    ended.set()
     cloud.clock.stop()
     for server in servers:
         server.should_exit = True
@@ -115,6 +122,12 @@ async def _serve(place: Place, ready: Ready) -> None:
     proxy.stop()
     memory.stop()
     cloud.fleet.stop_all()
+
+
+def _watch(site: Site, ended: threading.Event) -> None:
+    """Start model servers anew that end by themselves."""
+    while not ended.wait(WATCH):
+        site.catalogue.rollout.revive()
 
 
 class _Server(uvicorn.Server):

@@ -20,6 +20,11 @@ from tests.emulators.azure.conftest import up
 from tests.emulators.azure.rest import WORKSPACE, Rest
 
 ENDPOINT = f"{WORKSPACE}/onlineEndpoints/service-ep"
+FRAGILE = """
+import os
+def init(): pass
+def run(raw): return os._exit(3) if raw == "x" else raw
+"""
 SCRIPT = "def init(): pass\ndef run(raw): return raw\n"
 
 
@@ -45,7 +50,7 @@ def serve(rest: Rest) -> str:
 
 def servers(rest: Rest) -> list[str]:
     found = local(rest, "GET", "/_emulator/servers").json()["servers"]
-    return [url for urls in found.values() for url in urls]
+    return [server["url"] for server in found]
 
 
 def local(rest: Rest, method: str, path: str, body: object = None) -> httpx.Response:
@@ -83,6 +88,22 @@ def test_model_servers_end_with_a_killed_emulator_and_its_ports_come_back(
     up(place)
     again = daemon.environment(place)
     assert (again["HTTPS_PROXY"], again["TRIDOCK_AZURE_LOCAL"]) == before
+
+
+def test_a_model_server_that_ends_by_itself_is_started_anew(own: tuple[Place, Rest]) -> None:
+    _, rest = own
+    rest.endpoint("service-ep")
+    body = rest.deployment(rest.script(FRAGILE))
+    assert rest.deploy("service-ep", "blue", body)["status"] == "Succeeded"
+    rest.endpoint("service-ep", traffic={"blue": 100})
+    url = "https://service-ep.eastus.inference.ml.azure.com/score"
+    headers = {"Authorization": f"Bearer {rest.key('service-ep')}"}
+    broken = rest.client.post(url, content=b"x", headers=headers)
+    assert (broken.status_code, broken.headers["ms-azureml-model-error-statuscode"]) == (424, "502")
+    deadline = time.monotonic() + 30
+    while rest.client.post(url, content=b"y", headers=headers).status_code != 200:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
