@@ -134,7 +134,8 @@ def test_a_gate_that_says_no_leaves_all_as_it_was(
     assert said.code == 3
     assert "at 10 %: agreement failed" in said.err
     assert account.left() == before
-    crashed = door("release", "--bundle", bundles.crashing(tmp_path / "crashing", "3").path)
+    bundle = bundles.crashing(tmp_path / "crashing", "3")
+    crashed = door("release", "--bundle", bundle.path, "--set", "gates.requests=0")
     assert crashed.code == 1
     assert "the weights are gone" in crashed.err
     assert account.left() == before
