@@ -14,10 +14,19 @@ from pathlib import Path
 
 import httpx
 import pytest
+from azure.ai.ml.entities import (
+    BatchEndpoint,
+    CodeConfiguration,
+    Data,
+    Environment,
+    ModelBatchDeployment,
+    ModelBatchDeploymentSettings,
+)
 from azure.core import exceptions as core
 
 from deploy import change, rollout, wait
 from deploy.azure import CLOUD
+from deploy.azure.batch import Batch
 from deploy.azure.errors import refused, translated
 from deploy.azure.target import AzureTarget
 from deploy.emulated import enter
@@ -35,6 +44,10 @@ from deploy.wait import Deadline
 from inference.bundle import Bundle
 from tests.deploy import bundles
 
+BATCH = """
+def init(): pass
+def run(mini_batch): return [open(name).read() for name in mini_batch]
+"""
 REQUEST = b'{"instances": [[5.1, 3.5, 1.4, 0.2]]}'
 ENDPOINT = "azure-own"
 
@@ -171,16 +184,50 @@ def test_snippets_are_for_this_workspace_and_address(
     compile(told["azure-ai-ml"], "snippet", "exec")
 
 
+def test_a_batch_job_is_started_once_however_often_it_is_asked_for(
+    target: AzureTarget, tmp_path: Path
+) -> None:
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "score.py").write_text(BATCH)
+    (tmp_path / "input").mkdir()
+    (tmp_path / "input" / "a.txt").write_text("1")
+    client = target.account.client
+    client.environments.create_or_update(Environment(name="py", version="1", image="any:1"))
+    client.batch_endpoints.begin_create_or_update(BatchEndpoint(name="jobs-own")).result()
+    client.batch_deployments.begin_create_or_update(
+        ModelBatchDeployment(
+            name="one",
+            endpoint_name="jobs-own",
+            environment="azureml:py:1",
+            compute="cluster",
+            code_configuration=CodeConfiguration(str(tmp_path / "code"), "score.py"),
+            settings=ModelBatchDeploymentSettings(mini_batch_size=1, error_threshold=0),
+        )
+    ).result()
+    data = client.data.create_or_update(
+        Data(name="rows", version="1", path=str(tmp_path / "input"), type="uri_folder")
+    )
+    batch = Batch(target.account)
+    with pytest.raises(TargetError, match="no default deployment"):
+        batch.start("jobs-own", str(data.path))
+    jobs = {batch.start("jobs-own", str(data.path), deployment="one", request="r") for _ in "ab"}
+    (job,) = jobs
+    wait.until(lambda: batch.state(job) == "Completed", Deadline.after(60), goal="the job is done")
+    client.batch_endpoints.begin_delete("jobs-own").result()
+    target.account.call("DELETE", "/environments/py/versions/1")
+
+
 def test_deleting_leaves_no_model_environment_or_blob(
     target: AzureTarget, pair: tuple[str, str]
 ) -> None:
     change.remove(target, ENDPOINT, Deadline.after(120))
     for kind in ("models", "environments", "onlineEndpoints"):
         assert target.account.call("GET", f"/{kind}") == {"value": []}
-    secrets = target.account.call("POST", "/datastores/workspaceblobstore/listSecrets", {})
+    store = "/datastores/workspaceblobstore"
+    secrets = target.account.call("POST", f"{store}/listSecrets", {})
     url = "https://tridockstorage.blob.core.windows.net/azureml-blobstore-1"
     listed = httpx.get(f"{url}?restype=container&comp=list&{secrets['sasToken']}")
-    assert "<Blobs></Blobs>" in listed.text
+    assert "model.joblib" not in listed.text
 
 
 @pytest.mark.parametrize(
