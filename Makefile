@@ -16,10 +16,11 @@ READY   := .venv/ready
 # A target of releases is a folder of deploy/ with an adapter; a client is a lock of tests/clients/.
 TARGETS := $(patsubst deploy/%/target.py,%,$(wildcard deploy/*/target.py))
 CLIENTS := $(patsubst tests/clients/%.lock,%,$(wildcard tests/clients/*.lock))
+MODULES := $(patsubst terraform/%/main.tf,%,$(wildcard terraform/*/main.tf))
 DEPLOY   = $(PY) -m deploy
 
 help:  ## list the targets
-	@sed -nE 's/^(\$$\(TARGETS:%=)?([a-z-]+)[^#]*## /\2 /p' Makefile | sed 's/- /-T /' | \
+	@sed -nE 's/^(\$$\((TARGETS|MODULES):%=)?([a-z-]+)[^#]*## /\3 /p' Makefile | sed 's/- /-T /' | \
 	  while read -r name about; do printf '  %-13s %s\n' "$$name" "$$about"; done
 	@echo "  T is one of: $(TARGETS). Variables: MODEL=$(MODEL) BUNDLE=DIR LIVE=1 ARGS='more words' PYTHON=$(PYTHON)"
 
@@ -42,8 +43,8 @@ test-clients: $(READY) $(CLIENTS:%=.venvs/%/ready)  ## run the vendors' own clie
 	.venv/bin/uv pip sync -q --require-hashes --python .venvs/$*/bin/python $<
 	@touch $@
 
-CHECKS := check-style check-format check-types check-imports check-docstrings
-check: $(READY)  ## check style, types, import rules and docstrings
+CHECKS := check-style check-format check-types check-imports check-docstrings tf-check
+check: $(READY)  ## check style, types, import rules, docstrings and Terraform
 	@$(MAKE) --keep-going --jobs=2 --output-sync $(CHECKS)
 check-style:
 	$(PY) -m ruff check
@@ -56,6 +57,15 @@ check-imports:
 check-docstrings:
 	@echo "$(PY) -m numpydoc lint FILES"
 	@$(PY) -m numpydoc lint $$(git ls-files '*.py' ':!tests')
+
+# Without Terraform, or without its providers, one line says what to install, and nothing fails.
+tf-check: $(READY)  ## check the Terraform modules: format, validity, tests, plans, checkov
+	@! command -v terraform >/dev/null || $(MAKE) -s .venvs/checkov/ready || echo "no checkov: $@ goes on without"
+	@$(PY) -m tests.terraform.check
+.venvs/checkov/ready: tests/terraform/checkov.lock
+	@.venv/bin/uv venv -q --clear --python $(PY) .venvs/checkov
+	@.venv/bin/uv pip sync -q --require-hashes --python .venvs/checkov/bin/python $<
+	@touch $@
 
 fix: $(READY)  ## format, and mend what can be mended
 	$(PY) -m ruff check --fix
@@ -82,6 +92,17 @@ $(TARGETS:%=rollback-%): rollback-%: $(READY)  ## move all traffic to the releas
 $(TARGETS:%=delete-%): delete-%: $(READY)  ## delete the endpoint and all it holds at T
 	$(DEPLOY) delete --target $* --file $(MODEL)/release.toml $(if $(LIVE),--live) $(ARGS)
 
+# Terraform shows its plan and asks for a yes by itself; terraform.tfvars in the module's folder has the variables.
+TERRAFORM = export TF_VAR_endpoints='["$(NAME)"]'; terraform -chdir=terraform/$*
+$(MODULES:%=provision-%): provision-%:  ## show what Terraform would make at T; with LIVE=1 ask, and make it
+	@command -v terraform >/dev/null || { echo "provision-$* needs Terraform 1.9 or newer on PATH" >&2; exit 2; }
+	$(TERRAFORM) init -input=false
+	$(TERRAFORM) $(if $(LIVE),apply,plan) $(ARGS)
+$(MODULES:%=destroy-%): destroy-%:  ## show what Terraform would remove at T; with LIVE=1 ask, and remove it
+	@command -v terraform >/dev/null || { echo "destroy-$* needs Terraform 1.9 or newer on PATH" >&2; exit 2; }
+	$(TERRAFORM) init -input=false
+	$(TERRAFORM) $(if $(LIVE),destroy,plan -destroy) $(ARGS)
+
 LOCK := .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make lock"
 lock: $(READY)  ## resolve all lock files anew (ARGS=--upgrade for newer versions)
 	$(LOCK) $(ARGS) inference/requirements.in --group kit --group dev -o requirements.lock
@@ -89,7 +110,9 @@ lock: $(READY)  ## resolve all lock files anew (ARGS=--upgrade for newer version
 	for client in $(CLIENTS:%=tests/clients/%); do \
 	  less=$$client.excludes; test -f $$less && less="--excludes $$less" || less=; \
 	  $(LOCK) $(ARGS) $$less $$client.in -o $$client.lock || exit; done
+	$(LOCK) $(ARGS) tests/terraform/checkov.in -o tests/terraform/checkov.lock
 	$(LOCK) $(ARGS) .ci/uv.in -o .ci/uv.txt
 
 .PHONY: help setup demo test test-clients check $(CHECKS) fix bundle up down lock \
-  $(foreach verb,deploy invoke status rollback delete,$(TARGETS:%=$(verb)-%))
+  $(foreach verb,deploy invoke status rollback delete,$(TARGETS:%=$(verb)-%)) \
+  $(foreach verb,provision destroy,$(MODULES:%=$(verb)-%))

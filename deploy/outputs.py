@@ -48,6 +48,8 @@ def _told(config: Config) -> dict[str, str] | None:
     if config.terraform is None and not (place / ".terraform").exists():
         return None
     outputs = _json(_printed(place) if place.is_dir() else _written(place), place)
+    if config.terraform is None and not outputs:  # planned, and never applied
+        return None
     try:
         return {name: str(value) for name, value in outputs[OUTPUT]["value"].items()}
     except (AttributeError, KeyError, TypeError):
