@@ -4,7 +4,7 @@ resource "azurerm_storage_account" "this" {
   # checkov:skip=CKV_AZURE_59:closed by private_networking; without it, who may enter is decided by Entra ID alone
   # checkov:skip=CKV_AZURE_35:closed by private_networking; without it, who may enter is decided by Entra ID alone
   # checkov:skip=CKV2_AZURE_33:private_networking makes the private endpoint, by for_each
-  # checkov:skip=CKV_AZURE_33:no queue is used
+  # checkov:skip=CKV_AZURE_33:nothing of ours uses the queue service
   # checkov:skip=CKV_AZURE_206:ZRS keeps three copies in one region; a bundle can be built again from its source
   # checkov:skip=CKV2_AZURE_1:Microsoft's keys; a customer key would have to be reachable by the workspace's managed services
   name                            = local.flat
