@@ -1,48 +1,16 @@
-"""A client of an endpoint: unmodified boto3, asking once, or all the time."""
+"""A client that asks an endpoint all the time, and counts."""
 
 from __future__ import annotations
 
-import json
 import threading
 from collections import Counter
-from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
-import boto3
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from examples.docks import Ask
 
-if TYPE_CHECKING:
-    from mypy_boto3_sagemaker_runtime import SageMakerRuntimeClient
-
-FEATURES = [5.1, 3.5, 1.4, 0.2]
-SPECIES = "setosa"
 #: Seconds between an answer and the next request: two cores serve the whole story.
 PAUSE = 0.01
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What came back, and from which variant."""
-
-    body: str
-    variant: str
-
-    @property
-    def is_right(self) -> bool:
-        """Whether it names the species of `FEATURES`."""
-        return bool(json.loads(self.body) == {"prediction": SPECIES})
-
-
-def ask(runtime: SageMakerRuntimeClient, endpoint: str) -> Answer:
-    """Ask once."""
-    answer = runtime.invoke_endpoint(
-        EndpointName=endpoint,
-        ContentType="application/json",
-        Body=json.dumps({"features": FEATURES}),
-    )
-    return Answer(answer["Body"].read().decode(), answer["InvokedProductionVariant"])
 
 
 class Client:
@@ -50,21 +18,21 @@ class Client:
 
     Parameters
     ----------
-    endpoint : str
-        Whom to ask.
+    ask : callable
+        Asks once.
 
     Attributes
     ----------
     answers : Counter of str
-        Right answers by variant.
+        Right answers by deployment.
     failures : list of str
         What went wrong, in words: an error, or a wrong answer.
     """
 
-    def __init__(self, endpoint: str) -> None:
+    def __init__(self, ask: Ask) -> None:
         self.answers: Counter[str] = Counter()
         self.failures: list[str] = []
-        self._endpoint = endpoint
+        self._ask = ask
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run)
 
@@ -87,18 +55,14 @@ class Client:
         self._thread.join()
 
     def _run(self) -> None:
-        once = Config(retries={"total_max_attempts": 1})  # a retry would hide a failure
-        runtime = boto3.client("sagemaker-runtime", config=once)
         while not self._ended.wait(PAUSE):
             try:
-                answer = ask(runtime, self._endpoint)
-            except (ClientError, BotoCoreError) as error:
-                self.failures.append(str(error))
+                answer = self._ask()
+            except Exception as error:
+                # Whatever a vendor's client raises is a request that failed.
+                self.failures.append(repr(error))
+                continue
+            if answer.is_right:
+                self.answers[answer.deployment] += 1
             else:
-                self._count(answer)
-
-    def _count(self, answer: Answer) -> None:
-        if answer.is_right:
-            self.answers[answer.variant] += 1
-        else:
-            self.failures.append(f"{answer.variant} answered {answer.body}")
+                self.failures.append(f"{answer.deployment} answered {answer.text}")

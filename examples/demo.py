@@ -1,6 +1,6 @@
-"""The whole story, told by doing it: `make demo`.
+"""The whole story, told by doing it, once in each cloud: `make demo`.
 
-All goes through the doors, `python -m ROOM`, and through boto3 as it comes from AWS.
+All goes through the doors, `python -m ROOM`, and through the vendors' clients as they come.
 """
 
 from __future__ import annotations
@@ -12,31 +12,31 @@ import shutil
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import boto3
-
-from examples.client import Client, ask
+from examples.client import Client
+from examples.docks import DOCKS, FEATURES, Dock
 
 ENDPOINT = "iris"
 FOLDER = Path("build/demo").resolve()
 STATE = str(FOLDER / "state")
 WIDTH = 110
-RELEASE = ("deploy", "release", "--target", "aws", "--endpoint", ENDPOINT, "--state", STATE)
 
 
 def main() -> int:
     """Tell the story and return the exit code: 0 if every claim held, 1 if not."""
     story = Story()
-    with emulated_sagemaker(story):
-        first = release_the_first(story)
-        second = release_the_second_under_traffic(story)
-        roll_back(story, first, second)
-        clean_up(story)
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    story.chapter("Two models are trained on the iris data and packaged")
+    bundles = (
+        train(story, version="1", strength=1.0),
+        train(story, version="2", strength=10.0),
+    )
+    for dock in DOCKS:
+        tell(story, dock, bundles)
     code = story.end()
     if not code:
         shutil.rmtree(FOLDER)
@@ -71,43 +71,50 @@ class Story:
         return 1 if self.broken else 0
 
 
+def tell(story: Story, dock: Dock, bundles: tuple[str, str]) -> None:
+    """Tell the story in one cloud."""
+    with emulated(story, dock):
+        first = release_the_first(story, dock, bundles[0])
+        second = release_the_second_under_traffic(story, dock, bundles[1])
+        roll_back(story, dock, (first, second))
+        clean_up(story, dock)
+
+
 @contextmanager
-def emulated_sagemaker(story: Story) -> Iterator[None]:
-    """Bring SageMaker up on this machine, lead boto3 to it by the environment, and take it down."""
-    story.chapter("SageMaker comes up on this machine: no account, no cost")
-    shutil.rmtree(FOLDER, ignore_errors=True)
-    exports = door(story, "emulators", "env", "aws", "--state", STATE)
+def emulated(story: Story, dock: Dock) -> Iterator[None]:
+    """Bring a cloud up on this machine, lead its clients to it, and take it down."""
+    story.chapter(f"{dock.title} comes up on this machine: no account, no cost")
+    exports = door(story, "emulators", "env", dock.target, "--state", STATE)
     words = [shlex.split(line)[1] for line in exports.splitlines()]
+    before = dict(os.environ)
     os.environ.update(dict(word.split("=", 1) for word in words))
-    story.fact(f"AWS_ENDPOINT_URL={os.environ['AWS_ENDPOINT_URL']}")
+    story.fact(f"{dock.address}={os.environ[dock.address]}")
     try:
         yield
     finally:
-        door(story, "emulators", "down", "aws", "--state", STATE)
+        door(story, "emulators", "down", dock.target, "--state", STATE)
+        os.environ.clear()
+        os.environ.update(before)
 
 
-def release_the_first(story: Story) -> str:
-    """Train, package and release version 1, ask it, and return its deployment's name."""
-    story.chapter("A model is trained on the iris data and packaged: version 1")
-    bundle = train(story, version="1", strength=1.0)
-    story.chapter("Version 1 is released to SageMaker")
-    first = serving(door(story, *RELEASE, "--bundle", bundle))
-    story.chapter("Plain boto3 asks it")
-    answer = ask(boto3.client("sagemaker-runtime"), ENDPOINT)
-    story.fact(f'invoke_endpoint(… {{"features": [5.1, 3.5, 1.4, 0.2]}}) → {answer.body}')
+def release_the_first(story: Story, dock: Dock, bundle: str) -> str:
+    """Release version 1, ask it, and return its deployment's name."""
+    story.chapter(f"Version 1 is released to {dock.title}")
+    first = serving(deploy(story, dock, "release", "--bundle", bundle))
+    story.chapter(f"{dock.client} as it comes asks it")
+    answer = dock.connect(ENDPOINT)()
+    story.fact(f"{FEATURES} → {answer.text}")
     story.claim("the answer is right: the flower is a setosa", held=answer.is_right)
     return first
 
 
-def release_the_second_under_traffic(story: Story) -> str:
+def release_the_second_under_traffic(story: Story, dock: Dock, bundle: str) -> str:
     """Release version 2 by canary while a client asks without a pause; return its name."""
-    story.chapter("A better model: version 2")
-    bundle = train(story, version="2", strength=10.0)
     story.chapter("Version 2 is released by canary, while a client keeps asking")
-    with Client(ENDPOINT) as client:
-        second = serving(door(story, *RELEASE, "--bundle", bundle))
-    for variant, answers in client.answers.most_common():
-        story.fact(f"{variant} answered {answers} requests")
+    with Client(dock.connect(ENDPOINT)) as client:
+        second = serving(deploy(story, dock, "release", "--bundle", bundle))
+    for deployment, answers in client.answers.most_common():
+        story.fact(f"{deployment} answered {answers} requests")
     story.claim(f"not one of {client.sent} requests failed", held=not client.failures)
     for failure in client.failures[:3]:
         story.fact(failure)
@@ -115,29 +122,28 @@ def release_the_second_under_traffic(story: Story) -> str:
     return second
 
 
-def roll_back(story: Story, first: str, second: str) -> None:
-    """Go back to version 1 while the client asks, and see that it answers again."""
+def roll_back(story: Story, dock: Dock, names: tuple[str, str]) -> None:
+    """Go back to the first version while the client asks, and see that it answers again."""
     story.chapter("Second thoughts: roll back, while the client keeps asking")
-    with Client(ENDPOINT) as client:
-        door(story, "deploy", "rollback", "--target", "aws", *RELEASE[4:])
+    ask = dock.connect(ENDPOINT)
+    with Client(ask) as client:
+        deploy(story, dock, "rollback")
     story.claim(f"not one of {client.sent} requests failed", held=not client.failures)
-    answer = ask(boto3.client("sagemaker-runtime"), ENDPOINT)
-    story.claim(f"{first} answers again, not {second}", held=answer.variant == first)
+    story.claim(f"{names[0]} answers again, not {names[1]}", held=ask().deployment == names[0])
 
 
-def clean_up(story: Story) -> None:
+def clean_up(story: Story, dock: Dock) -> None:
     """Delete the endpoint, and see that nothing is left: in the account, and of processes."""
     story.chapter("Clean up")
-    door(story, "deploy", "delete", "--target", "aws", *RELEASE[4:])
-    sagemaker = boto3.client("sagemaker")
-    left = {
-        "endpoints": len(sagemaker.list_endpoints()["Endpoints"]),
-        "endpoint configurations": len(sagemaker.list_endpoint_configs()["EndpointConfigs"]),
-        "models": len(sagemaker.list_models()["Models"]),
-        "model servers": len(model_servers()),
-    }
-    for kind, count in left.items():
+    deploy(story, dock, "delete")
+    for kind, count in {**dock.left(), "model servers": dock.model_servers()}.items():
         story.claim(f"{count} {kind} left", held=not count)
+
+
+def deploy(story: Story, dock: Dock, verb: str, *words: str) -> str:
+    """Open the deployers' door for the demo's endpoint, and return its result."""
+    place = ("--target", dock.target, "--endpoint", ENDPOINT, "--state", STATE)
+    return door(story, "deploy", verb, *place, *words)
 
 
 def train(story: Story, *, version: str, strength: float) -> str:
@@ -152,14 +158,6 @@ def serving(result: str) -> str:
     """Return the name of the deployment that has all traffic, from a release's result."""
     traffic: dict[str, int] = json.loads(result)["traffic"]
     return next(name for name, percent in traffic.items() if percent == 100)
-
-
-def model_servers() -> list[object]:
-    """Ask the emulator which model servers run behind its endpoints."""
-    url = f"{os.environ['AWS_ENDPOINT_URL']}/_emulator/servers"
-    with urllib.request.urlopen(url, timeout=10) as answer:
-        servers: list[object] = json.load(answer)["servers"]
-    return servers
 
 
 def door(story: Story, room: str, *words: str) -> str:

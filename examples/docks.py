@@ -1,0 +1,126 @@
+"""The clouds of the demo, each as its own vendor's client sees it."""
+
+from __future__ import annotations
+
+import json
+import os
+import urllib.request
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+FEATURES = [5.1, 3.5, 1.4, 0.2]
+SPECIES = "setosa"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back, whether it names the species, and from which deployment."""
+
+    text: str
+    is_right: bool
+    deployment: str
+
+
+Ask = Callable[[], Answer]
+
+
+@dataclass(frozen=True)
+class Dock:
+    """One cloud.
+
+    Attributes
+    ----------
+    target : str
+        What ``--target`` calls it.
+    title : str
+        What people call it.
+    client : str
+        What asks it, unmodified.
+    connect : callable
+        Makes a client of the endpoint of this name, and returns what asks once.
+    left : callable
+        Counts what stands in the account.
+    address : str
+        Variable with the emulator's own address.
+    """
+
+    target: str
+    title: str
+    client: str
+    connect: Callable[[str], Ask]
+    left: Callable[[], Mapping[str, int]]
+    address: str
+
+    def model_servers(self) -> int:
+        """Ask the emulator how many model servers run behind its endpoints."""
+        url = f"{os.environ[self.address]}/_emulator/servers"
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return len(json.load(answer)["servers"])
+
+
+def _sagemaker(endpoint: str) -> Ask:
+    import boto3
+    from botocore.config import Config
+
+    once = Config(retries={"total_max_attempts": 1})  # a retry would hide a failure
+    runtime = boto3.client("sagemaker-runtime", config=once)
+
+    def ask() -> Answer:
+        answer = runtime.invoke_endpoint(
+            EndpointName=endpoint,
+            ContentType="application/json",
+            Body=json.dumps({"features": FEATURES}),
+        )
+        text = answer["Body"].read().decode()
+        right = bool(json.loads(text) == {"prediction": SPECIES})
+        return Answer(text, right, answer["InvokedProductionVariant"])
+
+    return ask
+
+
+def _sagemaker_left() -> Mapping[str, int]:
+    import boto3
+
+    sagemaker = boto3.client("sagemaker")
+    return {
+        "endpoints": len(sagemaker.list_endpoints()["Endpoints"]),
+        "endpoint configurations": len(sagemaker.list_endpoint_configs()["EndpointConfigs"]),
+        "models": len(sagemaker.list_models()["Models"]),
+    }
+
+
+def _vertex(endpoint: str) -> Ask:
+    from google.cloud import aiplatform
+
+    aiplatform.init(project="tridock-local", location="us-central1")
+    client = aiplatform.Endpoint(endpoint)
+    names = {each.id: each.display_name for each in client.list_models()}
+
+    def ask() -> Answer:
+        answer = client.predict(instances=[FEATURES])
+        key = answer.deployed_model_id
+        if key not in names:
+            names.update({each.id: each.display_name for each in client.list_models()})
+        return Answer(str(answer.predictions), answer.predictions == [SPECIES], names[key])
+
+    return ask
+
+
+def _vertex_left() -> Mapping[str, int]:
+    from google.cloud import aiplatform, storage
+
+    buckets = storage.Client().list_buckets()
+    return {
+        "endpoints": len(aiplatform.Endpoint.list()),
+        "models": len(aiplatform.Model.list()),
+        "objects": sum(len(list(bucket.list_blobs())) for bucket in buckets),
+    }
+
+
+DOCKS = (
+    Dock("aws", "SageMaker", "boto3", _sagemaker, _sagemaker_left, "AWS_ENDPOINT_URL"),
+    Dock(
+        *("gcp", "Vertex AI", "google-cloud-aiplatform"),
+        *(_vertex, _vertex_left, "TRIDOCK_GCP_URL"),
+    ),
+)
