@@ -55,6 +55,7 @@ def create(cloud: Cloud, request: Record) -> Record:
         "reconciling": True,
     }
     _check(cloud, service)
+    revisions.name_of(cloud, service)
     cloud.services[canonical(name)] = service
     return _reconcile(cloud, service, starts=True)
 
@@ -147,9 +148,6 @@ def _reconcile(cloud: Cloud, service: Record, *, starts: bool) -> Record:
 def _start(cloud: Cloud, service: Record) -> None:
     name = revisions.name_of(cloud, service)
     service["latestCreatedRevision"] = name
-    service["template"]["revision"] = service["template"].get("revision", "")
-    if not service["template"]["revision"]:
-        del service["template"]["revision"]
     started = revisions.start(cloud, _named(service, name))
     service["latestCreatedRevision"] = service["latestReadyRevision"] = started["name"]
 

@@ -52,11 +52,10 @@ def test_a_model_that_cannot_start_fails_with_its_last_words(api: Api, served: S
     assert "manifest.json" in operation["error"]["message"]
     listed = api.call("GET", f"/v1/{served.endpoint}")["deployedModels"]
     assert [each["id"] for each in listed] == [served.deployed]
-    entries = api.call(
-        "POST",
-        "/v2/entries:list",
-        {"resourceNames": ["projects/kit"], "filter": 'jsonPayload.message:"manifest.json"'},
-    )["entries"]
+    wanted = 'resource.type="aiplatform.googleapis.com/Endpoint" AND '
+    wanted += 'jsonPayload.message:"manifest.json"'
+    asked = {"resourceNames": ["projects/kit"], "filter": wanted}
+    entries = api.call("POST", "/v2/entries:list", asked)["entries"]
     assert entries[0]["resource"]["labels"]["endpoint_id"] == "shared"
     api.call("DELETE", f"/v1/{model}")
 
