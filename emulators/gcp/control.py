@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from emulators.faults import read_faults
+from emulators.fleet import Server
 from emulators.gcp.cloud import Cloud
 from emulators.gcp.errors import InvalidArgumentError, NotFoundError
 from emulators.gcp.wire import Answer, Request
@@ -38,11 +39,17 @@ def plan(cloud: Cloud, request: Request) -> Answer:
 
 def servers(cloud: Cloud, _: Request) -> Answer:
     """Return the model servers: address, log and exit code."""
-    shown = [
-        {"url": server.url, "log": str(server.log), "exit_code": server.exit_code()}
-        for server in cloud.fleet.servers()
-    ]
-    return Answer.of({"servers": shown})
+    return Answer.of({"servers": [_described(server) for server in cloud.fleet.servers()]})
+
+
+def _described(server: Server) -> dict[str, object]:
+    process = getattr(server, "process", None)
+    return {
+        "url": server.url,
+        "pid": process.pid if process else None,
+        "log": str(server.log),
+        "exit_code": server.exit_code(),
+    }
 
 
 _CALLS: Mapping[str, Callable[[Cloud, Request], Answer]] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from emulators.fleet import Container, Fleet, Server, UnhealthyError
@@ -25,12 +25,15 @@ class Serving:
         What runs.
     predict : str
         Route of predictions.
+    timeout : float
+        Real seconds in which it must be healthy.
     """
 
     key: str
     container: Container
     server: Server
     predict: str
+    timeout: float
 
     @property
     def url(self) -> str:
@@ -50,6 +53,8 @@ class Servings:
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
         self._running: dict[str, Serving] = {}
+        self._restarting: set[str] = set()
+        self._lock = threading.Lock()
 
     def start(
         self,
@@ -81,21 +86,27 @@ class Servings:
         except UnhealthyError as error:
             self._fleet.stop(server, grace=1.0)
             raise FailedPreconditionError(f"Model server {_worded(error)}") from error
-        serving = Serving(key, container, server, predict)
+        serving = Serving(key, container, server, predict, timeout)
         self._running[key] = serving
         return serving
 
     def get(self, key: str) -> Serving:
         """Return the serving of `key`.
 
+        A server that ended by itself is started again, as the real service does with a container
+        that fails its liveness checks; until it is healthy, there is none.
+
         Raises
         ------
         UnavailableError
-            If none runs, or its server has ended.
+            If none runs.
         """
         serving = self._running.get(key)
-        if serving is None or serving.server.exit_code() is not None:
+        if serving is None:
             raise UnavailableError(f"The model server of {key} is not running.")
+        if serving.server.exit_code() is not None:
+            self._restart(serving)
+            raise UnavailableError(f"The model server of {key} ended and is being restarted.")
         return serving
 
     def find(self, key: str) -> Serving | None:
@@ -107,6 +118,27 @@ class Servings:
         serving = self._running.pop(key, None)
         if serving:
             self._fleet.stop(serving.server)
+
+    def _restart(self, ended: Serving) -> None:
+        with self._lock:
+            if ended.key in self._restarting:
+                return
+            self._restarting.add(ended.key)
+        threading.Thread(target=self._revive, args=(ended,), daemon=True).start()
+
+    def _revive(self, ended: Serving) -> None:
+        server = self._fleet.start(ended.container, ended.server.log.parent)
+        try:
+            self._fleet.wait(server, ended.container.health, timeout=ended.timeout)
+            if self._running.get(ended.key) is ended:
+                self._running[ended.key] = replace(ended, server=server)
+                self._fleet.stop(ended.server)
+            else:
+                self._fleet.stop(server)
+        except UnhealthyError:
+            self._fleet.stop(server, grace=1.0)
+        finally:
+            self._restarting.discard(ended.key)
 
     def clear(self) -> None:
         """Forget all servings; the fleet ends their servers."""

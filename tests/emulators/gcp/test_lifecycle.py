@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
 
 import pytest
@@ -124,6 +126,23 @@ def test_faults_come_when_they_are_asked_for(
     codes = [api.ask("POST", path, body)[0] for _ in range(3)]
     api.call("PUT", "/_emulator/faults", {"faults": []})
     assert codes == [200, status, 200]
+
+
+def test_a_model_server_that_dies_is_started_again(api: Api, served: Served) -> None:
+    servers = api.call("GET", "/_emulator/servers")["servers"]
+    before = {each["pid"] for each in servers}
+    for pid in before:
+        os.kill(pid, signal.SIGKILL)
+    path, body = f"/v1/{served.endpoint}:predict", {"instances": [ROW]}
+    deadline = time.monotonic() + 60
+    status, record = api.ask("POST", path, body)
+    assert (status, record["error"]["status"]) == (503, "UNAVAILABLE")
+    while status == 503 and time.monotonic() < deadline:
+        time.sleep(0.1)
+        status, record = api.ask("POST", path, body)
+    assert record["predictions"] == ["setosa"]
+    after = {each["pid"] for each in api.call("GET", "/_emulator/servers")["servers"]}
+    assert not before & after
 
 
 def test_batch_rows_are_named_by_their_key(api: Api, served: Served) -> None:
