@@ -34,6 +34,7 @@ CODES: Mapping[str, type[TargetError]] = {
     "AccessDeniedException": PermissionDeniedError,
     "NotAuthorized": PermissionDeniedError,
     "UnauthorizedOperation": PermissionDeniedError,
+    "403": PermissionDeniedError,  # an answer to HEAD has no body that could say more
     "ExpiredToken": CredentialsError,
     "ExpiredTokenException": CredentialsError,
     "IncompleteSignature": CredentialsError,

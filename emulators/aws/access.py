@@ -10,15 +10,17 @@ from typing import Any
 
 from moto import settings
 from moto.core.authorization import ActionAuthenticatorMixin
-from moto.core.exceptions import JsonRESTError
+from moto.core.exceptions import AccessDeniedError, JsonRESTError
 from moto.core.request import Request
 from moto.core.responses import BaseResponse
-from moto.iam.access_control import IAMRequest
+from moto.iam.access_control import IAMPolicy, IAMRequest, PermissionResult
+from moto.s3.exceptions import S3ClientError
 from werkzeug.exceptions import HTTPException
 
 from emulators.aws.calls import Call, Environ
 from emulators.aws.cloud import Cloud
 from emulators.aws.errors import AwsError
+from emulators.aws.permissions import Need, needs
 
 #: What the services that speak JSON call the refusals that IAM's own protocol names otherwise.
 _IN_JSON = {
@@ -28,10 +30,20 @@ _IN_JSON = {
 }
 
 
+#: Where moto keeps its two checks: of all services, and of S3.
+_NORMAL = "_authenticate_and_authorize_normal_action"
+_S3 = "_authenticate_and_authorize_s3_action"
+
+
 def install(cloud: Cloud) -> None:
-    """Word moto's refusals for clients that expect JSON."""
-    name = "_authenticate_and_authorize_normal_action"
-    setattr(BaseResponse, name, _worded(getattr(BaseResponse, name)))
+    """Hold calls to the resources they name, and word refusals for clients that expect JSON."""
+    setattr(BaseResponse, _NORMAL, _worded(_precise(getattr(BaseResponse, _NORMAL))))
+    setattr(BaseResponse, _S3, _with_keys(getattr(BaseResponse, _S3)))
+
+
+def is_enforced() -> bool:
+    """Tell whether IAM was switched on."""
+    return ActionAuthenticatorMixin.request_count >= settings.INITIAL_NO_AUTH_ACTION_COUNT
 
 
 def authorize(call: Call, environ: Environ, body: bytes) -> None:
@@ -42,7 +54,7 @@ def authorize(call: Call, environ: Environ, body: bytes) -> None:
     AwsError
         If the signature is wrong, or no policy allows the call.
     """
-    if ActionAuthenticatorMixin.request_count < settings.INITIAL_NO_AUTH_ACTION_COUNT:
+    if not is_enforced():
         return
     endpoint = f"arn:aws:sagemaker:{call.region}:{call.account}:endpoint/{call.endpoint.lower()}"
     try:
@@ -61,6 +73,73 @@ def authorize(call: Call, environ: Environ, body: bytes) -> None:
         kind = str(getattr(error, "error_type", "AccessDenied"))
         message = f"{getattr(error, 'message', '')} on resource: {endpoint}"
         raise AwsError(_IN_JSON.get(kind, kind), message, status=403) from error
+
+
+def _precise(check: Callable[..., None]) -> Callable[..., None]:
+    """Ask for each resource a call names, and for what it needs besides; moto asks for any."""
+
+    def authenticate_and_authorize(self: Any, resource: str = "*") -> None:
+        place = (self.current_account, self.region)
+        action = f"{self.service_name}:{self._get_action()}"
+        body = self.raw_body if is_enforced() else b""
+        needed = list(needs(self.service_name, self._get_action(), body, place)) if body else []
+        own = [each.resource for each in needed if each.action == action]
+        for arn in own or [resource]:
+            check(self, arn)
+        for each in needed:
+            if each.action != action:
+                _demand(self, each)
+
+    return authenticate_and_authorize
+
+
+def _with_keys(check: Callable[..., None]) -> Callable[..., None]:
+    """Ask S3's callers for the key that a bucket encrypts new objects with.
+
+    "Using server-side encryption with AWS KMS keys", Permissions.
+    """
+
+    def authenticate_and_authorize(
+        self: Any, bucket_name: str | None = None, key_name: str | None = None
+    ) -> None:
+        check(self, bucket_name=bucket_name, key_name=key_name)
+        if is_enforced() and key_name and self.data.get("Action") == "PutObject":
+            rule = (self.backend.get_bucket(bucket_name).encryption or {}).get("Rule", {})
+            key = rule.get("ApplyServerSideEncryptionByDefault", {}).get("KMSMasterKeyID")
+            if key:
+                _demand_key(self, Need("kms:GenerateDataKey", key))
+
+    return authenticate_and_authorize
+
+
+def _demand(response: Any, need: Need) -> None:
+    """Return if the caller's policies permit what a call needs besides its own action."""
+    request = IAMRequest(
+        account_id=response.current_account,
+        method=response.method,
+        path=response.raw_path,
+        data={},
+        body=response.raw_body,
+        headers=response.headers,
+        action=need.action,
+    )
+    caller = request._access_key
+    found = {
+        IAMPolicy(policy).is_action_permitted(
+            need.action, need.resource, None, dict(need.context) or None
+        )
+        for policy in caller.collect_policies()
+    }
+    if PermissionResult.DENIED in found or PermissionResult.PERMITTED not in found:
+        raise AccessDeniedError(user_arn=caller.arn, action=need.action)
+
+
+def _demand_key(response: Any, need: Need) -> None:
+    """Demand as `_demand`, and word a refusal as S3 does."""
+    try:
+        _demand(response, need)
+    except AccessDeniedError as error:
+        raise S3ClientError("AccessDenied", str(error.message)) from error
 
 
 def _worded(check: Callable[..., None]) -> Callable[..., None]:

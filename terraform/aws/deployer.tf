@@ -106,8 +106,14 @@ data "aws_iam_policy_document" "deployer" {
 
   statement {
     sid       = "TagWhatIsMade"
-    actions   = ["sagemaker:AddTags", "sagemaker:ListTags"]
+    actions   = ["sagemaker:AddTags"]
     resources = concat(local.owned.endpoints, local.owned.configs, local.owned.models)
+  }
+
+  statement {
+    sid       = "TellOursFromOthers" # by its tags: the list of endpoints shows everybody's
+    actions   = ["sagemaker:ListTags"]
+    resources = concat(["${local.sagemaker}:endpoint/*"], local.owned.models)
   }
 
   statement {

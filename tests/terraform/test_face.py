@@ -119,7 +119,8 @@ def tables(cloud: str) -> str:
 
 
 def _about(body: str) -> str:
-    return re.findall(r'^  description\s+= "(.*)"$', body, re.MULTILINE)[0].replace("|", "\\|")
+    told: list[str] = re.findall(r'^  description\s+= "(.*)"$', body, re.MULTILINE)
+    return told[0]
 
 
 def _default(body: str) -> str:
@@ -141,7 +142,7 @@ def main() -> None:
         told = _readme(cloud).read_text()
         written = re.sub(
             r"## Inputs\n.*?\n## Outputs\n.*?(?=\n## |\Z)",
-            lambda _, cloud=cloud: tables(cloud),  # type: ignore[misc]
+            tables(cloud).replace("\\", "\\\\"),
             told,
             flags=re.DOTALL,
         )

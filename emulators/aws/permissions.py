@@ -1,0 +1,94 @@
+"""What a call needs to be permitted: on which resources, and which other actions with it.
+
+Source: Service Authorization Reference, "Actions, resources, and condition keys for Amazon
+SageMaker", "… for Amazon CloudWatch Logs": the columns "Resource types" and "Dependent actions".
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Need:
+    """One action on one resource.
+
+    Attributes
+    ----------
+    action : str
+        With its service, e.g. ``"iam:PassRole"``.
+    context : Mapping[str, str]
+        Condition keys of the call.
+    """
+
+    action: str
+    resource: str
+    context: Mapping[str, str] = field(default_factory=dict)
+
+
+#: What SageMaker's operations name: the kind of the resource, and the parameter with its name.
+_NAMED = {
+    "Endpoint": ("endpoint", "EndpointName"),
+    "EndpointConfig": ("endpoint-config", "EndpointConfigName"),
+    "Model": ("model", "ModelName"),
+}
+_VERBS = ("Create", "Delete", "Describe", "Update")
+#: They know no resource.
+_LISTS = ("ListEndpoints", "ListEndpointConfigs", "ListModels")
+
+
+def needs(service: str, operation: str, body: bytes, place: tuple[str, str]) -> Iterator[Need]:
+    """Yield all that a call needs; nothing for calls that are not told apart here.
+
+    Parameters
+    ----------
+    service : str
+        As IAM names it: ``"sagemaker"``, ``"logs"``.
+    body : bytes
+        The call's parameters, in JSON.
+    place : tuple of str
+        Account and region.
+    """
+    given = json.loads(body or b"{}")
+    if service == "sagemaker":
+        yield from _sagemaker(operation, given, place)
+    elif service == "logs" and "logGroupName" in given:
+        account, region = place
+        group = f"arn:aws:logs:{region}:{account}:log-group:{given['logGroupName']}"
+        stream = f":log-stream:{given['logStreamName']}" if "logStreamName" in given else ":*"
+        yield Need(f"logs:{operation}", group + stream)
+
+
+def _sagemaker(operation: str, given: Mapping[str, Any], place: tuple[str, str]) -> Iterator[Need]:
+    action = f"sagemaker:{operation}"
+    if operation in _LISTS:
+        yield Need(action, "*")
+    for index, arn in enumerate(_resources(operation, given, place)):
+        yield Need(action, arn)
+        if index == 0 and operation.startswith("Create") and given.get("Tags"):
+            yield Need("sagemaker:AddTags", arn)
+    if operation == "CreateModel" and "ExecutionRoleArn" in given:
+        context = {"iam:PassedToService": "sagemaker.amazonaws.com"}
+        yield Need("iam:PassRole", given["ExecutionRoleArn"], context)
+
+
+def _resources(operation: str, given: Mapping[str, Any], place: tuple[str, str]) -> Iterator[str]:
+    """Yield the ARNs that an operation is about; the first one is what is made."""
+    if operation in ("AddTags", "ListTags", "DeleteTags"):
+        yield str(given.get("ResourceArn", "*"))
+        return
+    account, region = place
+    kind = next((operation.removeprefix(verb) for verb in _VERBS if operation.startswith(verb)), "")
+    if kind == "EndpointWeightsAndCapacities":
+        kind = "Endpoint"
+    if kind not in _NAMED:
+        return
+    names = [_NAMED[kind]]
+    if operation in ("CreateEndpoint", "UpdateEndpoint"):
+        names.append(_NAMED["EndpointConfig"])
+    for resource, parameter in names:
+        name = str(given.get(parameter, "*")).lower()
+        yield f"arn:aws:sagemaker:{region}:{account}:{resource}/{name}"
