@@ -74,7 +74,7 @@ def _number_problem(field: Field, value: Any) -> str:
     if not math.isfinite(number):
         hint = "send null for a missing value" if field.nullable else "send a finite number"
         return f"{shown(value)} is not a JSON number: {hint}"
-    if field.single and abs(number) > SINGLE_MAX:
+    if field.dtype == "number" and field.single and abs(number) > SINGLE_MAX:
         return f"{shown(value)} is too large for single precision, which the model computes in"
     if field.dtype == "integer" and not number.is_integer():
         return f"expected an integer, got {shown(value)}"
@@ -102,6 +102,12 @@ def _choices(field: Field, value: object) -> str:
 
 
 def _numbers(field: Field, cells: Cells) -> Column | None:
+    """Convert to the model's precision with NaN for null; None if a cell does not fit."""
+    column = _doubles(field, cells)
+    return singles(column) if field.single and column is not None else column
+
+
+def _doubles(field: Field, cells: Cells) -> Column | None:
     """Convert to float64 with NaN for null; None if a cell does not fit."""
     kinds = set(map(type, cells))
     if not kinds <= {int, float, type(None)} or (type(None) in kinds and not field.nullable):
@@ -113,9 +119,7 @@ def _numbers(field: Field, cells: Cells) -> Column | None:
     nulls = cells.count(None) if type(None) in kinds else 0
     if np.count_nonzero(np.isfinite(column)) + nulls != len(cells):
         return None
-    if not _are_known(field, cells):
-        return None
-    return singles(column) if field.single else column
+    return column if _are_known(field, cells) else None
 
 
 def singles(numbers: Column) -> Column | None:
@@ -125,7 +129,7 @@ def singles(numbers: Column) -> Column | None:
 
 def _integers(field: Field, cells: Cells) -> Column | None:
     """Convert to int64, or to float64 where there are nulls; None if a cell does not fit."""
-    column = _numbers(field, cells)
+    column = _doubles(field, cells)
     if column is None or not np.all((column == np.floor(column)) | np.isnan(column)):
         return None
     if np.isnan(column).any():

@@ -43,7 +43,7 @@ IMAGES = {
 }
 
 
-@pytest.fixture(scope="session", params=TARGETS)
+@pytest.fixture(scope="module", params=TARGETS)
 def target(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Target]:

@@ -38,7 +38,7 @@ def bring_up(target: Target, endpoint: str, bundle: Bundle) -> Release:
     return release
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def pair(target: Target, versions: tuple[Bundle, Bundle]) -> Iterator[Pair]:
     """Two deployments that the tests below share; each leaves them as they are."""
     yield Pair(*(bring_up(target, SHARED, bundle) for bundle in versions))

@@ -104,7 +104,7 @@ def test_a_gate_that_says_no_leaves_all_as_it_was(
 ) -> None:
     released(target, v1)
     target.answer = lies_of(name_of(v2), target)
-    with pytest.raises(GateError, match=r"at 10 %: agreement failed: 0 of 5") as caught:
+    with pytest.raises(GateError, match=r"at 10 %: agreement failed: 0 % in 5 requests") as caught:
         released(target, v2)
     assert "was answered" in str(caught.value)
     found = target.describe(ENDPOINT)
