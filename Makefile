@@ -29,7 +29,7 @@ $(READY): requirements.lock .ci/uv.txt .ci/setup
 	@sh .ci/setup $(PYTHON)
 	@touch $@
 
-demo: $(READY)  ## train, package, release, canary under traffic, roll back: in emulated SageMaker and Vertex AI
+demo: $(READY)  ## train, package, release, canary under traffic, roll back: in three emulated clouds
 	@$(PY) -m examples.demo
 
 # A file's tests share servers, so one worker takes them all.

@@ -7,6 +7,10 @@ import os
 import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from azure.ai.ml import MLClient
 
 FEATURES = [5.1, 3.5, 1.4, 0.2]
 SPECIES = "setosa"
@@ -117,10 +121,52 @@ def _vertex_left() -> Mapping[str, int]:
     }
 
 
+def _azure_ml(endpoint: str) -> Ask:
+    """Find address and key as Azure ML's studio tells to, and ask by plain HTTP.
+
+    `MLClient.online_endpoints.invoke` does not say which deployment answered.
+    """
+    import requests
+
+    endpoints = _workspace().online_endpoints
+    address = endpoints.get(endpoint).scoring_uri or ""
+    session = requests.Session()
+    session.headers["Authorization"] = f"Bearer {endpoints.get_keys(endpoint).primary_key}"
+
+    def ask() -> Answer:
+        answer = session.post(address, json={"features": FEATURES}, timeout=70)
+        answer.raise_for_status()
+        right = bool(answer.json() == {"prediction": SPECIES})
+        return Answer(answer.text, right, answer.headers["azureml-model-deployment"])
+
+    return ask
+
+
+def _azure_ml_left() -> Mapping[str, int]:
+    client = _workspace()
+    return {
+        "endpoints": len(list(client.online_endpoints.list())),
+        "models": len(list(client.models.list())),
+        "environments": len(list(client.environments.list())),
+    }
+
+
+def _workspace() -> MLClient:
+    from azure.ai.ml import MLClient
+    from azure.identity import DefaultAzureCredential
+
+    names = ("AZURE_SUBSCRIPTION_ID", "AZURE_RESOURCE_GROUP", "AZURE_WORKSPACE")
+    return MLClient(DefaultAzureCredential(), *(os.environ[name] for name in names))
+
+
 DOCKS = (
     Dock("aws", "SageMaker", "boto3", _sagemaker, _sagemaker_left, "AWS_ENDPOINT_URL"),
     Dock(
         *("gcp", "Vertex AI", "google-cloud-aiplatform"),
         *(_vertex, _vertex_left, "TRIDOCK_GCP_URL"),
+    ),
+    Dock(
+        *("azure", "Azure ML", "azure-ai-ml"),
+        *(_azure_ml, _azure_ml_left, "TRIDOCK_AZURE_LOCAL"),
     ),
 )
