@@ -1,5 +1,5 @@
 # Who releases: a role that an OpenID Connect subject may take, with the calls of deploy/aws and no other.
-# tests/terraform/test_least_privilege.py runs releases under this policy, and without each of its actions.
+# tests/terraform/slow/test_least_privilege.py runs releases under this policy, and without each of its actions.
 
 resource "aws_iam_openid_connect_provider" "deployer" {
   count          = var.deployer == null ? 0 : 1

@@ -1,5 +1,5 @@
 # Who releases: an identity that an OpenID Connect subject may act as, with the actions that the calls of
-# deploy/azure need and no other. tests/terraform/test_permissions.py holds the two equal.
+# deploy/azure need and no other. tests/terraform/slow/test_permissions.py holds the two equal.
 
 locals {
   ml = "Microsoft.MachineLearningServices/workspaces"

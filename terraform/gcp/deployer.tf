@@ -1,12 +1,12 @@
 # Who releases: a service account that an OpenID Connect subject may act as, with the permissions that the
-# calls of deploy/gcp need and no other. tests/terraform/test_permissions.py holds the two equal.
+# calls of deploy/gcp need and no other. tests/terraform/slow/test_permissions.py holds the two equal.
 
 resource "google_service_account" "deployer" {
   account_id   = "${local.prefix}-deployer"
   display_name = "Releases bundles to the endpoints of ${local.prefix}"
 }
 
-# Vertex AI has no conditions on the names of endpoints and models: these hold for the project.
+# Vertex AI and Cloud Run have no conditions on names: these hold for the project.
 resource "google_project_iam_custom_role" "release" {
   role_id     = "${replace(local.prefix, "-", "_")}_release"
   title       = "${local.prefix}: releases"
@@ -26,6 +26,14 @@ resource "google_project_iam_custom_role" "release" {
     "aiplatform.models.update",
     "aiplatform.models.upload",
     "logging.logEntries.list",
+    "run.revisions.delete",
+    "run.revisions.list",
+    "run.routes.invoke",
+    "run.services.create",
+    "run.services.delete",
+    "run.services.get",
+    "run.services.list",
+    "run.services.update",
   ]
 }
 

@@ -31,6 +31,7 @@ locals {
     "iamcredentials.googleapis.com",
     "logging.googleapis.com",
     "monitoring.googleapis.com",
+    "run.googleapis.com",
     "storage.googleapis.com",
     "sts.googleapis.com",
   ])

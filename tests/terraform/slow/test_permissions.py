@@ -1,0 +1,96 @@
+"""The deployers' roles on Google Cloud and Azure hold what their calls need, and no more.
+
+No emulator enforces these clouds' IAM. So a whole release, rollback and deletion is recorded on
+its way to the emulated cloud, and a table turns each call into the permission it needs.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from deploy import change, session
+from deploy.config import load
+from deploy.order import Stage
+from deploy.progress import Progress
+from deploy.release import release
+from deploy.rollback import rollback
+from deploy.session import Session
+from deploy.wait import Deadline
+from inference.bundle import Bundle
+from tests.deploy import bundles
+from tests.terraform.module import text
+from tests.terraform.slow.calls import AZURE, GCP, ML, Needs, Record, needed, recorded
+
+AMBIENT = ("AWS_", "AZURE_", "GOOGLE_", "CLOUDSDK_")
+
+
+@pytest.fixture(scope="module")
+def versions(tmp_path_factory: pytest.TempPathFactory) -> Sequence[Bundle]:
+    folder = tmp_path_factory.mktemp("bundles")
+    return [bundles.good(folder / number, number) for number in ("1", "2", "3")]
+
+
+def test_google_s_deployer_has_the_permissions_of_its_calls(
+    versions: Sequence[Bundle], tmp_path: Path
+) -> None:
+    found = set()
+    for service in ("vertex-ai", "cloud-run"):
+        flags = {"target": "gcp", "gcp.service": service}
+        found |= _permissions(_told(flags, versions, tmp_path / service), GCP)
+    assert found == set(re.findall(r'"((?:\w+\.){2}\w+)"', text("gcp", "deployer.tf")))
+
+
+def test_azure_s_deployer_has_the_actions_of_its_calls(
+    versions: Sequence[Bundle], tmp_path: Path
+) -> None:
+    found = _permissions(_told({"target": "azure"}, versions, tmp_path), AZURE)
+    granted = set(re.findall(r'"\$\{local\.ml\}/([\w/]+)"', text("azure", "deployer.tf")))
+    assert found == {f"{ML}/{each}" for each in granted}
+
+
+def _permissions(record: Record, table: Sequence[Needs]) -> set[str]:
+    permissions, unknown = needed(record, table)
+    assert unknown == []
+    return permissions
+
+
+def _told(flags: dict[str, str], versions: Sequence[Bundle], state: Path) -> Record:
+    """Tell the story of two releases, a rollback and a deletion, and record its calls."""
+    with _emulated(flags, state) as connected, recorded() as record:
+        target = connected.target
+        stage = Stage(target)
+        for bundle in versions:
+            release(stage, bundle, connected.order(bundle))
+        target.endpoints()
+        target.invoke("iris", b'{"instances": [[5.1, 3.5, 1.4, 0.2]]}')
+        found = rollback(stage, "iris", Deadline.after(300))
+        target.logs("iris", next(iter(found.traffic)))
+        change.remove(target, "iris", Deadline.after(300))
+        target.identity()
+    return record
+
+
+@contextmanager
+def _emulated(flags: dict[str, str], state: Path) -> Iterator[Session]:
+    emulator = [sys.executable, "-m", "emulators"]
+    where = [flags["target"], "--state", str(state)]
+    subprocess.run([*emulator, "up", *where, "--speed", "600"], check=True)
+    try:
+        with pytest.MonkeyPatch.context() as environment:
+            for name in [name for name in os.environ if name.startswith(AMBIENT)]:
+                environment.delenv(name)
+            before = dict(os.environ)
+            read = load(None, {**flags, "state": str(state), "endpoint": "iris"})
+            yield session.connect(read, Progress(), live=False)
+            os.environ.clear()
+            os.environ.update(before)
+    finally:
+        subprocess.run([*emulator, "down", *where], check=True)
