@@ -43,6 +43,9 @@ test-clients: $(READY) $(CLIENTS:%=.venvs/%/ready)  ## run the vendors' own clie
 	.venv/bin/uv pip sync -q --require-hashes --python .venvs/$*/bin/python $<
 	@touch $@
 
+test-terraform: $(READY)  ## run releases under the modules' policies and outputs, and planted mistakes
+	$(PY) -m pytest -q -n 2 --dist loadfile tests/terraform/slow $(ARGS)
+
 CHECKS := check-style check-format check-types check-imports check-docstrings tf-check
 check: $(READY)  ## check style, types, import rules, docstrings and Terraform
 	@$(MAKE) --keep-going --jobs=2 --output-sync $(CHECKS)
@@ -113,6 +116,6 @@ lock: $(READY)  ## resolve all lock files anew (ARGS=--upgrade for newer version
 	$(LOCK) $(ARGS) tests/terraform/checkov.in -o tests/terraform/checkov.lock
 	$(LOCK) $(ARGS) .ci/uv.in -o .ci/uv.txt
 
-.PHONY: help setup demo test test-clients check $(CHECKS) fix bundle up down lock \
+.PHONY: help setup demo test test-clients test-terraform check $(CHECKS) fix bundle up down lock \
   $(foreach verb,deploy invoke status rollback delete,$(TARGETS:%=$(verb)-%)) \
   $(foreach verb,provision destroy,$(MODULES:%=$(verb)-%))

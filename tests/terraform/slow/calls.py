@@ -146,6 +146,7 @@ AZURE = (
     Needs(".*", r".*", host=r".*\.inference\.ml\.azure\.com"),  # with the endpoint's key
     Needs(".*", r".*", host=r".*\.blob\.core\.windows\.net"),  # a role on the storage account
     Needs("GET", r"/metadata/endpoints"),
+    Needs("GET", r".*/(mfeOperationsStatus|mfeOperationResults)/.*"),  # by whoever began it
     Needs("GET", WORKSPACE, _azure("read")),
     Needs("GET", rf"{WORKSPACE}/datastores/[^/]+", _azure("datastores/read")),
     Needs("GET", rf"{WORKSPACE}/datastores", _azure("datastores/read")),
