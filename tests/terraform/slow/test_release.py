@@ -19,6 +19,7 @@ from tests.deploy import bundles
 from tests.deploy.commandline import ROOT, Door
 from tests.terraform.conftest import Planned
 
+ANSWER = {"predictions": ["setosa"]}
 EMULATORS = [sys.executable, "-m", "emulators"]
 
 
@@ -49,7 +50,7 @@ def _outputs(plan: Mapping[str, Any], to: Path) -> Mapping[str, str]:
     return values
 
 
-def _release(cloud: str, bundle: Bundle, file: Path, environment: dict[str, str]) -> str:
+def _release(cloud: str, bundle: Bundle, file: Path, environment: dict[str, str]) -> Any:
     """Release, ask and delete by the live door, which the environment leads to the emulator."""
     door = Door(cloud, file.parent / "state")
     words = ("--live", "--yes", "--set", f"terraform={file}")
@@ -60,7 +61,7 @@ def _release(cloud: str, bundle: Bundle, file: Path, environment: dict[str, str]
     )
     assert asked.code == 0, asked.err
     assert door("delete", *words, environment=environment).code == 0
-    return asked.out.strip()
+    return json.loads(asked.out)
 
 
 def test_on_aws(planned: Planned, bundle: Bundle, tmp_path: Path) -> None:
@@ -81,7 +82,7 @@ def test_on_aws(planned: Planned, bundle: Bundle, tmp_path: Path) -> None:
             RoleName=told["role"].rpartition("/")[2],
             AssumeRolePolicyDocument=json.dumps({"Statement": [statement]}),
         )
-        assert _release("aws", bundle, file, environment) == '{"predictions": ["setosa"]}'
+        assert _release("aws", bundle, file, environment) == ANSWER
 
 
 def test_on_google_cloud(planned: Planned, bundle: Bundle, tmp_path: Path) -> None:
@@ -94,7 +95,7 @@ def test_on_google_cloud(planned: Planned, bundle: Bundle, tmp_path: Path) -> No
         )
         words = [sys.executable, "-c", script, told["bucket"], told["location"]]
         subprocess.run(words, env={"PATH": "", **environment}, check=True)
-        assert _release("gcp", bundle, file, environment) == '{"predictions": ["setosa"]}'
+        assert _release("gcp", bundle, file, environment) == ANSWER
 
 
 def test_on_azure(planned: Planned, bundle: Bundle, tmp_path: Path) -> None:
@@ -112,4 +113,4 @@ def test_on_azure(planned: Planned, bundle: Bundle, tmp_path: Path) -> None:
         names = [told[name] for name in ("subscription", "group", "workspace")]
         words = [sys.executable, "-W", "ignore", "-c", script, *names]
         subprocess.run(words, env={"PATH": "", **environment}, check=True)
-        assert _release("azure", bundle, file, environment) == '{"predictions": ["setosa"]}'
+        assert _release("azure", bundle, file, environment) == ANSWER
