@@ -1,4 +1,4 @@
-"""A bundle in a Google Cloud Storage bucket: what Vertex AI's containers are given."""
+"""A bundle in a bucket, downloaded: Vertex AI's containers are given one of Google's."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote, urlencode, urlsplit
 
+from inference import blob
 from inference.errors import BundleError, BundleMissingError
 
 #: Google Cloud Storage, «JSON API overview»; its emulators are named by `EMULATOR`.
@@ -22,6 +23,18 @@ EMULATOR = "STORAGE_EMULATOR_HOST"
 #: Compute Engine, «About VM metadata»: the only source of credentials in a Vertex container.
 TOKEN = "http://metadata.google.internal/computeMetadata/v1/instance/service-accounts/default/token"  # noqa: S105
 TIMEOUT_SECONDS = 60
+
+
+class Files(Protocol):
+    """Files by name, on some cloud."""
+
+    def names(self, prefix: str) -> Iterator[str]:
+        """List the files whose name begins with `prefix`."""
+        ...
+
+    def fetch(self, name: str, to: Path) -> None:
+        """Copy one to the file `to`; its directory is made."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -81,9 +94,9 @@ def download(uri: str, environment: Mapping[str, str] = os.environ) -> Path:
     Parameters
     ----------
     uri : str
-        ``gs://bucket/prefix``.
+        ``gs://bucket/prefix``, or a folder's address in Azure Blob storage: `inference.blob`.
     environment : Mapping[str, str], optional
-        Names an emulator, or does not: then the container's own service account is used.
+        Names an emulator, or does not: then the container's own identity is used.
 
     Raises
     ------
@@ -92,20 +105,29 @@ def download(uri: str, environment: Mapping[str, str] = os.environ) -> Path:
     BundleError
         If an object's name leads out of the directory.
     """
-    parts = urlsplit(uri)
-    prefix = parts.path.strip("/") + "/" if parts.path.strip("/") else ""
-    bucket = _bucket(parts.netloc, environment)
-    names = [name for name in bucket.names(prefix) if not name.endswith("/")]
+    files, folder = _opened(uri, environment)
+    shown = uri.partition("?")[0]  # what follows may be a signature
+    prefix = f"{folder}/" if folder else ""
+    names = [name for name in files.names(prefix) if not name.endswith("/")]
     if not names:
-        raise BundleMissingError(f"{uri} holds nothing: copy the bundle's files there")
+        raise BundleMissingError(f"{shown} holds nothing: copy the bundle's files there")
     paths = {name: PurePosixPath(name.removeprefix(prefix)) for name in names}
     for name, path in paths.items():
         if path.is_absolute() or ".." in path.parts:
-            raise BundleError(f"the object {name!r} in {uri} leads out of the bundle")
+            raise BundleError(f"the object {name!r} in {shown} leads out of the bundle")
     to = Path(tempfile.mkdtemp(prefix="bundle-"))
     for name, path in paths.items():
-        bucket.fetch(name, to / path)
+        files.fetch(name, to / path)
     return to
+
+
+def _opened(uri: str, environment: Mapping[str, str]) -> tuple[Files, str]:
+    """Return what holds a bundle's files, and the folder of it they lie in."""
+    if blob.is_blob(uri):
+        found, folder = blob.container(uri, environment)
+        return found, folder.strip("/")
+    parts = urlsplit(uri)
+    return _bucket(parts.netloc, environment), parts.path.strip("/")
 
 
 def _bucket(name: str, environment: Mapping[str, str]) -> Bucket:

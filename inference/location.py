@@ -13,8 +13,9 @@ from inference.manifest import MANIFEST
 #: SageMaker unpacks model data here («Use your own inference code with hosting services»).
 SAGEMAKER = Path("/opt/ml/model")
 #: Variables that name a directory, in the order they are asked: Vertex AI's («Custom container
-#: requirements for prediction») and Azure ML's («How to deploy a custom container»).
-VARIABLES = ("AIP_STORAGE_URI", "AZUREML_MODEL_DIR")
+#: requirements for prediction»), Azure ML's («How to deploy a custom container»), and one of ours
+#: for services that know no models: Azure Container Apps and Container Instances.
+VARIABLES = ("AIP_STORAGE_URI", "AZUREML_MODEL_DIR", "TRIDOCK_BUNDLE_URI")
 
 
 def find(
@@ -74,11 +75,13 @@ def _directory(uri: str, variable: str, environment: Mapping[str, str]) -> Path:
     parts = urlsplit(uri)
     if parts.scheme in ("", "file"):
         return Path(unquote(parts.path) if parts.scheme else uri)
-    if parts.scheme == "gs":
-        from inference import bucket  # HTTP clients cost start-up time, and others need none.
+    if parts.scheme in ("gs", "https"):
+        from inference import blob, bucket  # HTTP clients cost start-up time; others need none.
 
-        return bucket.download(uri, environment)
+        if parts.scheme == "gs" or blob.is_blob(uri):
+            return bucket.download(uri, environment)
+    shown = uri.partition("?")[0]  # what follows may be a signature
     raise BundleMissingError(
-        f"{variable} is {uri}: download it first and pass --bundle DIR; this server reads "
-        "directories and gs:// buckets"
+        f"{variable} is {shown}: download it first and pass --bundle DIR; this server reads "
+        "directories, gs:// buckets and folders of Azure Blob storage"
     )

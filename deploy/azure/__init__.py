@@ -1,4 +1,4 @@
-"""Azure Machine Learning as a target."""
+"""Azure as a target: Azure Machine Learning, Container Apps, or Container Instances."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING
 
 from deploy.azure.prices import PRICES
 from deploy.cloud import Cloud, Setting
+from deploy.errors import ConfigError
 
 if TYPE_CHECKING:
     from deploy.target import Target
 
 SETTINGS = {
+    "service": Setting("azure-ml", "what runs the model: azure-ml or container-apps"),
     "subscription": Setting("", "subscription of the workspace", account=True),
     "group": Setting("", "resource group of the workspace", account=True),
     "workspace": Setting("", "Machine Learning workspace, which Terraform makes", account=True),
+    "environment": Setting("tridock", "managed environment of the group, for container-apps"),
     "identity": Setting(
         "", "id of the identity that containers run as; by default the endpoint's own", account=True
     ),
@@ -25,9 +28,16 @@ SETTINGS = {
 
 
 def _open(settings: Mapping[str, str]) -> Target:
-    from deploy.azure.target import AzureTarget
+    service = settings["service"]
+    if service == "container-apps":
+        from deploy.azure.container_apps import ContainerAppsTarget
 
-    return AzureTarget.connect(settings)
+        return ContainerAppsTarget.connect(settings)
+    if service == "azure-ml":
+        from deploy.azure.target import AzureTarget
+
+        return AzureTarget.connect(settings)
+    raise ConfigError(f"azure.service is {service!r}: choose azure-ml or container-apps")
 
 
 def _provision(settings: Mapping[str, str]) -> Mapping[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from typing import Any
 
 #: Any name does: the emulated cloud runs our model server, whatever image it is given.
 IMAGE = "tridock.azurecr.io/tridock:emulated"
@@ -20,4 +21,25 @@ def provision(settings: Mapping[str, str]) -> Mapping[str, str]:
     """Complete the settings by what stands in the emulated account."""
     found = {name: os.environ[variable] for name, variable in VARIABLES.items()}
     given = {name: value for name, value in settings.items() if value}
-    return {**settings, **found, "image": IMAGE, **given}
+    made = {**settings, **found, "image": IMAGE, **given}
+    if made["service"] == "container-apps":
+        _make_environment(made)
+    return made
+
+
+def _make_environment(settings: Mapping[str, str]) -> None:
+    """Make the managed environment, unless it stands."""
+    from azure.core.exceptions import ResourceNotFoundError
+    from azure.identity import DefaultAzureCredential
+    from azure.mgmt.appcontainers import ContainerAppsAPIClient
+
+    place = settings["group"], settings["environment"]
+    body: Any = {"location": os.environ["AZURE_REGION"], "properties": {}}
+    with (
+        DefaultAzureCredential() as credential,
+        ContainerAppsAPIClient(credential, settings["subscription"]) as client,
+    ):
+        try:
+            client.managed_environments.get(*place)
+        except ResourceNotFoundError:
+            client.managed_environments.begin_create_or_update(*place, body).result()

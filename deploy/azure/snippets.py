@@ -29,3 +29,11 @@ key = client.online_endpoints.get_keys({endpoint!r}).primary_key
 headers = {{"Authorization": f"Bearer {{key}}"}}
 print(httpx.post({url!r}, json={json.loads(body)!r}, headers=headers).json())"""
     return {"curl": curl, "azure-ai-ml": python}
+
+
+def plain_calls(url: str, body: bytes) -> Mapping[str, str]:
+    """Return calls that send `body` to an address that asks for no key."""
+    data = shlex.quote(body.decode())
+    curl = f"curl -s {url} -H 'Content-Type: application/json' -d {data}"
+    python = f"import httpx\n\nprint(httpx.post({url!r}, json={json.loads(body)!r}).json())"
+    return {"curl": curl, "httpx": python}

@@ -16,13 +16,14 @@ from emulators.azure.entra import MANAGEMENT_AUDIENCES, TENANT
 from emulators.azure.errors import AzureError, not_emulated
 from emulators.azure.group import Groups
 from emulators.azure.kind import Kind
+from emulators.azure.operation import STATUS_WORDS
 from emulators.azure.resource import ResourceId
 
 #: A subscription, and what follows it.
 SUBSCRIPTION = re.compile(r"^/subscriptions/(?P<subscription>[^/]+)(?P<rest>/.*)?$", re.I)
 GROUP = re.compile(r"^/resourcegroups(?:/(?P<group>[^/]+))?(?P<rest>/.*)?$", re.I)
 PROVIDER = re.compile(r"^/providers/(?P<provider>[^/]+)(?P<rest>/.*)?$", re.I)
-OPERATION = re.compile(r"^/locations/[^/]+/(?P<word>mfeOperation\w+)/(?P<name>[^/]+)$", re.I)
+OPERATION = re.compile(r"^/locations/[^/]+/(?P<word>\w*operation\w*)/(?P<name>[^/]+)$", re.I)
 GUID = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", re.I)
 
 
@@ -83,7 +84,7 @@ class Arm:
         """Answer what a provider has for a whole subscription."""
         rest = provider["rest"] or ""
         operation = OPERATION.match(rest)
-        if operation and operation["word"].lower() == "mfeoperationsstatus":
+        if operation and operation["word"].lower() in STATUS_WORDS:
             return self._cloud.operations.poll(call, operation["name"])
         if operation:
             return self._cloud.operations.result(call, operation["name"])
@@ -112,7 +113,7 @@ class Arm:
 
     def _on_word(self, call: Call, identifier: ResourceId, word: str) -> Answer:
         """Answer a path that ends with a collection or an action."""
-        collection = f"{identifier.type}/{word}" if identifier.pairs else identifier.type + word
+        collection = f"{identifier.type}/{word}"
         if call.method == "GET":
             return self._kind(call, collection).list(identifier, word, call)
         if call.method == "POST" and identifier.pairs:

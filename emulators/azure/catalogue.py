@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from emulators.azure.apps import ContainerApps
 from emulators.azure.assets import MODELS, Containers, Versions
 from emulators.azure.batch import BatchDeployments, BatchEndpoints
 from emulators.azure.cloud import Cloud
 from emulators.azure.deployments import OnlineDeployments
 from emulators.azure.endpoints import OnlineEndpoints
+from emulators.azure.environments import ManagedEnvironments
 from emulators.azure.group import Groups
 from emulators.azure.jobs import Jobs
 from emulators.azure.kind import Kind
+from emulators.azure.revisions import Replicas, Revisions
 from emulators.azure.rollout import Rollout
 from emulators.azure.workspace import Datastores, Workspaces
 
 WORKSPACES = "microsoft.machinelearningservices/workspaces"
+APPS = "microsoft.app/containerapps"
+ENVIRONMENTS = "microsoft.app/managedenvironments"
 
 #: Types that a deployer's surroundings are made of: kept, and nothing more.
 KEPT = (
@@ -43,6 +48,8 @@ class Catalogue:
         Batch jobs.
     rollout : Rollout
         What brings model servers up.
+    revisions : Revisions
+        Of container apps.
     """
 
     def __init__(self, cloud: Cloud) -> None:
@@ -62,6 +69,12 @@ class Catalogue:
         self._add("batchendpoints/deployments", BatchDeployments(cloud, workspaces))
         self.jobs = Jobs(cloud)
         self._add("jobs", self.jobs)
+        environments = ManagedEnvironments(cloud)
+        self.revisions = Revisions(cloud, self.rollout)
+        self.kinds[ENVIRONMENTS] = environments
+        self.kinds[APPS] = ContainerApps(cloud, environments, self.revisions)
+        self.kinds[f"{APPS}/revisions"] = self.revisions
+        self.kinds[f"{APPS}/revisions/replicas"] = Replicas(cloud, self.revisions)
 
     def _add(self, name: str, kind: Kind) -> None:
         self.kinds[f"{WORKSPACES}/{name}"] = kind

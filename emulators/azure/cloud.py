@@ -42,6 +42,9 @@ class Cloud:
         Which model servers answer for which deployment.
     faults : Faults
         What goes wrong on request.
+    surroundings : dict of str to str
+        Variables that lead containers which call Azure by themselves back here; known once the
+        ports are.
     """
 
     place: Place
@@ -53,6 +56,7 @@ class Cloud:
     fleet: Fleet
     pools: Pools
     faults: Faults = field(default_factory=Faults)
+    surroundings: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def at(cls, place: Place) -> Cloud:

@@ -16,6 +16,7 @@ BLOB_SUFFIX = ".blob.core.windows.net"
 SCORING_SUFFIX = f".{REGION}.inference.ml.azure.com"
 API_SUFFIX = ".api.azureml.ms"
 APPS_SUFFIX = ".azurecontainerapps.io"
+APPS_STREAM = f"{REGION}.azurecontainerapps.dev"
 INSTANCES_SUFFIX = ".azurecontainer.io"
 
 #: Patterns of the hosts that the proxy leads here.
@@ -26,6 +27,7 @@ HOSTS = (
     "*" + SCORING_SUFFIX,
     "*" + API_SUFFIX,
     "*" + APPS_SUFFIX,
+    APPS_STREAM,
     "*" + INSTANCES_SUFFIX,
 )
 

@@ -95,6 +95,7 @@ class Memory:
         for resource in self._cloud.store.below(""):
             if resource.id.type.endswith(DEPLOYMENT) and resource.state == "Succeeded":
                 self._bring_back(resource)
+        self._catalogue.revisions.bring_back()
 
     def _bring_back(self, resource: Resource) -> None:
         """Start the model servers of a deployment; it is updating until they answer."""
@@ -137,7 +138,7 @@ def _settled(resource: Resource) -> Resource:
     """End what was under way when the emulator ended: nobody is at it any more."""
     if resource.properties.get("status") == "Running":
         return resource.changed(status="Failed")
-    if resource.state in ("Creating", "Deleting"):
+    if resource.state in ("Creating", "Deleting", "InProgress", "Provisioning"):
         return resource.changed(provisioningState="Failed")
     if resource.state == "Updating":  # What it was to become is what comes up.
         return resource.changed(provisioningState="Succeeded")

@@ -20,6 +20,14 @@ from emulators.clock import Clock
 
 log = logging.getLogger(__name__)
 
+#: Words of the polling addresses, by provider: one for the status, one for the result.
+WORDS = {
+    "microsoft.app": ("containerappOperationStatuses", "containerappOperationResults"),
+    "microsoft.containerinstance": ("operations", "operationResults"),
+}
+DEFAULT_WORDS = ("mfeOperationsStatus", "mfeOperationResults")
+STATUS_WORDS = {one.lower() for one, _ in (*WORDS.values(), DEFAULT_WORDS)}
+
 #: How often clients are told to ask again, in seconds of the service.
 POLL = 5.0
 
@@ -54,7 +62,7 @@ class Operation:
 
     def view(self) -> dict[str, Any]:
         """Return the operation as answered to ``Azure-AsyncOperation``."""
-        found: dict[str, Any] = {"id": self._path("mfeOperationsStatus"), "name": self.id}
+        found: dict[str, Any] = {"id": self._path(0), "name": self.id}
         found |= {"status": self.status, "startTime": self.started}
         found |= {"endTime": self.ended} if self.ended else {}
         found |= {"error": self.error.as_json()} if self.error else {}
@@ -63,13 +71,14 @@ class Operation:
     def headers(self, front: Front, wait: str) -> dict[str, str]:
         """Return the headers that tell a client where to ask and after how many milliseconds."""
         return {
-            "Azure-AsyncOperation": front.management + self._path("mfeOperationsStatus"),
-            "Location": front.management + self._path("mfeOperationResults"),
+            "Azure-AsyncOperation": front.management + self._path(0),
+            "Location": front.management + self._path(1),
             "x-ms-async-operation-timeout": "PT1H",
             "x-ms-retry-after-ms": wait,
         }
 
-    def _path(self, word: str) -> str:
+    def _path(self, which: int) -> str:
+        word = WORDS.get(self.target.provider.lower(), DEFAULT_WORDS)[which]
         place = f"providers/{self.target.provider}/locations/{REGION}"
         version = "2022-02-01-preview"
         head = f"/subscriptions/{self.target.subscription}/{place}"

@@ -92,13 +92,14 @@ async def _serve(place: Place, ready: Ready) -> None:
     cloud = Cloud.at(place)
     site = Site(cloud)
     memory = Memory(cloud, site.catalogue)
-    memory.start()
     authority = Authority.at(place.folder / "authority")
     plain, secure = _listen(place, "http"), _listen(place, "tls")
     proxy = Proxy([Route(host, plain.getsockname()[1]) for host in HOSTS], authority)
     proxy.start(_remembered(place).get("proxy", PREFERRED["proxy"]))
     ports = Ports(plain.getsockname()[1], secure.getsockname()[1], proxy.port)
     _remember(place, {"http": ports.http, "tls": ports.tls, "proxy": ports.proxy})
+    cloud.surroundings.update(environment(ports, authority))
+    memory.start()
     servers = [_server(site), _server(site, authority)]
     tasks = [
         asyncio.create_task(server.serve(sockets=[listener]))

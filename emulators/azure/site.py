@@ -15,12 +15,16 @@ from emulators.azure.errors import missing
 from emulators.azure.front import (
     ACCOUNT,
     API_SUFFIX,
+    APPS_STREAM,
+    APPS_SUFFIX,
     BLOB_SUFFIX,
     LOGIN_HOSTS,
     MANAGEMENT,
     SCORING_SUFFIX,
 )
 from emulators.azure.history import History
+from emulators.azure.ingress import Ingress
+from emulators.azure.logstream import LogStream
 from emulators.azure.scoring import Scoring
 from emulators.azure.storage import Storage
 
@@ -43,12 +47,16 @@ class Site:
         self._storage = Storage(cloud.blobs, cloud.entra)
         self._history = History(cloud)
         self._scoring = Scoring(cloud)
+        self._ingress = Ingress(cloud)
+        self._stream = LogStream(cloud, self.catalogue.revisions)
         self._control = Control(cloud, self.catalogue)
 
     def scoring(self, host: str, call: Call) -> Awaitable[Answer] | None:
         """Return the answer to come of a model, or None if `call` is for none."""
         if host.endswith(SCORING_SUFFIX):
             return self._scoring.answer(call, host.removesuffix(SCORING_SUFFIX), call.path)
+        if host.endswith(APPS_SUFFIX):
+            return self._ingress.answer(call, host)
         if host in LOCAL and call.path.startswith("/_endpoints/"):
             name, _, rest = call.path.removeprefix("/_endpoints/").partition("/")
             return self._scoring.answer(call, name, f"/{rest}")
@@ -62,6 +70,8 @@ class Site:
             return self._arm.answer(call)
         if host.endswith(BLOB_SUFFIX):
             return self._storage.answer(call)
+        if host == APPS_STREAM:
+            return self._stream.answer(call)
         if host.endswith(API_SUFFIX):
             return self._api(call)
         if host in LOCAL:
@@ -72,6 +82,7 @@ class Site:
         """Close what is open."""
         self.catalogue.jobs.end()
         await self._scoring.close()
+        await self._ingress.close()
 
     def _api(self, call: Call) -> Answer:
         if "/batchEndpoints/" in call.path:

@@ -25,7 +25,10 @@ from tests.deploy.memory import MemoryTarget
 
 LIVE = os.environ.get("KIT_LIVE", "")
 #: The second place of a cloud beside its first, by a setting.
-SECOND = {"cloud-run": ("gcp", {"gcp.service": "cloud-run"})}
+SECOND = {
+    "cloud-run": ("gcp", {"gcp.service": "cloud-run"}),
+    "container-apps": ("azure", {"azure.service": "container-apps"}),
+}
 TARGETS = [LIVE] if LIVE else ["memory", *registry.TARGETS, *SECOND]
 
 #: Emulated seconds per second: states are passed through, and soon.

@@ -1,0 +1,160 @@
+"""Our records and Container Apps' resources, one into the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from deploy.azure import sizes
+from deploy.azure.account import Account
+from deploy.target import Deployment, Endpoint, Release, State
+
+#: Marks what is ours.
+TAG = "tridock"
+
+PORT = 8080
+#: Revisions have no tags: what the cloud keeps of a release stands in their environment, which
+#: cannot be changed.
+KEPT = ("bundle", "version", "digest", "instance")
+MARK = "TRIDOCK_RELEASE_"
+
+SETTLED = {"succeeded", "failed", "canceled"}
+
+
+def revision_name(endpoint: str, deployment: str) -> str:
+    """Return what Container Apps calls a deployment."""
+    return f"{endpoint}--{deployment}"
+
+
+def template(release: Release, server: str) -> dict[str, Any]:
+    """Return the template whose revision runs a release as the identity `server`."""
+    cpu = sizes.cpus(release.instance)
+    probe = {"type": "Readiness", "httpGet": {"path": "/readyz", "port": PORT}}
+    container = {
+        "name": "model",
+        "image": release.image,
+        "env": [
+            {"name": name, "value": value} for name, value in environment(release, server).items()
+        ],
+        "resources": {"cpu": cpu, "memory": f"{cpu * sizes.MEMORY:g}Gi"},
+        "probes": [{**probe, "initialDelaySeconds": 3, "periodSeconds": 5, "failureThreshold": 48}],
+    }
+    scale = {"minReplicas": release.count, "maxReplicas": release.count}
+    return {"revisionSuffix": release.name, "containers": [container], "scale": scale}
+
+
+def environment(release: Release, server: str) -> dict[str, str]:
+    """Return what a container is told: where its bundle lies, and what of the release is kept."""
+    identity = {"TRIDOCK_IDENTITY_ID": server} if server else {}
+    kept = {MARK + name.upper(): str(getattr(release, name)) for name in KEPT}
+    return {"PORT": str(PORT), "TRIDOCK_BUNDLE_URI": release.artifact, **identity, **kept}
+
+
+def app(account: Account, release: Release, place: tuple[str, str]) -> dict[str, Any]:
+    """Return a new app in a managed environment, `place`: its id and location."""
+    ingress = {"external": True, "targetPort": PORT, "transport": "http"}
+    traffic = [{"revisionName": revision_name(release.endpoint, release.name), "weight": 100}]
+    configuration: dict[str, Any] = {
+        "activeRevisionsMode": "Multiple",
+        "ingress": {**ingress, "traffic": traffic},
+    }
+    if account.server and ".azurecr." in release.image:
+        server = release.image.partition("/")[0]
+        configuration["registries"] = [{"server": server, "identity": account.server}]
+    properties = {
+        "managedEnvironmentId": place[0],
+        "configuration": configuration,
+        "template": template(release, account.server),
+    }
+    known = {"location": place[1], "tags": {TAG: "1"}, "identity": identity(account.server)}
+    return {**known, "properties": properties}
+
+
+def identity(server: str) -> dict[str, Any]:
+    """Return what a container runs as; without `server`, an identity of its own."""
+    if not server:
+        return {"type": "SystemAssigned"}
+    return {"type": "UserAssigned", "userAssignedIdentities": {server: {}}}
+
+
+def shares(found: Any) -> dict[str, int]:
+    """Return an app's traffic by deployment, without zeros."""
+    ingress = found.properties.configuration.ingress
+    told = (ingress.traffic if ingress else None) or ()
+    start = revision_name(found.name, "")
+    return {
+        str(one.revision_name).removeprefix(start): int(one.weight)
+        for one in told
+        if one.weight and one.revision_name
+    }
+
+
+def endpoint_record(found: Any, revisions: Iterable[Any]) -> Endpoint:
+    """Return an app as the core knows it; inactive revisions are no deployments."""
+    records = {one.name: one for one in (_deployment(found.name, each) for each in revisions)}
+    told = _word(found.properties.provisioning_state)
+    ready = any(one.state is State.READY for one in records.values())
+    state = State.READY if told == "succeeded" or (told in SETTLED and ready) else State.FAILED
+    if told not in SETTLED:
+        state = State.DELETING if told == "deleting" else State.UPDATING
+    ingress = found.properties.configuration.ingress
+    return Endpoint(
+        name=found.name,
+        deployments=records,
+        traffic=shares(found),
+        state=state,
+        reason="Azure says that the app failed" if state is State.FAILED else "",
+        url=f"https://{ingress.fqdn}" if ingress and ingress.fqdn else "",
+    )
+
+
+def variables(revision: Any) -> dict[str, str]:
+    """Return the environment of a revision's container."""
+    return {one.name: one.value or "" for one in revision.properties.template.containers[0].env}
+
+
+def differences(revision: Any, release: Release, server: str) -> list[str]:
+    """Say in what a revision that stands is no `release`."""
+    held = revision.properties.template
+    runs = {
+        "image": (held.containers[0].image, release.image),
+        "count": (held.scale.min_replicas, release.count),
+        **_pairs(variables(revision), environment(release, server)),
+    }
+    return [
+        f"{name} {found!r}, not {ours!r}" for name, (found, ours) in runs.items() if found != ours
+    ]
+
+
+def _pairs(
+    found: Mapping[str, str], ours: Mapping[str, str]
+) -> dict[str, tuple[str | None, str | None]]:
+    return {name: (found.get(name), ours.get(name)) for name in {*found, *ours}}
+
+
+def _deployment(endpoint: str, revision: Any) -> Deployment:
+    about = revision.properties
+    kept = variables(revision)
+    marks = {name: kept.get(MARK + name.upper(), "") for name in KEPT}
+    state = _state(about)
+    return Deployment(
+        name=revision.name.removeprefix(revision_name(endpoint, "")),
+        state=state,
+        reason=(about.provisioning_error or "the revision failed") if state is State.FAILED else "",
+        count=int((about.template.scale.min_replicas if about.template.scale else 0) or 1),
+        created=about.created_time,
+        **marks,
+    )
+
+
+def _state(about: Any) -> State:
+    told, health = _word(about.provisioning_state), _word(about.health_state)
+    if "failed" in (told, _word(about.running_state)):
+        return State.FAILED
+    if told.startswith("deprovision"):
+        return State.DELETING
+    return State.READY if told == "provisioned" and health != "unhealthy" else State.CREATING
+
+
+def _word(told: Any) -> str:
+    return str(getattr(told, "value", told) or "").lower()

@@ -1,0 +1,83 @@
+"""Bundles as folders of the workspace's blob storage, for services that know no models.
+
+A bundle is ``tridock/bundles/<digest>/model/…`` beside an empty mark for each that uses it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from azure.storage.blob import ContainerClient
+
+from deploy.azure.account import Account
+from deploy.azure.errors import translated
+from deploy.errors import NotFoundError
+from inference.bundle import Bundle
+from inference.manifest import MANIFEST
+
+PREFIX = "tridock/bundles/"
+DATASTORE = "/datastores/workspaceblobstore"
+
+
+@dataclass(frozen=True)
+class Bundles:
+    """The bundles in one workspace's storage."""
+
+    account: Account
+
+    def upload(self, bundle: Bundle) -> str:
+        """Store a bundle under its digest, unless it is there, and return its address.
+
+        The manifest goes last: where it stands, all else does.
+        """
+        folder = f"{PREFIX}{bundle.digest}/model"
+        with self._container("blobs:upload") as container:
+            if not container.get_blob_client(f"{folder}/{MANIFEST}").exists():
+                files = [path for path in bundle.path.rglob("*") if path.is_file()]
+                for path in sorted(files, key=lambda path: path.name == MANIFEST):
+                    name = f"{folder}/{path.relative_to(bundle.path).as_posix()}"
+                    container.upload_blob(name, path.read_bytes(), overwrite=True)
+            return f"{container.url.partition('?')[0]}/{folder}"
+
+    def mark(self, digest: str, user: str) -> None:
+        """Note that `user` runs a bundle."""
+        with self._container("blobs:upload") as container:
+            container.upload_blob(f"{PREFIX}{digest}/used-by/{user}", b"", overwrite=True)
+
+    def release(self, prefix: str, used: Collection[str]) -> None:
+        """Remove the marks that begin with `prefix` and are not in `used`.
+
+        Bundles that lose their last mark by that go with it.
+        """
+        with self._container("blobs:delete") as container:
+            names = list(container.list_blob_names(name_starts_with=PREFIX))
+            for name in sorted(_leaving(names, prefix, used)):
+                with suppress(NotFoundError), translated("blobs:delete"):
+                    container.delete_blob(name)
+
+    @contextmanager
+    def _container(self, operation: str) -> Iterator[Any]:
+        """Open the blob container of the workspace's default datastore."""
+        about = self.account.call("GET", DATASTORE)["properties"]
+        secrets = self.account.call("POST", f"{DATASTORE}/listSecrets", {})
+        address = f"https://{about['accountName']}.blob.{about['endpoint']}"
+        with (
+            translated(operation),
+            ContainerClient(address, about["containerName"], secrets["sasToken"]) as container,
+        ):
+            yield container
+
+
+def _leaving(names: Collection[str], prefix: str, used: Collection[str]) -> set[str]:
+    users = {name: name.partition("/used-by/")[2] for name in names}
+    stale = {name for name, user in users.items() if user.startswith(prefix) and user not in used}
+    touched = {_digest(name) for name in stale}
+    kept = {_digest(name) for name, user in users.items() if user and name not in stale}
+    return stale | {name for name in names if _digest(name) in touched - kept}
+
+
+def _digest(name: str) -> str:
+    return name.removeprefix(PREFIX).partition("/")[0]

@@ -1,0 +1,235 @@
+"""The verbs of `deploy.target.Target` as Container Apps calls.
+
+Endpoint = app, deployment = active revision, traffic = weights of revisions.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from azure.mgmt.appcontainers import ContainerAppsAPIClient
+
+from deploy.azure import apps
+from deploy.azure.account import Account
+from deploy.azure.asking import ask
+from deploy.azure.bundles import Bundles
+from deploy.azure.errors import refused, translated
+from deploy.azure.snippets import plain_calls
+from deploy.errors import ConflictError, NotFoundError
+from deploy.target import Endpoint, Release
+from inference.bundle import Bundle
+
+LIMITS = {
+    "shadow": "Container Apps has no mirrored traffic",
+    "access": "an app's address asks for no key: restrict who may call by the environment's "
+    "network, the ingress's IP rules, or authentication in front of the app",
+    "undeploy": "Container Apps keeps inactive revisions, which run nothing and cost nothing, and "
+    "removes the oldest above 100",
+    "instance": "a machine size is taken as its CPUs, at most 4, with 2 GiB of memory each",
+    "logs": "the log stream ends with the revision; Log Analytics keeps more, if the environment "
+    "sends it there",
+}
+ROUTE = "/predict"
+
+
+@dataclass(frozen=True)
+class ContainerAppsTarget:
+    """Apps of one managed environment, their bundles in the workspace's storage.
+
+    Attributes
+    ----------
+    environment : str
+        Name of the managed environment, in the account's group.
+    """
+
+    account: Account
+    bundles: Bundles
+    client: Any
+    environment: str
+    name: str = "azure"
+
+    @classmethod
+    def connect(cls, settings: Mapping[str, str]) -> ContainerAppsTarget:
+        """Return the target that `settings` describe; nothing is called yet."""
+        account = Account.open(settings)
+        client = ContainerAppsAPIClient(account.credential, account.subscription)
+        return cls(account, Bundles(account), client, settings["environment"])
+
+    @property
+    def limits(self) -> Mapping[str, str]:
+        """See `Target.limits`."""
+        return LIMITS
+
+    def identity(self) -> str:
+        """See `Target.identity`."""
+        return f"Container Apps, {self.account.identity()}"
+
+    def endpoints(self) -> Sequence[str]:
+        """See `Target.endpoints`."""
+        with translated("containerApps:list"):
+            found = list(self.client.container_apps.list_by_resource_group(self.account.group))
+        return tuple(sorted(one.name for one in found if apps.TAG in (one.tags or {})))
+
+    def upload(self, bundle: Bundle) -> str:
+        """See `Target.upload`."""
+        return self.bundles.upload(bundle)
+
+    def deploy(self, release: Release) -> None:
+        """See `Target.deploy`."""
+        revision = apps.revision_name(release.endpoint, release.name)
+        found = self._find(release.endpoint)
+        standing = {one.name: one for one in self._revisions(release.endpoint)} if found else {}
+        if revision in standing:
+            self._refuse_other(standing[revision], release)
+            if standing[revision].properties.active:
+                return
+        self.bundles.mark(release.digest, revision)
+        if revision in standing:
+            self._call("activate_revision", release.endpoint, revision)
+        elif found is None:
+            self._create(release)
+        else:
+            template = apps.template(release, self.account.server)
+            self._update(release.endpoint, {"template": template})
+
+    def describe(self, endpoint: str) -> Endpoint:
+        """See `Target.describe`."""
+        found = self._need(endpoint)
+        active = [one for one in self._revisions(endpoint) if one.properties.active]
+        return apps.endpoint_record(found, active)
+
+    def set_traffic(self, endpoint: str, traffic: Mapping[str, int]) -> None:
+        """See `Target.set_traffic`."""
+        absent = sorted(set(traffic) - set(self.describe(endpoint).deployments))
+        if absent:
+            raise NotFoundError(f"{endpoint} has no deployment {', '.join(absent)}")
+        weights = [
+            {"revisionName": apps.revision_name(endpoint, name), "weight": share}
+            for name, share in traffic.items()
+            if share
+        ]
+        self._update(endpoint, {"configuration": {"ingress": {"traffic": weights}}})
+
+    def invoke(self, endpoint: str, body: bytes, *, deployment: str | None = None) -> bytes:
+        """See `Target.invoke`. A revision has an address of its own."""
+        if deployment is None:
+            host = self._need(endpoint).properties.configuration.ingress.fqdn
+        else:
+            host = self._revision(endpoint, deployment).properties.fqdn
+        return ask(
+            self.account.http, f"https://{host}{ROUTE}", body, operation="containerApps:invoke"
+        )
+
+    def logs(self, endpoint: str, deployment: str, *, lines: int = 20) -> Sequence[str]:
+        """See `Target.logs`, and `limits`."""
+        revision = apps.revision_name(endpoint, deployment)
+        with suppress(NotFoundError):
+            place = self.account.group, endpoint
+            with translated("containerAppsRevisionReplicas:list"):
+                found = self.client.container_apps_revision_replicas.list_replicas(*place, revision)
+                streams = [
+                    one.log_stream_endpoint
+                    for replica in found.value
+                    for one in replica.properties.containers
+                ]
+                token = self.client.container_apps.get_auth_token(*place).properties.token
+            told = [line for url in streams for line in self._stream(url, token, lines)]
+            return tuple(told[-lines:])
+        return ()
+
+    def undeploy(self, endpoint: str, deployment: str) -> None:
+        """See `Target.undeploy`, and `limits`."""
+        with suppress(NotFoundError):
+            found = self.describe(endpoint)
+            if deployment not in found.deployments:
+                return
+            if found.traffic.get(deployment):
+                share = found.traffic[deployment]
+                raise ConflictError(f"{endpoint}/{deployment} has {share} % of the traffic")
+            revision = apps.revision_name(endpoint, deployment)
+            self._call("deactivate_revision", endpoint, revision)
+
+    def delete(self, endpoint: str) -> None:
+        """See `Target.delete`."""
+        found = self._find(endpoint)
+        if found and str(found.properties.provisioning_state).lower() != "deleting":
+            with suppress(NotFoundError), translated("containerApps:delete"):
+                place = self.account.group, endpoint
+                self.client.container_apps.begin_delete(*place, polling=False)
+
+    def purge(self, endpoint: str) -> None:
+        """See `Target.purge`."""
+        there = self._find(endpoint) is not None
+        revisions = self._revisions(endpoint) if there else []
+        used = {one.name for one in revisions if one.properties.active}
+        self.bundles.release(apps.revision_name(endpoint, ""), used)
+
+    def snippets(self, endpoint: str, body: bytes) -> Mapping[str, str]:
+        """See `Target.snippets`."""
+        return plain_calls(self.describe(endpoint).url + ROUTE, body)
+
+    def _find(self, endpoint: str) -> Any:
+        with suppress(NotFoundError):
+            return self._need(endpoint)
+        return None
+
+    def _need(self, endpoint: str) -> Any:
+        with translated("containerApps:get"):
+            return self.client.container_apps.get(self.account.group, endpoint)
+
+    def _revisions(self, endpoint: str) -> list[Any]:
+        with translated("containerAppsRevisions:list"):
+            place = self.account.group, endpoint
+            return list(self.client.container_apps_revisions.list_revisions(*place))
+
+    def _revision(self, endpoint: str, deployment: str) -> Any:
+        place = self.account.group, endpoint, apps.revision_name(endpoint, deployment)
+        with translated("containerAppsRevisions:get"):
+            return self.client.container_apps_revisions.get_revision(*place)
+
+    def _create(self, release: Release) -> None:
+        place = self.account.group, self.environment
+        with translated("managedEnvironments:get"):
+            stands = self.client.managed_environments.get(*place)
+        wanted = apps.app(self.account, release, (stands.id, stands.location))
+        with translated("containerApps:createOrUpdate"):
+            self.client.container_apps.begin_create_or_update(
+                self.account.group, release.endpoint, wanted, polling=False
+            )
+
+    def _update(self, endpoint: str, properties: Mapping[str, Any]) -> None:
+        with translated("containerApps:update"):
+            self.client.container_apps.begin_update(
+                self.account.group, endpoint, {"properties": properties}, polling=False
+            )
+
+    def _call(self, verb: str, endpoint: str, revision: str) -> None:
+        with translated(f"containerAppsRevisions:{verb.partition('_')[0]}"):
+            call = getattr(self.client.container_apps_revisions, verb)
+            call(self.account.group, endpoint, revision)
+
+    def _stream(self, url: str, token: str, lines: int) -> list[str]:
+        """Read the end of one container's log: JSON lines with a ``Log`` each."""
+        with translated("logstream"):
+            answer = self.account.http.get(
+                url,
+                params={"tailLines": str(lines), "follow": "false", "output": "json"},
+                headers={"Authorization": f"Bearer {token}"},
+            )
+        if answer.is_error:
+            raise refused(
+                answer.status_code, answer.text, operation="logstream", headers=answer.headers
+            )
+        return [str(json.loads(line)["Log"]) for line in answer.text.splitlines() if line]
+
+    def _refuse_other(self, revision: Any, release: Release) -> None:
+        other = apps.differences(revision, release, self.account.server)
+        if other:
+            raise ConflictError(
+                f"{release.endpoint}/{release.name} runs with {', '.join(other)}: package the "
+                "bundle under another version, which makes another revision"
+            )

@@ -1,0 +1,42 @@
+"""Machine sizes as CPUs and memory, for services that sell those."""
+
+from __future__ import annotations
+
+from deploy.errors import ConfigError
+
+#: CPUs of virtual machines ("Sizes for virtual machines in Azure").
+CPUS = {
+    "Standard_DS2_v2": 2.0,
+    "Standard_DS3_v2": 4.0,
+    "Standard_DS4_v2": 8.0,
+    "Standard_E2s_v3": 2.0,
+    "Standard_E4s_v3": 4.0,
+    "Standard_F2s_v2": 2.0,
+    "Standard_F4s_v2": 4.0,
+    "Standard_F8s_v2": 8.0,
+}
+DEFAULT = 1.0
+
+#: GiB of memory for each CPU.
+MEMORY = 2.0
+
+#: The most CPUs of one container in the Consumption plan, and in most regions of ACI.
+MOST = 4.0
+
+
+def cpus(instance: str) -> float:
+    """Return the CPUs of a machine size, or of a plain number of them, at most `MOST`.
+
+    Raises
+    ------
+    ConfigError
+        If `instance` is neither.
+    """
+    try:
+        found = CPUS[instance] if instance in CPUS else float(instance or DEFAULT)
+    except ValueError:
+        raise ConfigError(
+            f"azure.instance is {instance!r}: for this service give a number of CPUs such as "
+            f"0.5, or one of {', '.join(CPUS)}"
+        ) from None
+    return min(found, MOST)
