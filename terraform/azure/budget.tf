@@ -4,8 +4,9 @@ resource "azurerm_consumption_budget_resource_group" "this" {
   amount            = var.monthly_budget
   time_grain        = "Monthly"
 
+  # Azure takes a first day of the month, and none before this month.
   time_period {
-    start_date = "2026-01-01T00:00:00Z"
+    start_date = "${formatdate("YYYY-MM", plantimestamp())}-01T00:00:00Z"
   }
 
   notification {
@@ -20,5 +21,9 @@ resource "azurerm_consumption_budget_resource_group" "this" {
     threshold      = 100
     threshold_type = "Forecasted"
     contact_groups = [azurerm_monitor_action_group.alarms.id]
+  }
+
+  lifecycle {
+    ignore_changes = [time_period]
   }
 }

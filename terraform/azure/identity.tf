@@ -18,10 +18,4 @@ resource "azurerm_role_assignment" "server" {
   principal_type       = "ServicePrincipal"
 }
 
-# The workspace's own identity reaches its storage without keys, which are switched off.
-resource "azurerm_role_assignment" "workspace" {
-  scope                = azurerm_storage_account.this.id
-  role_definition_name = "Storage Blob Data Contributor"
-  principal_id         = azurerm_machine_learning_workspace.this.identity[0].principal_id
-  principal_type       = "ServicePrincipal"
-}
+# The workspace's own identity is given its roles on storage, keys and registry by Azure, when it is made.

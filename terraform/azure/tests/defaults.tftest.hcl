@@ -219,6 +219,11 @@ run "money_is_watched" {
   }
 
   assert {
+    condition     = endswith(azurerm_consumption_budget_resource_group.this.time_period[0].start_date, "-01T00:00:00Z")
+    error_message = "the budget does not begin with a month"
+  }
+
+  assert {
     condition     = { for each in azurerm_consumption_budget_resource_group.this.notification : each.threshold_type => each.threshold } == { Actual = 80, Forecasted = 100 }
     error_message = "the budget warns at other shares"
   }
