@@ -23,6 +23,8 @@ from examples.docks import DOCKS, FEATURES, Dock
 ENDPOINT = "iris"
 FOLDER = Path("build/demo").resolve()
 STATE = str(FOLDER / "state")
+#: Seconds of a service that pass in a real one: all states are passed through, and soon.
+SPEED = "300"
 WIDTH = 110
 
 
@@ -84,7 +86,7 @@ def tell(story: Story, dock: Dock, bundles: tuple[str, str]) -> None:
 def emulated(story: Story, dock: Dock) -> Iterator[None]:
     """Bring a cloud up on this machine, lead its clients to it, and take it down."""
     story.chapter(f"{dock.title} comes up on this machine: no account, no cost")
-    exports = door(story, "emulators", "env", dock.target, "--state", STATE)
+    exports = door(story, "emulators", "env", dock.target, "--state", STATE, "--speed", SPEED)
     words = [shlex.split(line)[1] for line in exports.splitlines()]
     before = dict(os.environ)
     os.environ.update(dict(word.split("=", 1) for word in words))
