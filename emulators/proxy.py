@@ -35,11 +35,14 @@ class Route:
         Port on the loopback that gets HTTP/1.1.
     http2 : int or None
         Port that gets clients which speak HTTP/2 only, such as gRPC; None refuses them.
+    plain : bool
+        Whether requests without TLS are led there, too: for hosts that know none.
     """
 
     hosts: str
     http: int
     http2: int | None = None
+    plain: bool = False
 
 
 class Proxy:
@@ -99,41 +102,53 @@ class Proxy:
         # A client that goes away, or that does not trust the authority, ends its own connection.
         with suppress(OSError, ssl.SSLError, asyncio.IncompleteReadError, TimeoutError, ValueError):
             async with asyncio.timeout(GREETING_SECONDS):
-                port = await self._greet(reader, writer)
+                port, head = await self._greet(reader, writer)
             if port:
-                await _join(reader, writer, port)
+                await _join(reader, writer, port, head=head)
         with suppress(OSError, ssl.SSLError, RuntimeError):
             writer.close()
 
     async def _greet(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> int | None:
-        """Read the request, end TLS, and return the local port; None if it was refused."""
-        method, host = await _request(reader)
+    ) -> tuple[int | None, bytes]:
+        """Read the request, end TLS, and return the local port; None if it was refused.
+
+        The bytes are the request's head, where it was no CONNECT and has to go there, too.
+        """
+        method, host, head = await _request(reader)
         route = self._route(host)
+        if route and route.plain and method != "CONNECT":
+            return route.http, head
         if method != "CONNECT" or route is None:
             log.warning("refused %s %s", method, host)
             await _refuse(writer, host)
-            return None
+            return None, b""
         writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
         await writer.drain()
         await writer.start_tls(self._authority.context(host))
         channel = writer.get_extra_info("ssl_object")
-        return route.http2 if channel.selected_alpn_protocol() == "h2" else route.http
+        return (route.http2 if channel.selected_alpn_protocol() == "h2" else route.http), b""
 
     def _route(self, host: str) -> Route | None:
         return next((r for r in self._routes if fnmatchcase(host, r.hosts)), None)
 
 
-async def _request(reader: asyncio.StreamReader) -> tuple[str, str]:
-    """Read the request line and skip the headers; return method and host in lower case."""
+async def _request(reader: asyncio.StreamReader) -> tuple[str, str, bytes]:
+    """Read a request's head; return method, host in lower case, and the head for its server."""
     line = (await reader.readuntil(b"\r\n")).decode("latin-1")
-    while await reader.readuntil(b"\r\n") != b"\r\n":
-        pass
-    method, target, _ = line.split()
+    fields = []
+    while (field := await reader.readuntil(b"\r\n")) != b"\r\n":
+        fields.append(field)
+    method, target, version = line.split()
+    rest = ""
     if method != "CONNECT":
-        target = target.partition("://")[2].partition("/")[0]
-    return method, target.rpartition(":")[0].lower() or target.lower()
+        target, _, rest = target.partition("://")[2].partition("/")
+    host = target.rpartition(":")[0].lower() or target.lower()
+    # RFC 9112, 3.2: a proxy gets the whole address, a server the path. One request a connection:
+    # the next one could be for another host.
+    head = f"{method} /{rest} {version}\r\nConnection: close\r\n".encode("latin-1")
+    kept = [one for one in fields if not one.lower().startswith((b"connection:", b"proxy-"))]
+    return method, host, head + b"".join(kept) + b"\r\n"
 
 
 async def _refuse(writer: asyncio.StreamWriter, host: str) -> None:
@@ -145,9 +160,12 @@ async def _refuse(writer: asyncio.StreamWriter, host: str) -> None:
     await writer.drain()
 
 
-async def _join(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int) -> None:
-    """Carry bytes both ways until both sides have ended."""
+async def _join(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int, *, head: bytes = b""
+) -> None:
+    """Carry bytes both ways until both sides have ended, `head` first."""
     local_reader, local_writer = await asyncio.open_connection("127.0.0.1", port)
+    local_writer.write(head)
     client = writer.get_extra_info("socket")
     await asyncio.gather(_carry(reader, local_writer, client), _carry(local_reader, writer, client))
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from deploy.target import Target
 
 SETTINGS = {
-    "service": Setting("azure-ml", "what runs the model: azure-ml or container-apps"),
+    "service": Setting("azure-ml", "what runs the model: azure-ml, container-apps or aci"),
     "subscription": Setting("", "subscription of the workspace", account=True),
     "group": Setting("", "resource group of the workspace", account=True),
     "workspace": Setting("", "Machine Learning workspace, which Terraform makes", account=True),
@@ -37,7 +37,11 @@ def _open(settings: Mapping[str, str]) -> Target:
         from deploy.azure.target import AzureTarget
 
         return AzureTarget.connect(settings)
-    raise ConfigError(f"azure.service is {service!r}: choose azure-ml or container-apps")
+    if service == "aci":
+        from deploy.azure.instances import InstancesTarget
+
+        return InstancesTarget.connect(settings)
+    raise ConfigError(f"azure.service is {service!r}: choose azure-ml, container-apps or aci")
 
 
 def _provision(settings: Mapping[str, str]) -> Mapping[str, str]:

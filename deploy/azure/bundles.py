@@ -62,11 +62,13 @@ class Bundles:
     def _container(self, operation: str) -> Iterator[Any]:
         """Open the blob container of the workspace's default datastore."""
         about = self.account.call("GET", DATASTORE)["properties"]
-        secrets = self.account.call("POST", f"{DATASTORE}/listSecrets", {})
+        key: Any = self.account.credential  # where the datastore keeps no secret
+        if about.get("credentials", {}).get("credentialsType") != "None":
+            key = self.account.call("POST", f"{DATASTORE}/listSecrets", {})["sasToken"]
         address = f"https://{about['accountName']}.blob.{about['endpoint']}"
         with (
             translated(operation),
-            ContainerClient(address, about["containerName"], secrets["sasToken"]) as container,
+            ContainerClient(address, about["containerName"], key) as container,
         ):
             yield container
 

@@ -113,7 +113,7 @@ class ContainerApps(Kind):
         self.remove(identifier)
 
     def _refuse_if_busy(self, identifier: ResourceId, found: Resource | None) -> None:
-        if self.cloud.operations.is_busy(identifier) or (found and found.state == "Deleting"):
+        if found and (self.cloud.operations.is_busy(identifier) or found.state == "Deleting"):
             text = f"Cannot modify a container app '{identifier.name}' because there is an active"
             text += " provisioning operation in progress. Wait for it and try again."
             raise AzureError(409, "ContainerAppOperationInProgress", text)

@@ -6,6 +6,7 @@ from emulators.azure.apps import ContainerApps
 from emulators.azure.assets import MODELS, Containers, Versions
 from emulators.azure.batch import BatchDeployments, BatchEndpoints
 from emulators.azure.cloud import Cloud
+from emulators.azure.container_groups import TYPE, ContainerGroups, ContainerLogs
 from emulators.azure.deployments import OnlineDeployments
 from emulators.azure.endpoints import OnlineEndpoints
 from emulators.azure.environments import ManagedEnvironments
@@ -50,6 +51,8 @@ class Catalogue:
         What brings model servers up.
     revisions : Revisions
         Of container apps.
+    instances : ContainerGroups
+        Container Instances.
     """
 
     def __init__(self, cloud: Cloud) -> None:
@@ -75,6 +78,9 @@ class Catalogue:
         self.kinds[APPS] = ContainerApps(cloud, environments, self.revisions)
         self.kinds[f"{APPS}/revisions"] = self.revisions
         self.kinds[f"{APPS}/revisions/replicas"] = Replicas(cloud, self.revisions)
+        self.instances = ContainerGroups(cloud, self.rollout)
+        self.kinds[TYPE] = self.instances
+        self.kinds[f"{TYPE}/containers/logs"] = ContainerLogs(cloud, self.instances)
 
     def _add(self, name: str, kind: Kind) -> None:
         self.kinds[f"{WORKSPACES}/{name}"] = kind

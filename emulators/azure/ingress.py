@@ -40,6 +40,12 @@ class Ingress:
             return Answer(404, {"error": f"no running revision answers at {host}"})
         return await self.forward(call, pool)
 
+    async def instance(self, call: Call, pool: Pool | None) -> Answer:
+        """Answer one request to a container group."""
+        if pool is None:  # There the connection would not come about.
+            return Answer(503, {"error": "no container listens at this host name and port"})
+        return await self.forward(call, pool)
+
     async def forward(self, call: Call, pool: Pool) -> Answer:
         """Let the least busy instance answer; its answer goes back as it is."""
         if not pool.enter():

@@ -96,6 +96,7 @@ class Memory:
             if resource.id.type.endswith(DEPLOYMENT) and resource.state == "Succeeded":
                 self._bring_back(resource)
         self._catalogue.revisions.bring_back()
+        self._catalogue.instances.bring_back()
 
     def _bring_back(self, resource: Resource) -> None:
         """Start the model servers of a deployment; it is updating until they answer."""
@@ -138,7 +139,7 @@ def _settled(resource: Resource) -> Resource:
     """End what was under way when the emulator ended: nobody is at it any more."""
     if resource.properties.get("status") == "Running":
         return resource.changed(status="Failed")
-    if resource.state in ("Creating", "Deleting", "InProgress", "Provisioning"):
+    if resource.state in ("Creating", "Deleting", "InProgress", "Provisioning", "Pending"):
         return resource.changed(provisioningState="Failed")
     if resource.state == "Updating":  # What it was to become is what comes up.
         return resource.changed(provisioningState="Succeeded")

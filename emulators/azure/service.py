@@ -17,7 +17,7 @@ import uvicorn
 from emulators.azure.application import Application
 from emulators.azure.cloud import Cloud
 from emulators.azure.entra import CLIENT, CLIENT_SECRET, IDENTITY_HEADER, TENANT
-from emulators.azure.front import HOSTS, REGION
+from emulators.azure.front import HOSTS, INSTANCES_SUFFIX, REGION
 from emulators.azure.memory import Memory
 from emulators.azure.site import Site
 from emulators.certificates import Authority
@@ -94,9 +94,11 @@ async def _serve(place: Place, ready: Ready) -> None:
     memory = Memory(cloud, site.catalogue)
     authority = Authority.at(place.folder / "authority")
     plain, secure = _listen(place, "http"), _listen(place, "tls")
-    proxy = Proxy([Route(host, plain.getsockname()[1]) for host in HOSTS], authority)
+    port = plain.getsockname()[1]
+    routes = [Route(host, port, plain=host.endswith(INSTANCES_SUFFIX)) for host in HOSTS]
+    proxy = Proxy(routes, authority)
     proxy.start(_remembered(place).get("proxy", PREFERRED["proxy"]))
-    ports = Ports(plain.getsockname()[1], secure.getsockname()[1], proxy.port)
+    ports = Ports(port, secure.getsockname()[1], proxy.port)
     _remember(place, {"http": ports.http, "tls": ports.tls, "proxy": ports.proxy})
     cloud.surroundings.update(environment(ports, authority))
     memory.start()

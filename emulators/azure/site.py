@@ -18,6 +18,7 @@ from emulators.azure.front import (
     APPS_STREAM,
     APPS_SUFFIX,
     BLOB_SUFFIX,
+    INSTANCES_SUFFIX,
     LOGIN_HOSTS,
     MANAGEMENT,
     SCORING_SUFFIX,
@@ -57,6 +58,8 @@ class Site:
             return self._scoring.answer(call, host.removesuffix(SCORING_SUFFIX), call.path)
         if host.endswith(APPS_SUFFIX):
             return self._ingress.answer(call, host)
+        if host.endswith(INSTANCES_SUFFIX):
+            return self._ingress.instance(call, self.catalogue.instances.pool(host, _port(call)))
         if host in LOCAL and call.path.startswith("/_endpoints/"):
             name, _, rest = call.path.removeprefix("/_endpoints/").partition("/")
             return self._scoring.answer(call, name, f"/{rest}")
@@ -107,6 +110,10 @@ class Site:
             is_job = "/batchEndpoints/" in call.path and call.path.endswith("/jobs")
             return self._api(call) if is_job else self._arm.answer(call)
         return self.cloud.entra.answer(call)
+
+
+def _port(call: Call) -> int:
+    return int(call.headers.get("host", "").partition(":")[2] or 80)
 
 
 def _at(call: Call, path: str) -> Call:

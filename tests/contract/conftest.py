@@ -27,6 +27,7 @@ LIVE = os.environ.get("KIT_LIVE", "")
 #: The second place of a cloud beside its first, by a setting.
 SECOND = {
     "cloud-run": ("gcp", {"gcp.service": "cloud-run"}),
+    "aci": ("azure", {"azure.service": "aci"}),
     "container-apps": ("azure", {"azure.service": "container-apps"}),
 }
 TARGETS = [LIVE] if LIVE else ["memory", *registry.TARGETS, *SECOND]

@@ -17,11 +17,12 @@ from tests.contract.conftest import wanted
 
 SHARED = "contract-shared"
 REQUEST = b'{"instances": [[5.1, 3.5, 1.4, 0.2]]}'
+ANSWER = {"predictions": ["setosa"]}
 
 
 @dataclass(frozen=True)
 class Pair:
-    """An endpoint with two deployments: the old one has all traffic."""
+    """Two deployments of one endpoint: the old one has all traffic."""
 
     old: Release
     new: Release
@@ -39,10 +40,18 @@ def bring_up(target: Target, endpoint: str, bundle: Bundle) -> Release:
 
 
 @pytest.fixture(scope="module")
-def pair(target: Target, versions: tuple[Bundle, Bundle]) -> Iterator[Pair]:
-    """Two deployments that the tests below share; each leaves them as they are."""
-    yield Pair(*(bring_up(target, SHARED, bundle) for bundle in versions))
+def old(target: Target, versions: tuple[Bundle, Bundle]) -> Iterator[Release]:
+    """A deployment with all traffic that the tests below share; each leaves it as it is."""
+    yield bring_up(target, SHARED, versions[0])
     change.remove(target, SHARED, deadline())
+
+
+@pytest.fixture(scope="module")
+def pair(target: Target, old: Release, versions: tuple[Bundle, Bundle]) -> Pair:
+    """A second deployment beside it, where the target can have one."""
+    if "deployments" in target.limits:
+        pytest.skip(target.limits["deployments"])
+    return Pair(old, bring_up(target, SHARED, versions[1]))
 
 
 def test_who_we_are_is_told(target: Target) -> None:
@@ -76,7 +85,15 @@ def test_the_first_deployment_has_all_traffic_and_later_ones_have_none(
     assert {one.state for one in found.deployments.values()} == {State.READY}
 
 
-def test_a_deployment_bears_its_bundles_marks_and_its_age(target: Target, pair: Pair) -> None:
+def test_a_deployment_bears_its_bundles_marks(target: Target, old: Release) -> None:
+    found = target.describe(SHARED).deployments[old.name]
+    assert (found.bundle, found.version, found.digest) == ("iris", "1", old.digest)
+    assert found.created
+
+
+def test_deployments_are_told_apart_by_their_marks_and_their_age(
+    target: Target, pair: Pair
+) -> None:
     deployments = target.describe(SHARED).deployments
     old, new = (deployments[one.name] for one in (pair.old, pair.new))
     assert (new.bundle, new.version, new.digest) == ("iris", "2", pair.new.digest)
@@ -85,18 +102,28 @@ def test_a_deployment_bears_its_bundles_marks_and_its_age(target: Target, pair: 
     assert old.created < new.created
 
 
-def test_an_endpoint_of_ours_is_listed(target: Target, pair: Pair) -> None:
+def test_a_second_deployment_is_refused_where_the_target_can_have_one_only(
+    target: Target, old: Release, versions: tuple[Bundle, Bundle]
+) -> None:
+    if "deployments" not in target.limits:
+        pytest.skip("this target can have several")
+    with pytest.raises(ConflictError):
+        bring_up(target, SHARED, versions[1])
+    assert target.describe(SHARED).traffic == {old.name: 100}
+
+
+def test_an_endpoint_of_ours_is_listed(target: Target, old: Release) -> None:
     assert SHARED in target.endpoints()
 
 
-def test_the_same_release_again_is_success(target: Target, pair: Pair) -> None:
-    target.deploy(pair.new)
-    assert wait.until_settled(target, SHARED, deadline()).traffic == {pair.old.name: 100}
+def test_the_same_release_again_is_success(target: Target, old: Release) -> None:
+    target.deploy(old)
+    assert wait.until_settled(target, SHARED, deadline()).traffic == {old.name: 100}
 
 
-def test_the_same_name_with_other_settings_is_a_conflict(target: Target, pair: Pair) -> None:
+def test_the_same_name_with_other_settings_is_a_conflict(target: Target, old: Release) -> None:
     with pytest.raises(ConflictError):
-        target.deploy(replace(pair.new, image=f"{pair.new.image}-other"))
+        target.deploy(replace(old, image=f"{old.image}-other"))
 
 
 def test_traffic_moves_and_survives_the_next_deployment_and_its_removal(
@@ -116,32 +143,35 @@ def test_traffic_moves_and_survives_the_next_deployment_and_its_removal(
     assert target.describe(SHARED).traffic == {pair.old.name: 100}
 
 
-def test_traffic_to_nobody_is_not_found(target: Target, pair: Pair) -> None:
+def test_traffic_to_nobody_is_not_found(target: Target, old: Release) -> None:
     with pytest.raises(NotFoundError):
-        target.set_traffic(SHARED, {pair.old.name: 90, "ghost": 10})
+        target.set_traffic(SHARED, {old.name: 90, "ghost": 10})
 
 
-def test_what_has_traffic_is_not_undeployed(target: Target, pair: Pair) -> None:
+def test_what_has_traffic_is_not_undeployed(target: Target, old: Release) -> None:
     with pytest.raises(ConflictError):
-        target.undeploy(SHARED, pair.old.name)
+        target.undeploy(SHARED, old.name)
 
 
-def test_requests_are_answered_by_the_endpoint_and_by_each_deployment(
-    target: Target, pair: Pair
-) -> None:
-    for name in (None, pair.old.name, pair.new.name):
+def test_requests_are_answered_by_the_endpoint(target: Target, old: Release) -> None:
+    for name in (None, old.name):
+        assert json.loads(target.invoke(SHARED, REQUEST, deployment=name)) == ANSWER
+
+
+def test_requests_are_answered_by_each_deployment(target: Target, pair: Pair) -> None:
+    for name in (pair.old.name, pair.new.name):
         answer = json.loads(target.invoke(SHARED, REQUEST, deployment=name))
-        assert answer == {"predictions": ["setosa"]}
+        assert answer == ANSWER
 
 
-def test_a_bad_request_is_told_with_the_model_servers_status(target: Target, pair: Pair) -> None:
+def test_a_bad_request_is_told_with_the_model_servers_status(target: Target, old: Release) -> None:
     with pytest.raises(InvokeError) as caught:
         target.invoke(SHARED, b'{"instances": [[1]]}')
     assert caught.value.status == 400
 
 
-def test_logs_of_a_deployment_end_with_its_last_lines(target: Target, pair: Pair) -> None:
-    assert len(target.logs(SHARED, pair.new.name, lines=1)) == 1
+def test_logs_of_a_deployment_end_with_its_last_lines(target: Target, old: Release) -> None:
+    assert len(target.logs(SHARED, old.name, lines=1)) == 1
     assert target.logs(SHARED, "ghost") == ()
 
 
