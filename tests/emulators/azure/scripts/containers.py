@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import httpx
 from azure.core.exceptions import HttpResponseError
@@ -40,15 +41,15 @@ def template(suffix: str, address: str) -> dict[str, object]:
     return {"revisionSuffix": suffix, "containers": [container], "scale": {"minReplicas": 1}}
 
 
-def refused(call: object, *arguments: object) -> object:
+def refused(call: Any, *arguments: object) -> object:
     try:
-        call(*arguments).result()  # type: ignore[operator]
+        call(*arguments).result()
     except HttpResponseError as error:
         return [error.status_code, error.error.code if error.error else ""]
     return "nothing"
 
 
-apps = ContainerAppsAPIClient(credential, SUBSCRIPTION)
+apps: Any = ContainerAppsAPIClient(credential, SUBSCRIPTION)
 environment = apps.managed_environments.begin_create_or_update(
     GROUP, "my-environment", {"location": "eastus", "properties": {}}
 ).result()
@@ -116,7 +117,7 @@ facts["off"] = [blue.active, httpx.get(f"https://{blue.fqdn}/readyz").status_cod
 apps.container_apps.begin_delete(GROUP, "iris").result()
 facts["left"] = [one.name for one in apps.container_apps.list_by_resource_group(GROUP)]
 
-instances = ContainerInstanceManagementClient(credential, SUBSCRIPTION)
+instances: Any = ContainerInstanceManagementClient(credential, SUBSCRIPTION)
 asked = aci.ResourceRequirements(requests=aci.ResourceRequests(cpu=1.0, memory_in_gb=2.0))
 container = aci.Container(
     name="model",
