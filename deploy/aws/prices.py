@@ -18,6 +18,6 @@ PRICES = Prices(
         "ml.g4dn.xlarge": 0.736,
         "ml.g5.xlarge": 1.408,
     },
-    source="Amazon SageMaker AI pricing, real-time inference, US East (N. Virginia), on demand, "
-    "as noted in November 2025; an estimate, and not an offer",
+    source="an estimate of November 2026 that was not compared with the price list, which is: "
+    "Amazon SageMaker AI pricing, real-time inference, US East (N. Virginia), on demand",
 )

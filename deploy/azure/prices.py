@@ -17,6 +17,6 @@ PRICES = Prices(
         "Standard_E4s_v3": 0.252,
         "Standard_NC4as_T4_v3": 0.526,
     },
-    source="Azure Linux virtual machines pricing, East US, pay as you go, as noted in November "
-    "2025; an estimate, and not an offer",
+    source="an estimate of November 2026 that was not compared with the price list, which is: "
+    "Azure Linux virtual machines pricing, East US, pay as you go",
 )

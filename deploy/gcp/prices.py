@@ -17,6 +17,6 @@ PRICES = Prices(
         "n1-highmem-4": 0.2727,
         "n1-highcpu-4": 0.1634,
     },
-    source="Vertex AI pricing, custom-trained models, online prediction, us-central1, as noted in "
-    "November 2025; an estimate, and not an offer",
+    source="an estimate of November 2026 that was not compared with the price list, which is: "
+    "Vertex AI pricing, custom-trained models, online prediction, us-central1",
 )
