@@ -186,7 +186,7 @@ def test_live_shows_plan_and_cost_and_wants_a_yes(door: Door, account: Account, 
     assert "not confirmed, nothing was changed" in said.err
     assert "create endpoint iris" in said.out
     assert "then $0.230" in said.out
-    assert "prices: Amazon SageMaker" in said.out
+    assert "compared with the price list, which is: Amazon SageMaker" in said.out
     assert account.left() == NOTHING
     said = door("release", *words, stdin="yes\n", environment=chain)
     assert said.code == 0, said.err
