@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
-from deploy.errors import UnavailableError
+from deploy.errors import ConflictError, UnavailableError
+from deploy.notes import Note, Notes
 from deploy.target import Endpoint, Release, Target
 from deploy.wait import Clock, Deadline
 
@@ -79,6 +80,11 @@ class Patient:
         """See `Target.limits`."""
         return self.target.limits
 
+    @property
+    def notes(self) -> Notes:
+        """See `Target.notes`."""
+        return PatientNotes(self.target.notes, self.policy)
+
     def identity(self) -> str:
         """See `Target.identity`."""
         return call(self.target.identity, self.policy)
@@ -126,3 +132,33 @@ class Patient:
     def snippets(self, endpoint: str, body: bytes) -> Mapping[str, str]:
         """See `Target.snippets`."""
         return self.target.snippets(endpoint, body)
+
+
+@dataclass(frozen=True)
+class PatientNotes:
+    """Notes that are tried again, and that know their own hand.
+
+    A write whose answer was lost may have been done. Then the next try meets what stands there,
+    which is no race lost if it is what we wrote.
+    """
+
+    notes: Notes
+    policy: Policy = field(default_factory=Policy)
+
+    def read(self, key: str) -> Note | None:
+        """See `Notes.read`."""
+        return call(lambda: self.notes.read(key), self.policy)
+
+    def write(self, key: str, body: bytes, *, over: Note | None) -> Note:
+        """See `Notes.write`."""
+        try:
+            return call(lambda: self.notes.write(key, body, over=over), self.policy)
+        except ConflictError:
+            found = self.read(key)
+            if found is None or found.body != body or found == over:
+                raise
+            return found
+
+    def remove(self, key: str, *, over: Note) -> None:
+        """See `Notes.remove`."""
+        call(lambda: self.notes.remove(key, over=over), self.policy)

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from deploy.notes import Notes
     from inference.bundle import Bundle
 
 
@@ -140,6 +141,11 @@ class Target(Protocol):
     @property
     def limits(self) -> Mapping[str, str]:
         """What this target cannot do, each with the reason."""
+        ...
+
+    @property
+    def notes(self) -> Notes:
+        """Small documents beside the artifacts, for locks and records: compare and swap."""
         ...
 
     def identity(self) -> str:

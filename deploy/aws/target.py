@@ -14,6 +14,7 @@ from deploy.aws import names, snippets
 from deploy.aws.account import Account
 from deploy.aws.errors import translated
 from deploy.aws.logs import Logs
+from deploy.aws.notes import S3Notes
 from deploy.aws.reading import Reading
 from deploy.aws.store import Store
 from deploy.errors import ConflictError, NotFoundError
@@ -60,6 +61,11 @@ class SageMakerTarget:
     def limits(self) -> Mapping[str, str]:
         """See `Target.limits`."""
         return LIMITS
+
+    @property
+    def notes(self) -> S3Notes:
+        """See `Target.notes`."""
+        return S3Notes(self.account.s3, self.store.bucket)
 
     def identity(self) -> str:
         """See `Target.identity`."""

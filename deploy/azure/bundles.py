@@ -34,7 +34,7 @@ class Bundles:
         The manifest goes last: where it stands, all else does.
         """
         folder = f"{PREFIX}{bundle.digest}/model"
-        with self._container("blobs:upload") as container:
+        with self.container("blobs:upload") as container:
             if not container.get_blob_client(f"{folder}/{MANIFEST}").exists():
                 files = [path for path in bundle.path.rglob("*") if path.is_file()]
                 for path in sorted(files, key=lambda path: path.name == MANIFEST):
@@ -44,7 +44,7 @@ class Bundles:
 
     def mark(self, digest: str, user: str) -> None:
         """Note that `user` runs a bundle."""
-        with self._container("blobs:upload") as container:
+        with self.container("blobs:upload") as container:
             container.upload_blob(f"{PREFIX}{digest}/used-by/{user}", b"", overwrite=True)
 
     def release(self, prefix: str, used: Collection[str]) -> None:
@@ -52,15 +52,15 @@ class Bundles:
 
         Bundles that lose their last mark by that go with it.
         """
-        with self._container("blobs:delete") as container:
+        with self.container("blobs:delete") as container:
             names = list(container.list_blob_names(name_starts_with=PREFIX))
             for name in sorted(_leaving(names, prefix, used)):
                 with suppress(NotFoundError), translated("blobs:delete"):
                     container.delete_blob(name)
 
     @contextmanager
-    def _container(self, operation: str) -> Iterator[Any]:
-        """Open the blob container of the workspace's default datastore."""
+    def container(self, operation: str) -> Iterator[Any]:
+        """Open the blob container of the workspace's default datastore, for one operation."""
         about = self.account.call("GET", DATASTORE)["properties"]
         key: Any = self.account.credential  # where the datastore keeps no secret
         if about.get("credentials", {}).get("credentialsType") != "None":
@@ -68,7 +68,7 @@ class Bundles:
         address = f"https://{about['accountName']}.blob.{about['endpoint']}"
         with (
             translated(operation),
-            ContainerClient(address, about["containerName"], key) as container,
+            ContainerClient(address, about["containerName"], key, retry_total=0) as container,
         ):
             yield container
 

@@ -18,6 +18,7 @@ from deploy.azure.account import Account
 from deploy.azure.asking import ask
 from deploy.azure.bundles import Bundles
 from deploy.azure.errors import refused, translated
+from deploy.azure.notes import BlobNotes
 from deploy.azure.snippets import plain_calls
 from deploy.errors import ConflictError, NotFoundError
 from deploy.target import Endpoint, Release
@@ -63,6 +64,11 @@ class ContainerAppsTarget:
     def limits(self) -> Mapping[str, str]:
         """See `Target.limits`."""
         return LIMITS
+
+    @property
+    def notes(self) -> BlobNotes:
+        """See `Target.notes`."""
+        return BlobNotes(self.bundles)
 
     def identity(self) -> str:
         """See `Target.identity`."""

@@ -19,6 +19,7 @@ from deploy.azure.apps import TAG
 from deploy.azure.asking import ask
 from deploy.azure.bundles import Bundles
 from deploy.azure.errors import translated
+from deploy.azure.notes import BlobNotes
 from deploy.azure.snippets import plain_calls
 from deploy.errors import ConfigError, ConflictError, NotFoundError
 from deploy.target import Endpoint, Release
@@ -62,6 +63,11 @@ class InstancesTarget:
     def limits(self) -> Mapping[str, str]:
         """See `Target.limits`."""
         return LIMITS
+
+    @property
+    def notes(self) -> BlobNotes:
+        """See `Target.notes`."""
+        return BlobNotes(self.bundles)
 
     def identity(self) -> str:
         """See `Target.identity`."""

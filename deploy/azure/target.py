@@ -11,7 +11,9 @@ from azure.ai.ml.entities import ManagedOnlineEndpoint
 
 from deploy.azure import translation
 from deploy.azure.account import Account
+from deploy.azure.bundles import Bundles
 from deploy.azure.errors import translated
+from deploy.azure.notes import BlobNotes
 from deploy.azure.scoring import Scoring
 from deploy.azure.snippets import snippets
 from deploy.azure.store import Store
@@ -50,6 +52,11 @@ class AzureTarget:
     def limits(self) -> Mapping[str, str]:
         """See `Target.limits`."""
         return LIMITS
+
+    @property
+    def notes(self) -> BlobNotes:
+        """See `Target.notes`."""
+        return BlobNotes(Bundles(self.account))
 
     def identity(self) -> str:
         """See `Target.identity`."""

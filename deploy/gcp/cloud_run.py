@@ -18,6 +18,7 @@ from deploy.gcp import names, snippets
 from deploy.gcp.account import TIMEOUT_SECONDS, Account
 from deploy.gcp.entries import last
 from deploy.gcp.errors import translated
+from deploy.gcp.notes import ObjectNotes
 from deploy.gcp.revisions import Look, revision_name, target, template
 from deploy.gcp.store import Store
 from deploy.target import Endpoint, Release
@@ -59,6 +60,11 @@ class CloudRunTarget:
     def limits(self) -> Mapping[str, str]:
         """See `Target.limits`."""
         return LIMITS
+
+    @property
+    def notes(self) -> ObjectNotes:
+        """See `Target.notes`."""
+        return ObjectNotes(self.account.storage, self.store.bucket)
 
     def identity(self) -> str:
         """See `Target.identity`."""

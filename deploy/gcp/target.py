@@ -15,6 +15,7 @@ from deploy.gcp.account import Account
 from deploy.gcp.asking import Asking
 from deploy.gcp.deployments import Deployments
 from deploy.gcp.entries import last
+from deploy.gcp.notes import ObjectNotes
 from deploy.gcp.reading import Reading
 from deploy.gcp.registry import Registry
 from deploy.gcp.store import Store
@@ -58,6 +59,11 @@ class VertexTarget:
     def limits(self) -> Mapping[str, str]:
         """See `Target.limits`."""
         return LIMITS
+
+    @property
+    def notes(self) -> ObjectNotes:
+        """See `Target.notes`."""
+        return ObjectNotes(self.account.storage, self.store.bucket)
 
     def identity(self) -> str:
         """See `Target.identity`."""

@@ -24,6 +24,7 @@ from deploy.errors import (
     UnavailableError,
 )
 from deploy.local import daemon
+from deploy.local.notes import FileNotes
 from deploy.local.router import HEADER
 from deploy.target import Deployment, Endpoint, Release, State
 from inference.bundle import Bundle
@@ -58,6 +59,11 @@ class LocalTarget:
     def limits(self) -> Mapping[str, str]:
         """See `Target.limits`."""
         return LIMITS
+
+    @property
+    def notes(self) -> FileNotes:
+        """See `Target.notes`."""
+        return FileNotes(self.folder / "notes")
 
     def identity(self) -> str:
         """See `Target.identity`."""

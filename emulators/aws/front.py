@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 
 from moto.core.exceptions import ServiceException
 from moto.core.utils import get_service_model
@@ -51,6 +53,7 @@ class Front:
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
         self._moto = DomainDispatcherApplication(create_backend_app)
+        self._conditional = threading.Lock()
 
     def __call__(self, environ: Environ, start: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
@@ -84,8 +87,14 @@ class Front:
     def _moto_call(self, call: Call, environ: Environ, start: StartResponse) -> Iterable[bytes]:
         """Let moto answer; what it cannot do becomes an error that the client's SDK reads."""
         kept: list[tuple[str, list[tuple[str, str]]]] = []
+
+        def keep(status: str, headers: list[tuple[str, str]], *_: object) -> None:
+            kept.append((status, headers))
+
         try:
-            parts = self._moto(environ, lambda status, headers, *_: kept.append((status, headers)))
+            # moto looks at an object and then writes: nobody may write between.
+            with self._conditional if _is_conditional(call, environ) else nullcontext():
+                parts = self._moto(environ, keep)
         except NotImplementedError as error:
             raise NotImplementedOperationError(_named(call)) from error
         except ModuleNotFoundError as error:
@@ -130,6 +139,10 @@ def _check(call: Call, environ: Environ) -> None:
         body = environ["wsgi.input"].read()
         environ["wsgi.input"] = io.BytesIO(body)
         check_body(call.service, call.operation, body)
+
+
+def _is_conditional(call: Call, environ: Environ) -> bool:
+    return call.service == "s3" and bool({"HTTP_IF_MATCH", "HTTP_IF_NONE_MATCH"} & set(environ))
 
 
 def _named(call: Call) -> str:

@@ -5,6 +5,7 @@ Source: Azure Storage, "Blob service REST API".
 
 from __future__ import annotations
 
+import threading
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ from emulators.azure.errors import AzureError
 XML = "application/xml"
 PAGE = 5000
 META = "x-ms-meta-"
+_CONDITIONS = {"if-match", "if-none-match"}
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Storage:
     def __init__(self, blobs: Blobs, entra: Entra) -> None:
         self._blobs = blobs
         self._entra = entra
+        self._conditional = threading.Lock()
         self._container_verbs: dict[tuple[str, str], Callable[[Call, Place], Answer]] = {
             ("PUT", ""): self._create,
             ("GET", "list"): self._list,
@@ -60,7 +63,13 @@ class Storage:
         try:
             signature.check(call, self._entra)
             container, _, name = call.path.strip("/").partition("/")
-            return self._verb(call, name)(call, Place(container, name))
+            verb, place = self._verb(call, name), Place(container, name)
+            if not name or not _CONDITIONS & set(call.headers):
+                return verb(call, place)
+            with self._conditional:  # nobody writes between the look and the change
+                self._need(place)
+                _demand(call, self._blobs.get(*_key(place)))
+                return verb(call, place)
         except AzureError as error:
             return _refusal(error)
 
@@ -110,8 +119,6 @@ class Storage:
 
     def _put(self, call: Call, place: Place) -> Answer:
         self._need(place)
-        if call.headers.get("if-none-match") == "*" and self._blobs.get(*_key(place)):
-            raise AzureError(409, "BlobAlreadyExists", "The specified blob already exists.")
         return self._written(call, place, [call.body])
 
     def _stage(self, call: Call, place: Place) -> Answer:
@@ -175,6 +182,26 @@ class Storage:
         if blob is None:
             raise AzureError(404, "BlobNotFound", "The specified blob does not exist.")
         return blob
+
+
+def _demand(call: Call, blob: Blob | None) -> None:
+    """Refuse a request whose conditions the blob does not meet ("Specifying conditional headers").
+
+    Conditions by time are not emulated: our clients send none.
+    """
+    is_read = call.method in ("GET", "HEAD")
+    wanted, unwanted = call.headers.get("if-match"), call.headers.get("if-none-match")
+    if blob and unwanted == "*" and not is_read:
+        raise AzureError(409, "BlobAlreadyExists", "The specified blob already exists.")
+    if blob and unwanted in ("*", blob.etag):
+        raise AzureError(304 if is_read else 412, "ConditionNotMet", _NOT_MET)
+    if wanted and blob is None and call.method != "PUT":
+        raise AzureError(404, "BlobNotFound", "The specified blob does not exist.")
+    if wanted and (blob is None or wanted not in ("*", blob.etag)):
+        raise AzureError(412, "ConditionNotMet", _NOT_MET)
+
+
+_NOT_MET = "The condition specified using HTTP conditional header(s) is not met."
 
 
 def _key(place: Place) -> tuple[str, str]:

@@ -129,9 +129,12 @@ data "aws_iam_policy_document" "deployer" {
   }
 
   statement {
-    sid       = "KeepBundles"
-    actions   = ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
-    resources = ["arn:${local.partition}:s3:::${aws_s3_bucket.artifacts.bucket}/bundles/*"]
+    sid     = "KeepBundles"
+    actions = ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
+    resources = [
+      "arn:${local.partition}:s3:::${aws_s3_bucket.artifacts.bucket}/bundles/*",
+      "arn:${local.partition}:s3:::${aws_s3_bucket.artifacts.bucket}/notes/*",
+    ]
   }
 
   statement {

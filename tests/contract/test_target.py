@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -10,6 +12,7 @@ import pytest
 
 from deploy import change, wait
 from deploy.errors import ConflictError, InvokeError, NotFoundError
+from deploy.notes import Note, Notes
 from deploy.target import Release, State, Target
 from deploy.wait import Deadline
 from inference.bundle import Bundle
@@ -185,3 +188,77 @@ def test_a_deleted_endpoint_is_gone_and_can_be_made_again(
             target.describe(endpoint)
     release = bring_up(target, endpoint, versions[0])
     assert target.describe(endpoint).traffic == {release.name: 100}
+
+
+@pytest.fixture
+def notes(target: Target) -> Notes:
+    """The target's notes as it is opened: tried again where that is safe."""
+    return target.notes
+
+
+@pytest.fixture
+def key(notes: Notes) -> Iterator[str]:
+    """A note that nobody wrote yet; nothing of it is left afterwards."""
+    key = f"contract/{uuid.uuid4().hex[:8]}.json"
+    yield key
+    found = notes.read(key)
+    if found:
+        notes.remove(key, over=found)
+
+
+def test_a_note_is_written_read_replaced_and_removed(notes: Notes, key: str) -> None:
+    assert notes.read(key) is None
+    first = notes.write(key, b"1", over=None)
+    assert notes.read(key) == first
+    second = notes.write(key, b"2", over=first)
+    assert notes.read(key) == second
+    assert second.body == b"2"
+    for _ in range(2):
+        notes.remove(key, over=second)
+        assert notes.read(key) is None
+
+
+def test_a_note_is_not_written_over_one_that_was_not_seen(notes: Notes, key: str) -> None:
+    first = notes.write(key, b"1", over=None)
+    with pytest.raises(ConflictError):
+        notes.write(key, b"other", over=None)
+    second = notes.write(key, b"2", over=first)
+    with pytest.raises(ConflictError):
+        notes.write(key, b"other", over=first)
+    with pytest.raises(ConflictError):
+        notes.remove(key, over=first)
+    assert notes.read(key) == second
+
+
+def test_a_note_that_was_removed_is_not_written_over(notes: Notes, key: str) -> None:
+    first = notes.write(key, b"1", over=None)
+    notes.remove(key, over=first)
+    with pytest.raises(ConflictError):
+        notes.write(key, b"2", over=first)
+    assert notes.read(key) is None
+
+
+def test_of_several_writers_one_wins(notes: Notes, key: str) -> None:
+    for over in (None, "the winner"):
+        seen = notes.read(key) if over else None
+        won = _raced(notes, key, seen)
+        assert len(won) == 1
+        assert notes.read(key) == won[0]
+
+
+def _raced(notes: Notes, key: str, over: Note | None) -> list[Note]:
+    won, start = [], threading.Barrier(4)
+
+    def write(name: str) -> None:
+        start.wait()
+        try:
+            won.append(notes.write(key, f"{name} {uuid.uuid4()}".encode(), over=over))
+        except ConflictError:
+            return
+
+    writers = [threading.Thread(target=write, args=(str(number),)) for number in range(4)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    return won

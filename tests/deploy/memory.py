@@ -7,12 +7,36 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from deploy.errors import ConflictError, InvokeError, NotFoundError, TargetError
+from deploy.notes import Note
 from deploy.target import Deployment, Endpoint, Release, State
 from inference.bundle import Bundle
 
 #: The one request it refuses.
 WRONG = b'{"instances": [[1]]}'
 START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@dataclass
+class MemoryNotes:
+    """Notes in a dictionary; each write is a version of its own."""
+
+    kept: dict[str, Note] = field(default_factory=dict)
+    writes: int = 0
+
+    def read(self, key: str) -> Note | None:
+        return self.kept.get(key)
+
+    def write(self, key: str, body: bytes, *, over: Note | None) -> Note:
+        if self.kept.get(key) != over:
+            raise ConflictError(f"{key} was changed by somebody else")
+        self.writes += 1
+        self.kept[key] = Note(key, body, str(self.writes))
+        return self.kept[key]
+
+    def remove(self, key: str, *, over: Note) -> None:
+        if self.kept.get(key, over) != over:
+            raise ConflictError(f"{key} was changed by somebody else")
+        self.kept.pop(key, None)
 
 
 @dataclass
@@ -45,6 +69,8 @@ class MemoryTarget:
     born: dict[tuple[str, str], datetime] = field(default_factory=dict)
     traffic: dict[str, dict[str, int]] = field(default_factory=dict)
     pending: dict[str, int] = field(default_factory=dict)
+
+    notes: MemoryNotes = field(default_factory=MemoryNotes)
 
     def identity(self) -> str:
         self._count("identity")

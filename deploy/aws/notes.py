@@ -1,0 +1,53 @@
+"""Notes as objects of the bucket, by S3's conditional writes.
+
+Source: Amazon S3 user guide, "Add preconditions to S3 operations with conditional requests".
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from deploy.aws.errors import translated
+from deploy.errors import ConflictError, NotFoundError
+from deploy.notes import Note
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+PREFIX = "notes/"
+
+
+@dataclass(frozen=True)
+class S3Notes:
+    """The notes in one bucket."""
+
+    s3: S3Client
+    bucket: str
+
+    def read(self, key: str) -> Note | None:
+        """See `Notes.read`."""
+        with suppress(NotFoundError), translated("s3"):
+            told = self.s3.get_object(Bucket=self.bucket, Key=PREFIX + key)
+            return Note(key, told["Body"].read(), told["ETag"])
+        return None
+
+    def write(self, key: str, body: bytes, *, over: Note | None) -> Note:
+        """See `Notes.write`."""
+        condition: Any = {"IfMatch": over.version} if over else {"IfNoneMatch": "*"}
+        try:
+            with translated("s3"):
+                told = self.s3.put_object(
+                    Bucket=self.bucket, Key=PREFIX + key, Body=body, **condition
+                )
+        except NotFoundError as error:
+            if over is None:  # no bucket
+                raise
+            raise ConflictError(f"{key} was removed meanwhile") from error
+        return Note(key, body, told["ETag"])
+
+    def remove(self, key: str, *, over: Note) -> None:
+        """See `Notes.remove`."""
+        with suppress(NotFoundError), translated("s3"):
+            self.s3.delete_object(Bucket=self.bucket, Key=PREFIX + key, IfMatch=over.version)

@@ -1,0 +1,50 @@
+"""Notes as blobs of the workspace's storage, each written under the ETag it had.
+
+Source: Blob service REST API, "Specifying conditional headers for Blob service operations".
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from azure.core import MatchConditions
+
+from deploy.azure.bundles import Bundles
+from deploy.errors import NotFoundError
+from deploy.notes import Note
+
+PREFIX = "tridock/notes/"
+
+
+@dataclass(frozen=True)
+class BlobNotes:
+    """The notes in one workspace's storage."""
+
+    bundles: Bundles
+
+    def read(self, key: str) -> Note | None:
+        """See `Notes.read`."""
+        with suppress(NotFoundError), self.bundles.container("blobs:download") as container:
+            told = container.download_blob(PREFIX + key)
+            return Note(key, told.readall(), str(told.properties.etag))
+        return None
+
+    def write(self, key: str, body: bytes, *, over: Note | None) -> Note:
+        """See `Notes.write`."""
+        condition: dict[str, Any] = {"overwrite": False}
+        if over:
+            condition = {"overwrite": True, **_unchanged(over)}
+        with self.bundles.container("blobs:upload") as container:
+            told = container.get_blob_client(PREFIX + key).upload_blob(body, **condition)
+        return Note(key, body, str(told["etag"]))
+
+    def remove(self, key: str, *, over: Note) -> None:
+        """See `Notes.remove`."""
+        with suppress(NotFoundError), self.bundles.container("blobs:delete") as container:
+            container.delete_blob(PREFIX + key, **_unchanged(over))
+
+
+def _unchanged(over: Note) -> dict[str, Any]:
+    return {"etag": over.version, "match_condition": MatchConditions.IfNotModified}
