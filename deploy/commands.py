@@ -32,8 +32,9 @@ def _release(options: argparse.Namespace, session: Session) -> None:
         proposed = _plan_of(session, order)
         report.say_plan(proposed) if not options.json else None
         _confirm(options, f"release to {session.config.target}, which costs money")
-    judge = session.judge(bundle)
-    found = release(Stage(session.target, judge, session.say), bundle, order)
+    with session.alone(f"release of {bundle.name} {bundle.version}") as alone:
+        stage = Stage(alone.target, alone.judge(bundle), alone.say)
+        found = release(stage, bundle, order)
     _show(options, session, found)
 
 
@@ -69,16 +70,19 @@ def _traffic(options: argparse.Namespace, session: Session) -> None:
     if split:
         if session.live:
             _confirm(options, f"split traffic of {endpoint}: {history.traffic_text(split)}")
-        with session.say.step(f"traffic: {history.traffic_text(split)}"):
-            change.shift(session.target, endpoint, split, session.deadline())
+        text = f"traffic: {history.traffic_text(split)}"
+        with session.alone(text) as alone, session.say.step(text):
+            change.shift(alone.target, endpoint, split, session.deadline())
     _show(options, session, session.target.describe(endpoint))
 
 
 def _rollback(options: argparse.Namespace, session: Session) -> None:
     if session.live:
         _confirm(options, f"roll {session.endpoint} back to the release before")
-    stage = Stage(session.target, say=session.say)
-    _show(options, session, rollback(stage, session.endpoint, session.deadline()))
+    with session.alone("rollback") as alone:
+        stage = Stage(alone.target, say=session.say)
+        found = rollback(stage, session.endpoint, session.deadline())
+    _show(options, session, found)
 
 
 def _logs(options: argparse.Namespace, session: Session) -> None:
@@ -94,8 +98,8 @@ def _delete(options: argparse.Namespace, session: Session) -> None:
     endpoint = session.endpoint
     if session.live:
         _confirm(options, f"delete {endpoint} and all it holds")
-    with session.say.step(f"delete endpoint {endpoint}"):
-        change.remove(session.target, endpoint, session.deadline())
+    with session.alone("delete") as alone, session.say.step(f"delete endpoint {endpoint}"):
+        change.remove(alone.target, endpoint, session.deadline())
     record = {"endpoint": endpoint, "deleted": True}
     report.say_json(record) if options.json else report.say(f"{endpoint} is deleted")
 

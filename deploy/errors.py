@@ -11,6 +11,7 @@
     * PermissionDeniedError
     * NotFoundError
     * ConflictError
+      * LockedError
     * QuotaError
     * UnavailableError (the only one that is retried)
     * InvokeError (1)
@@ -89,6 +90,10 @@ class NotFoundError(TargetError):
 
 class ConflictError(TargetError):
     """The thing exists already with other settings, or another change to it is under way."""
+
+
+class LockedError(ConflictError):
+    """Somebody else is changing the endpoint; the message says who, what for, and since when."""
 
 
 class QuotaError(TargetError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from deploy.errors import ConflictError, UnavailableError
@@ -37,6 +37,8 @@ class Policy:
     longest: float = 20.0
     clock: Clock = field(default_factory=Clock)
     dice: Callable[[float, float], float] = random.uniform
+    permit: Callable[[], None] = lambda: None
+    """Asked before each try; raises once we may not go on, e.g. because a lock is lost."""
 
 
 def call(work: Callable[[], Result], policy: Policy) -> Result:
@@ -50,6 +52,7 @@ def call(work: Callable[[], Result], policy: Policy) -> Result:
     deadline = Deadline.after(policy.patience, policy.clock)
     bound = policy.first
     while True:
+        policy.permit()
         try:
             return work()
         except UnavailableError as error:
@@ -69,6 +72,10 @@ class Patient:
 
     target: Target
     policy: Policy = field(default_factory=Policy)
+
+    def under(self, permit: Callable[[], None]) -> Patient:
+        """Return the same target with `permit` asked before each try of each verb."""
+        return replace(self, policy=replace(self.policy, permit=permit))
 
     @property
     def name(self) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from deploy import emulated, outputs, registry
+from deploy import emulated, lock, outputs, registry
 from deploy.cloud import Cloud
 from deploy.config import Config
 from deploy.errors import ConfigError
@@ -14,7 +15,7 @@ from deploy.judge import Judge, probes
 from deploy.order import Order
 from deploy.progress import Progress
 from deploy.retry import Patient
-from deploy.target import Release, Target, deployment_name
+from deploy.target import Release, deployment_name
 from deploy.wait import Deadline
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class Session:
     ----------
     config : Config
         With the settings of the account that is used.
-    target : Target
+    target : Patient
         Tries again what may be tried again.
     live : bool
         Whether it is a real account.
@@ -37,7 +38,7 @@ class Session:
 
     config: Config
     cloud: Cloud
-    target: Target
+    target: Patient
     live: bool
     say: Progress
 
@@ -94,6 +95,18 @@ class Session:
         """Return the moment the command has to be done."""
         return Deadline.after(self.config.timeout)
 
+    @contextmanager
+    def alone(self, what: str) -> Iterator[Session]:
+        """Change the endpoint as the only one, inside a block, by the session that it is given.
+
+        Raises
+        ------
+        LockedError
+            If somebody else is at it; inside the block, by any verb, if the lock is lost.
+        """
+        with lock.held(self.target.notes, self.endpoint, what, tell=self.say.note) as lease:
+            yield replace(self, target=self.target.under(lease.check))
+
 
 def connect(config: Config, say: Progress, *, live: bool) -> Session:
     """Open the target of `config`.
@@ -120,7 +133,7 @@ def connect(config: Config, say: Progress, *, live: bool) -> Session:
     return Session(config, cloud, target, live, say)
 
 
-def _opened(config: Config, settings: Mapping[str, str]) -> Target:
+def _opened(config: Config, settings: Mapping[str, str]) -> Patient:
     return Patient(registry.open_target(config.target, {**settings, "state": str(config.state)}))
 
 
