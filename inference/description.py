@@ -14,8 +14,10 @@ from inference import baseline, probe
 from inference.baseline import Baseline, Numeric
 from inference.column import native
 from inference.errors import InferenceError, PackagingError
+from inference.estimator import Estimator
+from inference.libraries import installed
 from inference.manifest import Example
-from inference.model import Model, jsonable, versions
+from inference.model import Model, jsonable
 from inference.sample import Sample
 from inference.signature import Dtype, OutputSignature, Signature, Task
 
@@ -71,14 +73,16 @@ def describe(estimator: Any, sample: Sample, *, examples: int) -> Description:
     predictions = _predicted(estimator, sample)
     signature = probe.signature(estimator, sample)
     fitted = _with_probabilities(
-        Model(estimator, signature, _output(estimator, predictions)), sample
+        Model(Estimator(estimator, signature.fields), signature, _output(estimator, predictions)),
+        estimator,
+        sample,
     )
     return Description(
         signature=signature,
         output=fitted.output,
         baseline=_baseline(fitted, sample, predictions),
         examples=_examples(fitted, sample, predictions, examples),
-        libraries=versions((*LIBRARIES, *_further_libraries(estimator, sample))),
+        libraries=installed((*LIBRARIES, *_further_libraries(estimator, sample))),
     )
 
 
@@ -148,13 +152,13 @@ def _label(label: Any) -> Any:
     return value
 
 
-def _with_probabilities(fitted: Model, sample: Sample) -> Model:
+def _with_probabilities(fitted: Model, estimator: Any, sample: Sample) -> Model:
     """Tell whether the model gives a probability for each of its classes, by asking it."""
     asked = replace(fitted, output=replace(fitted.output, probabilities=True))
-    if not hasattr(fitted.estimator, "predict_proba"):
+    if not hasattr(estimator, "predict_proba"):
         return fitted
     try:
-        asked.probabilities(sample.take([0]))
+        asked.answers(sample.take([0]), probabilities=True).values()
     except (InferenceError, ValueError, TypeError):  # Not in the shape of its classes.
         return fitted
     return asked
@@ -177,9 +181,9 @@ def _confidence(fitted: Model, sample: Sample) -> Numeric | None:
         return None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        shares = fitted.estimator.predict_proba(sample.table)
-    shares = shares[0] if isinstance(shares, list) else shares
-    return baseline.numeric(jsonable(np.max(shares, axis=1)))
+        shares = fitted.answers(sample.table, probabilities=True).shares
+    shares = shares[0] if isinstance(shares, tuple) else shares
+    return None if shares is None else baseline.numeric(jsonable(np.max(shares, axis=1)))
 
 
 def _examples(fitted: Model, sample: Sample, predictions: Any, count: int) -> tuple[Example, ...]:

@@ -1,51 +1,38 @@
-"""The fitted model: loaded once its digest and versions are known to fit, asked in rows."""
+"""The fitted model, whatever runs it: checked rows in, answers that JSON can hold out."""
 
 from __future__ import annotations
 
 import json
-import logging
-import platform
-import warnings
-from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import metadata
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 
-from inference.errors import BundleError, InvalidInputError, ScoringError, VersionError
+from inference.errors import InvalidInputError
 from inference.signature import OutputSignature, Signature
 
 if TYPE_CHECKING:
-    from inference.rows import Table
+    import numpy.typing as npt
 
-#: So much of a library's own message is passed on.
-MESSAGE_CHARACTERS = 300
+    from inference.table import Table
 
-log = logging.getLogger(__name__)
+    Array: TypeAlias = npt.NDArray[Any]
+    #: Class probabilities, rows by classes; one array for each of several outputs; None: not asked.
+    Shares: TypeAlias = Array | tuple[Array, ...] | None
+
+Names: TypeAlias = tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Model:
-    """An estimator that answers in JSON-ready values.
+class Engine(Protocol):
+    """What computes a model's predictions; safe to call from several threads."""
 
-    Attributes
-    ----------
-    estimator : object
-        A fitted scikit-learn estimator or pipeline.
-    signature : Signature
-        The rows it takes.
-    output : OutputSignature
-        What it answers.
-    """
+    @property
+    def name(self) -> str:
+        """``"onnx"``, or how the estimator is stored: ``"joblib"``, ``"skops"``."""
 
-    estimator: Any
-    signature: Signature
-    output: OutputSignature
-
-    def predict(self, table: Table) -> list[Any]:
-        """Return one prediction per row of a checked table, in order.
+    def predict(self, table: Table, *, probabilities: bool) -> tuple[Array, Shares]:
+        """Return one label per row, and the classes' probabilities if they are asked for.
 
         Raises
         ------
@@ -54,123 +41,143 @@ class Model:
         ScoringError
             If the model fails in any other way.
         """
-        return jsonable(_asked(self.estimator.predict, table))
 
-    def probabilities(self, table: Table) -> list[Any]:
-        """Return one object of class to probability per row; a list of them for several outputs.
+
+@dataclass(frozen=True)
+class Answers:
+    """Predictions for some rows, in order.
+
+    Attributes
+    ----------
+    labels : ndarray
+        One prediction per row: a value, or several for a model of several outputs.
+    shares : ndarray, tuple of ndarray, or None
+        Class probabilities, rows by classes; a tuple of them for several outputs; None if they
+        were not asked for.
+    classes : tuple
+        Names of the classes in `shares`; a tuple of such tuples for several outputs.
+    """
+
+    labels: Array
+    shares: Shares = None
+    classes: tuple[Any, ...] = ()
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.labels)
+
+    def part(self, start: int, stop: int) -> Answers:
+        """Return the answers of the rows from `start` up to, and without, `stop`."""
+        shares = self.shares
+        if isinstance(shares, tuple):
+            shares = tuple(each[start:stop] for each in shares)
+        elif shares is not None:
+            shares = shares[start:stop]
+        return Answers(self.labels[start:stop], shares, self.classes)
+
+    def values(self) -> list[Any]:
+        """Return one JSON-ready value per row.
+
+        With probabilities it is ``{"prediction": …, "probabilities": {class: share}}``; for
+        several outputs, a list of such objects of shares.
+        """
+        predictions = jsonable(self.labels)
+        if self.shares is None:
+            return predictions
+        return [
+            {"prediction": prediction, "probabilities": shares}
+            for prediction, shares in zip(predictions, self.probabilities(), strict=True)
+        ]
+
+    def probabilities(self) -> list[Any]:
+        """Return one object of class to share per row; a list of them for several outputs."""
+        if self.shares is None:
+            return []
+        if not isinstance(self.shares, tuple):
+            return _by_class(self.shares, self.classes)
+        named = zip(self.shares, self.classes, strict=True)
+        return [list(row) for row in zip(*(_by_class(*each) for each in named), strict=True)]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model that answers in JSON-ready values; safe to ask from several threads.
+
+    Attributes
+    ----------
+    runner : Engine
+        What computes its predictions.
+    signature : Signature
+        The rows it takes.
+    output : OutputSignature
+        What it answers.
+    """
+
+    runner: Engine
+    signature: Signature
+    output: OutputSignature
+
+    @property
+    def engine(self) -> str:
+        """Name what computes: ``"onnx"``, ``"joblib"`` or ``"skops"``."""
+        return self.runner.name
+
+    @cached_property
+    def classes(self) -> tuple[Any, ...]:
+        """The classes' names as JSON's members have them; a tuple for each of several outputs."""
+        classes = self.output.classes
+        if classes and isinstance(classes[0], tuple):
+            return tuple(map(_names, classes))
+        return _names(classes)
+
+    def answers(self, table: Table, *, probabilities: bool = False) -> Answers:
+        """Predict a checked table.
+
+        Parameters
+        ----------
+        table : Table
+            What `Signature.rows` gave, or several of it joined.
+        probabilities : bool
+            Whether to tell the classes' probabilities too.
 
         Raises
         ------
         InvalidInputError
-            If the model gives no probabilities, or refuses these values.
+            If the model refuses these values, or gives no probabilities.
+        ScoringError
+            If the model fails in any other way.
         """
+        if not probabilities:
+            return Answers(self.runner.predict(table, probabilities=False)[0])
         if not self.output.probabilities:
             raise InvalidInputError("this model gives no probabilities: ask without them")
-        shares = _asked(self.estimator.predict_proba, table)
-        several = bool(self.output.classes) and isinstance(self.output.classes[0], tuple)
-        if several != isinstance(shares, list):
+        labels, shares = self.runner.predict(table, probabilities=True)
+        several = bool(self.classes) and isinstance(self.classes[0], tuple)
+        if several != isinstance(shares, tuple):
             raise InvalidInputError("this model's probabilities are not those of its classes")
-        if several:
-            named = zip(shares, self.output.classes, strict=True)
-            return [list(row) for row in zip(*(_by_class(*each) for each in named), strict=True)]
-        return _by_class(shares, self.output.classes)
+        return Answers(labels, shares, self.classes)
 
-
-def load(file: Path, signature: Signature, output: OutputSignature) -> Model:
-    """Open a model file whose digest has been verified: unpickling executes what it holds.
-
-    Raises
-    ------
-    BundleError
-        If it does not load; the message names the module that is missing.
-    """
-    return Model(unpickled(file), signature, output)
-
-
-def unpickled(file: Path) -> Any:
-    """Load a fitted estimator from a joblib file that is trusted.
-
-    Raises
-    ------
-    BundleError
-        If it does not load, has no ``predict``, or was stored by another scikit-learn
-        (`VersionError`).
-    """
-    import joblib
-    from sklearn.exceptions import InconsistentVersionWarning
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", InconsistentVersionWarning)
-            estimator = joblib.load(file)
-    except InconsistentVersionWarning as error:
-        raise _other_version(
-            error.original_sklearn_version, error.current_sklearn_version
-        ) from error
-    except ModuleNotFoundError as error:
-        raise BundleError(
-            f"{file.name} needs the module {error.name!r}, which cannot be imported here: "
-            "install it in the image, or package the model without it"
-        ) from error
-    except Exception as error:
-        raise BundleError(f"{file.name} does not load: {_brief(error)}") from error
-    if not callable(getattr(estimator, "predict", None)):
-        raise BundleError(f"{file.name} holds a {type(estimator).__name__}, which has no predict")
-    return estimator
-
-
-def check_versions(wanted: Mapping[str, str]) -> None:
-    """Refuse another scikit-learn than the model was fitted with; warn of other differences.
-
-    Pickles are not compatible between versions (scikit-learn, «Model persistence»).
-
-    Raises
-    ------
-    VersionError
-        If scikit-learn differs; the message has both versions and the fix.
-    """
-    found = versions(wanted)
-    if found.get("scikit-learn") != wanted.get("scikit-learn"):
-        raise _other_version(wanted["scikit-learn"], found.get("scikit-learn", "none"))
-    for library in wanted:
-        if found.get(library) != wanted[library]:
-            log.warning(
-                "the model was fitted with %s %s and here is %s",
-                library,
-                wanted[library],
-                found.get(library, "none"),
-            )
-
-
-def versions(libraries: Mapping[str, str] | tuple[str, ...]) -> dict[str, str]:
-    """Return the installed version of each library, leaving out those that are absent."""
-    found = {}
-    for library in libraries:
-        try:
-            found[library] = _version(library)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
+    def predict(self, table: Table) -> list[Any]:
+        """Return one JSON-ready prediction per row of a checked table, in order."""
+        return self.answers(table).values()
 
 
 def jsonable(values: Any) -> list[Any]:
     """Convert predictions to a list of Python values that JSON can hold; NaN becomes None."""
-    if hasattr(values, "toarray"):
-        values = values.toarray()
-    array = np.asarray(values)
+    array = dense(values)
     if array.dtype.kind in "biuU" or (array.dtype.kind == "f" and np.isfinite(array).all()):
         return list(array.tolist())
     return [_plain(value) for value in array.tolist()]
 
 
-def _other_version(fitted: str, here: str) -> VersionError:
-    return VersionError(
-        f"the model was fitted with scikit-learn {fitted} and here is {here}: install "
-        f"scikit-learn=={fitted}, or train and package the model again with {here}"
-    )
+def dense(values: Any) -> Array:
+    """Return predictions in whatever form, a sparse matrix too, as an array."""
+    return np.asarray(values.toarray() if hasattr(values, "toarray") else values)
 
 
 def _plain(value: Any) -> Any:
+    if type(value) is str:
+        return value
     if isinstance(value, list | tuple | np.ndarray):
         return [_plain(each) for each in value]
     if isinstance(value, np.generic):
@@ -180,27 +187,9 @@ def _plain(value: Any) -> Any:
     return value if value is None or isinstance(value, str | int) else str(value)
 
 
-def _by_class(shares: Any, classes: tuple[Any, ...]) -> list[Any]:
-    names = [label if isinstance(label, str) else json.dumps(label) for label in classes]
+def _names(classes: tuple[Any, ...]) -> Names:
+    return tuple(label if isinstance(label, str) else json.dumps(label) for label in classes)
+
+
+def _by_class(shares: Array, names: Names) -> list[Any]:
     return [dict(zip(names, row, strict=True)) for row in jsonable(shares)]
-
-
-def _asked(method: Any, table: Table) -> Any:
-    """Call the model; what it says of the values is the caller's to know, the rest is our fault."""
-    try:
-        return method(table)
-    except ValueError as error:
-        raise InvalidInputError(f"the model refused these values: {_brief(error)}") from error
-    except Exception as error:
-        log.exception("the model failed")
-        raise ScoringError(f"the model failed: {type(error).__name__}") from error
-
-
-def _brief(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    short = text if len(text) <= MESSAGE_CHARACTERS else text[:MESSAGE_CHARACTERS] + "..."
-    return f"{type(error).__name__}: {short}"
-
-
-def _version(library: str) -> str:
-    return platform.python_version() if library == "python" else metadata.version(library)

@@ -14,11 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from inference import model, script
+from inference import libraries, script
 from inference.bundle import Bundle, listing, replaced
 from inference.description import describe
 from inference.errors import PackagingError
+from inference.estimator import unpickled
 from inference.manifest import MANIFEST, NAME, VERSION, Manifest, Training
+from inference.model import jsonable
 from inference.sample import Sample
 
 MODEL = "model.joblib"
@@ -98,7 +100,7 @@ def package(estimator: Any, sample: Any, to: Path, *, about: About) -> Bundle:
             model=MODEL,
         )
         (folder / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
-        model.load(folder / MODEL, found.signature, found.output)
+        unpickled(folder / MODEL)
     return Bundle.read(to)
 
 
@@ -121,7 +123,7 @@ def package_script(to: Path, *, about: About) -> Bundle:
     if about.script is None:
         raise PackagingError("neither a model nor a script was given: a bundle needs one of them")
     with replaced(to) as folder:
-        manifest = Manifest(**_facts(about, folder), libraries=model.versions(("python",)))
+        manifest = Manifest(**_facts(about, folder), libraries=libraries.installed(("python",)))
         (folder / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
     return Bundle.read(to)
 
@@ -152,7 +154,7 @@ def main(options: argparse.Namespace) -> int:
     )
     to = options.out or Path("build") / options.name / "bundle"
     if options.model:
-        estimator = model.unpickled(_existing(options.model, "--model"))
+        estimator = unpickled(_existing(options.model, "--model"))
         made = package(estimator, _sample(options.sample), to, about=about)
     else:
         made = package_script(to, about=about)
@@ -194,7 +196,7 @@ def _facts(about: About, folder: Path) -> dict[str, Any]:
     return {
         "name": about.name,
         "version": about.version,
-        "metrics": {name: model.jsonable([value])[0] for name, value in about.metrics.items()},
+        "metrics": {name: jsonable([value])[0] for name, value in about.metrics.items()},
         "training": about.training,
         "created": _created(),
         "commit": _commit(),

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from inference import frame
 from inference.column import native
 from inference.errors import PackagingError
 from inference.rows import RowCheck
@@ -59,7 +60,7 @@ class _Probe:
         try:
             with warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("ignore")
-                self.model.predict(self.check.table([row]))
+                self.model.predict(frame.rows(self.check.table([row]), self.check.fields))
         except Exception as error:
             return error
         return None

@@ -14,14 +14,11 @@ import numpy as np
 from inference.cells import column, listing, problem, shown, singles
 from inference.errors import InvalidInputError
 from inference.signature import Container, Field
+from inference.table import Columns
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-    import pandas as pd
-
     from inference.cells import Column
-
-    Table: TypeAlias = npt.NDArray[Any] | pd.DataFrame | list[str]
+    from inference.table import Table
 
 #: More rows in one request are refused before they cost memory.
 MAX_ROWS = 1_000_000
@@ -153,18 +150,8 @@ def _array(fields: Sequence[Field], columns: Sequence[Column]) -> Table:
     return stacked if kinds in ({"b"}, {"f"}) else stacked.astype(float)
 
 
-def _dataframe(fields: Sequence[Field], columns: Sequence[Column]) -> Table:
-    import pandas as pd
-
-    series = {}
-    for field, cells in zip(fields, columns, strict=True):
-        if field.categorical:
-            known = set(field.categories)
-            levels = [cell if cell in known else None for cell in cells.tolist()]
-            series[field.name] = pd.Series(pd.Categorical(levels, list(field.categories)))
-        else:
-            series[field.name] = pd.Series(cells, dtype=cells.dtype)
-    return pd.DataFrame(series)
+def _by_name(fields: Sequence[Field], columns: Sequence[Column]) -> Table:
+    return Columns(tuple(field.name for field in fields), tuple(columns))
 
 
 def _texts(fields: Sequence[Field], columns: Sequence[Column]) -> Table:
@@ -173,7 +160,7 @@ def _texts(fields: Sequence[Field], columns: Sequence[Column]) -> Table:
 
 _BUILDERS: dict[Container, Callable[[Sequence[Field], Sequence[Column]], Table]] = {
     "array": _array,
-    "dataframe": _dataframe,
+    "dataframe": _by_name,
     "text": _texts,
 }
 

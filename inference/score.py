@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from inference import entry, location, model
+from inference import entry, libraries, location
 from inference.bundle import Bundle
 from inference.errors import BundleError, InvalidInputError, NotReadyError
+from inference.estimator import Estimator, unpickled
 from inference.model import Model
 from inference.script import Script
 
@@ -111,11 +112,7 @@ def run_with_probabilities(rows: Any) -> list[dict[str, Any]]:
     """
     fitted = _model(_ready())
     table = fitted.signature.rows(rows)
-    shares = fitted.probabilities(table)
-    return [
-        {"prediction": prediction, "probabilities": share}
-        for prediction, share in zip(fitted.predict(table), shares, strict=True)
-    ]
+    return fitted.answers(table, probabilities=True).values()
 
 
 def _bare(path: Path) -> Loaded:
@@ -142,8 +139,9 @@ def _load(bundle: Bundle) -> Loaded:
     if manifest.model:
         if not manifest.signature or not manifest.output:
             raise BundleError("the manifest names a model without its signature: package it again")
-        model.check_versions(manifest.libraries)
-        fitted = model.load(bundle.path / manifest.model, manifest.signature, manifest.output)
+        libraries.check(manifest.libraries)
+        runner = Estimator(unpickled(bundle.path / manifest.model), manifest.signature.fields)
+        fitted = Model(runner, manifest.signature, manifest.output)
     if manifest.script:
         script = Script.load((bundle.path / manifest.script).resolve(), bundle.path.resolve())
     return Loaded(bundle, fitted, script)

@@ -9,7 +9,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
-    from inference.rows import RowCheck, Table
+    from inference.rows import RowCheck
+    from inference.table import Table
 
 Dtype: TypeAlias = Literal["number", "integer", "boolean", "string"]
 Container: TypeAlias = Literal["array", "dataframe", "text"]
@@ -99,7 +100,7 @@ class Signature:
         return RowCheck(self.fields, self.container)
 
     def rows(self, data: object) -> Table:
-        """Check rows and return them in the container the model was fitted on.
+        """Check rows and return them as the model takes them: columns for a DataFrame's.
 
         Parameters
         ----------

@@ -30,6 +30,7 @@ from inference.errors import (
     TamperedError,
     VersionError,
 )
+from inference.estimator import Estimator
 from inference.manifest import MANIFEST, Manifest
 from inference.model import Model, jsonable
 from inference.signature import Field, OutputSignature, Signature
@@ -170,9 +171,10 @@ class Failing:
 
 
 def asked(estimator: Any) -> Any:
+    signature = Signature((Field("x", "number"),), "array")
     fitted = Model(
-        estimator,
-        Signature((Field("x", "number"),), "array"),
+        Estimator(estimator, signature.fields),
+        signature,
         OutputSignature("other", "number"),
     )
     return fitted.predict(fitted.signature.rows([1]))

@@ -69,7 +69,7 @@ def test_a_script_imports_what_stands_beside_it_and_leaves_no_bytecode(tmp_path:
 
 
 def test_a_script_beside_a_model_answers_alone(copied: Path, tmp_path: Path) -> None:
-    from inference.model import unpickled
+    from inference.estimator import unpickled
     from inference.packaging import package
 
     model = unpickled(copied / "model.joblib")

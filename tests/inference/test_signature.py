@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 
 from inference.cells import MAX_TEXT, column, problem
 from inference.errors import InvalidInputError
+from inference.frame import of
 from inference.signature import Container, Dtype, Field, OutputSignature, Signature
+from inference.table import Columns
 
 AGE = Field("age", "integer", minimum=18, maximum=80)
 INCOME = Field("income", "number", nullable=True)
@@ -39,8 +41,8 @@ def spoilt(index: int, value: object) -> list[list[object]]:
 
 def frame(data: object) -> pd.DataFrame:
     table = FRAME.rows(data)
-    assert isinstance(table, pd.DataFrame)
-    return table
+    assert isinstance(table, Columns)
+    return of(table, FRAME.fields)
 
 
 def test_rows_as_lists_and_as_objects_give_the_same_frame() -> None:
@@ -187,8 +189,9 @@ def test_single_precision_is_kept_and_its_range_is_held() -> None:
 
 def test_pandas_categories_come_back_as_categories_and_unknown_ones_as_missing() -> None:
     job = Field("job", "string", categories=("a", "b"), nullable=True, categorical=True)
-    table = Signature((job,), "dataframe").rows([["b"], ["z"], [None]])
-    assert isinstance(table, pd.DataFrame)
+    columns = Signature((job,), "dataframe").rows([["b"], ["z"], [None]])
+    assert isinstance(columns, Columns)
+    table = of(columns, (job,))
     assert list(table["job"].cat.categories) == ["a", "b"]
     assert table["job"].cat.codes.tolist() == [1, -1, -1]
 

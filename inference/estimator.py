@@ -1,0 +1,106 @@
+"""The fitted estimator as the engine: loaded from a trusted file, called as it was fitted."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from inference import frame
+from inference.errors import BundleError, InvalidInputError, ScoringError
+from inference.libraries import other_version
+from inference.model import dense
+from inference.signature import Field
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from inference.model import Shares
+    from inference.table import Table
+
+    Array: TypeAlias = npt.NDArray[Any]
+
+#: So much of a library's own message is passed on.
+MESSAGE_CHARACTERS = 300
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Estimator:
+    """A fitted scikit-learn estimator or pipeline, asked by its own methods.
+
+    Attributes
+    ----------
+    fitted : object
+        The estimator.
+    fields : tuple of Field
+        Of its signature: what a DataFrame of its columns is made with.
+    name : str
+        How it is stored.
+    """
+
+    fitted: Any
+    fields: tuple[Field, ...]
+    name: str = "joblib"
+
+    def predict(self, table: Table, *, probabilities: bool) -> tuple[Array, Shares]:
+        """Call ``predict``, and ``predict_proba`` if probabilities are asked for."""
+        rows = frame.rows(table, self.fields)
+        labels = dense(_asked(self.fitted.predict, rows))
+        if not probabilities:
+            return labels, None
+        shares = _asked(self.fitted.predict_proba, rows)
+        return labels, tuple(map(dense, shares)) if isinstance(shares, list) else dense(shares)
+
+
+def unpickled(file: Path) -> Any:
+    """Load a fitted estimator from a joblib file that is trusted.
+
+    Raises
+    ------
+    BundleError
+        If it does not load, has no ``predict``, or was stored by another scikit-learn
+        (`VersionError`).
+    """
+    import joblib
+    from sklearn.exceptions import InconsistentVersionWarning
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", InconsistentVersionWarning)
+            estimator = joblib.load(file)
+    except InconsistentVersionWarning as error:
+        raise other_version(error.original_sklearn_version, error.current_sklearn_version) from (
+            error
+        )
+    except ModuleNotFoundError as error:
+        raise BundleError(
+            f"{file.name} needs the module {error.name!r}, which cannot be imported here: "
+            "install it in the image, or package the model without it"
+        ) from error
+    except Exception as error:
+        raise BundleError(f"{file.name} does not load: {brief(error)}") from error
+    if not callable(getattr(estimator, "predict", None)):
+        raise BundleError(f"{file.name} holds a {type(estimator).__name__}, which has no predict")
+    return estimator
+
+
+def brief(error: Exception) -> str:
+    """Return an error's type and the beginning of its words."""
+    text = " ".join(str(error).split())
+    short = text if len(text) <= MESSAGE_CHARACTERS else text[:MESSAGE_CHARACTERS] + "..."
+    return f"{type(error).__name__}: {short}"
+
+
+def _asked(method: Any, rows: Any) -> Any:
+    """Call the model; what it says of the values is the caller's to know, the rest is our fault."""
+    try:
+        return method(rows)
+    except ValueError as error:
+        raise InvalidInputError(f"the model refused these values: {brief(error)}") from error
+    except Exception as error:
+        log.exception("the model failed")
+        raise ScoringError(f"the model failed: {type(error).__name__}") from error

@@ -1,0 +1,58 @@
+"""Versions of the libraries a model was fitted with, and of those that stand here."""
+
+from __future__ import annotations
+
+import logging
+import platform
+from collections.abc import Mapping
+from importlib import metadata
+
+from inference.errors import VersionError
+
+log = logging.getLogger(__name__)
+
+
+def check(wanted: Mapping[str, str]) -> None:
+    """Refuse another scikit-learn than the model was fitted with; warn of other differences.
+
+    Pickles are not compatible between versions (scikit-learn, «Model persistence»).
+
+    Raises
+    ------
+    VersionError
+        If scikit-learn differs; the message has both versions and the fix.
+    """
+    found = installed(wanted)
+    if found.get("scikit-learn") != wanted.get("scikit-learn"):
+        raise other_version(wanted["scikit-learn"], found.get("scikit-learn", "none"))
+    for library in wanted:
+        if found.get(library) != wanted[library]:
+            log.warning(
+                "the model was fitted with %s %s and here is %s",
+                library,
+                wanted[library],
+                found.get(library, "none"),
+            )
+
+
+def installed(libraries: Mapping[str, str] | tuple[str, ...]) -> dict[str, str]:
+    """Return the installed version of each library, leaving out those that are absent."""
+    found = {}
+    for library in libraries:
+        try:
+            found[library] = _version(library)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def other_version(fitted: str, here: str) -> VersionError:
+    """Word the error for a model of another scikit-learn."""
+    return VersionError(
+        f"the model was fitted with scikit-learn {fitted} and here is {here}: install "
+        f"scikit-learn=={fitted}, or train and package the model again with {here}"
+    )
+
+
+def _version(library: str) -> str:
+    return platform.python_version() if library == "python" else metadata.version(library)
