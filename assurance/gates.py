@@ -33,9 +33,11 @@ class Verdict:
     unit : str
         ``"ms"``, or empty for a ratio.
     sample : int
-        Number of requests behind it.
+        How many of `kind` are behind it.
     bound : str
         Which side of `limit` is wanted: ``"at most"`` or ``"at least"``.
+    kind : str
+        What was measured: ``"request"`` of the judge's own, ``"live request"``, ``"copy"``.
     """
 
     gate: str
@@ -45,13 +47,17 @@ class Verdict:
     unit: str = ""
     sample: int = 0
     bound: str = "at most"
+    kind: str = "request"
 
     def __str__(self) -> str:
         if self.observed is None:
             return f"{self.gate} {self.ruling.value}: nothing to go by"
+        kinds = "copies" if self.kind == "copy" else f"{self.kind}s"
+        if self.unit == self.kind:
+            seen = f"{self.observed:g} of {self.limit:g} {kinds}"
+            return f"{self.gate} {self.ruling.value}: {seen}"
         seen, limit = self._shown(self.observed), self._shown(self.limit)
-        plural = "" if self.sample == 1 else "s"
-        seen = f"{seen} in {self.sample} request{plural}"
+        seen = f"{seen} in {self.sample} {self.kind if self.sample == 1 else kinds}"
         return f"{self.gate} {self.ruling.value}: {seen} ({self.bound} {limit})"
 
     def _shown(self, value: float) -> str:
@@ -71,6 +77,27 @@ def latency_p95(latencies: Sequence[float], *, limit: float) -> Verdict:
     ranked = sorted(latencies)
     observed = ranked[math.ceil(0.95 * len(ranked)) - 1] if ranked else None
     return _judged("latency_p95", observed, limit, sample=len(ranked), unit="ms")
+
+
+def latency(observed: float | None, sample: int, *, limit: float) -> Verdict:
+    """Hold a 95th percentile that somebody else took, in milliseconds, to at most `limit`."""
+    return _judged("latency_p95", observed, limit, sample=sample, unit="ms")
+
+
+def minimum_requests(requests: int, *, least: int, kind: str = "live request") -> Verdict:
+    """Say whether enough requests came to judge by; too few are not a failure yet."""
+    ruling = Ruling.PASSED if requests >= least else Ruling.UNMEASURED
+    return Verdict("minimum_requests", ruling, requests, least, kind, requests, "at least", kind)
+
+
+def low_confidence(share: float | None, sample: int, *, limit: float) -> Verdict:
+    """Hold the share of predictions that the model was not sure of to at most `limit`."""
+    return _judged("low_confidence", share, limit, sample=sample)
+
+
+def prediction_shift(distance: float | None, sample: int, *, limit: float) -> Verdict:
+    """Hold the distance of the predictions from the baseline's, 0 to 1, to at most `limit`."""
+    return _judged("prediction_shift", distance, limit, sample=sample)
 
 
 def agreement(agreed: int, compared: int, *, limit: float) -> Verdict:
