@@ -60,8 +60,9 @@ def test_too_few_samples_are_told_with_how_many_are_missing() -> None:
     found, why = verdict(results)
     assert found is Finding.FEW
     missing = {one.measure: one.more for one in results if one.finding is Finding.FEW}
-    enough = side("new", 20 + max(missing.values()))
-    assert Finding.FEW not in findings(side("old"), enough).values()
+    wanted = 20 + max(missing.values())
+    later = side("old", 2000 * wanted // 20), side("new", wanted)
+    assert Finding.FEW not in findings(*later).values()
     assert f"{missing['errors']} more wanted" in why
 
 
