@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from deploy import keys, registry
+from deploy import keys, registry, scaling
 from deploy.errors import ConfigError
+from deploy.target import Scaling
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class Config:
     state: Path
     terraform: Path | None
     gates: Gates
+    scaling: Scaling | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
     explicit: frozenset[str] = frozenset()
     given: frozenset[str] = frozenset()
@@ -97,11 +99,13 @@ def _config(known: Mapping[str, keys.Key], given: Mapping[str, _Given]) -> Confi
     cloud = f"{read['target']}."
     registry.find(read["target"])
     gates = {name[6:]: value for name, value in read.items() if name.startswith("gates.")}
+    follow = {name[8:]: value for name, value in read.items() if name.startswith("scaling.")}
     core = {name: value for name, value in read.items() if "." not in name}
     settings = {name: value for name, value in read.items() if name.startswith(cloud)}
     return Config(
         **core,
         gates=Gates(**gates),
+        scaling=scaling.read(follow),
         settings={name.removeprefix(cloud): value for name, value in settings.items()},
         explicit=frozenset(
             name.removeprefix(cloud)

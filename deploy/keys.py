@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from deploy.target import METRICS
+
 #: Emulated clouds and the local router keep their state in the checkout, unless told otherwise.
 STATE = Path(__file__).resolve().parents[1] / ".tridock"
 
@@ -78,6 +80,18 @@ def count(value: object, least: int = 0) -> int:
     return found
 
 
+def positive(value: object) -> int:
+    """Read a whole number from 1 on."""
+    return count(value, least=1)
+
+
+def metric(value: object) -> str:
+    """Read the name of what instances may follow."""
+    if value not in METRICS:
+        raise ValueError(f"one of {', '.join(METRICS)} was expected")
+    return str(value)
+
+
 def number(value: object) -> float:
     """Read a number that is not negative."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
@@ -122,6 +136,12 @@ CORE = {
     "terraform": Key(
         path, None, "what Terraform told: a module's folder, or a file of its `output -json`"
     ),
+    "scaling.minimum": Key(
+        count, None, "least instances; 1 if nobody says, 0 where the target can end the last one"
+    ),
+    "scaling.maximum": Key(count, None, "most instances; 0 leaves the table out"),
+    "scaling.metric": Key(metric, "requests", "what they follow: requests, concurrency or cpu"),
+    "scaling.target": Key(positive, None, "how much of the metric each instance is to have"),
     "gates.requests": Key(count, 20, "requests the judge sends at each step; 0 sends none"),
     "gates.error_rate": Key(ratio, 0.0, "most of the requests that may fail, as a ratio"),
     "gates.latency_p95": Key(number, 2000.0, "most milliseconds of the 95th percentile"),

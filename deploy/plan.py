@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from deploy import history, rollout
 from deploy.cloud import Prices
@@ -23,6 +23,8 @@ class Plan:
         US dollars per hour today, while it moves, and when it is done; None if not known.
     source : str
         Where the prices are from.
+    most : float or None
+        Then, with as many instances as their scaling allows.
     """
 
     steps: tuple[str, ...]
@@ -30,6 +32,7 @@ class Plan:
     during: float | None
     after: float | None
     source: str
+    most: float | None = None
 
 
 def plan(order: Order, before: Endpoint | None, prices: Prices | None) -> Plan:
@@ -44,7 +47,9 @@ def plan(order: Order, before: Endpoint | None, prices: Prices | None) -> Plan:
     """
     new = order.wanted
     running = dict(before.deployments) if before else {}
-    wanted = Deployment(new.name, State.CREATING, instance=new.instance, count=new.count)
+    wanted = Deployment(
+        new.name, State.CREATING, instance=new.instance, count=new.count, scaling=new.scaling
+    )
     kept = {new.name}
     if before and order.keep_previous:
         kept |= {history.previous(before, new.name) or new.name}
@@ -55,6 +60,7 @@ def plan(order: Order, before: Endpoint | None, prices: Prices | None) -> Plan:
         hourly((running | {new.name: wanted}).values(), prices),
         hourly(after.values(), prices),
         prices.source if prices else "",
+        hourly(map(_grown, after.values()), prices),
     )
 
 
@@ -67,13 +73,22 @@ def hourly(deployments: Iterable[Deployment], prices: Prices | None) -> float | 
     return sum(known) if len(known) == len(each) else None
 
 
+def _grown(one: Deployment) -> Deployment:
+    """Return a deployment with all the instances that it may have."""
+    return replace(one, count=one.scaling.maximum) if one.scaling else one
+
+
 def _steps(order: Order, before: Endpoint | None, kept: set[str]) -> Iterable[str]:
     new = order.wanted
     size = f" on {new.count} x {new.instance}" if new.instance else ""
     if before is None:
         yield f"create endpoint {new.endpoint}"
-    if not before or new.name not in before.deployments:
+    is_there = before is not None and new.name in before.deployments
+    if not is_there:
         yield f"deploy {new.name}{size}"
+    standing = before.deployments[new.name].scaling if before and is_there else None
+    if standing != new.scaling:
+        yield f"scale {new.name}: {new.scaling or f'no more {standing}'}"
     now = before.traffic if before else {}
     for split in rollout.splits(now, new.name, order.steps):
         if split != now:

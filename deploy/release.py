@@ -42,6 +42,7 @@ def release(stage: Stage, bundle: Bundle, order: Order) -> Endpoint:
     before = _find(stage, order)
     if before and _is_released(before, new.name):
         stage.say.note(f"{new.name} serves all traffic of {new.endpoint} already")
+        _scale(stage, new, before)
     else:
         try:
             _bring_up(stage, order, replace(new, artifact=artifact), before)
@@ -86,9 +87,17 @@ def _bring_up(stage: Stage, order: Order, new: Release, before: Endpoint | None)
         step.detail = "" if not found else "it was there already"
     with stage.say.step(f"wait until {new.name} is ready"):
         try:
-            wait.until_ready(stage.target, new.endpoint, new.name, order.deadline)
+            ready = wait.until_ready(stage.target, new.endpoint, new.name, order.deadline)
         except DeploymentError as failure:
             raise _with_logs(stage, new, failure) from failure
+    _scale(stage, new, ready)
+
+
+def _scale(stage: Stage, new: Release, found: Endpoint) -> None:
+    """Let the number of instances follow the load as wanted; what does so already is left."""
+    if found.deployments[new.name].scaling != new.scaling:
+        with stage.say.step(f"scale {new.name}: {new.scaling or 'no more'}"):
+            stage.target.scale(new.endpoint, new.name, new.scaling)
 
 
 def _move_traffic(stage: Stage, order: Order, before: Endpoint | None) -> None:

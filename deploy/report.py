@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from rich import box
@@ -48,6 +49,7 @@ def say_plan(plan: Plan) -> None:
     say(
         f"  cost per hour: now {_dollars(plan.now)}, while traffic moves {_dollars(plan.during)}, "
         f"then {_dollars(plan.after)}"
+        + (f", scaled out {_dollars(plan.most)}" if plan.most != plan.after else "")
     )
     if plan.source:
         say(f"  prices: {plan.source}")
@@ -69,8 +71,8 @@ def endpoint_record(endpoint: Endpoint) -> dict[str, Any]:
 
 def plan_record(plan: Plan) -> dict[str, Any]:
     """Return a plan as JSON-ready values."""
-    cost = {"now": plan.now, "during": plan.during, "after": plan.after, "source": plan.source}
-    return {"steps": list(plan.steps), "usd_per_hour": cost}
+    cost = {"now": plan.now, "during": plan.during, "after": plan.after, "most": plan.most}
+    return {"steps": list(plan.steps), "usd_per_hour": cost | {"source": plan.source}}
 
 
 def _record(endpoint: Endpoint, one: Deployment) -> dict[str, Any]:
@@ -84,6 +86,7 @@ def _record(endpoint: Endpoint, one: Deployment) -> dict[str, Any]:
         "digest": one.digest,
         "instance": one.instance,
         "count": one.count,
+        "scaling": asdict(one.scaling) if one.scaling else None,
         "created": one.created.isoformat() if one.created else None,
     }
 
@@ -91,6 +94,7 @@ def _record(endpoint: Endpoint, one: Deployment) -> dict[str, Any]:
 def _cells(endpoint: Endpoint, one: Deployment) -> tuple[str, ...]:
     created = one.created.astimezone().strftime("%Y-%m-%d %H:%M:%S") if one.created else ""
     size = f"{one.count} x {one.instance}" if one.instance else ""
+    size += f", {one.scaling}" if one.scaling else ""
     share = f"{endpoint.traffic.get(one.name, 0)} %"
     state = one.state.value
     if endpoint.state is not one.state and endpoint.state.value in ("updating", "deleting"):

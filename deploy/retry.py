@@ -5,14 +5,16 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from deploy.errors import ConflictError, UnavailableError
 from deploy.notes import Note, Notes
-from deploy.target import Endpoint, Release, Target
+from deploy.target import Endpoint, Release, Scaling, Target
 from deploy.wait import Clock, Deadline
 
 if TYPE_CHECKING:
+    from deploy.metrics import Answer, Metrics
     from inference.bundle import Bundle
 
 Result = TypeVar("Result")
@@ -108,6 +110,10 @@ class Patient:
         """See `Target.deploy`."""
         call(lambda: self.target.deploy(release), self.policy)
 
+    def scale(self, endpoint: str, deployment: str, scaling: Scaling | None) -> None:
+        """See `Target.scale`."""
+        call(lambda: self.target.scale(endpoint, deployment, scaling), self.policy)
+
     def describe(self, endpoint: str) -> Endpoint:
         """See `Target.describe`."""
         return call(lambda: self.target.describe(endpoint), self.policy)
@@ -119,6 +125,18 @@ class Patient:
     def invoke(self, endpoint: str, body: bytes, *, deployment: str | None = None) -> bytes:
         """See `Target.invoke`. Tried once."""
         return self.target.invoke(endpoint, body, deployment=deployment)
+
+    def shadow(self, endpoint: str, deployment: str, percent: int) -> None:
+        """See `Target.shadow`."""
+        call(lambda: self.target.shadow(endpoint, deployment, percent), self.policy)
+
+    def metrics(self, endpoint: str, deployment: str, since: datetime) -> Metrics | None:
+        """See `Target.metrics`."""
+        return call(lambda: self.target.metrics(endpoint, deployment, since), self.policy)
+
+    def answers(self, endpoint: str, deployment: str, since: datetime) -> Sequence[Answer]:
+        """See `Target.answers`."""
+        return call(lambda: self.target.answers(endpoint, deployment, since), self.policy)
 
     def logs(self, endpoint: str, deployment: str, *, lines: int = 20) -> Sequence[str]:
         """See `Target.logs`."""

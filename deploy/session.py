@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from deploy import emulated, lock, outputs, registry
+from deploy import emulated, lock, outputs, registry, scaling
 from deploy.cloud import Cloud
 from deploy.config import Config
 from deploy.errors import ConfigError
@@ -70,18 +70,26 @@ class Session:
         return Bundle.read(self.config.bundle)
 
     def order(self, bundle: Bundle) -> Order:
-        """Return what a release of `bundle` is to do."""
+        """Return what a release of `bundle` is to do.
+
+        Raises
+        ------
+        ConfigError
+            If the target has no such scaling.
+        """
         settings = self.config.settings
+        scaling.check(self.config.scaling, self.target)
         wanted = Release(
             endpoint=self.config.endpoint or bundle.name,
             name=deployment_name(bundle.version, bundle.digest),
             artifact="",
             image=settings.get("image", ""),
             instance=settings.get("instance", ""),
-            count=_count(settings.get("count", "1")),
+            count=scaling.start(_count(settings.get("count", "1")), self.config.scaling),
             bundle=bundle.name,
             version=bundle.version,
             digest=bundle.digest,
+            scaling=self.config.scaling,
         )
         return Order(wanted, self.config.steps, self.config.keep_previous, self.deadline())
 

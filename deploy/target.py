@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from deploy.metrics import Answer, Metrics
     from deploy.notes import Notes
     from inference.bundle import Bundle
 
@@ -23,6 +24,37 @@ class State(enum.Enum):
     """Of an endpoint: a change is under way and the cloud would refuse another."""
     FAILED = "failed"
     DELETING = "deleting"
+
+
+#: What the number of instances may follow, and what the target number then means.
+METRICS = {
+    "requests": "requests for each instance and minute",
+    "concurrency": "requests that each instance answers at a time",
+    "cpu": "percent of each instance's CPUs in use",
+}
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """How the number of instances of a deployment follows its load.
+
+    Attributes
+    ----------
+    minimum, maximum : int
+        Bounds; a minimum of 0 lets the last instance end while no requests come.
+    metric : str
+        One of `METRICS`.
+    target : int
+        The value of the metric to hold.
+    """
+
+    minimum: int
+    maximum: int
+    metric: str
+    target: int
+
+    def __str__(self) -> str:
+        return f"{self.minimum}-{self.maximum} by {self.metric} {self.target}"
 
 
 @dataclass(frozen=True)
@@ -42,9 +74,11 @@ class Release:
     instance : str
         The cloud's own name of the machine size, e.g. ``"ml.m5.large"``.
     count : int
-        Number of instances.
+        Number of instances; with `scaling`, those it begins with.
     bundle, version, digest : str
         The bundle's name, version and digest; the cloud keeps them as tags.
+    scaling : Scaling or None
+        None for a number that stays.
     """
 
     endpoint: str
@@ -56,6 +90,7 @@ class Release:
     bundle: str = ""
     version: str = ""
     digest: str = ""
+    scaling: Scaling | None = None
 
 
 @dataclass(frozen=True)
@@ -75,9 +110,11 @@ class Deployment:
     instance : str
         The cloud's own name of the machine size.
     count : int
-        Number of instances.
+        Number of instances now; where the cloud does not tell that, those it began with.
     created : datetime or None
         When the cloud made it, with a time zone: the order of releases. None if it does not say.
+    scaling : Scaling or None
+        As it stands in the cloud; None for a number that stays.
     """
 
     name: str
@@ -89,6 +126,7 @@ class Deployment:
     instance: str = ""
     count: int = 1
     created: datetime | None = None
+    scaling: Scaling | None = None
 
 
 @dataclass(frozen=True)
@@ -109,6 +147,8 @@ class Endpoint:
         Why the endpoint, or the last change to it, failed; else empty.
     url : str
         Where requests go, where that is an address.
+    shadow : Mapping[str, int]
+        Deployment name to the percent of requests of which it gets a copy, without the zeros.
     """
 
     name: str
@@ -117,6 +157,7 @@ class Endpoint:
     state: State = State.READY
     reason: str = ""
     url: str = ""
+    shadow: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def settled(self) -> bool:
@@ -167,12 +208,28 @@ class Target(Protocol):
         """
         ...
 
+    def scale(self, endpoint: str, deployment: str, scaling: Scaling | None) -> None:
+        """Let a ready deployment's number of instances follow its load; None ends that.
+
+        The same again is success. Where a deployment has its scaling from `deploy` on, only that
+        is; another is a `ConflictError`. `undeploy` and `delete` take the scaling away, too.
+        """
+        ...
+
     def describe(self, endpoint: str) -> Endpoint:
         """Return what is there now; raise `NotFoundError` if nothing is."""
         ...
 
     def set_traffic(self, endpoint: str, traffic: Mapping[str, int]) -> None:
         """Split traffic among deployments, in whole percent that sum to 100."""
+        ...
+
+    def shadow(self, endpoint: str, deployment: str, percent: int) -> None:
+        """Copy `percent` of the requests to a deployment, whose answers nobody sees; 0 ends that.
+
+        A `ConflictError` if it has traffic. Where ``"shadow"`` stands in `limits`, this raises
+        `UnsupportedError` with the reason.
+        """
         ...
 
     def invoke(self, endpoint: str, body: bytes, *, deployment: str | None = None) -> bytes:
@@ -189,8 +246,26 @@ class Target(Protocol):
         """
         ...
 
+    def metrics(self, endpoint: str, deployment: str, since: datetime) -> Metrics | None:
+        """Return what was measured of a deployment's live requests since a moment with time zone.
+
+        None where the target does not tell, or not yet. Requests that name their deployment, as
+        the judge's do, are left out where the target can tell them apart.
+        """
+        ...
+
+    def answers(self, endpoint: str, deployment: str, since: datetime) -> Sequence[Answer]:
+        """Return live requests and copies one by one, oldest first, as far as they are kept.
+
+        None of them where the target keeps none.
+        """
+        ...
+
     def undeploy(self, endpoint: str, deployment: str) -> None:
-        """Stop one deployment. Absent is success; a `ConflictError` if it has traffic."""
+        """Stop one deployment. Absent is success.
+
+        A `ConflictError` if it has traffic, or gets copies.
+        """
         ...
 
     def delete(self, endpoint: str) -> None:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
@@ -85,6 +85,12 @@ class Account:
         """Where bundles are."""
         with translated("s3"):
             return self.session.client("s3", config=CONFIG)
+
+    @cached_property
+    def autoscaling(self) -> Any:
+        """Application Auto Scaling."""
+        with translated("application-autoscaling"):
+            return self.session.client("application-autoscaling", config=CONFIG)
 
     @cached_property
     def logs(self) -> CloudWatchLogsClient:

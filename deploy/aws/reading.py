@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from deploy import rollout
@@ -86,8 +86,13 @@ class Reading:
         serving = State.READY if state is State.UPDATING else state
         shown = [(each, serving) for each in self.variants]
         shown += [(each, State.CREATING) for each in self.pending]
+        counts = {
+            each["VariantName"]: each.get("CurrentInstanceCount", 0)
+            for each in self.told.get("ProductionVariants", ())
+        }
         deployments = {
-            each["VariantName"]: _deployment(sagemaker, each, one, reason) for each, one in shown
+            one.name: replace(one, count=counts.get(one.name) or one.count)
+            for one in (_deployment(sagemaker, each, now, reason) for each, now in shown)
         }
         name = self.told["EndpointName"]
         return Endpoint(name, deployments, self.traffic, state, reason)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from deploy.aws import names, snippets
@@ -16,14 +17,19 @@ from deploy.aws.errors import translated
 from deploy.aws.logs import Logs
 from deploy.aws.notes import S3Notes
 from deploy.aws.reading import Reading
+from deploy.aws.scaling import Scalings
 from deploy.aws.store import Store
 from deploy.errors import ConflictError, NotFoundError
-from deploy.target import Endpoint, Release
+from deploy.metrics import Answer, Metrics
+from deploy.target import Endpoint, Release, Scaling
 from inference.bundle import Bundle
 
 LIMITS = {
     "logs": "CloudWatch keeps an endpoint's log group after the endpoint: it is the record of "
     "what happened, and Terraform sets how long it is kept",
+    "scaling by cpu": "SageMaker has no predefined metric of a variant's CPUs",
+    "scaling to zero": "a variant that answers at once keeps at least one instance; SageMaker "
+    "scales inference components and asynchronous endpoints to zero",
     "reason": "SageMaker takes a variant that did not come up away and keeps why on the endpoint",
 }
 
@@ -103,9 +109,23 @@ class SageMakerTarget:
         }
         self._configure(release.endpoint, reading, [*_weighted(reading), variant])
 
+    def scale(self, endpoint: str, deployment: str, scaling: Scaling | None) -> None:
+        """See `Target.scale`."""
+        reading = Reading.of(self.account.sagemaker, endpoint)
+        if deployment not in {one["VariantName"] for one in reading.variants}:
+            raise NotFoundError(f"no deployment {deployment} behind {endpoint!r}")
+        if scaling:
+            self._scalings.put(endpoint, deployment, scaling)
+        else:
+            self._scalings.end(endpoint, deployment.__eq__)
+
     def describe(self, endpoint: str) -> Endpoint:
         """See `Target.describe`."""
-        return Reading.of(self.account.sagemaker, endpoint).endpoint(self.account.sagemaker)
+        found = Reading.of(self.account.sagemaker, endpoint).endpoint(self.account.sagemaker)
+        scalings = self._scalings.of(endpoint, found.deployments)
+        known = found.deployments.items()
+        scaled = {name: replace(one, scaling=scalings.get(name)) for name, one in known}
+        return replace(found, deployments=scaled)
 
     def set_traffic(self, endpoint: str, traffic: Mapping[str, int]) -> None:
         """See `Target.set_traffic`."""
@@ -131,6 +151,14 @@ class SageMakerTarget:
             )
             return answer["Body"].read()
 
+    def metrics(self, endpoint: str, deployment: str, since: datetime) -> Metrics | None:
+        """See `Target.metrics`."""
+        return None
+
+    def answers(self, endpoint: str, deployment: str, since: datetime) -> Sequence[Answer]:
+        """See `Target.answers`, and `limits`."""
+        return ()
+
     def logs(self, endpoint: str, deployment: str, *, lines: int = 20) -> Sequence[str]:
         """See `Target.logs`."""
         return tuple(Logs(self.account.logs, endpoint).tail(deployment, lines))
@@ -147,6 +175,9 @@ class SageMakerTarget:
             )
         if not rest:
             raise ConflictError(f"{deployment} is the last behind {endpoint}: delete the endpoint")
+        # A variant that is a scalable target cannot be taken away ("Update endpoints that use auto
+        # scaling", SageMaker developer guide).
+        self._scalings.end(endpoint, deployment.__eq__)
         self._configure(endpoint, reading, rest)
 
     def delete(self, endpoint: str) -> None:
@@ -154,10 +185,11 @@ class SageMakerTarget:
         with suppress(NotFoundError), translated("sagemaker"):
             told = self.account.sagemaker.describe_endpoint(EndpointName=endpoint)
             if told["EndpointStatus"] != "Deleting":
+                self._scalings.end(endpoint, lambda variant: True)
                 self.account.sagemaker.delete_endpoint(EndpointName=endpoint)
 
     def purge(self, endpoint: str) -> None:
-        """See `Target.purge`: configurations, models, and bundles that no model uses."""
+        """See `Target.purge`: configurations, models, bundles and scalings that nothing uses."""
         reading, client = self._look(endpoint), self.account.sagemaker
         prefix = names.prefix(endpoint)
         for config in self._listed("list_endpoint_configs", "EndpointConfig", prefix):
@@ -169,6 +201,8 @@ class SageMakerTarget:
                 with suppress(NotFoundError), translated("sagemaker"):
                     client.delete_model(ModelName=model)
         self.store.release(prefix, reading.models if reading else ())
+        there = {one["VariantName"] for one in _all(reading)}
+        self._scalings.end(endpoint, lambda variant: variant not in there)
 
     def snippets(self, endpoint: str, body: bytes) -> Mapping[str, str]:
         """See `Target.snippets`."""
@@ -176,6 +210,10 @@ class SageMakerTarget:
         return snippets.calls(
             endpoint, body, region=self.account.region, url=client.meta.endpoint_url
         )
+
+    @property
+    def _scalings(self) -> Scalings:
+        return Scalings(self.account.autoscaling)
 
     def _look(self, endpoint: str) -> Reading | None:
         with suppress(NotFoundError):
@@ -227,7 +265,12 @@ class SageMakerTarget:
             client.create_endpoint_config(EndpointConfigName=config, **made)
         with translated("sagemaker"):
             if reading:
-                client.update_endpoint(EndpointName=endpoint, EndpointConfigName=config)
+                # Those that stay keep their weights, and as many instances as they have by now.
+                client.update_endpoint(
+                    EndpointName=endpoint,
+                    EndpointConfigName=config,
+                    RetainAllVariantProperties=True,
+                )
             else:
                 client.create_endpoint(EndpointName=endpoint, EndpointConfigName=config, **tags)
 

@@ -116,13 +116,28 @@ class Account:
         TargetError
             What the service's refusal means.
         """
-        operation = f"{method} {path.split('/')[1]}"
+        return self._ask(method, self.path + path, body, f"{method} {path.split('/')[1]}", VERSION)
+
+    def call_group(self, method: str, path: str, body: Any = None, *, version: str) -> Any:
+        """Send one request below the resource group, as `call` does below the workspace.
+
+        Parameters
+        ----------
+        path : str
+            E.g. ``"/providers/Microsoft.Insights/autoscaleSettings"``.
+        version : str
+            Of the provider's interface.
+        """
+        group = f"/subscriptions/{self.subscription}/resourceGroups/{self.group}"
+        return self._ask(method, group + path, body, f"{method} {path.split('/')[3]}", version)
+
+    def _ask(self, method: str, path: str, body: Any, operation: str, version: str) -> Any:
         with translated(operation):
             token = self.credential.get_token(f"{MANAGEMENT}/.default").token
             answer = self.http.request(
                 method,
-                f"{MANAGEMENT}{self.path}{path}",
-                params={"api-version": VERSION},
+                f"{MANAGEMENT}{path}",
+                params={"api-version": version},
                 json=body,
                 headers={"Authorization": f"Bearer {token}"},
             )

@@ -7,7 +7,7 @@ from typing import Any
 
 from deploy.azure import sizes
 from deploy.azure.account import Account
-from deploy.target import Deployment, Endpoint, Release, State
+from deploy.target import Deployment, Endpoint, Release, Scaling, State
 
 #: Marks what is ours.
 TAG = "tridock"
@@ -17,6 +17,9 @@ PORT = 8080
 #: cannot be changed.
 KEPT = ("bundle", "version", "digest", "instance")
 MARK = "TRIDOCK_RELEASE_"
+
+#: Name of the rule that a release's `[scaling]` makes.
+RULE = "tridock"
 
 SETTLED = {"succeeded", "failed", "canceled"}
 
@@ -39,8 +42,27 @@ def template(release: Release, server: str) -> dict[str, Any]:
         "resources": {"cpu": cpu, "memory": f"{cpu * sizes.MEMORY:g}Gi"},
         "probes": [{**probe, "initialDelaySeconds": 3, "periodSeconds": 5, "failureThreshold": 48}],
     }
-    scale = {"minReplicas": release.count, "maxReplicas": release.count}
-    return {"revisionSuffix": release.name, "containers": [container], "scale": scale}
+    return {"revisionSuffix": release.name, "containers": [container], "scale": _scale(release)}
+
+
+def scaling_of(template: Any) -> Scaling | None:
+    """Read what the replicas of a revision follow; None where it has no rule of ours."""
+    scale = template.scale
+    for rule in (scale.rules if scale else None) or ():
+        if rule.name == RULE and rule.http:
+            target = int((rule.http.metadata or {})["concurrentRequests"])
+            return Scaling(scale.min_replicas or 0, scale.max_replicas, "concurrency", target)
+    return None
+
+
+def _scale(release: Release) -> dict[str, Any]:
+    """Return a template's scale ("Set scaling rules in Azure Container Apps")."""
+    wanted = release.scaling
+    if wanted is None:
+        return {"minReplicas": release.count, "maxReplicas": release.count}
+    followed = {"concurrentRequests": str(wanted.target)}
+    rules = [{"name": RULE, "http": {"metadata": followed}}]
+    return {"minReplicas": wanted.minimum, "maxReplicas": wanted.maximum, "rules": rules}
 
 
 def environment(release: Release, server: str) -> dict[str, str]:
@@ -118,7 +140,8 @@ def differences(revision: Any, release: Release, server: str) -> list[str]:
     held = revision.properties.template
     runs = {
         "image": (held.containers[0].image, release.image),
-        "count": (held.scale.min_replicas, release.count),
+        "scaling": (scaling_of(held), release.scaling),
+        "count": (_count(held, release), release.count),
         **_pairs(variables(revision), environment(release, server)),
     }
     return [
@@ -132,6 +155,10 @@ def _pairs(
     return {name: (found.get(name), ours.get(name)) for name in {*found, *ours}}
 
 
+def _count(held: Any, release: Release) -> int:
+    return release.count if release.scaling else int(held.scale.min_replicas or 0)
+
+
 def _deployment(endpoint: str, revision: Any) -> Deployment:
     about = revision.properties
     kept = variables(revision)
@@ -141,8 +168,9 @@ def _deployment(endpoint: str, revision: Any) -> Deployment:
         name=revision.name.removeprefix(revision_name(endpoint, "")),
         state=state,
         reason=(about.provisioning_error or "the revision failed") if state is State.FAILED else "",
-        count=int((about.template.scale.min_replicas if about.template.scale else 0) or 1),
+        count=int(about.replicas or 0),
         created=about.created_time,
+        scaling=scaling_of(about.template),
         **marks,
     )
 

@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from azure.mgmt.appcontainers import ContainerAppsAPIClient
@@ -20,8 +21,9 @@ from deploy.azure.bundles import Bundles
 from deploy.azure.errors import refused, translated
 from deploy.azure.notes import BlobNotes
 from deploy.azure.snippets import plain_calls
-from deploy.errors import ConflictError, NotFoundError
-from deploy.target import Endpoint, Release
+from deploy.errors import ConflictError, NotFoundError, UnsupportedError
+from deploy.metrics import Answer, Metrics
+from deploy.target import Endpoint, Release, Scaling
 from inference.bundle import Bundle
 
 LIMITS = {
@@ -30,6 +32,9 @@ LIMITS = {
     "network, the ingress's IP rules, or authentication in front of the app",
     "undeploy": "Container Apps keeps inactive revisions, which run nothing and cost nothing, and "
     "removes the oldest above 100",
+    "scaling by requests": "Container Apps follows the requests in flight",
+    "scaling by cpu": "only rules for requests in flight are made here: one for CPUs cannot scale "
+    "to zero",
     "instance": "a machine size is taken as its CPUs, at most 4, with 2 GiB of memory each",
     "logs": "the log stream ends with the revision; Log Analytics keeps more, if the environment "
     "sends it there",
@@ -102,6 +107,15 @@ class ContainerAppsTarget:
             template = apps.template(release, self.account.server)
             self._update(release.endpoint, {"template": template})
 
+    def scale(self, endpoint: str, deployment: str, scaling: Scaling | None) -> None:
+        """See `Target.scale`: a revision has its scaling from the beginning."""
+        found = apps.scaling_of(self._revision(endpoint, deployment).properties.template)
+        if found != scaling:
+            raise ConflictError(
+                f"{endpoint}/{deployment} scales {found}, not {scaling}, and a revision cannot be "
+                "changed: package the bundle under another version"
+            )
+
     def describe(self, endpoint: str) -> Endpoint:
         """See `Target.describe`."""
         found = self._need(endpoint)
@@ -129,6 +143,18 @@ class ContainerAppsTarget:
         return ask(
             self.account.http, f"https://{host}{ROUTE}", body, operation="containerApps:invoke"
         )
+
+    def shadow(self, endpoint: str, deployment: str, percent: int) -> None:
+        """See `Target.shadow`, and `limits`."""
+        raise UnsupportedError(f"no copies of requests for {endpoint}: {LIMITS['shadow']}")
+
+    def metrics(self, endpoint: str, deployment: str, since: datetime) -> Metrics | None:
+        """See `Target.metrics`."""
+        return None
+
+    def answers(self, endpoint: str, deployment: str, since: datetime) -> Sequence[Answer]:
+        """See `Target.answers`, and `limits`."""
+        return ()
 
     def logs(self, endpoint: str, deployment: str, *, lines: int = 20) -> Sequence[str]:
         """See `Target.logs`, and `limits`."""

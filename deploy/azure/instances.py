@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -21,8 +22,9 @@ from deploy.azure.bundles import Bundles
 from deploy.azure.errors import translated
 from deploy.azure.notes import BlobNotes
 from deploy.azure.snippets import plain_calls
-from deploy.errors import ConfigError, ConflictError, NotFoundError
-from deploy.target import Endpoint, Release
+from deploy.errors import ConfigError, ConflictError, NotFoundError, UnsupportedError
+from deploy.metrics import Answer, Metrics
+from deploy.target import Endpoint, Release, Scaling
 from inference.bundle import Bundle
 
 LIMITS = {
@@ -32,6 +34,8 @@ LIMITS = {
     "traffic": "Container Instances has no traffic split: the one deployment has all of it",
     "shadow": "Container Instances has no mirrored traffic",
     "count": "a container group is one instance",
+    "scaling": "a container group is one instance, and Container Instances adds none; let "
+    'service = "container-apps" scale',
     "access": "an address asks for no key and has no TLS: put a gateway before it, or keep it to "
     "tests",
     "instance": "a machine size is taken as its CPUs, at most 4, with 2 GiB of memory each",
@@ -98,6 +102,11 @@ class InstancesTarget:
                 self.account.group, release.endpoint, wanted, polling=False
             )
 
+    def scale(self, endpoint: str, deployment: str, scaling: Scaling | None) -> None:
+        """See `Target.scale`, and `limits`."""
+        if scaling:
+            raise ConfigError(f"[scaling] of {endpoint}/{deployment}: {LIMITS['scaling']}")
+
     def describe(self, endpoint: str) -> Endpoint:
         """See `Target.describe`. The service does not say whether a container is ready."""
         found = self._need(endpoint)
@@ -117,6 +126,18 @@ class InstancesTarget:
             raise NotFoundError(f"{endpoint} has no deployment {deployment}")
         url = groups.url(found) + ROUTE
         return ask(self.account.http, url, body, operation="containerGroups:invoke")
+
+    def shadow(self, endpoint: str, deployment: str, percent: int) -> None:
+        """See `Target.shadow`, and `limits`."""
+        raise UnsupportedError(f"no copies of requests for {endpoint}: {LIMITS['shadow']}")
+
+    def metrics(self, endpoint: str, deployment: str, since: datetime) -> Metrics | None:
+        """See `Target.metrics`."""
+        return None
+
+    def answers(self, endpoint: str, deployment: str, since: datetime) -> Sequence[Answer]:
+        """See `Target.answers`, and `limits`."""
+        return ()
 
     def logs(self, endpoint: str, deployment: str, *, lines: int = 20) -> Sequence[str]:
         """See `Target.logs`."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from azure.ai.ml.entities import ManagedOnlineEndpoint
 
 from deploy.azure import translation
 from deploy.azure.account import Account
+from deploy.azure.autoscale import Autoscale
 from deploy.azure.bundles import Bundles
 from deploy.azure.errors import translated
 from deploy.azure.notes import BlobNotes
@@ -19,12 +21,15 @@ from deploy.azure.snippets import snippets
 from deploy.azure.store import Store
 from deploy.azure.translation import FIRST, TAG
 from deploy.errors import ConflictError, NotFoundError
-from deploy.target import Endpoint, Release
+from deploy.metrics import Answer, Metrics
+from deploy.target import Endpoint, Release, Scaling
 from inference.bundle import Bundle
 
 LIMITS = {
     "first traffic": "Azure gives traffic only to a deployment that is ready: the endpoint's tag "
     f"{FIRST} names the first one, and whoever describes the endpoint then gives it",
+    "scaling by concurrency": "Azure Machine Learning measures no requests in flight",
+    "scaling to zero": "a managed deployment keeps at least one instance",
     "failure": "Azure keeps no reason on a failed deployment: the log has it",
     "logs": "Azure keeps no logs of a deployment that is deleted",
 }
@@ -87,6 +92,16 @@ class AzureTarget:
                 f"{release.endpoint}/{release.name} runs with other settings: {found.tags}"
             )
 
+    def scale(self, endpoint: str, deployment: str, scaling: Scaling | None) -> None:
+        """See `Target.scale`."""
+        found = self._need(endpoint)
+        if deployment not in {one.name for one in self._deployments_of(endpoint)}:
+            raise NotFoundError(f"{endpoint} has no deployment {deployment}")
+        if scaling:
+            self._autoscale.put(endpoint, deployment, scaling, found.location)
+        else:
+            self._autoscale.end(endpoint, deployment.__eq__)
+
     def describe(self, endpoint: str) -> Endpoint:
         """See `Target.describe`."""
         with translated("onlineEndpoints:get"):
@@ -97,7 +112,11 @@ class AzureTarget:
             self._put(found)
             with translated("onlineEndpoints:get"):
                 found = self._endpoints.get(endpoint)
-        return translation.endpoint_record(found, deployments)
+        record = translation.endpoint_record(found, deployments)
+        scalings = self._autoscale.of(endpoint)
+        known = record.deployments.items()
+        scaled = {name: replace(one, scaling=scalings.get(name)) for name, one in known}
+        return replace(record, deployments=scaled)
 
     def set_traffic(self, endpoint: str, traffic: Mapping[str, int]) -> None:
         """See `Target.set_traffic`."""
@@ -129,6 +148,14 @@ class AzureTarget:
         self.account.call("POST", f"/onlineEndpoints/{endpoint}/regenerateKeys", body)
         self.scoring.known.pop(endpoint, None)
 
+    def metrics(self, endpoint: str, deployment: str, since: datetime) -> Metrics | None:
+        """See `Target.metrics`."""
+        return None
+
+    def answers(self, endpoint: str, deployment: str, since: datetime) -> Sequence[Answer]:
+        """See `Target.answers`, and `limits`."""
+        return ()
+
     def logs(self, endpoint: str, deployment: str, *, lines: int = 20) -> Sequence[str]:
         """See `Target.logs`."""
         with suppress(NotFoundError), translated("onlineDeployments:getLogs"):
@@ -147,12 +174,14 @@ class AzureTarget:
             )
         if (found.mirror_traffic or {}).get(deployment):
             raise ConflictError(f"{endpoint}/{deployment} gets mirrored traffic: end that first")
+        self._autoscale.end(endpoint, deployment.__eq__)  # settings outlive what they scale
         with suppress(NotFoundError), translated("onlineDeployments:delete"):
             self._deployments.begin_delete(deployment, endpoint)
 
     def delete(self, endpoint: str) -> None:
         """See `Target.delete`."""
         self.scoring.known.pop(endpoint, None)
+        self._autoscale.end(endpoint, lambda deployment: True)
         if self._find(endpoint) is not None:
             with suppress(NotFoundError), translated("onlineEndpoints:delete"):
                 self._endpoints.begin_delete(endpoint)
@@ -170,6 +199,10 @@ class AzureTarget:
     def snippets(self, endpoint: str, body: bytes) -> Mapping[str, str]:
         """See `Target.snippets`."""
         return snippets(self.account, self.scoring.address(endpoint).url, endpoint, body)
+
+    @property
+    def _autoscale(self) -> Autoscale:
+        return Autoscale(self.account)
 
     @property
     def _endpoints(self) -> Any:

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from google.cloud import run_v2
 from google.oauth2 import id_token
 
-from deploy.errors import ConflictError, InvokeError, NotFoundError
+from deploy.errors import ConflictError, InvokeError, NotFoundError, UnsupportedError
 from deploy.gcp import names, snippets
 from deploy.gcp.account import TIMEOUT_SECONDS, Account
 from deploy.gcp.entries import last
@@ -21,13 +22,17 @@ from deploy.gcp.errors import translated
 from deploy.gcp.notes import ObjectNotes
 from deploy.gcp.revisions import Look, revision_name, target, template
 from deploy.gcp.store import Store
-from deploy.target import Endpoint, Release
+from deploy.metrics import Answer, Metrics
+from deploy.target import Endpoint, Release, Scaling
 from inference.bundle import Bundle
 
 LIMITS = {
     "shadow": "Cloud Run has no mirrored traffic",
     "undeploy": "Cloud Run keeps the latest revision of a service: without traffic and tag it "
     "runs nothing and costs nothing",
+    "scaling by requests": "Cloud Run follows the requests in flight, and its CPUs by itself",
+    "scaling by cpu": "Cloud Run holds its CPUs at 60 % by itself, and takes no other target",
+    "count": "Cloud Run does not tell how many instances run",
     "instance": "the machine type's last number is taken as CPUs, with 2 GiB of memory each",
     "logs": "Cloud Logging keeps the lines of a deployment after it: its log bucket says how long",
 }
@@ -99,6 +104,17 @@ class CloudRunTarget:
         shares = {**dict.fromkeys(look.revisions, 0), **look.traffic, release.name: share}
         self._update(look, _targets(look.name, shares), template(release, self.account.runs_as))
 
+    def scale(self, endpoint: str, deployment: str, scaling: Scaling | None) -> None:
+        """See `Target.scale`: a revision has its scaling from the beginning."""
+        found = self.describe(endpoint).deployments.get(deployment)
+        if found is None:
+            raise NotFoundError(f"no deployment {deployment} behind {endpoint!r}")
+        if found.scaling != scaling:
+            raise ConflictError(
+                f"{endpoint}/{deployment} scales {found.scaling}, not {scaling}, and a revision "
+                "cannot be changed: package the bundle under another version"
+            )
+
     def describe(self, endpoint: str) -> Endpoint:
         """See `Target.describe`."""
         return Look.of(self.account, endpoint).endpoint()
@@ -130,6 +146,18 @@ class CloudRunTarget:
             operation="run:Invoke",
             status=answer.status_code,
         )
+
+    def shadow(self, endpoint: str, deployment: str, percent: int) -> None:
+        """See `Target.shadow`, and `limits`."""
+        raise UnsupportedError(f"no copies of requests for {endpoint}: {LIMITS['shadow']}")
+
+    def metrics(self, endpoint: str, deployment: str, since: datetime) -> Metrics | None:
+        """See `Target.metrics`."""
+        return None
+
+    def answers(self, endpoint: str, deployment: str, since: datetime) -> Sequence[Answer]:
+        """See `Target.answers`, and `limits`."""
+        return ()
 
     def logs(self, endpoint: str, deployment: str, *, lines: int = 20) -> Sequence[str]:
         """See `Target.logs`."""

@@ -13,7 +13,8 @@ from deploy.gcp.account import TIMEOUT_SECONDS, Account
 from deploy.gcp.errors import translated
 from deploy.gcp.reading import Reading
 from deploy.gcp.registry import Registry
-from deploy.target import Release
+from deploy.gcp.replicas import REPLICAS, replicas
+from deploy.target import Release, Scaling
 
 #: An endpoint without models is made and removed in seconds; a model leaves within minutes.
 CREATE_SECONDS = 300.0
@@ -75,8 +76,7 @@ class Deployments:
                 "service_account": self.account.runs_as,
                 "dedicated_resources": {
                     "machine_spec": {"machine_type": release.instance},
-                    "min_replica_count": release.count,
-                    "max_replica_count": release.count,
+                    **replicas(release.scaling, release.count),
                 },
             },
             "traffic_split": {"0": 100} if is_first else {},
@@ -87,6 +87,24 @@ class Deployments:
             )
         self._remember(reading.name, names.DEPLOYING, (release.name, begun))
         return begun
+
+    def scale(self, reading: Reading, deployment: str, scaling: Scaling | None) -> None:
+        """Change the replicas of a deployed model, and wait until that is done."""
+        standing = next(
+            each for each in reading.told.deployed_models if each.display_name == deployment
+        )
+        least = standing.dedicated_resources.min_replica_count
+        changed = {"id": standing.id, "dedicated_resources": replicas(scaling, least)}
+        with translated("aiplatform:MutateDeployedModel"):
+            self.account.endpoints.mutate_deployed_model(
+                request={
+                    "endpoint": reading.told.name,
+                    "deployed_model": changed,
+                    "update_mask": {"paths": [f"dedicated_resources.{name}" for name in REPLICAS]},
+                },
+                retry=None,
+                timeout=TIMEOUT_SECONDS,
+            ).result(timeout=CREATE_SECONDS)
 
     def take(self, reading: Reading, deployment: str, split: Mapping[str, int]) -> Any:
         """Begin to undeploy; `split` is the traffic of the others, by id."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -12,6 +12,7 @@ from deploy.gcp import names
 from deploy.gcp.account import TIMEOUT_SECONDS
 from deploy.gcp.errors import translated
 from deploy.gcp.registry import Registry
+from deploy.gcp.replicas import scaling_of
 from deploy.target import Deployment, Endpoint, State
 
 
@@ -114,8 +115,9 @@ class Reading:
                 deployed.display_name,
                 State.DELETING if deployed.display_name in self.leaving else State.READY,
                 instance=resources.machine_spec.machine_type,
-                count=resources.min_replica_count,
+                count=deployed.status.available_replica_count or resources.min_replica_count,
                 created=deployed.create_time,
+                scaling=scaling_of(resources),
             ),
         )
 
@@ -130,15 +132,11 @@ class Reading:
         found = self.registry.find(self.name, version)
         if found is None:
             return known
-        return Deployment(
-            name,
-            known.state,
-            known.reason,
+        return replace(
+            known,
             bundle=found.labels.get(names.BUNDLE, ""),
             version=found.version_description,
             digest=names.digest(found.labels),
-            instance=known.instance,
-            count=known.count,
             created=known.created or found.version_create_time,
         )
 

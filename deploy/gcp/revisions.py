@@ -13,13 +13,14 @@ from deploy.errors import ConfigError, NotFoundError
 from deploy.gcp import names
 from deploy.gcp.account import TIMEOUT_SECONDS, Account
 from deploy.gcp.errors import translated
-from deploy.target import Deployment, Endpoint, Release, State
+from deploy.target import Deployment, Endpoint, Release, Scaling, State
 
 #: A revision's name holds the service's and ours; 63 characters is the limit.
 LONGEST_ENDPOINT = 33
 #: Where the image keeps a model, and the route that says it is loaded.
 MODEL, HEALTH = "/opt/ml/model", "/readyz"
 VERSION, INSTANCE, COUNT = "tridock/version", "tridock/instance", "tridock/count"
+SCALED = "tridock/scaled"
 #: Loading a model takes longer than the default probe's four minutes allow for nothing else.
 PROBE = {"period_seconds": 5, "failure_threshold": 48, "timeout_seconds": 2}
 
@@ -57,8 +58,13 @@ def template(release: Release, runs_as: str = "") -> run_v2.RevisionTemplate:
             VERSION: release.version,
             INSTANCE: release.instance,
             COUNT: str(release.count),
+            **({SCALED: "true"} if release.scaling else {}),
         },
-        scaling=run_v2.RevisionScaling(min_instance_count=0, max_instance_count=release.count),
+        scaling=run_v2.RevisionScaling(
+            min_instance_count=release.scaling.minimum if release.scaling else 0,
+            max_instance_count=release.scaling.maximum if release.scaling else release.count,
+        ),
+        max_instance_request_concurrency=release.scaling.target if release.scaling else 0,
         volumes=[run_v2.Volume(name="model", gcs=source)],
         containers=[
             run_v2.Container(
@@ -169,7 +175,16 @@ def _deployment(name: str, revision: Any) -> Deployment:
         instance=revision.annotations.get(INSTANCE, ""),
         count=int(revision.annotations.get(COUNT, 1)),
         created=revision.create_time,
+        scaling=scaling_of(revision),
     )
+
+
+def scaling_of(revision: Any) -> Scaling | None:
+    """Read the scaling that a release asked for; Cloud Run has one of its own for all others."""
+    if not revision.annotations.get(SCALED):
+        return None
+    bounds, most = revision.scaling, revision.max_instance_request_concurrency
+    return Scaling(bounds.min_instance_count, bounds.max_instance_count, "concurrency", most)
 
 
 def _state(revision: Any) -> tuple[State, str]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 
-from deploy.errors import ConflictError, NotFoundError
+from deploy.errors import ConflictError, NotFoundError, UnsupportedError
 from deploy.gcp import names, snippets
 from deploy.gcp.account import Account
 from deploy.gcp.asking import Asking
@@ -19,7 +20,8 @@ from deploy.gcp.notes import ObjectNotes
 from deploy.gcp.reading import Reading
 from deploy.gcp.registry import Registry
 from deploy.gcp.store import Store
-from deploy.target import Endpoint, Release
+from deploy.metrics import Answer, Metrics
+from deploy.target import Endpoint, Release, Scaling
 from inference.bundle import Bundle
 
 LIMITS = {
@@ -28,7 +30,10 @@ LIMITS = {
     "as several; one without traffic is deployed a second time, on a temporary endpoint that "
     "costs a machine until the next change of the endpoint",
     "shadow": "Vertex AI has no mirrored traffic",
-    "scale to zero": "v1 demands at least one replica of each deployed model",
+    "scaling by concurrency": "Vertex AI measures no requests in flight",
+    "scaling to zero": "v1 demands at least one replica of each deployed model; scaling to zero is "
+    "a preview of v1beta1, and not on shared endpoints",
+    "count": "with [scaling], Vertex AI begins with its minimum",
     "logs": "Cloud Logging keeps the lines of a deployment after it: its log bucket says how long",
 }
 
@@ -92,6 +97,14 @@ class VertexTarget:
         labels = {names.ENDPOINT: release.endpoint}
         deployments.put(reading or deployments.make(release.endpoint, labels), release, version)
 
+    def scale(self, endpoint: str, deployment: str, scaling: Scaling | None) -> None:
+        """See `Target.scale`. Waits until the service has done it: nothing would show it."""
+        reading = self._read(endpoint)
+        if deployment not in reading.ids:
+            raise NotFoundError(f"no deployment {deployment} behind {endpoint!r}")
+        if reading.endpoint().deployments[deployment].scaling != scaling:
+            self._deployments.scale(reading, deployment, scaling)
+
     def describe(self, endpoint: str) -> Endpoint:
         """See `Target.describe`."""
         return self._read(endpoint).endpoint()
@@ -111,6 +124,18 @@ class VertexTarget:
         if deployment is None:
             return self._asking.ask(endpoint, body)
         return self._asking.ask_one(self._read(endpoint), deployment, body)
+
+    def shadow(self, endpoint: str, deployment: str, percent: int) -> None:
+        """See `Target.shadow`, and `limits`."""
+        raise UnsupportedError(f"no copies of requests for {endpoint}: {LIMITS['shadow']}")
+
+    def metrics(self, endpoint: str, deployment: str, since: datetime) -> Metrics | None:
+        """See `Target.metrics`."""
+        return None
+
+    def answers(self, endpoint: str, deployment: str, since: datetime) -> Sequence[Answer]:
+        """See `Target.answers`, and `limits`."""
+        return ()
 
     def logs(self, endpoint: str, deployment: str, *, lines: int = 20) -> Sequence[str]:
         """See `Target.logs`."""
@@ -171,9 +196,10 @@ class VertexTarget:
         running = reading.endpoint().deployments[release.name]
         version = self._deployments.registry.find(release.endpoint, release.name)
         other = Registry.differences(version, release) if version is not None else []
+        settled = running.scaling or release.scaling  # then the number is the cloud's affair
         for key, found, ours in (
             ("instance", running.instance, release.instance),
-            ("count", running.count, release.count),
+            ("count", release.count if settled else running.count, release.count),
         ):
             other += [f"{key} {found}, not {ours}"] if found != ours else []
         if other:

@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 import httpx
 
 from deploy.errors import (
+    ConfigError,
     ConflictError,
     InvokeError,
     NotFoundError,
@@ -26,12 +27,13 @@ from deploy.errors import (
 from deploy.local import daemon
 from deploy.local.notes import FileNotes
 from deploy.local.router import HEADER
-from deploy.target import Deployment, Endpoint, Release, State
+from deploy.target import Deployment, Endpoint, Release, Scaling, State
 from inference.bundle import Bundle
 
 LIMITS = {
     "count": "every deployment is one process, whatever count says",
     "image": "the model server of this checkout runs, and no image",
+    "scaling": "every deployment is one process, whatever its load",
 }
 
 #: What the router's statuses mean.
@@ -91,6 +93,11 @@ class LocalTarget:
             raise NotFoundError(f"there is no bundle at {release.artifact}: upload it first")
         url = f"{daemon.up(self.folder)}/-/endpoints/{release.endpoint}/deployments/{release.name}"
         _order("PUT", url, asdict(release) | {"folder": folder})
+
+    def scale(self, endpoint: str, deployment: str, scaling: Scaling | None) -> None:
+        """See `Target.scale`, and `limits`."""
+        if scaling:
+            raise ConfigError(f"[scaling] of {endpoint}/{deployment}: {LIMITS['scaling']}")
 
     def describe(self, endpoint: str) -> Endpoint:
         """See `Target.describe`."""

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 import pytest
 
 from deploy import change, wait
-from deploy.errors import ConflictError, InvokeError, NotFoundError
+from deploy.errors import ConfigError, ConflictError, InvokeError, NotFoundError
 from deploy.notes import Note, Notes
-from deploy.target import Release, State, Target
+from deploy.target import METRICS, Release, Scaling, State, Target
 from deploy.wait import Deadline
 from inference.bundle import Bundle
 from tests.contract.conftest import wanted
@@ -21,6 +21,7 @@ from tests.contract.conftest import wanted
 SHARED = "contract-shared"
 REQUEST = b'{"instances": [[5.1, 3.5, 1.4, 0.2]]}'
 ANSWER = {"predictions": ["setosa"]}
+ANY = Scaling(1, 2, "requests", 70)
 
 
 @dataclass(frozen=True)
@@ -35,11 +36,20 @@ def deadline() -> Deadline:
     return Deadline.after(1800)
 
 
-def bring_up(target: Target, endpoint: str, bundle: Bundle) -> Release:
+def bring_up(
+    target: Target, endpoint: str, bundle: Bundle, scaling: Scaling | None = None
+) -> Release:
     release = wanted(endpoint, bundle, target.upload(bundle), target=target)
-    target.deploy(release)
+    target.deploy(replace(release, scaling=scaling))
     wait.until_ready(target, endpoint, release.name, deadline())
     return release
+
+
+def possible(target: Target) -> Scaling | None:
+    """A scaling that the target can do, None if it has none."""
+    can = [name for name in METRICS if f"scaling by {name}" not in target.limits]
+    least = 1 if "scaling to zero" in target.limits else 0
+    return None if "scaling" in target.limits else Scaling(least, 3, can[0], 70)
 
 
 @pytest.fixture(scope="module")
@@ -178,16 +188,27 @@ def test_logs_of_a_deployment_end_with_its_last_lines(target: Target, old: Relea
     assert target.logs(SHARED, "ghost") == ()
 
 
-def test_a_deleted_endpoint_is_gone_and_can_be_made_again(
+def test_a_scaling_that_the_target_cannot_do_is_refused(target: Target, old: Release) -> None:
+    with pytest.raises((ConfigError, ConflictError, NotFoundError)):
+        target.scale(SHARED, old.name if "scaling" in target.limits else "ghost", ANY)
+
+
+def test_a_deployment_scales_and_a_deleted_endpoint_is_gone_and_can_be_made_again(
     target: Target, endpoint: str, versions: tuple[Bundle, Bundle]
 ) -> None:
-    bring_up(target, endpoint, versions[0])
+    scaling = possible(target)
+    release = bring_up(target, endpoint, versions[0], scaling)
+    for _ in range(2):
+        target.scale(endpoint, release.name, scaling)
+        assert target.describe(endpoint).deployments[release.name].scaling == scaling
     for _ in range(2):
         change.remove(target, endpoint, deadline())
         with pytest.raises(NotFoundError):
             target.describe(endpoint)
-    release = bring_up(target, endpoint, versions[0])
-    assert target.describe(endpoint).traffic == {release.name: 100}
+    bring_up(target, endpoint, versions[0])
+    found = target.describe(endpoint)
+    assert found.traffic == {release.name: 100}
+    assert found.deployments[release.name].scaling is None
 
 
 @pytest.fixture

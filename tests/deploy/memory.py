@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from deploy.errors import ConflictError, InvokeError, NotFoundError, TargetError
 from deploy.notes import Note
-from deploy.target import Deployment, Endpoint, Release, State
+from deploy.target import Deployment, Endpoint, Release, Scaling, State
 from inference.bundle import Bundle
 
 #: The one request it refuses.
@@ -88,13 +88,13 @@ class MemoryTarget:
     def deploy(self, release: Release) -> None:
         self._count("deploy")
         found = self.running.get(release.endpoint, {}).get(release.name)
-        if found and found != release:
+        if found and found != replace(release, scaling=found.scaling):
             raise ConflictError(f"{release.name} exists with other settings")
         if found:
             return
         self._change(release.endpoint)
         behind = self.running.setdefault(release.endpoint, {})
-        behind[release.name] = release
+        behind[release.name] = replace(release, scaling=None)
         self.born[release.endpoint, release.name] = START + timedelta(seconds=len(self.born))
         if len(behind) == 1:
             self.traffic[release.endpoint] = {release.name: 100}
@@ -108,6 +108,13 @@ class MemoryTarget:
         failed = all(one.state is State.FAILED for one in deployments.values())
         state = State.UPDATING if left else State.FAILED if failed else State.READY
         return Endpoint(endpoint, deployments, self.traffic[endpoint], state)
+
+    def scale(self, endpoint: str, deployment: str, scaling: Scaling | None) -> None:
+        self._count("scale")
+        behind = self._behind(endpoint)
+        if deployment not in behind:
+            raise NotFoundError(f"no deployment {deployment}")
+        behind[deployment] = replace(behind[deployment], scaling=scaling)
 
     def set_traffic(self, endpoint: str, traffic: Mapping[str, int]) -> None:
         self._count("set_traffic")
@@ -174,6 +181,7 @@ class MemoryTarget:
         latest = max(self.born[one.endpoint, name] for name in self.running[one.endpoint])
         state = State.CREATING if left and made == latest else State.READY
         shown = Deployment(one.name, state, "", one.bundle, one.version, one.digest, created=made)
+        shown = replace(shown, instance=one.instance, count=one.count, scaling=one.scaling)
         if one.name in self.broken and not left:
             return replace(shown, state=State.FAILED, reason=self.broken[one.name])
         return shown

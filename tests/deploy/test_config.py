@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy import keys
+from deploy import keys, scaling
 from deploy.config import load
 from deploy.errors import ConfigError
+from deploy.target import Scaling
+from tests.deploy.memory import MemoryTarget
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -50,6 +52,12 @@ def test_flag_over_environment_over_file_over_default(file: Path) -> None:
         ('endpoint = "a--b"', r"no hyphen last or twice"),
         ("timeout = true", r"timeout is True: a number"),
         ("steps = ", r"cannot be read"),
+        ("[scaling]\nminimum = 1", r"scaling.maximum is not set"),
+        ("[scaling]\nmaximum = 2", r"scaling.target is not set: requests for each instance"),
+        ("[scaling]\nminimum = 3\nmaximum = 2\ntarget = 9", r"3 and scaling.maximum 2"),
+        ("[scaling]\nmaximum = 2\ntarget = 101\nmetric = 'cpu'", r"at most 100"),
+        ("[scaling]\nmetric = 'memory'", r"one of requests, concurrency, cpu"),
+        ("[scaling]\ntarget = 0", r"scaling.target is 0: at least 1"),
     ],
 )
 def test_what_is_wrong_is_named_with_file_and_key(file: Path, line: str, words: str) -> None:
@@ -112,3 +120,37 @@ def test_accepted_endpoint_names_are_the_clouds_common_ones(name: str) -> None:
 def test_the_examples_configurations_are_read() -> None:
     for file in sorted((ROOT / "examples").glob("*/release.toml")):
         assert load(file, {}, {}).endpoint == file.parent.name
+
+
+def test_scaling_is_what_its_table_says_and_nothing_without_it(file: Path) -> None:
+    assert load(file, {}, {}).scaling is None
+    file.write_text("[scaling]\nmaximum = 4\ntarget = 600\n")
+    assert load(file, {}, {}).scaling == Scaling(1, 4, "requests", 600)
+    assert load(file, {"scaling.maximum": "0"}, {}).scaling is None
+
+
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [
+        ({"scaling": "one process"}, r"target memory has no \[scaling\]: one process"),
+        ({"scaling by cpu": "no metric"}, r"has not: no metric. It has requests, concurrency"),
+        ({"scaling to zero": "one stays"}, r"minimum is 0, and target memory keeps .*one stays"),
+    ],
+)
+def test_a_scaling_that_a_target_cannot_do_is_refused_with_its_reason(
+    limits: dict[str, str], words: str
+) -> None:
+    wanted = Scaling(0, 3, "cpu", 60)
+    scaling.check(wanted, MemoryTarget())
+    scaling.check(None, MemoryTarget(limits=limits))
+    with pytest.raises(ConfigError, match=words):
+        scaling.check(wanted, MemoryTarget(limits=limits))
+
+
+@given(st.integers(1, 20), st.integers(0, 10), st.integers(0, 10))
+def test_a_release_begins_within_its_bounds_and_with_one_instance_at_least(
+    count: int, least: int, more: int
+) -> None:
+    begun = scaling.start(count, Scaling(least, max(1, least + more), "requests", 1))
+    assert max(1, least) <= begun <= max(1, least + more)
+    assert scaling.start(count, None) == count

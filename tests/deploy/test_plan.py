@@ -6,10 +6,11 @@ import pytest
 
 from deploy.cloud import Prices
 from deploy.plan import hourly, plan
-from deploy.target import Deployment, State, deployment_name
+from deploy.release import release
+from deploy.target import Deployment, Scaling, State, deployment_name
 from inference.bundle import Bundle
 from tests.deploy.memory import MemoryTarget
-from tests.deploy.staging import ENDPOINT, name_of, order_of, released, true_answers
+from tests.deploy.staging import ENDPOINT, name_of, order_of, released, stage_of, true_answers
 
 PRICES = Prices({"small": 0.1, "large": 1.0}, "a price list")
 
@@ -53,6 +54,21 @@ def test_cost_counts_both_while_traffic_moves(target: MemoryTarget, v1: Bundle) 
     found = plan(order, None, PRICES)
     assert (found.now, found.during, found.after) == (0.0, 2.0, 2.0)
     assert found.source == "a price list"
+
+
+def test_scaling_is_planned_once_and_its_most_is_counted(target: MemoryTarget, v1: Bundle) -> None:
+    order = order_of(v1)
+    scaling = Scaling(1, 4, "requests", 600)
+    order = replace(order, wanted=replace(order.wanted, instance="large", scaling=scaling))
+    found = plan(order, None, PRICES)
+    assert f"scale {name_of(v1)}: 1-4 by requests 600" in found.steps
+    assert (found.after, found.most) == (1.0, 4.0)
+    release(stage_of(target, v1), v1, order)
+    assert plan(order, target.describe(ENDPOINT), PRICES).steps == ()
+    plain = replace(order, wanted=replace(order.wanted, scaling=None))
+    ended = plan(plain, target.describe(ENDPOINT), PRICES).steps
+    assert ended == (f"scale {name_of(v1)}: no more 1-4 by requests 600",)
+    assert release(stage_of(target, v1), v1, plain).deployments[name_of(v1)].scaling is None
 
 
 def test_an_unknown_price_makes_the_sum_unknown() -> None:
