@@ -12,9 +12,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from emulators import daemon
+from emulators.asking import ask
 from emulators.clock import DEFAULT_SPEED
 from emulators.coverage import coverage, markdown, plain, rewritten
-from emulators.errors import CommandError, EmulatorError
+from emulators.errors import CommandError, EmulatorError, PlanError
+from emulators.faults import load_faults
 from emulators.fleet import RUNNERS
 from emulators.place import CLOUDS, STATE, Place
 from emulators.reading import follow, read
@@ -45,15 +47,26 @@ def _apart(arguments: list[str]) -> tuple[list[str], list[str]]:
 
 def _up(options: argparse.Namespace) -> int:
     failed = 0
+    faults = _faults(options.faults) if options.faults else None
     for place in _places(options):
         try:
             running = daemon.up(place)
+            if faults is not None:
+                ask(running, "PUT", "faults", faults)
         except EmulatorError as error:
             print(f"error: {error}", file=sys.stderr)
             failed = 1
         else:
             _say(f"{place.cloud} emulator is up (pid {running.pid}), log {place.log}")
     return failed
+
+
+def _faults(file: Path) -> object:
+    try:
+        load_faults(file)
+        return json.loads(file.read_text())
+    except ValueError as error:
+        raise PlanError(f"no plan of faults: {error}") from error
 
 
 def _down(options: argparse.Namespace) -> int:
@@ -138,6 +151,9 @@ def _parser() -> argparse.ArgumentParser:
         several = verbs.add_parser(verb, help=about, description=about)
         several.add_argument("clouds", nargs="*", metavar="CLOUD", help=" ".join(CLOUDS))
         _settings(several)
+    verbs.choices["up"].add_argument(
+        "--faults", type=Path, metavar="FILE", help="calls that are to go wrong, as JSON"
+    )
     verbs.choices["status"].add_argument("--json", action="store_true", help="for machines")
     verbs.choices["logs"].add_argument("--follow", "-f", action="store_true", help="go on reading")
     for verb, about in (

@@ -4,6 +4,7 @@
   * StartError
   * NotRunningError
   * CommandError
+  * PlanError
   * CoverageError
 
 What an emulated cloud answers to its clients are not these: each cloud's folder has its own.
@@ -26,6 +27,10 @@ class NotRunningError(EmulatorError):
 
 class CommandError(EmulatorError):
     """The command that `run` was given cannot be started."""
+
+
+class PlanError(EmulatorError):
+    """The plan of faults cannot be read; the message says why."""
 
 
 class CoverageError(EmulatorError):

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import enum
+import json
 import random
 import threading
-from collections import Counter
-from dataclasses import dataclass
+import time
+from collections import Counter, deque
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
+
+from emulators.past import Past
+
+#: Every call of the control plane and of storage. Requests to models and logins are counted
+#: apart, so that a client under load does not move a plan: they are met by their own names only.
+EVERY = "*"
+
+#: So many calls are remembered by name.
+REMEMBERED = 10_000
 
 
 class FaultKind(enum.Enum):
@@ -17,10 +29,20 @@ class FaultKind(enum.Enum):
     INTERNAL = "500"
     UNAVAILABLE = "503"
     SLOW = "slow"
+    HANG_BEFORE = "hang-before"
+    """Nothing was done, no answer comes, and after a while the connection is closed."""
+    HANG_AFTER = "hang-after"
+    """The work was done, no answer comes, and after a while the connection is closed."""
     DROP_BEFORE = "drop-before"
     """The connection is closed and nothing was done."""
     DROP_AFTER = "drop-after"
     """The work was done, and its answer is lost."""
+    STALE = "stale"
+    """From this call on reads of the control plane see what was before the latest change."""
+
+
+class ConnectionDropped(Exception):  # noqa: N818 - a planned fault, not an error of ours
+    """The connection is to be closed without an answer."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +52,7 @@ class Fault:
     Attributes
     ----------
     operation : str
-        The cloud's name of the call, e.g. ``"CreateEndpoint"``; ``"*"`` for every call.
+        The cloud's name of the call, e.g. ``"CreateEndpoint"``; ``"*"`` for `EVERY` call.
     kind : FaultKind
         What happens.
     nth : int
@@ -38,7 +60,12 @@ class Fault:
     share : float
         Probability for each call, 0 to 1.
     seconds : float
-        How long `FaultKind.SLOW` takes, in real seconds.
+        Real seconds: how long a slow call takes, how long a hanging connection stays open (until
+        the next plan at most), for how long reads are stale beside the number of `calls`.
+    calls : int
+        How many reads are stale.
+    retry_after : float or None
+        Seconds that a refusal asks the client to wait, in the cloud's own way.
     """
 
     operation: str
@@ -46,6 +73,8 @@ class Fault:
     nth: int = 0
     share: float = 0.0
     seconds: float = 1.0
+    calls: int = 0
+    retry_after: float | None = None
 
 
 def read_faults(asked: Any) -> tuple[Fault, ...]:
@@ -65,6 +94,20 @@ def read_faults(asked: Any) -> tuple[Fault, ...]:
     return tuple(_fault(item) for item in listed)
 
 
+def load_faults(file: Path) -> tuple[Fault, ...]:
+    """Read a plan from a JSON file; see `read_faults`.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be read; the message names the file.
+    """
+    try:
+        return read_faults(json.loads(file.read_text()))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{file}: {error}") from error
+
+
 def _fault(item: Any) -> Fault:
     kinds = ", ".join(kind.value for kind in FaultKind)
     try:
@@ -79,30 +122,99 @@ def _fault(item: Any) -> Fault:
 
 
 class Faults:
-    """The plan of one emulator and the calls counted against it."""
+    """The plan of one emulator and the calls counted against it.
 
-    def __init__(self) -> None:
-        self._plan: tuple[Fault, ...] = ()
-        self._calls: Counter[str] = Counter()
+    Parameters
+    ----------
+    plan : tuple of Fault
+        What goes wrong from the start.
+
+    Attributes
+    ----------
+    past : Past
+        What stale reads are answered with.
+    """
+
+    def __init__(self, plan: tuple[Fault, ...] = ()) -> None:
+        self.past = Past()
         self._lock = threading.Lock()
+        self._over = threading.Event()
+        self.plan(plan)
 
     def plan(self, faults: tuple[Fault, ...]) -> None:
-        """Replace the plan and count calls from zero."""
+        """Replace the plan and count calls from zero; what hangs is let go."""
         with self._lock:
             self._plan = faults
-            self._calls.clear()
+            self._counts: Counter[str] = Counter()
+            self._calls: deque[str] = deque(maxlen=REMEMBERED)
+            self._met: list[dict[str, Any]] = []
+            self.past = Past(is_kept=any(fault.kind is FaultKind.STALE for fault in faults))
+            self._over.set()
+            self._over = threading.Event()
 
-    def next(self, operation: str) -> Fault | None:
-        """Count one call of `operation` and return the fault it meets, if any."""
+    def report(self) -> dict[str, Any]:
+        """Return the plan, the faults that were met, and the calls in their order."""
         with self._lock:
-            self._calls[operation] += 1
-            self._calls["*"] += 1
+            return {
+                "faults": [{**asdict(fault), "kind": fault.kind.value} for fault in self._plan],
+                "met": list(self._met),
+                "calls": list(self._calls),
+                "counts": dict(self._counts),
+            }
+
+    def next(self, operation: str, *, apart: bool = False) -> Fault | None:
+        """Count one call of `operation` and return the fault it meets, if any.
+
+        Parameters
+        ----------
+        apart : bool
+            Whether it is a request to a model, or a login: none of `EVERY` call.
+        """
+        names = (operation,) if apart else (operation, EVERY)
+        with self._lock:
+            self._counts.update(names)
+            if not apart:
+                self._calls.append(operation)
             for fault in self._plan:
-                if fault.operation in (operation, "*") and self._is_due(fault):
+                if fault.operation in names and self._is_due(fault):
+                    call = self._counts[fault.operation]
+                    self._met.append(
+                        {"operation": operation, "kind": fault.kind.value, "call": call}
+                    )
+                    if fault.kind is FaultKind.STALE:
+                        self.past.open(fault.calls, fault.seconds)
                     return fault
         return None
 
+    def begin(self, fault: Fault | None) -> None:
+        """Let a call suffer what comes before its work.
+
+        Raises
+        ------
+        ConnectionDropped
+            If the work is not to be done.
+        """
+        if fault and fault.kind is FaultKind.SLOW:
+            time.sleep(fault.seconds)
+        if fault and fault.kind is FaultKind.HANG_BEFORE:
+            self._over.wait(fault.seconds)
+        if fault and fault.kind in (FaultKind.HANG_BEFORE, FaultKind.DROP_BEFORE):
+            raise ConnectionDropped
+
+    def end(self, fault: Fault | None) -> None:
+        """Let a call suffer what comes after its work.
+
+        Raises
+        ------
+        ConnectionDropped
+            If its answer is lost.
+        """
+        if fault and fault.kind is FaultKind.HANG_AFTER:
+            self._over.wait(fault.seconds)
+        if fault and fault.kind in (FaultKind.HANG_AFTER, FaultKind.DROP_AFTER):
+            raise ConnectionDropped
+
     def _is_due(self, fault: Fault) -> bool:
         if fault.nth:
-            return self._calls[fault.operation] == fault.nth
+            return self._counts[fault.operation] == fault.nth
         return random.random() < fault.share

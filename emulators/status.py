@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import ssl
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Mapping
 from dataclasses import dataclass
 
+from emulators.asking import address, ask
 from emulators.daemon import Running
-
-#: Variables of the clients' environments that name an emulator's own address, one for each cloud.
-ADDRESSES = ("AWS_ENDPOINT_URL", "TRIDOCK_GCP_URL", "TRIDOCK_AZURE_LOCAL")
+from emulators.errors import EmulatorError
 
 
 @dataclass(frozen=True)
@@ -45,10 +39,8 @@ class Status:
         """Ask an emulator, if there is one."""
         if running is None:
             return cls(up=False)
-        known = running.environment
-        url = next((known[name] for name in ADDRESSES if name in known), None)
         uptime = time.time() - running.started
-        return cls(True, running.pid, url, uptime, _servers(url, known))
+        return cls(True, running.pid, address(running), uptime, _servers(running))
 
     def __str__(self) -> str:
         if not self.up:
@@ -57,15 +49,10 @@ class Status:
         return f"up {self.uptime:.0f} s, pid {self.pid}, {self.url}{servers}"
 
 
-def _servers(url: str | None, environment: Mapping[str, str]) -> int | None:
-    context = ssl.create_default_context(cafile=environment.get("SSL_CERT_FILE"))
-    direct = urllib.request.build_opener(
-        urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
-    )
+def _servers(running: Running) -> int | None:
     try:
-        with direct.open(f"{url}/_emulator/servers", timeout=5) as answer:
-            found = json.load(answer)
-    except (urllib.error.URLError, OSError, ValueError):
+        found = ask(running, "GET", "servers")
+    except (EmulatorError, ValueError):
         return None
     servers = found.get("servers") if isinstance(found, dict) else None
     if isinstance(servers, dict):  # by deployment

@@ -64,6 +64,10 @@ def _plan(cloud: Cloud, asked: Any) -> object:
     return {"planned": len(faults)}
 
 
+def _faults(cloud: Cloud, _: Any) -> object:
+    return cloud.faults.report()
+
+
 def _limit(cloud: Cloud, asked: Any) -> object:
     cloud.limits.invocation_seconds = float(asked["invocation_seconds"])
     return {"invocation_seconds": cloud.limits.invocation_seconds}
@@ -76,6 +80,7 @@ def _servers(cloud: Cloud, _: Any) -> object:
 _CONTROLS: Mapping[str, Callable[[Cloud, Any], object]] = {
     "POST reset": _reset,
     "PUT faults": _plan,
+    "GET faults": _faults,
     "PUT limits": _limit,
     "GET servers": _servers,
 }

@@ -50,6 +50,8 @@ class AwsError(ServiceException):
     ) -> None:
         super().__init__(code, message)
         self.status = status
+        self.headers: dict[str, str] = {}
+        """Beside those that every answer has."""
         self.__dict__.update(members)
 
 
@@ -130,6 +132,7 @@ def render(call: Call, error: ServiceException) -> Answer:
     body = made["body"]
     status = getattr(error, "status", None) or made["status_code"]
     headers = {name: str(value) for name, value in made["headers"].items()}
+    headers |= getattr(error, "headers", {})
     headers["x-amzn-RequestId"] = call.id
     data = body.encode() if isinstance(body, str) else bytes(body)
     return Answer(int(status), tuple(headers.items()), data)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 
@@ -13,32 +12,21 @@ from moto.core.exceptions import ServiceException
 from moto.core.utils import get_service_model
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-from emulators.aws import control, runtime
+from emulators.aws import control, faulty, runtime
 from emulators.aws.calls import Call, Environ, identify
 from emulators.aws.cloud import Cloud
 from emulators.aws.errors import (
     Answer,
-    AwsError,
     InternalError,
     NotImplementedOperationError,
-    ThrottledError,
-    UnavailableError,
     UnknownOperationError,
     render,
 )
-from emulators.aws.server import ConnectionDropped
 from emulators.aws.validation import check_body
-from emulators.faults import Fault, FaultKind
 
 log = logging.getLogger(__name__)
 
 StartResponse = Callable[..., Callable[[bytes], None]]
-
-_REFUSALS: dict[FaultKind, Callable[[], AwsError]] = {
-    FaultKind.THROTTLE: ThrottledError,
-    FaultKind.INTERNAL: lambda: InternalError("The request failed: a planned fault."),
-    FaultKind.UNAVAILABLE: UnavailableError,
-}
 
 
 class Front:
@@ -63,26 +51,20 @@ class Front:
             return self._moto_api(environ, start)
         call = identify(environ, self._moto)
         try:
-            return self._with_faults(call, environ, start)
+            return faulty.suffer(self._cloud, call, environ, start, work=self._work(call))
         except ServiceException as error:
             return _send(render(call, error), start)
 
-    def _with_faults(self, call: Call, environ: Environ, start: StartResponse) -> Iterable[bytes]:
-        fault = self._cloud.faults.next(call.operation)
-        if fault:
-            _before(fault)
-        if not call.hosted:
-            raise NotImplementedOperationError(_named(call))
-        if call.endpoint:
-            parts = runtime.answer(self._cloud, call, environ, start)
-        else:
+    def _work(self, call: Call) -> faulty.Work:
+        def work(environ: Environ, start: StartResponse) -> Iterable[bytes]:
+            if not call.hosted:
+                raise NotImplementedOperationError(_named(call))
+            if call.endpoint:
+                return runtime.answer(self._cloud, call, environ, start)
             _check(call, environ)
-            parts = self._moto_call(call, environ, start)
-        if fault and fault.kind is FaultKind.DROP_AFTER:
-            for _ in parts:
-                pass
-            raise ConnectionDropped
-        return parts
+            return self._moto_call(call, environ, start)
+
+        return work
 
     def _moto_call(self, call: Call, environ: Environ, start: StartResponse) -> Iterable[bytes]:
         """Let moto answer; what it cannot do becomes an error that the client's SDK reads."""
@@ -118,15 +100,6 @@ class Front:
         if environ["PATH_INFO"] == "/moto-api/reset":
             control.clear(self._cloud)
         return parts
-
-
-def _before(fault: Fault) -> None:
-    if fault.kind is FaultKind.SLOW:
-        time.sleep(fault.seconds)
-    if fault.kind is FaultKind.DROP_BEFORE:
-        raise ConnectionDropped
-    if fault.kind in _REFUSALS:
-        raise _REFUSALS[fault.kind]()
 
 
 def _check(call: Call, environ: Environ) -> None:

@@ -11,14 +11,12 @@ from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.serving import BaseWSGIServer, ThreadedWSGIServer
 from werkzeug.wsgi import LimitedStream
 
+from emulators.faults import ConnectionDropped
+
 #: What is left of a body that nobody read is thrown away up to here; above, the connection is.
 DRAIN_BYTES = 64 * 1024 * 1024
 
 log = logging.getLogger(__name__)
-
-
-class ConnectionDropped(Exception):  # noqa: N818 - a planned fault, not an error of ours
-    """Raised by an application that wants the connection closed without an answer."""
 
 
 class Handler(MotoRequestHandler):

@@ -15,6 +15,7 @@ from emulators.azure.call import Answer, Call
 from emulators.azure.errors import AzureError
 from emulators.azure.front import Front
 from emulators.azure.site import Site
+from emulators.faults import ConnectionDropped
 
 log = logging.getLogger(__name__)
 
@@ -34,11 +35,13 @@ class Application:
         if scope["type"] != "http":
             return
         host, call = await _read(scope, receive)
-        fault = faulty.due(self._site, host, call)
-        if fault:
-            await faulty.suffer(fault, lambda: self._answer(host, call), send)
+        fault, faults = faulty.due(self._site, host, call), self._site.cloud.faults
+        try:
+            answer = await faulty.suffer(faults, fault, lambda: self._answer(host, call))
+        except ConnectionDropped:
+            await faulty.drop(send)
             return
-        await write(send, await self._answer(host, call))
+        await write(send, faulty.of_the_past(faults, host, call, answer))
 
     async def _answer(self, host: str, call: Call) -> Answer:
         try:

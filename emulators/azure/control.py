@@ -27,7 +27,12 @@ class Control:
     def __init__(self, cloud: Cloud, catalogue: Catalogue) -> None:
         self._cloud = cloud
         self._catalogue = catalogue
-        self._calls = {"POST reset": self._reset, "PUT faults": self._plan, "GET servers": self._of}
+        self._calls = {
+            "POST reset": self._reset,
+            "PUT faults": self._plan,
+            "GET faults": self._report,
+            "GET servers": self._of,
+        }
 
     def answer(self, call: Call) -> Answer:
         """Answer one request."""
@@ -48,6 +53,9 @@ class Control:
         except ValueError as error:
             raise invalid(str(error)) from error
         return Answer(204)
+
+    def _report(self, call: Call) -> Answer:
+        return Answer(200, self._cloud.faults.report())
 
     def _of(self, call: Call) -> Answer:
         shown = [

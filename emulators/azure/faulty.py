@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from emulators.azure.call import Answer, Call
 from emulators.azure.errors import AzureError
+from emulators.azure.front import (
+    APPS_SUFFIX,
+    INSTANCES_SUFFIX,
+    LOGIN_HOSTS,
+    MANAGEMENT,
+    SCORING_SUFFIX,
+)
 from emulators.azure.site import Site
-from emulators.faults import Fault, FaultKind
+from emulators.faults import Fault, FaultKind, Faults
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
@@ -25,12 +33,17 @@ REFUSALS = {
     FaultKind.UNAVAILABLE: AzureError(503, "ServerBusy", "The service is unavailable."),
 }
 
+#: Hosts at which models answer, or logins are made.
+APART = (SCORING_SUFFIX, APPS_SUFFIX, INSTANCES_SUFFIX, *LOGIN_HOSTS)
+LOCAL_APART = ("/_endpoints/", "/msi/", "/metadata/")
+
 
 def due(site: Site, host: str, call: Call) -> Fault | None:
     """Return the fault that a request meets, if one is planned for it."""
     if call.path.startswith("/_emulator/"):
         return None
-    return site.cloud.faults.next(operation(host, call))
+    apart = host.endswith(APART) or call.path.startswith(LOCAL_APART)
+    return site.cloud.faults.next(operation(host, call), apart=apart)
 
 
 def operation(host: str, call: Call) -> str:
@@ -47,23 +60,47 @@ def operation(host: str, call: Call) -> str:
     return f"{call.method} {'/'.join(dict.fromkeys((*names[1:], *action)) or names)}"
 
 
-async def suffer(fault: Fault, answer: Callable[[], Awaitable[Answer]], send: Send) -> None:
-    """Answer a request as its fault wants it."""
-    from emulators.azure.application import write
+async def suffer(
+    faults: Faults, fault: Fault | None, work: Callable[[], Awaitable[Answer]]
+) -> Answer:
+    """Answer a request by `work`, as its fault wants it.
 
+    Raises
+    ------
+    ConnectionDropped
+        If it is to be no answer.
+    """
+    if fault is None:
+        return await work()
     if fault.kind in REFUSALS:
         error = REFUSALS[fault.kind]
-        await write(send, Answer(error.status, {"error": error.as_json()}, error.headers))
-    elif fault.kind is FaultKind.SLOW:
-        await asyncio.sleep(fault.seconds)
-        await write(send, await answer())
-    else:
-        if fault.kind is FaultKind.DROP_AFTER:
-            await answer()
-        await _drop(send)
+        return Answer(error.status, {"error": error.as_json()}, {**error.headers, **_hint(fault)})
+    await asyncio.to_thread(faults.begin, fault)
+    answer = await work()
+    await asyncio.to_thread(faults.end, fault)
+    return answer
 
 
-async def _drop(send: Send) -> None:
+def of_the_past(faults: Faults, host: str, call: Call, answer: Answer) -> Answer:
+    """Return what a request to Resource Manager is answered: a read perhaps as it was before."""
+    is_arm = host == MANAGEMENT or call.path.lower().startswith("/subscriptions/")
+    if not faults.past.is_kept or not is_arm or call.method == "POST" or answer.status > 404:
+        return answer
+    if call.method == "GET":
+        return faults.past.seen((call.path.lower(), tuple(sorted(call.query.items()))), answer)
+    faults.past.changed()
+    return answer
+
+
+async def drop(send: Send) -> None:
     """Promise a body and send none: the server then closes the connection."""
     headers = [(b"content-length", b"1")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
+
+
+def _hint(fault: Fault) -> dict[str, str]:
+    """Ask to be tried again later, by both headers that azure-core reads."""
+    if fault.retry_after is None:
+        return {}
+    milliseconds = str(round(fault.retry_after * 1000))
+    return {"Retry-After": str(math.ceil(fault.retry_after)), "x-ms-retry-after-ms": milliseconds}

@@ -37,6 +37,11 @@ def plan(cloud: Cloud, request: Request) -> Answer:
     return Answer.of({"planned": len(faults)})
 
 
+def report(cloud: Cloud, _: Request) -> Answer:
+    """Return the plan, the faults that were met, and the calls in their order."""
+    return Answer.of(cloud.faults.report())
+
+
 def servers(cloud: Cloud, _: Request) -> Answer:
     """Return the model servers: address, log and exit code."""
     return Answer.of({"servers": [_described(server) for server in cloud.fleet.servers()]})
@@ -55,5 +60,6 @@ def _described(server: Server) -> dict[str, object]:
 _CALLS: Mapping[str, Callable[[Cloud, Request], Answer]] = {
     "POST reset": reset,
     "PUT faults": plan,
+    "GET faults": report,
     "GET servers": servers,
 }

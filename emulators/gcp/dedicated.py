@@ -9,7 +9,8 @@ from emulators.gcp import predictions
 from emulators.gcp.cloud import Cloud
 from emulators.gcp.endpoints import find
 from emulators.gcp.errors import FailedPreconditionError, InvalidArgumentError, NotFoundError
-from emulators.gcp.interface import as_answer, faults
+from emulators.gcp.faulty import faults
+from emulators.gcp.interface import as_answer
 from emulators.gcp.models import find as find_model
 from emulators.gcp.names import Record
 from emulators.gcp.predictions import Raw
@@ -26,15 +27,15 @@ def answer(cloud: Cloud, request: Request) -> Answer:
     if match:
         endpoint = _own(cloud, match[1], request)
         if match[2] != "predict":
-            with faults(cloud, match[2][0].upper() + match[2][1:]):
+            with faults(cloud, match[2][0].upper() + match[2][1:], apart=True):
                 raw = Raw(match[1], request.content_type, request.body, dedicated=True)
                 return as_answer(predictions.raw_predict(cloud, raw))
-        with faults(cloud, "Predict"):
+        with faults(cloud, "Predict", apart=True):
             return Answer.of(predictions.predict_on(cloud, endpoint, _instances(request)))
     match = _INVOKE.fullmatch(path)
     if match:
         endpoint = _own(cloud, match[1], request)
-        with faults(cloud, "Invoke"):
+        with faults(cloud, "Invoke", apart=True):
             return _invoke(cloud, endpoint, (match[2] or "", match[3]), request)
     raise NotFoundError(f"Method not found: {request.verb} {path}.")
 

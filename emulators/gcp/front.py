@@ -6,11 +6,14 @@ import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
+from emulators.faults import ConnectionDropped
 from emulators.gcp import auth, control, dedicated, documents, longrunning, tables, web
 from emulators.gcp.cloud import Cloud
 from emulators.gcp.errors import GcpError, InternalError, UnimplementedError
-from emulators.gcp.interface import ConnectionDropped, Interface
+from emulators.gcp.faulty import of_the_past
+from emulators.gcp.interface import Interface
 from emulators.gcp.storage import interface as storage
 from emulators.gcp.storage.uploads import Uploads
 from emulators.gcp.wire import Answer, Request
@@ -76,12 +79,11 @@ class Front:
             return tables.answer(self.cloud, request)
         if host == "logging.googleapis.com" or request.path == "/v2/entries:list":
             return self._logging(request)
-        found = longrunning.answer(self.cloud, request)
-        if found:
-            return found
+        if longrunning.method(request):
+            return of_the_past(self.cloud, request, partial(longrunning.answer, self.cloud))
         if host.endswith("storage.googleapis.com"):
             raise UnimplementedError("The XML interface of Cloud Storage is not emulated.")
-        return self.interface.answer(request)
+        return of_the_past(self.cloud, request, self.interface.answer)
 
     def _logging(self, request: Request) -> Answer:
         if (request.verb, request.path) != ("POST", "/v2/entries:list"):

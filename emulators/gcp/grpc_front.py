@@ -11,10 +11,11 @@ from typing import Any, NoReturn
 import grpc
 from google.protobuf.message import Message
 
+from emulators.faults import ConnectionDropped
 from emulators.gcp import longrunning
 from emulators.gcp.cloud import Cloud, Handler
 from emulators.gcp.errors import GcpError, InternalError
-from emulators.gcp.interface import ConnectionDropped, Interface
+from emulators.gcp.interface import Interface
 from emulators.gcp.predictions import RAW_METHODS, Raw, RawAnswer
 from emulators.gcp.schema import Method
 

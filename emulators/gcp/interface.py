@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
@@ -11,17 +10,10 @@ from urllib.parse import unquote
 
 from google.protobuf.message import Message
 
-from emulators.faults import Fault, FaultKind
 from emulators.gcp import predictions
 from emulators.gcp.cloud import Cloud, Handler
-from emulators.gcp.errors import (
-    GcpError,
-    InternalError,
-    NotFoundError,
-    ResourceExhaustedError,
-    UnavailableError,
-    UnimplementedError,
-)
+from emulators.gcp.errors import NotFoundError, UnimplementedError
+from emulators.gcp.faulty import faults
 from emulators.gcp.listing import camel
 from emulators.gcp.names import Record
 from emulators.gcp.predictions import RAW_METHODS, Raw, RawAnswer
@@ -30,10 +22,6 @@ from emulators.gcp.wire import Answer, Request
 
 #: Query parameters of every Google interface, no fields of a request ("System parameters").
 _SYSTEM = {"alt", "key", "fields", "prettyPrint", "quotaUser", "access_token", "uploadType"}
-
-
-class ConnectionDropped(Exception):  # noqa: N818 - a planned fault, not an error of ours
-    """The connection is to be closed without an answer."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +65,7 @@ class Interface:
 
     def call_raw(self, method: Method, request: Raw) -> RawAnswer:
         """Answer one request whose body only the model server reads."""
-        with faults(self.cloud, method.name):
+        with faults(self.cloud, method.name, apart=True):
             return predictions.raw_predict(self.cloud, request)
 
     def unimplemented(self, name: str) -> UnimplementedError:
@@ -89,9 +77,10 @@ class Interface:
         if handler is None:
             raise self.unimplemented(method.name)
         self.cloud.schema.check_required(method, message)
-        with faults(self.cloud, method.name):
+        apart = method.name in predictions.HANDLERS
+        with faults(self.cloud, method.name, apart=apart):
             request = self.cloud.schema.record(message)
-            if method.name in predictions.HANDLERS:
+            if apart:
                 return handler(self.cloud, request)
             with self.cloud.lock:
                 return deepcopy(handler(self.cloud, request))
@@ -106,45 +95,6 @@ class Interface:
             if binding.verb == request.verb and binding.path.fullmatch(path):
                 raise self.unimplemented(binding.name)
         raise NotFoundError(f"Method not found: {request.verb} {path}.")
-
-
-class faults:  # noqa: N801 - reads as a verb: `with faults(cloud, name):`
-    """Let a call meet the fault that was planned for it.
-
-    Parameters
-    ----------
-    cloud : Cloud
-        Has the plan.
-    name : str
-        The method, as ``Service.Method`` or ``Method``.
-    """
-
-    def __init__(self, cloud: Cloud, name: str) -> None:
-        self._fault = cloud.faults.next(name.rpartition(".")[2])
-
-    def __enter__(self) -> None:
-        if self._fault:
-            _before(self._fault)
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        if self._fault and self._fault.kind is FaultKind.DROP_AFTER and kind is None:
-            raise ConnectionDropped
-
-
-def _before(fault: Fault) -> None:
-    if fault.kind is FaultKind.SLOW:
-        time.sleep(fault.seconds)
-    if fault.kind is FaultKind.DROP_BEFORE:
-        raise ConnectionDropped
-    if fault.kind in _REFUSALS:
-        raise _REFUSALS[fault.kind]
-
-
-_REFUSALS: Mapping[FaultKind, GcpError] = {
-    FaultKind.THROTTLE: ResourceExhaustedError("Quota exceeded: a planned fault."),
-    FaultKind.INTERNAL: InternalError("Internal error encountered."),
-    FaultKind.UNAVAILABLE: UnavailableError("The service is currently unavailable."),
-}
 
 
 def as_answer(raw: RawAnswer) -> Answer:

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 from emulators.gcp import listing
 from emulators.gcp.cloud import Cloud, Handler
 from emulators.gcp.errors import UnimplementedError
+from emulators.gcp.faulty import faults
 from emulators.gcp.names import Record, canonical
 from emulators.gcp.schema import Method
 from emulators.gcp.wire import Answer, Request
@@ -21,18 +22,27 @@ _MANY = re.compile(r"/(?:ui|v1|v2)/(projects/.+)/operations")
 _WAIT_SECONDS = 30.0
 
 
-def answer(cloud: Cloud, request: Request) -> Answer | None:
-    """Answer a REST request about operations; None if it is about something else."""
+def method(request: Request) -> str | None:
+    """Name the method that a REST request calls, e.g. ``"GetOperation"``; None if none of these."""
     path = unquote(request.path)
     match = _ONE.fullmatch(path)
     if match:
         verb = match[2] or {"GET": "get", "DELETE": "delete"}.get(request.verb, "")
-        return Answer.of(_shown(cloud, _VERBS[verb](cloud, {"name": match[1]})))
-    match = _MANY.fullmatch(path)
-    if match and request.verb == "GET":
-        asked = {"name": match[1], **request.parameters}
-        return Answer.of(list_(cloud, asked))
-    return None
+        return f"{verb.capitalize()}Operation"
+    return "ListOperations" if _MANY.fullmatch(path) and request.verb == "GET" else None
+
+
+def answer(cloud: Cloud, request: Request) -> Answer:
+    """Answer a REST request for which `method` names one."""
+    path, called = unquote(request.path), method(request) or ""
+    match = _ONE.fullmatch(path)
+    with faults(cloud, called):
+        if match:
+            handler = _VERBS[called.removesuffix("Operation").lower()]
+            return Answer.of(_shown(cloud, handler(cloud, {"name": match[1]})))
+        parent = _MANY.fullmatch(path)
+        named = {"name": parent[1]} if parent else {}
+        return Answer.of(list_(cloud, {**named, **request.parameters}))
 
 
 def get(cloud: Cloud, request: Record) -> Record:

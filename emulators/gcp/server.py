@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl
 
-from emulators.gcp.interface import ConnectionDropped
+from emulators.faults import ConnectionDropped
 from emulators.gcp.wire import Answer, Request
 
 log = logging.getLogger(__name__)

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import threading
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulators.faults import Fault, FaultKind, Faults, read_faults
+from emulators.faults import (
+    ConnectionDropped,
+    Fault,
+    FaultKind,
+    Faults,
+    load_faults,
+    read_faults,
+)
+from emulators.past import Past
 
 
 def _met(faults: Faults, operation: str, calls: int) -> list[int]:
@@ -70,3 +82,95 @@ def test_a_plan_is_read_with_its_kinds_by_their_values() -> None:
 def test_what_is_no_fault_is_refused_with_what_would_be_one(asked: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         read_faults(asked)
+
+
+def test_requests_to_models_are_counted_apart_and_met_by_name_alone() -> None:
+    faults = Faults()
+    faults.plan(
+        (
+            Fault("*", FaultKind.THROTTLE, nth=2),
+            Fault("InvokeEndpoint", FaultKind.SLOW, nth=2),
+        )
+    )
+    assert faults.next("CreateModel") is None
+    met = [faults.next("InvokeEndpoint", apart=True) for _ in range(3)]
+    assert [fault and fault.kind for fault in met] == [None, FaultKind.SLOW, None]
+    due = faults.next("CreateEndpoint")
+    assert due is not None
+    assert due.kind is FaultKind.THROTTLE
+
+
+def test_a_report_tells_the_plan_what_was_met_and_the_calls_in_order() -> None:
+    faults = Faults((Fault("*", FaultKind.DROP_AFTER, nth=2, seconds=3.0),))
+    for name in ("A", "B", "A"):
+        faults.next(name)
+    faults.next("Invoke", apart=True)
+    told = json.loads(json.dumps(faults.report()))
+    assert told["calls"] == ["A", "B", "A"]
+    assert told["counts"] == {"A": 2, "B": 1, "*": 3, "Invoke": 1}
+    assert told["met"] == [{"operation": "B", "kind": "drop-after", "call": 2}]
+    assert read_faults(told) == (Fault("*", FaultKind.DROP_AFTER, nth=2, seconds=3.0),)
+
+
+@pytest.mark.parametrize("kind", [FaultKind.HANG_BEFORE, FaultKind.HANG_AFTER])
+def test_what_hangs_is_let_go_by_the_next_plan_and_never_answered(kind: FaultKind) -> None:
+    faults, ended = Faults(), list[str]()
+    fault = Fault("*", kind, nth=1, seconds=3600)
+    faults.plan((fault,))
+
+    def call() -> None:
+        try:
+            faults.begin(fault)
+            ended.append("worked")
+            faults.end(fault)
+        except ConnectionDropped:
+            ended.append("dropped")
+
+    hanging = threading.Thread(target=call)
+    hanging.start()
+    hanging.join(0.05)
+    assert hanging.is_alive()
+    faults.plan(())
+    hanging.join(10)
+    assert ended == (["dropped"] if kind is FaultKind.HANG_BEFORE else ["worked", "dropped"])
+
+
+def test_stale_reads_see_what_was_before_the_latest_change_and_then_no_more() -> None:
+    past = Past(is_kept=True)
+    assert past.seen("describe", "old") == "old"
+    past.changed()
+    past.open(2, 0.0)
+    assert past.seen("describe", "new") == "old"
+    assert past.seen("never asked before", "as it is") == "as it is"
+    assert past.seen("describe", "new") == "new"
+
+
+def test_stale_reads_end_with_their_time() -> None:
+    time = 0.0
+    past = Past(is_kept=True, now=lambda: time)
+    past.seen("describe", "old")
+    past.changed()
+    past.open(0, 5.0)
+    assert past.seen("describe", "new") == "old"
+    time = 5.0
+    assert past.seen("describe", "new") == "new"
+
+
+def test_a_stale_fault_opens_the_past_from_its_call_on() -> None:
+    faults = Faults((Fault("Update", FaultKind.STALE, nth=1, calls=1, seconds=0),))
+    past = faults.past
+    assert past.is_kept
+    past.seen("describe", "old")
+    assert faults.next("Update")
+    past.changed()
+    assert [past.seen("describe", "new") for _ in range(2)] == ["old", "new"]
+
+
+def test_a_plan_is_read_from_a_file_and_a_bad_one_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "plan.json"
+    file.write_text('[{"operation": "*", "kind": "503", "share": 0.5, "retry_after": 2}]')
+    (fault,) = load_faults(file)
+    assert fault == Fault("*", FaultKind.UNAVAILABLE, share=0.5, retry_after=2)
+    file.write_text("none")
+    with pytest.raises(ValueError, match="plan.json"):
+        load_faults(file)

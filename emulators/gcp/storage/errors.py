@@ -7,6 +7,9 @@
   * ConditionNotMetError
   * NotModifiedError
   * RangeError
+  * TooManyError
+  * BackendError
+  * BusyError
 
 Statuses and reasons: Cloud Storage, "HTTP status and error codes for JSON".
 """
@@ -14,6 +17,8 @@ Statuses and reasons: Cloud Storage, "HTTP status and error codes for JSON".
 from __future__ import annotations
 
 from typing import Any, ClassVar
+
+from emulators.faults import FaultKind
 
 
 class StorageError(Exception):
@@ -76,3 +81,29 @@ class RangeError(StorageError):
     """No byte of the object lies in the asked range."""
 
     status, reason = 416, "requestedRangeNotSatisfiable"
+
+
+class TooManyError(StorageError):
+    """Too many calls of one kind."""
+
+    status, reason = 429, "rateLimitExceeded"
+
+
+class BackendError(StorageError):
+    """Something failed on the service's side."""
+
+    status, reason = 500, "backendError"
+
+
+class BusyError(StorageError):
+    """The service cannot answer now."""
+
+    status, reason = 503, "backendError"
+
+
+#: What planned faults are answered with.
+REFUSALS = {
+    FaultKind.THROTTLE: lambda _: TooManyError("The rate of requests exceeds the limit."),
+    FaultKind.INTERNAL: lambda _: BackendError("Backend Error: a planned fault."),
+    FaultKind.UNAVAILABLE: lambda _: BusyError("The service is unavailable: a planned fault."),
+}

@@ -11,8 +11,10 @@ from urllib.parse import unquote
 
 from emulators.gcp import documents
 from emulators.gcp.cloud import Cloud
+from emulators.gcp.faulty import faults
 from emulators.gcp.names import number
 from emulators.gcp.storage.errors import (
+    REFUSALS,
     BadRequestError,
     NotModifiedError,
     ObjectNotFoundError,
@@ -57,7 +59,8 @@ class Storage:
             If it is a call that the emulator does not have.
         """
         try:
-            return self._route(request)
+            with faults(self.cloud, _operation(request), refusals=REFUSALS):
+                return self._route(request)
         except NotModifiedError:
             return Answer(304)
         except StorageError as error:
@@ -220,6 +223,16 @@ class Storage:
             return Answer(200, data, headers)
         headers["content-range"] = f"bytes {span.start}-{span.stop - 1}/{len(data)}"
         return Answer(206, data[span.start : span.stop], headers)
+
+
+def _operation(request: Request) -> str:
+    """Name a call as plans of faults do: ``"storage.objects.insert"``."""
+    if request.path.startswith("/upload/"):
+        return "storage.objects.insert"
+    kind = "objects" if re.search(r"/b/[^/]+/o(/|$)", request.path) else "buckets"
+    is_one = re.search(rf"/{kind[0]}/[^/]+$", request.path)
+    verbs = {"POST": "insert", "PATCH": "patch", "PUT": "update", "DELETE": "delete"}
+    return f"storage.{kind}.{verbs.get(request.verb, 'get' if is_one else 'list')}"
 
 
 _Route = Callable[..., Answer]
