@@ -17,9 +17,9 @@ from emulators.clock import DEFAULT_SPEED
 from emulators.coverage import coverage, markdown, plain, rewritten
 from emulators.errors import CommandError, EmulatorError, PlanError
 from emulators.faults import load_faults
-from emulators.fleet import RUNNERS
 from emulators.place import CLOUDS, STATE, Place
 from emulators.reading import follow, read
+from emulators.runners import RUNNERS
 from emulators.status import Status
 
 

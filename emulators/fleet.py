@@ -28,12 +28,31 @@ class Container:
         Variables of the model and of the service.
     health : str
         Route that must answer 200, e.g. ``"/ping"``.
+    port : int
+        Where a container of this service listens, unless it is told another.
+    place : str
+        Where a container finds `model`; empty: it is not mounted, the container fetches it.
+    files : Mapping[str, Path]
+        What else is mounted, read-only: files and directories by the container's paths.
     """
 
     image: str
     model: Path | None
     environment: Mapping[str, str] = field(default_factory=dict)
     health: str = "/ping"
+    port: int = 8080
+    place: str = "/opt/ml/model"
+    files: Mapping[str, Path] = field(default_factory=dict)
+
+    def here(self) -> Mapping[str, str]:
+        """Return its environment for a process of this machine, where `files` lie elsewhere."""
+        return {name: self._here(value) for name, value in self.environment.items()}
+
+    def _here(self, value: str) -> str:
+        for path, found in self.files.items():
+            if value == path or value.startswith(f"{path}/"):
+                return f"{found}{value.removeprefix(path)}"
+        return value
 
 
 class Server(Protocol):
@@ -67,10 +86,13 @@ class Server(Protocol):
 
 
 class Runner(Protocol):
-    """A way to start containers. The seam: ``process`` today, ``docker`` beside it."""
+    """A way to start containers: as processes of this machine, or as what they are."""
 
     def start(self, container: Container, folder: Path) -> Server:
-        """Start `container` with its log in `folder`; return without waiting for its health."""
+        """Start `container` with its log in `folder`; return without waiting for its health.
+
+        What cannot be started is a server that has ended, with the reason in its log.
+        """
         ...
 
 
@@ -80,11 +102,8 @@ class ProcessRunner:
     def start(self, container: Container, folder: Path) -> Server:
         """See `Runner.start`."""
         return ModelServer.start(
-            container.model, folder / "server.log", environment=container.environment
+            container.model, folder / "server.log", environment=container.here()
         )
-
-
-RUNNERS: Mapping[str, type[Runner]] = {"process": ProcessRunner}
 
 
 class UnhealthyError(Exception):

@@ -92,17 +92,11 @@ class ModelServer:
 
     def is_ready(self, route: str = "/ping", *, timeout: float = 2.0) -> bool:
         """Tell whether `route` answers 200 within `timeout` seconds."""
-        try:
-            # Without the proxies that this process may be set to: it is on the loopback.
-            direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-            with direct.open(self.url + route, timeout=timeout) as answer:
-                return bool(answer.status == 200)
-        except (urllib.error.URLError, OSError):
-            return False
+        return answers(self.url + route, timeout)
 
     def tail(self, lines: int = 20) -> str:
         """Return the last `lines` lines of its log."""
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+        return last_lines(self.log, lines)
 
     def stop(self, *, grace: float = 30.0) -> None:
         """Ask it to finish what it accepted, and end it after `grace` seconds. Twice is once."""
@@ -115,6 +109,22 @@ class ModelServer:
                 self.process.wait()
         if self.process.stdin:
             self.process.stdin.close()
+
+
+def answers(url: str, timeout: float = 2.0) -> bool:
+    """Tell whether an address on the loopback answers 200 within `timeout` seconds."""
+    try:
+        # Without the proxies that this process may be set to.
+        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with direct.open(url, timeout=timeout) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def last_lines(log: Path, lines: int) -> str:
+    """Return the last lines of a log file."""
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
 
 
 def free_port(taken: frozenset[int] = frozenset()) -> int:

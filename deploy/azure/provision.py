@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 #: Any name does: the emulated cloud runs our model server, whatever image it is given.
-IMAGE = "tridock.azurecr.io/tridock:emulated"
+IMAGE = "tridock.azurecr.io/tridock:latest"
 
 #: The emulator's environment names a workspace that stands.
 VARIABLES = {

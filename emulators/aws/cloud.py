@@ -15,8 +15,9 @@ from emulators.aws.logs import Logs
 from emulators.aws.metrics import Metrics
 from emulators.clock import Clock
 from emulators.faults import Faults
-from emulators.fleet import RUNNERS, Fleet
+from emulators.fleet import Fleet
 from emulators.place import Place
+from emulators.runners import runner
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class Cloud:
     @classmethod
     def at(cls, place: Place, url: str) -> Cloud:
         """Make the cloud of `place` that answers at `url`."""
-        fleet = Fleet(place.servers, RUNNERS[place.runner]())
+        fleet = Fleet(place.servers, runner(place))
         clock = Clock(place.speed)
         return cls(place, clock, Faults(), fleet, url, Metrics(clock))
 

@@ -11,8 +11,9 @@ from emulators.azure.pool import Pools
 from emulators.azure.resource import Store
 from emulators.clock import Clock
 from emulators.faults import Faults
-from emulators.fleet import RUNNERS, Fleet
+from emulators.fleet import Fleet
 from emulators.place import Place
+from emulators.runners import runner
 
 #: Container of the workspaces' default datastore.
 CONTAINER = "azureml-blobstore-1"
@@ -69,7 +70,7 @@ class Cloud:
             operations=Operations(clock),
             entra=Entra(),
             blobs=Blobs(place.folder / "blobs"),
-            fleet=Fleet(place.servers, RUNNERS[place.runner]()),
+            fleet=Fleet(place.servers, runner(place)),
             pools=Pools(),
         )
         cloud.blobs.create(CONTAINER)

@@ -45,6 +45,8 @@ def specification(
         code=None,
         script="",
         variables={**surrounding, **variables(container)},
+        port=listens_at(container),
+        mounts=(surrounding["SSL_CERT_FILE"],),
     )
 
 

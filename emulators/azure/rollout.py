@@ -12,10 +12,13 @@ from emulators.azure.cloud import Cloud
 from emulators.azure.errors import AzureError
 from emulators.azure.pool import Pool
 from emulators.azure.resource import Resource, ResourceId
-from emulators.azure.specification import TIMEOUT_LIMIT, Specification
+from emulators.azure.specification import MOUNT, TIMEOUT_LIMIT, Specification
 from emulators.fleet import Container, Server, UnhealthyError
 
 log = logging.getLogger(__name__)
+
+#: Where a container finds the files of its scoring script.
+CODE = f"{MOUNT}/code"
 
 #: Where the service's troubleshooting page speaks of a container that does not come up.
 ADVICE = "See https://aka.ms/oe-tsg#error-resourcenotready"
@@ -109,21 +112,27 @@ class Rollout:
     def _container(self, wanted: Specification, folder: Path) -> Container:
         """Lay out the files as the service mounts them and name them to the container."""
         variables = dict(wanted.variables)
+        files = {name: Path(name) for name in wanted.mounts}
         lines = []
         if wanted.model:
             name, version = wanted.model.id.parent.name, wanted.model.id.name
             to = folder / "azureml-models" / name / version
             place = Location.of(wanted.model.properties["modelUri"])
             self._cloud.blobs.export(place.container, place.path, to)
-            variables["AZUREML_MODEL_DIR"] = str(to)
-            lines.append(f"Model {name}:{version} is at {to}")
+            path = f"{MOUNT}/azureml-models/{name}/{version}"
+            files[path] = to
+            variables["AZUREML_MODEL_DIR"] = path
+            lines.append(f"Model {name}:{version} is at {path}")
         if wanted.code:
             place = Location.of(wanted.code.properties["codeUri"])
             code = self._cloud.blobs.export(place.container, place.path, folder / "code")
-            variables |= {"AML_APP_ROOT": str(code), "AZUREML_ENTRY_SCRIPT": wanted.script}
-            lines.append(f"Code is at {code}")
+            files[CODE] = code
+            variables |= {"AML_APP_ROOT": CODE, "AZUREML_ENTRY_SCRIPT": wanted.script}
+            lines.append(f"Code is at {CODE}")
         (folder / "initializer.log").write_text("\n".join((*lines, "Done.")) + "\n")
-        return Container(wanted.image, None, variables, health=wanted.routes.readiness)
+        return Container(
+            wanted.image, None, variables, wanted.routes.readiness, wanted.port, files=files
+        )
 
     def _retire(self, pool: Pool, servers: Sequence[Server]) -> None:
         """End servers of a pool that gets no new requests, after those it has."""

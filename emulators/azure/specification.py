@@ -76,6 +76,10 @@ class Specification:
         Path of the scoring script in the code; empty for a container that brings its own server.
     variables : Mapping of str to str
         The client's environment variables.
+    port : int
+        Where the container listens.
+    mounts : tuple of str
+        Files of this machine that its variables name.
     """
 
     instances: int
@@ -87,6 +91,8 @@ class Specification:
     code: Resource | None
     script: str
     variables: Mapping[str, str]
+    port: int = 8080
+    mounts: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, cloud: Cloud, body: Mapping[str, Any]) -> Specification:
@@ -110,6 +116,7 @@ class Specification:
             code=_with_files(cloud, "code", code.get("codeId")),
             script=code.get("scoringScript") or "",
             variables=properties.get("environmentVariables") or {},
+            port=_port(environment),
         )
 
 
@@ -169,6 +176,11 @@ def _routes(environment: Resource | None, has_code: bool) -> Routes:
         text = "set 'code_configuration', or 'inference_config' with liveness, readiness and"
         raise invalid(f"The deployment has no scoring script: {text} scoring routes.")
     return Routes()
+
+
+def _port(environment: Resource | None) -> int:
+    config = (environment.properties.get("inferenceConfig") if environment else None) or {}
+    return int((config.get("scoringRoute") or {}).get("port") or Specification.port)
 
 
 def _asset(cloud: Cloud, what: str, identifier: str | None) -> Resource | None:

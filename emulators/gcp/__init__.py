@@ -24,6 +24,7 @@ def serve(place: Place, ready: Ready) -> None:
     from emulators.gcp.handlers import HANDLERS
     from emulators.gcp.interface import Interface
     from emulators.gcp.server import Server
+    from emulators.gcp.tenant import STORAGE
     from emulators.proxy import Proxy, Route
 
     logging.getLogger("httpx").setLevel(logging.WARNING)
@@ -41,6 +42,7 @@ def serve(place: Place, ready: Ready) -> None:
     (place.folder / "ports").write_text(json.dumps([proxy.port, server.server_port, port]))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_port}"
+    cloud.surroundings[STORAGE] = url
     ready(environment(f"http://127.0.0.1:{proxy.port}", url, authority))
     ended.wait()
     proxy.stop()

@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 
-from emulators.gcp import instances, limits, listing
+from emulators.gcp import instances, limits, listing, tenant
 from emulators.gcp.cloud import Cloud, Handler
 from emulators.gcp.containers import DEPLOYMENT_SECONDS, LEAST_REAL_SECONDS, container
 from emulators.gcp.errors import (
@@ -155,18 +155,20 @@ def _work(cloud: Cloud, job: Record, model: Record) -> None:
     key = f"batch-{job['name'].rpartition('/')[2]}"
     folder = artifacts(cloud, model["name"]) / model["versionId"]
     made = container({"id": key} | job, model, endpoint=job["name"], artifacts=folder)
+    made = tenant.lend(cloud, key, made)
     patience = max(cloud.clock.real(DEPLOYMENT_SECONDS), LEAST_REAL_SECONDS)
-    serving = cloud.servings.start(
-        key,
-        made,
-        predict=made.environment["AIP_PREDICT_ROUTE"],
-        timeout=patience,
-        announce=partial(_log, cloud, job["name"]),
-    )
     try:
+        serving = cloud.servings.start(
+            key,
+            made,
+            predict=made.environment["AIP_PREDICT_ROUTE"],
+            timeout=patience,
+            announce=partial(_log, cloud, job["name"]),
+        )
         output = _predict(job, serving.url, rows)
     finally:
         cloud.servings.stop(key)
+        tenant.take_back(cloud, key)
     if job["state"] != "JOB_STATE_CANCELLED":
         _write(cloud, job, output)
 

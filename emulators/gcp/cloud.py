@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from emulators.clock import Clock
 from emulators.faults import Faults
-from emulators.fleet import RUNNERS, Fleet
+from emulators.fleet import Fleet
 from emulators.gcp.logs import Logs
 from emulators.gcp.names import Record
 from emulators.gcp.operations import Operations
@@ -17,6 +17,7 @@ from emulators.gcp.schema import Schema
 from emulators.gcp.serving import Balance, Servings
 from emulators.gcp.storage.objects import Store
 from emulators.place import Place
+from emulators.runners import runner
 
 #: What stands behind one method, for REST and gRPC alike.
 Handler: TypeAlias = Callable[["Cloud", Record], Record]
@@ -57,6 +58,8 @@ class Cloud:
         Whose turn it is, by endpoint or service.
     tables : dict
         Rows by ``project.dataset.table``.
+    surroundings : dict of str to str
+        Variables by which a container finds what is emulated.
     lock : threading.RLock
         Held for changes of resources; never while waiting.
     """
@@ -77,13 +80,14 @@ class Cloud:
     tables: dict[str, list[Record]] = field(default_factory=dict)
     logs: Logs = field(default_factory=Logs)
     balances: dict[str, Balance] = field(default_factory=dict)
+    surroundings: dict[str, str] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     @classmethod
     def at(cls, place: Place) -> Cloud:
         """Make the cloud of `place`, without a server yet."""
         clock = Clock(place.speed)
-        fleet = Fleet(place.servers, RUNNERS[place.runner]())
+        fleet = Fleet(place.servers, runner(place))
         return cls(
             place,
             clock,

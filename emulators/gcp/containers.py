@@ -8,6 +8,7 @@ from pathlib import Path
 
 from emulators.fleet import Container
 from emulators.gcp.names import Record
+from emulators.gcp.tenant import bucket
 
 #: The real service gives a model server this long, unless the model says otherwise.
 DEPLOYMENT_SECONDS = 30 * 60.0
@@ -27,6 +28,8 @@ def container(deployed: Record, model: Record, *, endpoint: str, artifacts: Path
         artifacts if model.get("artifactUri") else None,
         variables,
         service["AIP_HEALTH_ROUTE"],
+        int(service["AIP_HTTP_PORT"]),
+        place="",
     )
 
 
@@ -35,7 +38,7 @@ def _service_environment(deployed: Record, model: Record, endpoint: str) -> dict
     project, key = endpoint.split("/")[1], endpoint.rpartition("/")[2]
     base = f"/v1/endpoints/{key}/deployedModels/{deployed['id']}"
     machine = deployed.get("dedicatedResources", {}).get("machineSpec", {})
-    copied = f"gs://caip-tenant-{deployed['id']}/{model['name'].rpartition('/')[2]}/artifacts"
+    copied = f"gs://{bucket(deployed['id'])}/{model['name'].rpartition('/')[2]}/artifacts"
     return {
         "AIP_DEPLOYED_MODEL_ID": deployed["id"],
         "AIP_ENDPOINT_ID": key,

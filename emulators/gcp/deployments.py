@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-from emulators.gcp import limits, masks
+from emulators.gcp import limits, masks, tenant
 from emulators.gcp.cloud import Cloud, Handler
 from emulators.gcp.containers import DEPLOYMENT_SECONDS, LEAST_REAL_SECONDS, container
 from emulators.gcp.endpoints import find, split_traffic
@@ -87,6 +87,7 @@ def undeploy(cloud: Cloud, request: Record) -> Record:
             split_traffic(cloud, current, split)
             touch(current)
         cloud.servings.stop(key)
+        tenant.take_back(cloud, key)
         progress.wait(UNDEPLOY_SECONDS)
         return {"@type": f"type.googleapis.com/{V1}.UndeployModelResponse"}
 
@@ -125,6 +126,7 @@ def _start(cloud: Cloud, endpoint: str, deployed: Record, progress: Progress) ->
     model = find_model(cloud, f"{deployed['model']}@{deployed['modelVersionId']}")
     folder = artifacts(cloud, model["name"]) / model["versionId"]
     made = container(deployed, model, endpoint=endpoint, artifacts=folder)
+    made = tenant.lend(cloud, deployed["id"], made)
     progress.say(deploymentStage="STARTING_MODEL_SERVER")
     try:
         cloud.servings.start(
@@ -135,6 +137,7 @@ def _start(cloud: Cloud, endpoint: str, deployed: Record, progress: Progress) ->
             announce=partial(_log, cloud, endpoint, deployed["id"]),
         )
     except GcpError:
+        tenant.take_back(cloud, deployed["id"])
         progress.say(deploymentStage="FAILED_TO_DEPLOY")
         raise
     progress.wait(FINISH_SECONDS, deploymentStage="FINISHING_UP")

@@ -159,7 +159,15 @@ def _container(cloud: Cloud, name: str, template: Record) -> Container:
     # A process cannot have paths of its own: what is mounted where images keep a model is it.
     model = mounted.get("/opt/ml/model") or next(iter(mounted.values()), None)
     probe = spec.get("startupProbe", {}).get("httpGet", {})
-    return Container(spec["image"], model, variables | given, probe.get("path", "/"))
+    return Container(
+        spec["image"],
+        model,
+        variables | given,
+        probe.get("path", "/"),
+        _port(template),
+        place="",
+        files=mounted,
+    )
 
 
 def _volumes(cloud: Cloud, template: Record, folder: Path) -> Iterator[tuple[str, Path]]:

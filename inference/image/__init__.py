@@ -1,0 +1,1 @@
+"""The image as a thing: built, measured, listed, and run."""
