@@ -17,6 +17,7 @@ READY   := .venv/ready
 TARGETS := $(patsubst deploy/%/target.py,%,$(wildcard deploy/*/target.py))
 CLIENTS := $(patsubst tests/clients/%.lock,%,$(wildcard tests/clients/*.lock))
 MODULES := $(patsubst terraform/%/main.tf,%,$(wildcard terraform/*/main.tf))
+PEERS   := $(patsubst tests/performance/peers/%.in,%,$(wildcard tests/performance/peers/*.in))
 DEPLOY   = $(PY) -m deploy
 
 help:  ## list the targets
@@ -45,6 +46,18 @@ test-clients: $(READY) $(CLIENTS:%=.venvs/%/ready)  ## run the vendors' own clie
 
 test-terraform: $(READY)  ## run releases under the modules' policies and outputs, and planted mistakes
 	$(PY) -m pytest -q -n 2 --dist loadfile tests/terraform/slow $(ARGS)
+
+# Each peer has its environment, made when it is asked for: make bench ARGS="--only tridock,fastapi --seconds 3"
+bench: $(READY)  ## measure servers side by side, overload and batch; writes docs/performance.md
+	$(PY) -m tests.performance $(ARGS)
+.venvs/bench-%/ready: tests/performance/peers/%.lock; $(SYNC)
+.venvs/bench-tridock/ready: inference/requirements-onnx.txt; $(SYNC)
+.venvs/bench-tridock-joblib/ready: inference/requirements.txt; $(SYNC)
+define SYNC
+@.venv/bin/uv venv -q --clear --python $(PY) $(@D)
+@.venv/bin/uv pip sync -q --compile-bytecode --require-hashes --python $(@D)/bin/python $<
+@touch $@
+endef
 
 CHECKS := check-style check-format check-types check-imports check-docstrings tf-check
 check: $(READY)  ## check style, types, import rules, docstrings and Terraform
@@ -113,9 +126,10 @@ lock: $(READY)  ## resolve all lock files anew (ARGS=--upgrade for newer version
 	for client in $(CLIENTS:%=tests/clients/%); do \
 	  less=$$client.excludes; test -f $$less && less="--excludes $$less" || less=; \
 	  $(LOCK) $(ARGS) $$less $$client.in -o $$client.lock || exit; done
+	for peer in $(PEERS:%=tests/performance/peers/%); do $(LOCK) $(ARGS) $$peer.in -o $$peer.lock || exit; done
 	$(LOCK) $(ARGS) tests/terraform/checkov.in -o tests/terraform/checkov.lock
 	$(LOCK) $(ARGS) .ci/uv.in -o .ci/uv.txt
 
-.PHONY: help setup demo test test-clients test-terraform check $(CHECKS) fix bundle up down lock \
+.PHONY: help setup demo test test-clients test-terraform bench check $(CHECKS) fix bundle up down lock \
   $(foreach verb,deploy invoke status rollback delete,$(TARGETS:%=$(verb)-%)) \
   $(foreach verb,provision destroy,$(MODULES:%=$(verb)-%))

@@ -1,0 +1,1 @@
+"""Benchmarks: tests that measure, as ratios within one run."""
