@@ -8,7 +8,7 @@ import logging
 import os
 import shlex
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from emulators import daemon
@@ -174,7 +174,12 @@ def _parser() -> argparse.ArgumentParser:
 
 def _settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--state", type=Path, default=STATE, metavar="DIR", help="where it keeps")
-    parser.add_argument("--runner", choices=sorted(RUNNERS), default="process")
+    parser.add_argument(
+        "--runner",
+        choices=sorted(RUNNERS),
+        help="model servers are processes, or containers of the image that a release names "
+        "(default: as last time, else process)",
+    )
     parser.add_argument(
         "--speed",
         type=float,
@@ -191,7 +196,8 @@ def _places(options: argparse.Namespace) -> list[Place]:
 
 
 def _place(options: argparse.Namespace, cloud: str) -> Place:
-    return Place(cloud, options.state.resolve(), options.runner, options.speed)
+    place = Place(cloud, options.state.resolve(), speed=options.speed)
+    return replace(place, runner=options.runner or place.remembered())
 
 
 def _say(text: str) -> None:

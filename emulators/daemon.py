@@ -60,11 +60,13 @@ def up(place: Place, *, timeout: float = 90.0) -> Running:
     Raises
     ------
     StartError
-        If it ends first or does not answer in time; nothing is left running.
+        If it ends first or does not answer in time; nothing is left running. If it runs already,
+        with another runner.
     """
     with _starting(place):
         running = find(place)
         if running:
+            _check_runner(place)
             return running
         _check_built(place)
         pid = _spawn(place)
@@ -132,6 +134,7 @@ def serve(place: Place) -> None:
             raise StartError(f"another {place.cloud} emulator uses {place.folder}") from None
         lock.truncate(0)
         print(os.getpid(), file=lock, flush=True)
+        place.chosen.write_text(place.runner)
 
         def ready(variables: Mapping[str, str]) -> None:
             record = {"pid": os.getpid(), "environment": dict(variables)}
@@ -149,6 +152,15 @@ def _check_built(place: Place) -> None:
     found = importlib.util.find_spec(f"emulators.{place.cloud}")
     if found is None or found.origin is None:
         raise StartError(f"there is no {place.cloud} emulator in this checkout yet")
+
+
+def _check_runner(place: Place) -> None:
+    other = place.remembered()
+    if other != place.runner:
+        raise StartError(
+            f"the {place.cloud} emulator is up with the runner {other}: to have {place.runner}, "
+            f"end it first with python -m emulators down {place.cloud}"
+        )
 
 
 def _spawn(place: Place) -> int:

@@ -32,7 +32,7 @@ class Place:
     state : Path
         Folder of all clouds; this one's is `folder`.
     runner : str
-        What runs model servers: ``"process"``.
+        What runs model servers: ``"process"`` or ``"docker"``.
     speed : float
         Emulated seconds per real second.
     """
@@ -56,6 +56,18 @@ class Place:
     def running(self) -> Path:
         """File that stands while the emulator answers: process id and environment, as JSON."""
         return self.folder / "running.json"
+
+    @property
+    def chosen(self) -> Path:
+        """File with the name of the runner that this cloud was last started with."""
+        return self.folder / "runner"
+
+    def remembered(self) -> str:
+        """Return the runner that this cloud was last started with, else the default."""
+        try:
+            return self.chosen.read_text()
+        except FileNotFoundError:
+            return Place.runner
 
     @property
     def servers(self) -> Path:
