@@ -1,4 +1,4 @@
-"""The image's door: `python -m inference serve|check|package`."""
+"""The image's door: `python -m inference serve|check|package|batch`."""
 
 from __future__ import annotations
 
@@ -67,6 +67,12 @@ def _package(options: argparse.Namespace) -> int:
         return 1
 
 
+def _batch(options: argparse.Namespace) -> int:
+    from inference.batch import door
+
+    return door.main(options)
+
+
 def _parser(command: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m inference", description=__doc__)
     verbs = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -82,6 +88,13 @@ def _parser(command: str) -> argparse.ArgumentParser:
 
         packaging.add_arguments(package)
     package.set_defaults(run=_package)
+    about = "predict the rows of files: CSV, JSON Lines or Parquet; goes on after a kill"
+    batch = verbs.add_parser("batch", help=about, description=about)
+    if command == "batch":
+        from inference.batch import door
+
+        door.add_arguments(batch)
+    batch.set_defaults(run=_batch)
     return parser
 
 
@@ -94,7 +107,8 @@ def _serve_options(parser: argparse.ArgumentParser) -> None:
         help="bundle directory (default: /opt/ml/model, $AIP_STORAGE_URI, $AZUREML_MODEL_DIR)",
     )
     # Containers are called from outside of themselves, so every interface is the default.
-    add("--host", default="0.0.0.0", help="address to listen on (default %(default)s)")  # noqa: S104
+    everywhere = os.environ.get("TRIDOCK_HOST") or "0.0.0.0"  # noqa: S104
+    add("--host", default=everywhere, help="address to listen on (default %(default)s)")
     add(
         "--port",
         metavar="N",

@@ -165,6 +165,11 @@ _BUILDERS: dict[Container, Callable[[Sequence[Field], Sequence[Column]], Table]]
 }
 
 
+def built(container: Container, fields: Sequence[Field], columns: Sequence[Column]) -> Table:
+    """Build the table a model takes from checked columns, one for each field, in order."""
+    return _BUILDERS[container](fields, columns)
+
+
 def _listed(data: Any) -> Sequence[object]:
     if isinstance(data, np.ndarray):
         data = data.tolist()

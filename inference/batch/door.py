@@ -1,0 +1,178 @@
+"""The door's command: `python -m inference batch IN… OUT`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from inference.batch.errors import BadRowError, BatchError
+from inference.errors import BundleError, InferenceError
+
+if TYPE_CHECKING:
+    from inference.batch.job import Job
+    from inference.batch.journal import Mark
+    from inference.batch.planning import Wish
+    from inference.model import Model
+    from inference.score import Loaded
+
+#: Rows at a time; the fewest that keep a Parquet file's row groups of a good size.
+CHUNK_ROWS = 131_072
+INSTALL = "batch needs {}, which is not installed here: pip install {}"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    add = parser.add_argument
+    add(
+        "inputs",
+        nargs="+",
+        type=Path,
+        metavar="IN",
+        help=".csv, .jsonl or .ndjson (.gz may follow), .parquet; or a folder of them",
+    )
+    add("output", type=Path, metavar="OUT", help="file to write; its suffix says in which form")
+    add(
+        "--bundle",
+        type=Path,
+        metavar="DIR",
+        help="bundle directory (default: /opt/ml/model, $AIP_STORAGE_URI, $AZUREML_MODEL_DIR)",
+    )
+    add("--probabilities", action="store_true", help="write each class's probability too")
+    add("--keep", metavar="NAMES", help='columns to write beside the prediction (default: all; "")')
+    add(
+        "--errors",
+        type=Path,
+        metavar="FILE",
+        help="write rows that do not fit to this .jsonl, and go on (default: stop at the first)",
+    )
+    _add_settings(parser)
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--chunk", type=_count, default=CHUNK_ROWS, metavar="ROWS", help="at a time (%(default)s)")
+    add("--workers", type=_count, metavar="N", help="at the same time (default: one a core)")
+    add("--restart", action="store_true", help="forget an unfinished job of this output")
+    add("--overwrite", action="store_true", help="replace the output if it exists")
+    add("--json", action="store_true", help="for machines")
+
+
+def main(options: argparse.Namespace) -> int:
+    """Run the command: 0 done, 1 failed, 2 usage."""
+    try:
+        began = time.monotonic()
+        mark = _run(options)
+    except (BadRowError, BundleError) as error:
+        return _failed(error, 1)
+    except BatchError as error:
+        return _failed(error, 2)
+    except InferenceError as error:
+        return _failed(error, 1)
+    except ModuleNotFoundError as error:
+        missing = str(error.name).partition(".")[0]
+        return _failed(BatchError(INSTALL.format(missing, missing)), 2)
+    except KeyboardInterrupt:
+        return _failed(BatchError("stopped: the same command goes on from here"), 1)
+    _tell(options, mark, time.monotonic() - began)
+    return 0
+
+
+def _run(options: argparse.Namespace) -> Mark:
+    from inference.batch import journal
+    from inference.batch.planning import partial
+
+    wish = _wish(options)
+    if options.restart:
+        journal.discard(partial(options.output))
+    _check_places(options, wish)
+    loaded = _loaded(options)
+    model = _model(loaded)
+    return _local(_job(options, wish, loaded), model, options.workers)
+
+
+def _wish(options: argparse.Namespace) -> Wish:
+    from inference.batch import files
+    from inference.batch.planning import Wish, names
+
+    return Wish(
+        files.inputs(options.inputs),
+        files.File.of(options.output),
+        options.probabilities,
+        names(options.keep),
+    )
+
+
+def _check_places(options: argparse.Namespace, wish: Wish) -> None:
+    from inference.batch.planning import partial
+
+    taken = [file.path.resolve() for file in wish.inputs]
+    for place in filter(None, (options.output, options.errors)):
+        if place.resolve() in taken:
+            raise BatchError(f"{place} would be written and is used already: choose another")
+        taken.append(place.resolve())
+        if place.exists() and not (partial(options.output).exists() or options.overwrite):
+            raise BatchError(f"{place} exists already: remove it, or add --overwrite")
+        place.parent.mkdir(parents=True, exist_ok=True)
+
+
+def _loaded(options: argparse.Namespace) -> Loaded:
+    from inference import score
+
+    score.init(options.bundle)
+    loaded = score.loaded()
+    if loaded is None:
+        raise BundleError("the bundle did not load")
+    return loaded
+
+
+def _job(options: argparse.Namespace, wish: Wish, loaded: Loaded) -> Job:
+    from inference.batch.job import Job
+    from inference.batch.planning import plan
+    from inference.batch.reader import Reader
+
+    model = _model(loaded)
+    made = plan(wish, model.signature, model.output)
+    reader = Reader(made, options.chunk)
+    return Job(made, reader, loaded.bundle.digest, model.engine, options.errors)
+
+
+def _model(loaded: Loaded) -> Model:
+    if loaded.model is None or loaded.script:
+        raise BatchError("the bundle has a scoring script: batch predicts with a model only")
+    return loaded.model
+
+
+def _local(job: Job, model: Model, workers: int | None) -> Mark:
+    from inference import cores
+    from inference.batch.bar import progress
+    from inference.batch.scorer import Scorer
+    from inference.batch.workers import Threads
+
+    scorer = Scorer.of(job.plan, model)
+    with Threads(scorer, workers or cores.whole()) as scoring, progress() as shown:
+        return job.run(scoring, shown)
+
+
+def _tell(options: argparse.Namespace, mark: Mark, seconds: float) -> None:
+    told = {"rows": mark.rows, "refused": mark.refused, "seconds": round(seconds, 3)}
+    if options.json:
+        sys.stdout.write(json.dumps(told | {"output": str(options.output)}) + "\n")
+        return
+    bad = f", {mark.refused:,} refused (see {options.errors})" if mark.refused else ""
+    sys.stdout.write(f"{options.output}: {mark.rows:,} rows{bad}, in {seconds:.1f} s\n")
+
+
+def _failed(error: Exception, code: int) -> int:
+    sys.stderr.write(f"error: {error}\n")
+    return code
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
+    return number

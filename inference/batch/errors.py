@@ -1,0 +1,27 @@
+"""Every error a batch job raises on purpose.
+
+* BatchError (an InferenceError): the job cannot go on as it was asked for
+  * FormatError: a file is not what its name says
+  * ResumeError: what stands beside the output belongs to another job
+  * BadRowError: a row does not fit, and nobody said where bad rows shall go
+"""
+
+from __future__ import annotations
+
+from inference.errors import InferenceError
+
+
+class BatchError(InferenceError):
+    """The job cannot go on; the message says why and what to do."""
+
+
+class FormatError(BatchError):
+    """A file cannot be read as what its name says it is."""
+
+
+class ResumeError(BatchError):
+    """There is an unfinished job of another kind beside the output."""
+
+
+class BadRowError(BatchError):
+    """A row does not fit the model; names file and line."""

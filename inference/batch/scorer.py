@@ -1,0 +1,168 @@
+"""A chunk on its way through one worker: read, checked, predicted, written to bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from inference.batch import outcome, writing
+from inference.batch.chunk import Batch, Chunk, Refused
+from inference.batch.csvrows import CsvIntake
+from inference.batch.files import Format
+from inference.batch.jsonrows import LinesIntake
+from inference.batch.parquetrows import ParquetIntake
+from inference.batch.plan import Plan
+from inference.errors import InvalidInputError
+from inference.rows import built
+from inference.table import part, rows
+
+if TYPE_CHECKING:
+    from inference.model import Answers, Model
+    from inference.table import Table
+
+
+class Intake(Protocol):
+    """Reads and checks the chunks of one format."""
+
+    def batch(self, chunk: Chunk) -> Batch:
+        """Read and check a chunk's rows."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a chunk became.
+
+    Attributes
+    ----------
+    body : bytes-like
+        To be put after the chunk before.
+    footer : bytes
+        What a Parquet file says of it at its end.
+    rows : int
+        Predictions in it.
+    refused : tuple of Refused
+        Rows that have none.
+    """
+
+    body: Any
+    footer: bytes
+    rows: int
+    refused: tuple[Refused, ...]
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """Turns chunks into bytes of the output; the same chunk always into the same bytes.
+
+    Attributes
+    ----------
+    plan : Plan
+        What is read, carried and written.
+    model : Model
+        What predicts.
+    intake : Intake
+        What reads.
+    """
+
+    plan: Plan
+    model: Model
+    intake: Intake
+
+    @classmethod
+    def of(cls, plan: Plan, model: Model) -> Scorer:
+        """Choose the intake that a plan's input wants."""
+        return cls(plan, model, _INTAKES[plan.reads](plan))
+
+    def written(self, chunk: Chunk) -> Written:
+        """Read, check, predict and write a chunk.
+
+        Raises
+        ------
+        ScoringError
+            If the model fails.
+        """
+        batch = self.intake.batch(chunk)
+        answered = self._answered(batch)
+        if answered is None:
+            return Written(b"", b"", 0, batch.refused)
+        batch, answers = answered
+        found = outcome.of(answers, self.plan.answers)
+        body, end = writing.write(self.plan, batch.carried, found)
+        body = writing.packed(self.plan, body)
+        return Written(body, end, len(batch.lines), batch.refused)
+
+    def head(self, empty: Chunk) -> Written:
+        """Return what stands before the first row; of Parquet, the types of the columns too.
+
+        Parameters
+        ----------
+        empty : Chunk
+            Without rows.
+        """
+        first = writing.head(self.plan)
+        body, end = writing.packed(self.plan, first) if first else first, b""
+        if self.plan.writes is Format.PARQUET:
+            found = outcome.nothing(self.plan.answers, probabilities=self.plan.probabilities)
+            _, end = writing.write(self.plan, self.intake.batch(empty).carried, found)
+        return Written(body, end, 0, ())
+
+    def _answered(self, batch: Batch) -> tuple[Batch, Answers] | None:
+        if not len(batch.lines):
+            return None
+        table = self._table(batch)
+        try:
+            return batch, self._asked(table)
+        except InvalidInputError:
+            batch = self._sifted(batch, table)
+        return (batch, self._asked(self._table(batch))) if len(batch.lines) else None
+
+    def _table(self, batch: Batch) -> Table:
+        signature = self.plan.signature
+        return built(signature.container, signature.fields, batch.columns)
+
+    def _asked(self, table: Table) -> Answers:
+        return self.model.answers(table, probabilities=self.plan.probabilities)
+
+    def _sifted(self, batch: Batch, table: Table) -> Batch:
+        """Take out the rows that the model itself refuses."""
+        reasons: dict[int, str] = {}
+        self._search(table, 0, rows(table), reasons)
+        good = np.ones(len(batch.lines), bool)
+        good[list(reasons)] = False
+        refused = [self._refused(batch, index, reasons[index]) for index in sorted(reasons)]
+        return Batch(
+            tuple(column[good] for column in batch.columns),
+            batch.carried.filter(pa.array(good)),
+            batch.lines[good],
+            tuple(sorted([*batch.refused, *refused], key=lambda each: each.line)),
+        )
+
+    def _search(self, table: Table, start: int, stop: int, reasons: dict[int, str]) -> None:
+        """Halve until what is refused is a single row."""
+        try:
+            self._asked(part(table, start, stop))
+        except InvalidInputError as error:
+            if stop - start == 1:
+                reasons[start] = str(error)
+                return
+            middle = (start + stop) // 2
+            self._search(table, start, middle, reasons)
+            self._search(table, middle, stop, reasons)
+
+    def _refused(self, batch: Batch, index: int, reason: str) -> Refused:
+        row = {
+            field.name: each[index : index + 1].tolist()[0]
+            for field, each in zip(self.plan.fields, batch.columns, strict=True)
+        }
+        return Refused(int(batch.lines[index]), reason, row)
+
+
+_INTAKES: dict[Format, Callable[[Plan], Intake]] = {
+    Format.CSV: CsvIntake,
+    Format.LINES: LinesIntake,
+    Format.PARQUET: ParquetIntake,
+}
