@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from deploy import wait
-from deploy.errors import ConflictError
-from deploy.target import Target
+from deploy.errors import ConflictError, RolledBackError
+from deploy.target import Endpoint, Target
 from deploy.wait import Deadline
+
+#: Seconds in which a cloud may still show what was before a change that it says is done.
+GRACE = 10.0
 
 
 def remove(target: Target, endpoint: str, deadline: Deadline) -> None:
@@ -28,12 +31,14 @@ def remove(target: Target, endpoint: str, deadline: Deadline) -> None:
 def retire(target: Target, endpoint: str, deployment: str, deadline: Deadline) -> None:
     """Undeploy a deployment without traffic, wait until it is gone, and remove what it leaves.
 
+    Copies of requests to it end first.
+
     Raises
     ------
     DeadlineError
         If the endpoint is not settled in time.
     """
-    wait.until_settled(target, endpoint, deadline)
+    copy(target, endpoint, deployment, 0, deadline)
     target.undeploy(endpoint, deployment)
     wait.until_settled(target, endpoint, deadline)
     target.purge(endpoint)
@@ -50,3 +55,29 @@ def shift(target: Target, endpoint: str, traffic: dict[str, int], deadline: Dead
     if wait.until_settled(target, endpoint, deadline).traffic != traffic:
         target.set_traffic(endpoint, traffic)
         wait.until_settled(target, endpoint, deadline)
+
+
+def copy(
+    target: Target, endpoint: str, deployment: str, percent: int, deadline: Deadline
+) -> Endpoint:
+    """Let a deployment get copies of requests, or none, and wait until the cloud has done it.
+
+    Raises
+    ------
+    RolledBackError
+        If the cloud took it back.
+    DeadlineError
+        If the endpoint is not settled in time.
+    """
+    found = wait.until_settled(target, endpoint, deadline)
+    if found.shadow.get(deployment, 0) == percent:
+        return found
+    target.shadow(endpoint, deployment, percent)
+    for _ in wait.looks(deadline.of(GRACE)):
+        found = wait.until_settled(target, endpoint, deadline)
+        if found.shadow.get(deployment, 0) == percent:
+            return found
+    raise RolledBackError(
+        f"the cloud took copies of {percent} % of the requests to {endpoint}/{deployment} back by "
+        f"itself: {found.reason or 'it gave no reason'}"
+    )

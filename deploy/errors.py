@@ -3,6 +3,7 @@
 * DeployError (1)
   * ConfigError (2)
     * MissingDependencyError (also ImportError)
+    * UnsupportedError
   * GateError (3)
   * DeploymentError (1)
   * DeadlineError (5, also TimeoutError)
@@ -15,6 +16,7 @@
     * QuotaError
     * UnavailableError (the only one that is retried)
     * InvokeError (1)
+    * RolledBackError
 """
 
 from __future__ import annotations
@@ -34,6 +36,10 @@ class ConfigError(DeployError):
 
 class MissingDependencyError(ConfigError, ImportError):
     """A cloud's SDK is not installed; the message says the command that installs it."""
+
+
+class UnsupportedError(ConfigError):
+    """The target cannot do what was asked for; the message says why."""
 
 
 class GateError(DeployError):
@@ -141,3 +147,7 @@ class InvokeError(TargetError):
     ) -> None:
         super().__init__(message, operation=operation, code=code)
         self.status = status
+
+
+class RolledBackError(TargetError):
+    """The cloud, or somebody else, took back by itself what we had set; carries the reason."""

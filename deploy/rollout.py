@@ -1,12 +1,121 @@
-"""Moving traffic, as arithmetic: no cloud, no clock."""
+"""Strategies as data, and moving traffic as arithmetic: no cloud, no clock."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 
-def splits(now: Mapping[str, int], new: str, steps: Sequence[int]) -> Iterator[dict[str, int]]:
-    """Yield the traffic split of each step, `new` growing and the others shrinking in proportion.
+@dataclass(frozen=True)
+class Step:
+    """One step of a release.
+
+    Attributes
+    ----------
+    percent : int
+        Of the endpoint's requests that the new deployment answers.
+    bake : float
+        Seconds that the step is watched; a gate that says no ends it at once.
+    shadow : int
+        Percent of the requests of which it gets a copy, whose answer nobody sees.
+    probed : bool
+        Whether the judge sends requests of its own. To a deployment that gets copies it does
+        not: SageMaker lets nobody ask a shadow variant.
+    awaited : bool
+        Whether the step waits until enough live requests came.
+    beside : bool
+        Whether the judge asks the deployment that serves, too, and compares.
+    held : bool
+        Whether it is an experiment, which `compare` looks at and `promote` or `stop` ends.
+    """
+
+    percent: int
+    bake: float = 0.0
+    shadow: int = 0
+    probed: bool = True
+    awaited: bool = True
+    beside: bool = False
+    held: bool = False
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """What ``release.toml`` says of the way traffic moves; see `deploy.keys` for each."""
+
+    name: str = "canary"
+    steps: tuple[int, ...] = (10, 50, 100)
+    bake: tuple[float, ...] = ()
+    increment: int = 20
+    keep_old: float = 10.0
+    shadow: int = 50
+    split: int = 50
+
+    @property
+    def keeps_previous(self) -> bool:
+        """Whether the deployment before stays after the release, unless that is said."""
+        return self.name != "blue-green"
+
+
+@dataclass(frozen=True)
+class Move:
+    """A step, and the traffic split it asks for: whole percent, summing to 100, no zeros."""
+
+    split: dict[str, int]
+    step: Step
+
+
+def course(strategy: Strategy) -> tuple[Step, ...]:
+    """Return the steps of a strategy.
+
+    Raises
+    ------
+    ValueError
+        If there are bake times for some of the steps only.
+    """
+    return COURSES[strategy.name](strategy)
+
+
+def _canary(strategy: Strategy) -> tuple[Step, ...]:
+    return _baked(strategy.steps, strategy.bake)
+
+
+def _linear(strategy: Strategy) -> tuple[Step, ...]:
+    return _baked((*range(strategy.increment, 100, strategy.increment), 100), strategy.bake)
+
+
+def _blue_green(strategy: Strategy) -> tuple[Step, ...]:
+    return (Step(0, awaited=False), Step(100, bake=60 * strategy.keep_old))
+
+
+def _shadow(strategy: Strategy) -> tuple[Step, ...]:
+    (copied,) = _baked((0,), strategy.bake or (60.0,))
+    copied = replace(copied, shadow=strategy.shadow, probed=False, held=True)
+    return Step(0, awaited=False, beside=True), copied
+
+
+def _ab(strategy: Strategy) -> tuple[Step, ...]:
+    (split,) = _baked((strategy.split,), strategy.bake)
+    return (Step(0, awaited=False), replace(split, held=True))
+
+
+COURSES: Mapping[str, Callable[[Strategy], tuple[Step, ...]]] = {
+    "canary": _canary,
+    "linear": _linear,
+    "blue-green": _blue_green,
+    "shadow": _shadow,
+    "ab": _ab,
+}
+
+
+def _baked(percents: Sequence[int], bake: Sequence[float]) -> tuple[Step, ...]:
+    times = tuple(bake) * len(percents) if len(bake) == 1 else tuple(bake) or (0.0,) * len(percents)
+    if len(times) != len(percents):
+        raise ValueError(f"{len(times)} bake times for {len(percents)} steps: give one, or each")
+    return tuple(Step(percent, bake=time) for percent, time in zip(percents, times, strict=True))
+
+
+def moves(now: Mapping[str, int], new: str, steps: Sequence[Step]) -> Iterator[Move]:
+    """Yield the moves of a release, `new` taking what the others give in proportion.
 
     Steps below what `new` has already are left out, so that an interrupted rollout goes on.
     Where nobody else has traffic there is nobody to protect, and one step gives it all.
@@ -17,18 +126,26 @@ def splits(now: Mapping[str, int], new: str, steps: Sequence[int]) -> Iterator[d
         Today's split in whole percent; sums to 100, or is empty.
     new : str
         Deployment that takes over.
-    steps : Sequence[int]
-        Percent for `new` at each step, rising, e.g. ``(10, 50, 100)``.
-
-    Yields
-    ------
-    dict
-        A split that sums to exactly 100, without zeros.
+    steps : Sequence[Step]
+        In order, not empty.
     """
     others = {name: share for name, share in now.items() if name != new and share}
-    for percent in steps if others else (100,):
-        if percent >= now.get(new, 0):
-            yield _tidy({new: percent, **shares(others, 100 - percent)})
+    if not others:
+        bake = steps[-1].bake if now else 0.0
+        yield Move({new: 100}, Step(100, bake=bake, awaited=False))
+        return
+    has = now.get(new, 0)
+    behind = has if steps[-1].percent >= has else 0
+    for step in steps:
+        if step.percent >= behind:
+            split = {new: step.percent, **shares(others, 100 - step.percent)}
+            yield Move({name: share for name, share in split.items() if share}, step)
+
+
+def splits(now: Mapping[str, int], new: str, steps: Sequence[int]) -> Iterator[dict[str, int]]:
+    """Yield the splits of `moves` alone, for steps that are percents."""
+    for move in moves(now, new, [Step(percent) for percent in steps]):
+        yield move.split
 
 
 def without(now: Mapping[str, int], name: str) -> dict[str, int]:
@@ -56,7 +173,3 @@ def shares(weights: Mapping[str, int | float], total: int) -> dict[str, int]:
     for name in by_remainder[: total - sum(floors.values())]:
         floors[name] += 1
     return floors
-
-
-def _tidy(split: Mapping[str, int]) -> dict[str, int]:
-    return {name: share for name, share in split.items() if share}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from deploy.errors import DeadlineError, DeploymentError, NotFoundError
@@ -55,9 +55,24 @@ class Deadline:
         """Return the seconds left, not below zero."""
         return max(0.0, self.end - self.clock.now())
 
+    def of(self, seconds: float) -> Deadline:
+        """Return the moment so many seconds from now, or this one if that is sooner."""
+        return Deadline.after(min(seconds, self.left()), self.clock)
+
     def again(self) -> Deadline:
         """Return a fresh one of the same length: putting things right has time of its own."""
         return Deadline.after(self.timeout, self.clock)
+
+
+def looks(deadline: Deadline) -> Iterator[None]:
+    """Yield at once, and again ever less often, the last time when the deadline passes."""
+    pause = FIRST
+    while True:
+        yield
+        if not deadline.left():
+            return
+        deadline.clock.sleep(min(pause, deadline.left()))
+        pause = min(pause * GROWTH, SLOWEST)
 
 
 def until(done: Callable[[], bool], deadline: Deadline, *, goal: str) -> None:
@@ -68,14 +83,10 @@ def until(done: Callable[[], bool], deadline: Deadline, *, goal: str) -> None:
     DeadlineError
         If the deadline passes first; the message names `goal`.
     """
-    pause = FIRST
-    while not done():
-        if not deadline.left():
-            raise DeadlineError(
-                f"{goal}: not so after {deadline.timeout:g} s. Allow more with --timeout"
-            )
-        deadline.clock.sleep(min(pause, deadline.left()))
-        pause = min(pause * GROWTH, SLOWEST)
+    if not any(done() for _ in looks(deadline)):
+        raise DeadlineError(
+            f"{goal}: not so after {deadline.timeout:g} s. Allow more with --timeout"
+        )
 
 
 def until_settled(target: Target, endpoint: str, deadline: Deadline) -> Endpoint:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -41,22 +41,26 @@ class Reading:
         The production variants of its configuration.
     pending : sequence of dict
         Variants of the configuration that it is being updated to and that are not serving yet.
+    shadows : sequence of dict
+        The shadow variants of its configuration.
     """
 
     told: DescribeEndpointOutputTypeDef
     variants: Sequence[Mapping[str, Any]]
     pending: Sequence[Mapping[str, Any]]
+    shadows: Sequence[Mapping[str, Any]] = ()
 
     @classmethod
     def of(cls, sagemaker: SageMakerClient, endpoint: str) -> Reading:
         """Look at an endpoint; raise `NotFoundError` if there is none."""
         with translated("sagemaker"):
             told = sagemaker.describe_endpoint(EndpointName=endpoint)
-        variants = _variants(sagemaker, told["EndpointConfigName"])
-        now = {each["VariantName"] for each in variants}
+        variants, shadows = _variants(sagemaker, told["EndpointConfigName"])
+        now = {each["VariantName"] for each in (*variants, *shadows)}
         coming = told.get("PendingDeploymentSummary", {}).get("EndpointConfigName", "")
-        pending = _variants(sagemaker, coming) if coming else ()
-        return cls(told, variants, [each for each in pending if each["VariantName"] not in now])
+        pending = sum(_variants(sagemaker, coming), []) if coming else []
+        fresh = [each for each in pending if each["VariantName"] not in now]
+        return cls(told, variants, fresh, shadows)
 
     @property
     def configs(self) -> set[str]:
@@ -67,24 +71,40 @@ class Reading:
     @property
     def models(self) -> set[str]:
         """The names of the models in use."""
-        return {each["ModelName"] for each in (*self.variants, *self.pending)}
+        return {each["ModelName"] for each in (*self.variants, *self.shadows, *self.pending)}
 
     @property
     def traffic(self) -> dict[str, int]:
         """Whole percent by variant, without the zeros."""
+        return {name: share for name, share in rollout.shares(self.weights, 100).items() if share}
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """The current weight by production variant."""
         shown = {each["VariantName"]: each for each in self.told.get("ProductionVariants", ())}
-        weights = {
+        return {
             name: shown[name].get("CurrentWeight", 0.0) if name in shown else weight
             for name, weight in self._initial().items()
         }
-        return {name: share for name, share in rollout.shares(weights, 100).items() if share}
+
+    @property
+    def shadow(self) -> dict[str, int]:
+        """Percent of the requests that is copied, by shadow variant: its weight over the other's.
+
+        "Shadow variants", developer guide.
+        """
+        base = sum(self.weights.values()) or 1.0
+        shown = {
+            each["VariantName"]: each.get("InitialVariantWeight", 1.0) for each in self.shadows
+        }
+        return {name: round(100 * weight / base) for name, weight in shown.items()}
 
     def endpoint(self, sagemaker: SageMakerClient) -> Endpoint:
         """Return it as our record."""
         state = STATES[self.told["EndpointStatus"]]
         reason = self.told.get("FailureReason", "")
         serving = State.READY if state is State.UPDATING else state
-        shown = [(each, serving) for each in self.variants]
+        shown = [(each, serving) for each in (*self.variants, *self.shadows)]
         shown += [(each, State.CREATING) for each in self.pending]
         counts = {
             each["VariantName"]: each.get("CurrentInstanceCount", 0)
@@ -95,7 +115,7 @@ class Reading:
             for one in (_deployment(sagemaker, each, now, reason) for each, now in shown)
         }
         name = self.told["EndpointName"]
-        return Endpoint(name, deployments, self.traffic, state, reason)
+        return Endpoint(name, deployments, self.traffic, state, reason, shadow=self.shadow)
 
     def _initial(self) -> dict[str, float]:
         return {
@@ -103,11 +123,11 @@ class Reading:
         }
 
 
-def _variants(sagemaker: SageMakerClient, config: str) -> Sequence[Mapping[str, Any]]:
+def _variants(sagemaker: SageMakerClient, config: str) -> tuple[list[Any], list[Any]]:
+    """Return a configuration's production variants and its shadow variants."""
     with translated("sagemaker"):
-        found = sagemaker.describe_endpoint_config(EndpointConfigName=config)
-    variants: Iterable[Any] = found["ProductionVariants"]
-    return list(variants)
+        found: Mapping[str, Any] = sagemaker.describe_endpoint_config(EndpointConfigName=config)
+    return list(found["ProductionVariants"]), list(found.get("ShadowProductionVariants", ()))
 
 
 def _deployment(

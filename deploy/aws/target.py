@@ -25,6 +25,8 @@ from deploy.target import Endpoint, Release, Scaling
 from inference.bundle import Bundle
 
 LIMITS = {
+    "shadow beside others": "SageMaker takes a shadow variant beside one production variant, and "
+    "no other: a deployment without traffic is undeployed before copies begin",
     "logs": "CloudWatch keeps an endpoint's log group after the endpoint: it is the record of "
     "what happened, and Terraform sets how long it is kept",
     "scaling by cpu": "SageMaker has no predefined metric of a variant's CPUs",
@@ -98,6 +100,11 @@ class SageMakerTarget:
         if release.name in running:
             self._refuse_other(release, running[release.name])
             return
+        if reading and reading.shadows:
+            raise ConflictError(
+                f"{', '.join(reading.shadow)} gets copies of requests to {release.endpoint}: "
+                "SageMaker takes no other variant meanwhile"
+            )
         self.store.mark(release.digest, model)
         self._make_model(model, release)
         variant = {
@@ -151,6 +158,24 @@ class SageMakerTarget:
             )
             return answer["Body"].read()
 
+    def shadow(self, endpoint: str, deployment: str, percent: int) -> None:
+        """See `Target.shadow`: a shadow variant is a variant of another kind."""
+        reading = Reading.of(self.account.sagemaker, endpoint)
+        found = {one["VariantName"]: one for one in (*reading.variants, *reading.shadows)}
+        if deployment not in found:
+            raise NotFoundError(f"no deployment {deployment} behind {endpoint!r}")
+        if reading.traffic.get(deployment):
+            raise ConflictError(f"{endpoint}/{deployment} has traffic: it cannot get copies")
+        if reading.shadow.get(deployment, 0) == percent:
+            return
+        rest = [one for one in _weighted(reading) if one["VariantName"] != deployment]
+        base = sum(reading.weights.values()) or 1.0
+        copied = {**found[deployment], "InitialVariantWeight": base * percent / 100}
+        if percent:
+            self._configure(endpoint, reading, rest, [copied])
+        else:
+            self._configure(endpoint, reading, [*rest, copied])
+
     def metrics(self, endpoint: str, deployment: str, since: datetime) -> Metrics | None:
         """See `Target.metrics`."""
         return None
@@ -166,6 +191,8 @@ class SageMakerTarget:
     def undeploy(self, endpoint: str, deployment: str) -> None:
         """See `Target.undeploy`."""
         reading = self._look(endpoint)
+        if reading and deployment in reading.shadow:
+            raise ConflictError(f"{endpoint}/{deployment} gets copies of requests: end that first")
         rest = [one for one in _weighted(reading) if one["VariantName"] != deployment]
         if reading is None or len(rest) == len(reading.variants):
             return
@@ -255,12 +282,18 @@ class SageMakerTarget:
             )
 
     def _configure(
-        self, endpoint: str, reading: Reading | None, variants: Sequence[Mapping[str, Any]]
+        self,
+        endpoint: str,
+        reading: Reading | None,
+        variants: Sequence[Mapping[str, Any]],
+        shadows: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         """Bring the endpoint to these variants."""
-        config, client = names.config(endpoint, variants), self.account.sagemaker
+        config = names.config(endpoint, [*variants, *({"shadow": one} for one in shadows)])
+        client = self.account.sagemaker
         tags: Any = {"Tags": [{"Key": names.ENDPOINT, "Value": endpoint}]}
         made: Any = {"ProductionVariants": list(variants), **tags}
+        made |= {"ShadowProductionVariants": list(shadows)} if shadows else {}
         with suppress(ConflictError), translated("sagemaker"):  # by content: what exists is equal
             client.create_endpoint_config(EndpointConfigName=config, **made)
         with translated("sagemaker"):
@@ -293,7 +326,7 @@ def _network(settings: Mapping[str, str]) -> Mapping[str, Any]:
 
 
 def _all(reading: Reading | None) -> list[Mapping[str, Any]]:
-    return [*reading.variants, *reading.pending] if reading else []
+    return [*reading.variants, *reading.shadows, *reading.pending] if reading else []
 
 
 def _weighted(reading: Reading | None) -> list[dict[str, Any]]:

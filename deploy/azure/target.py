@@ -129,11 +129,17 @@ class AzureTarget:
         found.mirror_traffic = {name: share for name, share in copied if not traffic.get(name)}
         self._put(found)
 
-    def mirror(self, endpoint: str, deployment: str, percent: int) -> None:
-        """Send a copy of `percent` of the requests to a deployment without traffic; 0 ends it."""
+    def shadow(self, endpoint: str, deployment: str, percent: int) -> None:
+        """See `Target.shadow`: mirrored traffic, of which Azure takes at most 50 percent."""
         found = self._need(endpoint)
-        found.mirror_traffic = {deployment: percent} if percent else {}
-        self._put(found)
+        if deployment not in {one.name for one in self._deployments_of(endpoint)}:
+            raise NotFoundError(f"{endpoint} has no deployment {deployment}")
+        if (found.traffic or {}).get(deployment):
+            raise ConflictError(f"{endpoint}/{deployment} has traffic: it cannot get copies")
+        wanted = {deployment: percent} if percent else {}
+        if {name: share for name, share in (found.mirror_traffic or {}).items() if share} != wanted:
+            found.mirror_traffic = wanted
+            self._put(found)
 
     def invoke(self, endpoint: str, body: bytes, *, deployment: str | None = None) -> bytes:
         """See `Target.invoke`."""

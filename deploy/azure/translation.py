@@ -103,6 +103,7 @@ def endpoint_record(found: Any, deployments: Iterable[Any]) -> Endpoint:
         state=State.UPDATING if busy else state,
         reason="Azure says that the endpoint failed" if state is State.FAILED else "",
         url=found.scoring_uri or "",
+        shadow={name: share for name, share in (found.mirror_traffic or {}).items() if share},
     )
 
 

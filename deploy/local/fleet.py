@@ -11,12 +11,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from deploy.local.record import Record
 from deploy.local.schedule import order
 from inference.process import ModelServer, wait_ready
 
 #: Seconds a model has to answer its health route, as SageMaker gives it ("How Containers Should
 #: Respond to Health Check (Ping) Requests"), and seconds to finish what it accepted.
 STARTUP, DRAIN = 240.0, 30.0
+
+#: Copies that a deployment may have waiting: more than it can answer are dropped.
+COPIES = 100
 
 
 class RefusedError(Exception):
@@ -37,7 +41,7 @@ class RefusedError(Exception):
 
 @dataclass
 class Running:
-    """A deployment: its model server and the requests it is answering."""
+    """A deployment: its model server, the requests it is answering, and those it answered."""
 
     release: Mapping[str, Any]
     server: ModelServer
@@ -46,6 +50,7 @@ class Running:
     late: bool = False
     in_flight: int = 0
     watch: asyncio.Task[None] | None = None
+    record: Record = field(default_factory=Record)
 
     def state(self) -> tuple[str, str]:
         """Return its state, and the reason if it failed."""
@@ -74,16 +79,31 @@ class Running:
 
 @dataclass
 class Served:
-    """An endpoint: deployments by name, their shares, and whose turn it is."""
+    """An endpoint: deployments by name, their shares, and whose turn it is.
+
+    Attributes
+    ----------
+    shadow : Mapping[str, int]
+        The deployment that gets copies, and of how many percent of the requests.
+    copies : Iterator[str]
+        Who gets a copy of the next request; an empty name for nobody.
+    """
 
     deployments: dict[str, Running] = field(default_factory=dict)
     traffic: Mapping[str, int] = field(default_factory=dict)
     turns: Iterator[str] = field(default_factory=lambda: iter(()))
+    shadow: Mapping[str, int] = field(default_factory=dict)
+    copies: Iterator[str] = field(default_factory=lambda: iter(()))
 
     def split(self, traffic: Mapping[str, int]) -> None:
         """Switch to a new split at once: the next request follows it."""
         self.traffic = {name: share for name, share in traffic.items() if share}
         self.turns = itertools.cycle(order(self.traffic))
+
+    def copy(self, name: str, percent: int) -> None:
+        """Send copies of `percent` of the requests to a deployment from now on; 0 for none."""
+        self.shadow = {name: percent} if percent else {}
+        self.copies = itertools.cycle(order({**self.shadow, "": 100 - percent}))
 
 
 class Fleet:
@@ -130,17 +150,41 @@ class Fleet:
         unknown = sorted(set(traffic) - set(served.deployments))
         if unknown:
             raise RefusedError(404, f"no deployment {', '.join(unknown)} behind {endpoint!r}")
+        copied = set(served.shadow) & {name for name, share in traffic.items() if share}
+        if copied:
+            raise RefusedError(409, f"{endpoint}/{copied.pop()} gets copies: end that first")
         served.split(traffic)
+
+    def copy(self, endpoint: str, name: str, percent: int) -> None:
+        """Send copies of requests to a deployment without traffic."""
+        served = self.find(endpoint)
+        self.running(endpoint, name)
+        if served.traffic.get(name):
+            raise RefusedError(409, f"{endpoint}/{name} has traffic: it cannot get copies")
+        served.copy(name, percent)
+
+    def running(self, endpoint: str, name: str) -> Running:
+        """Return a deployment."""
+        found = self.find(endpoint).deployments.get(name)
+        if not found:
+            raise RefusedError(404, f"no deployment {name!r} behind {endpoint!r}")
+        return found
+
+    def next_copy(self, endpoint: str) -> Running | None:
+        """Return who gets a copy of the request that is being sent on, if anybody does."""
+        served = self.find(endpoint)
+        found = served.deployments.get(next(served.copies, ""))
+        return found if found and found.ready and found.in_flight < COPIES else None
 
     @contextmanager
     def turn(self, endpoint: str, wanted: str | None) -> Iterator[tuple[str, Running]]:
         """Choose who answers, and count the request as its until the block ends."""
         served = self.find(endpoint)
         name = wanted or next(served.turns, "")
-        running = served.deployments.get(name)
-        if not running:
-            raise RefusedError(404, f"no deployment {name!r} behind {endpoint!r}")
+        running = self.running(endpoint, name)
         if not running.ready or running.server.exit_code() is not None:
+            if not wanted:
+                running.record.lose()
             raise RefusedError(503, f"{endpoint}/{name} is not ready")
         running.in_flight += 1
         try:
@@ -153,6 +197,8 @@ class Fleet:
         served = self.endpoints.get(endpoint, Served())
         if served.traffic.get(name):
             raise RefusedError(409, f"{endpoint}/{name} has {served.traffic[name]} % of traffic")
+        if served.shadow.get(name):
+            raise RefusedError(409, f"{endpoint}/{name} gets copies of requests: end that first")
         running = served.deployments.pop(name, None)
         if running:
             await running.drain()

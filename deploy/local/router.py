@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict
 from typing import Any
 
 import httpx
@@ -13,20 +15,20 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from deploy.local.fleet import Fleet, RefusedError, Running
+from deploy.local.record import Entry, Record
+from deploy.local.sender import Asked, Sender
+from deploy.metrics import Answer, summed
 
 #: Names one deployment in a request, and tells who answered in the answer.
 HEADER = "x-deployment"
+#: The request's id: the caller's, else one given here; the model server's log has it, too.
+ID = "x-request-id"
 
 #: Of one connection, not of the message (RFC 9110, 7.6.1), or set anew by whoever sends.
 HOP = frozenset(
     ("connection", "content-length", "host", "keep-alive", "proxy-connection", "te", "trailer")
     + ("transfer-encoding", "upgrade", HEADER)
 )
-
-#: A model has 60 s for an answer, as on SageMaker. A connection is not used again after 2 s of
-#: rest, well before the server closes it: closing and sending could cross.
-TIMEOUT = httpx.Timeout(60.0, connect=5.0, pool=None)
-LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=2.0)
 
 
 def create_router(fleet: Fleet, *, emptied: Callable[[], None]) -> Starlette:
@@ -39,16 +41,16 @@ def create_router(fleet: Fleet, *, emptied: Callable[[], None]) -> Starlette:
     emptied : callable
         Called when the last endpoint is gone.
     """
-    client = httpx.AsyncClient(timeout=TIMEOUT, limits=LIMITS, trust_env=False)
+    sender = Sender()
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
         await fleet.close()
-        await client.aclose()
+        await sender.close()
 
     async def forward(request: Request) -> Response:
-        return await _forward(request, fleet, client)
+        return await _forward(request, fleet, sender)
 
     async def delete(request: Request) -> Response:
         await fleet.delete(request.path_params["endpoint"])
@@ -63,6 +65,9 @@ def create_router(fleet: Fleet, *, emptied: Callable[[], None]) -> Starlette:
         Route(one, _orders(fleet, _describe), methods=["GET"]),
         Route(one, delete, methods=["DELETE"]),
         Route(f"{one}/traffic", _orders(fleet, _split), methods=["PUT"]),
+        Route(f"{one}/shadow", _orders(fleet, _copy), methods=["PUT"]),
+        Route(f"{one}/deployments/{{name}}/metrics", _orders(fleet, _sum), methods=["GET"]),
+        Route(f"{one}/deployments/{{name}}/answers", _orders(fleet, _recall), methods=["GET"]),
         Route(f"{one}/deployments/{{name}}", _orders(fleet, _deploy), methods=["PUT"]),
         Route(f"{one}/deployments/{{name}}", _orders(fleet, _undeploy), methods=["DELETE"]),
         Route("/endpoints/{endpoint}/{path:path}", forward, methods=every),
@@ -87,11 +92,29 @@ async def _list(fleet: Fleet, _: Request) -> Any:
 async def _describe(fleet: Fleet, request: Request) -> Any:
     served = fleet.find(request.path_params["endpoint"])
     deployments = [_record(running) for running in served.deployments.values()]
-    return {"traffic": dict(served.traffic), "deployments": deployments}
+    told = {"traffic": dict(served.traffic), "shadow": dict(served.shadow)}
+    return {**told, "deployments": deployments}
 
 
 async def _split(fleet: Fleet, request: Request) -> Any:
     fleet.split(request.path_params["endpoint"], await request.json())
+
+
+async def _copy(fleet: Fleet, request: Request) -> Any:
+    fleet.copy(request.path_params["endpoint"], **await request.json())
+
+
+async def _sum(fleet: Fleet, request: Request) -> Any:
+    return asdict(summed(_asked(fleet, request)))
+
+
+async def _recall(fleet: Fleet, request: Request) -> Any:
+    return [asdict(answer) for answer in _asked(fleet, request)]
+
+
+def _asked(fleet: Fleet, request: Request) -> list[Answer]:
+    running = fleet.running(request.path_params["endpoint"], request.path_params["name"])
+    return running.record.since(float(request.query_params["since"]))
 
 
 async def _deploy(fleet: Fleet, request: Request) -> Any:
@@ -113,36 +136,51 @@ async def _refuse(_: Request, error: Exception) -> Response:
     return JSONResponse({"error": str(error)}, status_code=status)
 
 
-async def _forward(request: Request, fleet: Fleet, client: httpx.AsyncClient) -> Response:
+async def _forward(request: Request, fleet: Fleet, sender: Sender) -> Response:
     """Send a request on to whose turn it is, once, and the answer back as it comes."""
-    body = await request.body()
+    endpoint, wanted = request.path_params["endpoint"], request.headers.get(HEADER)
+    asked = await _read(request)
     async with AsyncExitStack() as stack:
-        turn = fleet.turn(request.path_params["endpoint"], request.headers.get(HEADER))
-        name, running = stack.enter_context(turn)
-        url = httpx.URL(f"{running.server.url}/{request.path_params['path']}")
-        asked = client.build_request(
-            request.method,
-            url.copy_with(query=request.url.query.encode() or None),
-            headers=_kept(request.headers.raw),
-            content=body,
-        )
+        name, running = stack.enter_context(fleet.turn(endpoint, wanted))
+        counted = request.method == "POST" and not wanted
+        record = running.record if counted else Record()
+        entry = stack.enter_context(record.entry(asked.id))
+        shadow = fleet.next_copy(endpoint) if counted else None
+        if shadow:
+            sender.copy(asked, shadow)
         try:
-            answer = await client.send(asked, stream=True)
+            answer = await sender.send(asked, running)
         except httpx.TransportError as error:
             what = f"{name} did not answer: {type(error).__name__} {error}"
             return JSONResponse({"error": what.strip()}, status_code=502)
         stack.push_async_callback(answer.aclose)
+        entry.status = answer.status_code
         open_turn = stack.pop_all()
     return StreamingResponse(
-        _passed_on(answer, open_turn),
+        _passed_on(answer, open_turn, entry),
         status_code=answer.status_code,
         headers=dict(_texts(_kept(answer.headers.raw, length=True))) | {HEADER: name},
     )
 
 
-async def _passed_on(answer: httpx.Response, open_turn: AsyncExitStack) -> AsyncIterator[bytes]:
+async def _read(request: Request) -> Asked:
+    """Read a request to its end; one without an id gets one."""
+    given = request.headers.get(ID, "")
+    headers = _kept(request.headers.raw)
+    if not given:
+        given = uuid.uuid4().hex
+        headers.append((ID.encode(), given.encode()))
+    target = httpx.URL(path=f"/{request.path_params['path']}")
+    target = target.copy_with(query=request.url.query.encode() or None)
+    return Asked(given, request.method, target, headers, await request.body())
+
+
+async def _passed_on(
+    answer: httpx.Response, open_turn: AsyncExitStack, entry: Entry
+) -> AsyncIterator[bytes]:
     async with open_turn:
         async for chunk in answer.aiter_raw():
+            entry.take(chunk)
             yield chunk
 
 

@@ -7,7 +7,7 @@ import shlex
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -27,6 +27,7 @@ from deploy.errors import (
 from deploy.local import daemon
 from deploy.local.notes import FileNotes
 from deploy.local.router import HEADER
+from deploy.metrics import Answer, Metrics, with_log
 from deploy.target import Deployment, Endpoint, Release, Scaling, State
 from inference.bundle import Bundle
 
@@ -35,6 +36,9 @@ LIMITS = {
     "image": "the model server of this checkout runs, and no image",
     "scaling": "every deployment is one process, whatever its load",
 }
+
+#: Of a model server's log, where it says how sure its model was.
+LOG_LINES = 20_000
 
 #: What the router's statuses mean.
 KINDS: Mapping[int, type[TargetError]] = {
@@ -106,7 +110,8 @@ class LocalTarget:
         deployments = {one["name"]: _deployment(one) for one in told["deployments"]}
         states = {one.state for one in deployments.values()}
         state = State.READY if State.READY in states else next(iter(states), State.READY)
-        return Endpoint(endpoint, deployments, told["traffic"], _settled(state), url=url)
+        shown = Endpoint(endpoint, deployments, told["traffic"], _settled(state), url=url)
+        return replace(shown, shadow=told["shadow"])
 
     def set_traffic(self, endpoint: str, traffic: Mapping[str, int]) -> None:
         """See `Target.set_traffic`."""
@@ -124,6 +129,21 @@ class LocalTarget:
                 status=answer.status_code,
             )
         return answer.content
+
+    def shadow(self, endpoint: str, deployment: str, percent: int) -> None:
+        """See `Target.shadow`: the router copies, and keeps both answers."""
+        wanted = {"name": deployment, "percent": percent}
+        _order("PUT", self._control(endpoint) + "/shadow", wanted)
+
+    def metrics(self, endpoint: str, deployment: str, since: datetime) -> Metrics:
+        """See `Target.metrics`: the router's counts; how sure the model was, from its log."""
+        told = _order("GET", self._recalled(endpoint, deployment, "metrics", since))
+        return with_log(Metrics(**told), self.logs(endpoint, deployment, lines=LOG_LINES), since)
+
+    def answers(self, endpoint: str, deployment: str, since: datetime) -> Sequence[Answer]:
+        """See `Target.answers`: the last 100,000 that the router saw."""
+        told = _order("GET", self._recalled(endpoint, deployment, "answers", since))
+        return tuple(Answer(**{**one, "predictions": tuple(one["predictions"])}) for one in told)
 
     def logs(self, endpoint: str, deployment: str, *, lines: int = 20) -> Sequence[str]:
         """See `Target.logs`."""
@@ -166,6 +186,10 @@ class LocalTarget:
         if not url:
             raise NotFoundError(f"no endpoint {endpoint!r} on this machine: no router is up")
         return f"{url}/endpoints/{endpoint}"
+
+    def _recalled(self, endpoint: str, deployment: str, what: str, since: datetime) -> str:
+        control = self._control(endpoint)
+        return f"{control}/deployments/{deployment}/{what}?since={since.timestamp()!r}"
 
     def _control(self, endpoint: str) -> str:
         return self._url(endpoint).replace("/endpoints/", "/-/endpoints/")

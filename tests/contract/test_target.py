@@ -7,11 +7,12 @@ import threading
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from deploy import change, wait
-from deploy.errors import ConfigError, ConflictError, InvokeError, NotFoundError
+from deploy.errors import ConfigError, ConflictError, InvokeError, NotFoundError, UnsupportedError
 from deploy.notes import Note, Notes
 from deploy.target import METRICS, Release, Scaling, State, Target
 from deploy.wait import Deadline
@@ -175,6 +176,35 @@ def test_requests_are_answered_by_each_deployment(target: Target, pair: Pair) ->
     for name in (pair.old.name, pair.new.name):
         answer = json.loads(target.invoke(SHARED, REQUEST, deployment=name))
         assert answer == ANSWER
+
+
+def test_copies_of_requests_reach_a_deployment_whose_answers_nobody_sees(
+    target: Target, pair: Pair
+) -> None:
+    if "shadow" in target.limits:
+        with pytest.raises(UnsupportedError):
+            target.shadow(SHARED, pair.new.name, 50)
+        return
+    with pytest.raises(ConflictError):
+        target.shadow(SHARED, pair.old.name, 50)
+    for percent in (50, 50, 0, 0):
+        change.copy(target, SHARED, pair.new.name, percent, deadline())
+        found = target.describe(SHARED)
+        assert found.shadow == ({pair.new.name: percent} if percent else {})
+        assert found.traffic == {pair.old.name: 100}
+        assert found.deployments[pair.new.name].state is State.READY
+        assert json.loads(target.invoke(SHARED, REQUEST)) == ANSWER
+        if percent:
+            with pytest.raises(ConflictError):
+                target.undeploy(SHARED, pair.new.name)
+
+
+def test_nothing_was_measured_of_the_future(target: Target, old: Release) -> None:
+    target.invoke(SHARED, REQUEST)
+    later = datetime.now(UTC) + timedelta(days=1)
+    found = target.metrics(SHARED, old.name, later)
+    assert found is None or (found.requests, found.errors, found.latency_p95_ms) == (0, 0, None)
+    assert not target.answers(SHARED, old.name, later)
 
 
 def test_a_bad_request_is_told_with_the_model_servers_status(target: Target, old: Release) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from deploy.errors import ConflictError, InvokeError, NotFoundError, TargetError
+from deploy.metrics import Answer, Metrics, summed
 from deploy.notes import Note
 from deploy.target import Deployment, Endpoint, Release, Scaling, State
 from inference.bundle import Bundle
@@ -53,6 +54,10 @@ class MemoryTarget:
         What a deployment's model server answers.
     broken : str
         A deployment of this name never becomes ready, for this reason.
+    seen : dict
+        Live requests by deployment.
+    blind : bool
+        Whether it tells nothing of live requests.
     """
 
     name: str = "memory"
@@ -69,6 +74,9 @@ class MemoryTarget:
     born: dict[tuple[str, str], datetime] = field(default_factory=dict)
     traffic: dict[str, dict[str, int]] = field(default_factory=dict)
     pending: dict[str, int] = field(default_factory=dict)
+    copies: dict[str, dict[str, int]] = field(default_factory=dict)
+    seen: dict[str, list[Answer]] = field(default_factory=dict)
+    blind: bool = False
 
     notes: MemoryNotes = field(default_factory=MemoryNotes)
 
@@ -107,7 +115,8 @@ class MemoryTarget:
         deployments = {name: self._deployment(one, left) for name, one in behind.items()}
         failed = all(one.state is State.FAILED for one in deployments.values())
         state = State.UPDATING if left else State.FAILED if failed else State.READY
-        return Endpoint(endpoint, deployments, self.traffic[endpoint], state)
+        shadow = dict(self.copies.get(endpoint, {}))
+        return Endpoint(endpoint, deployments, self.traffic[endpoint], state, shadow=shadow)
 
     def scale(self, endpoint: str, deployment: str, scaling: Scaling | None) -> None:
         self._count("scale")
@@ -138,6 +147,22 @@ class MemoryTarget:
             raise InvokeError("the model answered 400", status=400)
         return self.answer(name, body)
 
+    def shadow(self, endpoint: str, deployment: str, percent: int) -> None:
+        self._count("shadow")
+        if deployment not in self._behind(endpoint):
+            raise NotFoundError(f"no deployment {deployment}")
+        if self.traffic[endpoint].get(deployment):
+            raise ConflictError(f"{deployment} has traffic")
+        self.copies[endpoint] = {deployment: percent} if percent else {}
+
+    def metrics(self, endpoint: str, deployment: str, since: datetime) -> Metrics | None:
+        self._count("metrics")
+        return None if self.blind else summed(self.seen.get(deployment, ()))
+
+    def answers(self, endpoint: str, deployment: str, since: datetime) -> Sequence[Answer]:
+        self._count("answers")
+        return () if self.blind else tuple(self.seen.get(deployment, ()))
+
     def logs(self, endpoint: str, deployment: str, *, lines: int = 20) -> Sequence[str]:
         self._count("logs")
         known = deployment in self.running.get(endpoint, {})
@@ -150,6 +175,8 @@ class MemoryTarget:
             return
         if self.traffic[endpoint].get(deployment):
             raise ConflictError(f"{deployment} has traffic")
+        if self.copies.get(endpoint, {}).get(deployment):
+            raise ConflictError(f"{deployment} gets copies")
         self._change(endpoint)
         del behind[deployment]
 
@@ -157,6 +184,7 @@ class MemoryTarget:
         self._count("delete")
         self.running.pop(endpoint, None)
         self.pending.pop(endpoint, None)
+        self.copies.pop(endpoint, None)
 
     def purge(self, endpoint: str) -> None:
         self._count("purge")

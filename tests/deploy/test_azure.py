@@ -126,8 +126,8 @@ def load(target: AzureTarget, pair: tuple[str, str]) -> Iterator[Load]:
 
 def test_a_canary_loses_no_request(target: AzureTarget, pair: tuple[str, str], load: Load) -> None:
     old, new = pair
-    for split in rollout.splits({old: 100}, new, (10, 50, 100)):
-        change.shift(target, ENDPOINT, split, Deadline.after(60))
+    for move in rollout.moves({old: 100}, new, rollout.course(rollout.Strategy())):
+        change.shift(target, ENDPOINT, move.split, Deadline.after(60))
         time.sleep(0.5)
     change.shift(target, ENDPOINT, {old: 100}, Deadline.after(60))
     load.stop.set()
@@ -140,7 +140,7 @@ def test_mirrored_requests_reach_the_new_deployment_and_the_old_one_answers(
 ) -> None:
     old, new = pair
     before = asked(target, new)
-    target.mirror(ENDPOINT, new, 40)
+    target.shadow(ENDPOINT, new, 40)
     deadline = time.monotonic() + 20
     while asked(target, new) < before + 5:
         assert time.monotonic() < deadline
@@ -148,7 +148,7 @@ def test_mirrored_requests_reach_the_new_deployment_and_the_old_one_answers(
     with pytest.raises(ConflictError, match="mirrored"):
         target.undeploy(ENDPOINT, new)
     wait.until_settled(target, ENDPOINT, Deadline.after(60))
-    target.mirror(ENDPOINT, new, 0)
+    target.shadow(ENDPOINT, new, 0)
     wait.until_settled(target, ENDPOINT, Deadline.after(60))
     load.stop.set()
     assert set(load.seen) == {(200, old)}

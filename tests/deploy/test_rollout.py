@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.rollout import shares, splits, without
+from deploy.rollout import COURSES, Move, Step, Strategy, course, moves, shares, without
 
-STEPS = st.lists(st.integers(1, 100), min_size=1, unique=True).map(sorted)
+PERCENTS = st.lists(st.integers(1, 99), unique=True).map(sorted).map(lambda some: [*some, 100])
 NAMES = st.sampled_from(["a", "b", "c", "d", "new"])
+
+
+def splits(now: dict[str, int], new: str, percents: list[int]) -> list[dict[str, int]]:
+    return [move.split for move in moves(now, new, [Step(each) for each in percents])]
 
 
 @st.composite
@@ -16,23 +21,35 @@ def traffics(draw: st.DrawFn) -> dict[str, int]:
     return {name: share for name, share in shares(weights, 100).items() if share}
 
 
-@given(traffics(), STEPS)
-def test_every_split_sums_to_100_without_zeros(now: dict[str, int], steps: list[int]) -> None:
-    for split in splits(now, "new", steps):
+@given(traffics(), PERCENTS)
+def test_every_split_sums_to_100_without_zeros(now: dict[str, int], percents: list[int]) -> None:
+    for split in splits(now, "new", percents):
         assert sum(split.values()) == 100
         assert all(share > 0 for share in split.values())
 
 
-@given(traffics(), STEPS)
+@given(traffics(), PERCENTS)
 def test_the_new_one_only_grows_and_the_others_only_shrink(
-    now: dict[str, int], steps: list[int]
+    now: dict[str, int], percents: list[int]
 ) -> None:
     before = now
-    for split in splits(now, "new", steps):
+    for split in splits(now, "new", percents):
         assert split["new"] >= before.get("new", 0)
         for name in set(now) - {"new"}:
             assert split.get(name, 0) <= now[name]
         before = split
+    assert before == {"new": 100}
+
+
+@given(traffics(), st.sampled_from(sorted(COURSES)))
+def test_every_strategy_ends_at_its_last_step_wherever_it_begins(
+    now: dict[str, int], name: str
+) -> None:
+    steps = course(Strategy(name))
+    found = list(moves(now, "new", steps))
+    alone = not set(now) - {"new"}
+    assert found[-1].split.get("new", 0) == (100 if alone else steps[-1].percent)
+    assert all(sum(move.split.values()) == 100 for move in found)
 
 
 @given(traffics(), NAMES)
@@ -53,17 +70,43 @@ def test_shares_are_within_one_of_the_exact_proportion(
 
 
 def test_others_keep_their_proportions() -> None:
-    assert next(splits({"a": 80, "b": 20}, "new", [50])) == {"new": 50, "a": 40, "b": 10}
+    assert splits({"a": 80, "b": 20}, "new", [50, 100])[0] == {"new": 50, "a": 40, "b": 10}
 
 
 def test_steps_that_are_behind_are_left_out() -> None:
-    found = list(splits({"old": 50, "new": 50}, "new", [10, 50, 100]))
+    found = splits({"old": 50, "new": 50}, "new", [10, 50, 100])
     assert found == [{"new": 50, "old": 50}, {"new": 100}]
 
 
-def test_where_nobody_else_has_traffic_one_step_gives_it_all() -> None:
-    assert list(splits({}, "new", [10, 100])) == [{"new": 100}]
-    assert list(splits({"new": 100}, "new", [10, 100])) == [{"new": 100}]
+def test_where_nobody_else_has_traffic_one_step_gives_it_all_and_waits_for_nobody() -> None:
+    steps = course(Strategy("canary", bake=(60.0,)))
+    assert list(moves({}, "new", steps)) == [Move({"new": 100}, Step(100, awaited=False))]
+    (again,) = moves({"new": 100}, "new", steps)
+    assert again == Move({"new": 100}, Step(100, bake=60.0, awaited=False))
+
+
+def test_each_strategy_is_a_course_of_steps() -> None:
+    assert course(Strategy()) == (Step(10), Step(50), Step(100))
+    assert course(Strategy(bake=(60.0, 300.0, 0.0)))[1] == Step(50, bake=300.0)
+    linear = course(Strategy("linear", increment=30, bake=(5.0,)))
+    assert [(step.percent, step.bake) for step in linear] == [
+        (30, 5.0),
+        (60, 5.0),
+        (90, 5.0),
+        (100, 5.0),
+    ]
+    assert [step.percent for step in course(Strategy("blue-green"))] == [0, 100]
+    assert course(Strategy("blue-green", keep_old=2.0))[1].bake == 120.0
+    first, copied = course(Strategy("shadow", shadow=30))
+    assert (first.percent, first.shadow) == (copied.percent, 0) == (0, 0)
+    assert (copied.shadow, copied.bake, copied.probed) == (30, 60.0, False)
+    split = course(Strategy("ab", split=20))[-1]
+    assert (split.percent, split.held) == (20, True)
+
+
+def test_bake_times_are_one_or_one_each() -> None:
+    with pytest.raises(ValueError, match="2 bake times for 3 steps"):
+        course(Strategy(bake=(1.0, 2.0)))
 
 
 def test_nothing_is_shared_among_nobody() -> None:

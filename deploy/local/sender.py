@@ -1,0 +1,79 @@
+"""Sending requests to model servers, and copies of them that nobody waits for."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+
+import httpx
+
+from deploy.local.fleet import Running
+
+#: A model has 60 s for an answer, as on SageMaker. A connection is not used again after 2 s of
+#: rest, well before the server closes it: closing and sending could cross.
+TIMEOUT = httpx.Timeout(60.0, connect=5.0, pool=None)
+LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=2.0)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request, read to its end.
+
+    Attributes
+    ----------
+    id : str
+        Of the request; a copy has the same.
+    target : httpx.URL
+        Path and query.
+    headers : list of tuple
+        Those that are sent on.
+    """
+
+    id: str
+    method: str
+    target: httpx.URL
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+
+
+class Sender:
+    """Connections to model servers, and the copies that are on their way."""
+
+    def __init__(self) -> None:
+        self._client = httpx.AsyncClient(timeout=TIMEOUT, limits=LIMITS, trust_env=False)
+        self._copies: set[asyncio.Task[None]] = set()
+
+    async def send(self, asked: Asked, running: Running) -> httpx.Response:
+        """Send a request once; the answer's body is still to be read, and the answer to be closed.
+
+        Raises
+        ------
+        httpx.TransportError
+            If there is no answer.
+        """
+        url = httpx.URL(running.server.url).join(asked.target)
+        request = self._client.build_request(
+            asked.method, url, headers=asked.headers, content=asked.body
+        )
+        return await self._client.send(request, stream=True)
+
+    def copy(self, asked: Asked, running: Running) -> None:
+        """Send a copy, and record its answer, while the caller goes on."""
+        running.in_flight += 1
+        task = asyncio.get_running_loop().create_task(self._copy(asked, running))
+        self._copies.add(task)
+        task.add_done_callback(self._copies.discard)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def _copy(self, asked: Asked, running: Running) -> None:
+        try:
+            with suppress(httpx.TransportError), running.record.entry(asked.id) as entry:
+                answer = await self.send(asked, running)
+                entry.status = answer.status_code
+                entry.take(await answer.aread())
+        finally:
+            running.in_flight -= 1
