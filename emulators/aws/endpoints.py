@@ -11,7 +11,7 @@ from moto.core.responses import ActionResult, EmptyResult
 from moto.sagemaker.models import SageMakerModelBackend
 from moto.sagemaker.responses import SageMakerResponse
 
-from emulators.aws import transitions
+from emulators.aws import scaled, transitions
 from emulators.aws.cloud import Cloud
 from emulators.aws.configs import (
     Config,
@@ -119,6 +119,7 @@ class _Calls:
             kept = asked("RetainDeploymentConfig")
             deployment = endpoint.last_deployment_config if kept else asked("DeploymentConfig")
             plan = read_plan(deployment, endpoint.instance_count())
+            scaled.refuse(endpoint, config)
             fresh = summaries(config.variants, config.models, status="Creating")
             endpoint.begin_update(config, retention.variants(fresh, endpoint.production_variants))
             endpoint.last_deployment_config = deployment
@@ -150,6 +151,7 @@ class _Calls:
             if endpoint.endpoint_status not in ("InService", "Failed", "OutOfService"):
                 raise ValidationError(_in_progress(endpoint))
             endpoint.change("Deleting")
+            scaled.forget(endpoint.key)
         transitions.delete(self._cloud, endpoint)
         return EmptyResult()
 

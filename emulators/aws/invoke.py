@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import urllib3
 from moto.sagemaker.models import sagemaker_backends
@@ -172,7 +173,7 @@ def measure(cloud: Cloud, request: Request, held: Lease, reply: Reply, *, began:
     status = reply.status
     values = {
         "Invocations": 1,
-        "InvocationsPerInstance": 1,
+        "InvocationsPerInstance": 1 / _instances(request.key, held.instance.variant),
         "Invocation4XXErrors": float(400 <= status < 500),
         "Invocation5XXErrors": float(status >= 500 or status == 0),
         "InvocationModelErrors": float(not reply.is_success),
@@ -190,6 +191,14 @@ def described(headers: urllib3.HTTPHeaderDict, instance: Instance) -> list[tuple
     """Return the headers of an answer that say who gave it and what it attached."""
     kept = [(name, headers[name]) for name in ANSWERED if name in headers]
     return [("x-Amzn-Invoked-Production-Variant", instance.variant), *kept]
+
+
+def _instances(key: Key, variant: str) -> int:
+    """Return how many instances a variant has, of which one process answers for all."""
+    endpoint: Any = sagemaker_backends[key.account][key.region].endpoints.get(key.endpoint)
+    variants = endpoint.production_variants if endpoint else ()
+    counts = (one.get("CurrentInstanceCount") for one in variants if one["VariantName"] == variant)
+    return next(counts, None) or 1
 
 
 def _no_reply(why: str, began: float) -> Reply:

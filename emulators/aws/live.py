@@ -65,6 +65,11 @@ class Instance:
             self._busy -= 1
             self._idle.notify_all()
 
+    @property
+    def busy(self) -> int:
+        """How many requests it is answering."""
+        return self._busy
+
     def wait_idle(self, timeout: float) -> bool:
         """Return when no request is on its way; False after `timeout` real seconds."""
         deadline = time.monotonic() + timeout

@@ -5,6 +5,7 @@ from __future__ import annotations
 from emulators.aws import (
     access,
     alarms,
+    autoscaling,
     capture,
     endpoint_configs,
     endpoints,
@@ -32,6 +33,7 @@ INSTALLERS: tuple[Installer, ...] = (
     models.install,
     endpoint_configs.install,
     endpoints.install,
+    autoscaling.install,
     capture.install,
     metrics.install,
     transform.install,

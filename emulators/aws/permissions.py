@@ -1,7 +1,8 @@
 """What a call needs to be permitted: on which resources, and which other actions with it.
 
 Source: Service Authorization Reference, "Actions, resources, and condition keys for Amazon
-SageMaker", "… for Amazon CloudWatch Logs": the columns "Resource types" and "Dependent actions".
+SageMaker", "… for Amazon CloudWatch Logs", "… for AWS Application Auto Scaling": the columns
+"Resource types" and "Dependent actions".
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from moto.iam.models import iam_backends
 
 
 @dataclass(frozen=True)
@@ -29,11 +32,22 @@ class Need:
     context: Mapping[str, str] = field(default_factory=dict)
 
 
+#: The role by which Application Auto Scaling changes endpoints ("Amazon SageMaker AI and
+#: Application Auto Scaling", Application Auto Scaling User Guide).
+LINKED_SERVICE = "sagemaker.application-autoscaling.amazonaws.com"
+LINKED_ROLE = "AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint"
+
 #: What SageMaker's operations name: the kind of the resource, and the parameter with its name.
 _NAMED = {
     "Endpoint": ("endpoint", "EndpointName"),
     "EndpointConfig": ("endpoint-config", "EndpointConfigName"),
     "Model": ("model", "ModelName"),
+}
+#: What target tracking does with alarms in the caller's name.
+_ALARMS = {
+    "PutScalingPolicy": ("DescribeAlarms", "PutMetricAlarm"),
+    "DeleteScalingPolicy": ("DeleteAlarms",),
+    "DeregisterScalableTarget": ("DeleteAlarms",),
 }
 _VERBS = ("Create", "Delete", "Describe", "Update")
 #: They know no resource.
@@ -55,6 +69,8 @@ def needs(service: str, operation: str, body: bytes, place: tuple[str, str]) -> 
     given = json.loads(body or b"{}")
     if service == "sagemaker":
         yield from _sagemaker(operation, given, place)
+    elif service == "application-autoscaling":
+        yield from _autoscaling(operation, given, place)
     elif service == "logs" and "logGroupName" in given:
         account, region = place
         group = f"arn:aws:logs:{region}:{account}:log-group:{given['logGroupName']}"
@@ -73,6 +89,42 @@ def _sagemaker(operation: str, given: Mapping[str, Any], place: tuple[str, str])
     if operation == "CreateModel" and "ExecutionRoleArn" in given:
         context = {"iam:PassedToService": "sagemaker.amazonaws.com"}
         yield Need("iam:PassRole", given["ExecutionRoleArn"], context)
+
+
+def _autoscaling(
+    operation: str, given: Mapping[str, Any], place: tuple[str, str]
+) -> Iterator[Need]:
+    """Yield the action, and what is validated with it of the target's service and CloudWatch.
+
+    Source: "Permissions validation for Application Auto Scaling API calls on target resources",
+    Application Auto Scaling User Guide; "Auto scaling prerequisites", SageMaker developer guide.
+    """
+    (account, region), action = place, f"application-autoscaling:{operation}"
+    if operation.startswith("Describe"):
+        yield Need(action, "*")
+        return
+    context = {"application-autoscaling:service-namespace": given["ServiceNamespace"]}
+    context["application-autoscaling:scalable-dimension"] = given["ScalableDimension"]
+    own = f"arn:aws:application-autoscaling:{region}:{account}:scalable-target/*"
+    yield Need(action, own, context)
+    if given["ServiceNamespace"] != "sagemaker":
+        return
+    name = str(given["ResourceId"])
+    if operation == "RegisterScalableTarget":
+        endpoint = f"arn:aws:sagemaker:{region}:{account}:endpoint/{name.split('/')[1].lower()}"
+        yield Need("sagemaker:DescribeEndpoint", endpoint)
+        yield Need("sagemaker:UpdateEndpointWeightsAndCapacities", endpoint)
+        yield from _linked(account)
+    alarms = f"arn:aws:cloudwatch:{region}:{account}:alarm:TargetTracking-{name}-Alarm"
+    for needed in _ALARMS.get(operation, ()):
+        yield Need(f"cloudwatch:{needed}", alarms)
+
+
+def _linked(account: str) -> Iterator[Need]:
+    """Yield what the first registration of an account needs: it makes the service-linked role."""
+    if LINKED_ROLE not in {role.name for role in iam_backends[account]["aws"].get_roles()}:
+        arn = f"arn:aws:iam::{account}:role/aws-service-role/{LINKED_SERVICE}/{LINKED_ROLE}"
+        yield Need("iam:CreateServiceLinkedRole", arn, {"iam:AWSServiceName": LINKED_SERVICE})
 
 
 def _resources(operation: str, given: Mapping[str, Any], place: tuple[str, str]) -> Iterator[str]:

@@ -54,10 +54,11 @@ class Aws:
 
 
 @contextmanager
-def emulated(state: Path) -> Iterator[Aws]:
+def emulated(state: Path, speed: int = 60) -> Iterator[Aws]:
     """Bring an emulator up by its own door, and down again."""
     door = [sys.executable, "-m", "emulators"]
-    subprocess.run([*door, "up", "aws", "--state", str(state)], check=True, timeout=120)
+    up = [*door, "up", "aws", "--state", str(state), "--speed", str(speed)]
+    subprocess.run(up, check=True, timeout=120)
     place = Place("aws", state)
     try:
         yield Aws(place, daemon.environment(place))
