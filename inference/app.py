@@ -1,57 +1,50 @@
-"""The HTTP app: every platform's routes around one scoring module, and every error's status."""
+"""The ASGI app: every platform's routes around one scoring module."""
 
 from __future__ import annotations
 
-import re
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-from fastapi import FastAPI
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import Response
-
-from inference import openapi
-from inference.codec.jsontext import dumps
 from inference.desk import Desk
-from inference.errors import (
-    InferenceError,
-    InvalidInputError,
-    NotAcceptableError,
-    NotReadyError,
-    OverloadedError,
-    ScoringError,
-    ScriptError,
-    TooLargeError,
-    UnsupportedMediaTypeError,
-)
 from inference.front import Front
+from inference.hot import Hot
 from inference.lifecycle import Lifecycle
-from inference.monitor import RequestLog, Watch
-from inference.openapi.page import add_page
-from inference.openinference import UnknownModelError
-from inference.routes import routes
+from inference.monitor import Metrics
+from inference.openapi.page import Documentation
+from inference.routes import Router
 from inference.settings import Settings
+from inference.wire import Receive, Scope, Send
 
-#: The status and the machine-readable code of each error.
-STATUSES: dict[type[InferenceError], tuple[int, str]] = {
-    InvalidInputError: (400, "invalid_input"),
-    NotAcceptableError: (406, "not_acceptable"),
-    TooLargeError: (413, "too_large"),
-    UnknownModelError: (404, "unknown_model"),
-    UnsupportedMediaTypeError: (415, "unsupported_media_type"),
-    OverloadedError: (429, "overloaded"),
-    ScoringError: (500, "scoring_failed"),
-    ScriptError: (500, "scoring_failed"),
-    NotReadyError: (503, "not_ready"),
-}
+
+class App:
+    """The app of one server.
+
+    Attributes
+    ----------
+    desk : Desk
+        What its routes share.
+    hot : Hot
+        The short way of plain requests, for servers that know it.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self.hot = Hot(desk)
+        self._front = Front(Router(desk, Documentation(desk)), desk)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; other kinds of connections than HTTP are not spoken."""
+        if scope["type"] != "http":
+            raise NotImplementedError(f"this app speaks HTTP, not {scope['type']}")
+        await self._front(scope, receive, send)
 
 
 def create_app(
     settings: Settings | None = None,
     *,
     lifecycle: Lifecycle | None = None,
+    metrics: Metrics | None = None,
     log: BinaryIO | None = None,
-) -> FastAPI:
+) -> App:
     """Build the app. It answers 503 until `inference.score.init` has loaded a model.
 
     Parameters
@@ -60,62 +53,10 @@ def create_app(
         Limits and routes; by default those of an empty environment.
     lifecycle : Lifecycle, optional
         Told by the server when it loads and when it ends.
+    metrics : Metrics, optional
+        Counts; by default of this app alone.
     log : BinaryIO, optional
         Receives the request log; by default standard output.
     """
-    desk = Desk.of(settings or Settings(), lifecycle or Lifecycle())
-    app = _ModelApp(title="Model server", docs_url=None, redoc_url=None, redirect_slashes=False)
-    app.desk = desk
-    app.router.routes[:0] = routes(desk)
-    add_page(app)
-    app.add_middleware(Front, watch=Watch(desk.metrics, RequestLog(log)), lifecycle=desk.lifecycle)
-
-    async def refuse(request: Request, error: Exception) -> Response:
-        return _refusal(request, error, desk)
-
-    for kind in (InferenceError, HTTPException):
-        app.add_exception_handler(kind, refuse)
-    return app
-
-
-class _ModelApp(FastAPI):
-    """FastAPI whose document is made of the model's signature, not of Python's types."""
-
-    desk: Desk
-
-    def openapi(self) -> dict[str, Any]:
-        manifest = self.desk.lifecycle.loaded().bundle.manifest
-        return openapi.document(manifest, self.desk.settings)
-
-
-def _refusal(request: Request, error: Exception, desk: Desk) -> Response:
-    """Put an error into words for the caller: one shape on every route."""
-    headers: dict[str, str] = {}
-    if isinstance(error, HTTPException):
-        status, headers = error.status_code, dict(error.headers or {})
-        code, message = _http_words(request, error)
-    else:
-        status, code = next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
-        message = str(error)
-    if isinstance(error, ScoringError):
-        headers["x-ms-run-function-failed"] = "True"
-    if status in (429, 503):
-        headers["Retry-After"] = str(desk.pool.retry_after())
-    request.scope["visit"].error = code
-    body = dumps({"error": _utf8(message), "code": code})
-    return Response(body, status, headers, "application/json")
-
-
-def _http_words(request: Request, error: HTTPException) -> tuple[str, str]:
-    path = request.url.path[:200]
-    if error.status_code == 404:
-        return "not_found", f"there is no {path}: see /docs for the routes"
-    if error.status_code == 405:
-        allowed = ", ".join(sorted((error.headers or {}).get("Allow", "").split(", ")))
-        return "method_not_allowed", f"{path} does not take {request.method}: use {allowed}"
-    return re.sub(r"[^a-z]+", "_", str(error.detail).lower()), str(error.detail)
-
-
-def _utf8(text: str) -> str:
-    """Replace lone surrogates, which JSON in UTF-8 cannot hold."""
-    return text.encode(errors="replace").decode()
+    desk = Desk.of(settings or Settings(), lifecycle or Lifecycle(), metrics=metrics, log=log)
+    return App(desk)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import BinaryIO
 
+from inference.batcher import Batcher
 from inference.lifecycle import Lifecycle
-from inference.monitor import Metrics
+from inference.monitor import Metrics, RequestLog, Watch
 from inference.pool import Pool
+from inference.score import Loaded
 from inference.settings import Settings
+from inference.together import Together
 
 
 @dataclass(frozen=True)
@@ -20,19 +24,47 @@ class Desk:
         How it is set up.
     lifecycle : Lifecycle
         Whether it is ready.
+    batcher : Batcher
+        Where requests of few rows are predicted.
     pool : Pool
-        Where predictions run.
+        Where scripts run, and requests of many rows.
     metrics : Metrics
         What is counted.
+    watch : Watch
+        Sees each request.
     """
 
     settings: Settings
     lifecycle: Lifecycle
+    batcher: Batcher
     pool: Pool
-    metrics: Metrics = field(default_factory=Metrics)
+    metrics: Metrics
+    watch: Watch
 
     @classmethod
-    def of(cls, settings: Settings, lifecycle: Lifecycle) -> Desk:
+    def of(
+        cls,
+        settings: Settings,
+        lifecycle: Lifecycle,
+        *,
+        metrics: Metrics | None = None,
+        log: BinaryIO | None = None,
+    ) -> Desk:
         """Set one up."""
-        pool = Pool(settings.workers, queue=settings.queue, patience=settings.patience)
-        return cls(settings, lifecycle, pool)
+        metrics = metrics or Metrics()
+        return cls(
+            settings,
+            lifecycle,
+            Batcher(queue=settings.queue, patience=settings.patience),
+            Pool(settings.workers, queue=settings.queue, patience=settings.patience),
+            metrics,
+            Watch(metrics, RequestLog(log)),
+        )
+
+    def together(self, loaded: Loaded) -> Together | None:
+        """Return what asks the loaded model, or None where there is a script or nothing."""
+        return self.lifecycle.together(loaded)
+
+    def retry_after(self) -> int:
+        """Return whole seconds after which a refused caller may try again."""
+        return max(self.pool.retry_after(), self.batcher.retry_after())

@@ -9,6 +9,9 @@
     * PackagingError (also ValueError)
   * RequestError: one request cannot be answered; app.py maps each kind to a status
     * InvalidInputError (also ValueError)
+    * NoRouteError
+    * WrongMethodError
+    * DisconnectedError
     * UnsupportedMediaTypeError
     * NotAcceptableError
     * TooLargeError
@@ -54,6 +57,22 @@ class RequestError(InferenceError):
 
 class InvalidInputError(RequestError, ValueError):
     """The rows do not fit the model; says which row and field, what was expected, what came."""
+
+
+class NoRouteError(RequestError):
+    """The server has nothing at this path."""
+
+
+class WrongMethodError(RequestError):
+    """The path is there, and is called by another method; `allowed` says by which."""
+
+    def __init__(self, message: str, allowed: str) -> None:
+        super().__init__(message)
+        self.allowed = allowed
+
+
+class DisconnectedError(RequestError):
+    """The caller left before the end of its request: nobody is there to be told."""
 
 
 class UnsupportedMediaTypeError(RequestError):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,26 @@ class Reply:
     rows: int = 0
 
 
-@dataclass
+@dataclass(frozen=True)
+class Order:
+    """What a call wants predicted, and how the answer is to be written.
+
+    Attributes
+    ----------
+    rows : object
+        Rows in a form that `Signature.rows` takes, not yet checked.
+    probabilities : bool
+        Whether each prediction comes with its classes' probabilities.
+    write : callable
+        Makes the reply of the predictions, one JSON-ready value for each row.
+    """
+
+    rows: Any
+    probabilities: bool
+    write: Callable[[list[Any]], Reply]
+
+
+@dataclass(slots=True)
 class Visit:
     """What is told of a request in logs and metrics, filled in on its way.
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from inference import score
 from inference.errors import BundleError, NotReadyError
+from inference.together import Together
 
 log = logging.getLogger(__name__)
 
@@ -19,6 +20,7 @@ class Lifecycle:
     def __init__(self) -> None:
         self._draining = False
         self._failure = ""
+        self._asked: tuple[score.Loaded, Together | None] | None = None
 
     @property
     def is_draining(self) -> bool:
@@ -29,7 +31,7 @@ class Lifecycle:
         """Say that the server is going to end: not ready from now on."""
         self._draining = True
 
-    def load(self, bundle: Path | None, failed: Callable[[str], None]) -> None:
+    def load(self, bundle: Path | None, failed: Callable[[str], None]) -> threading.Thread:
         """Load the model in the background.
 
         Parameters
@@ -38,9 +40,16 @@ class Lifecycle:
             Bundle directory; None leaves the choice to `inference.score.init`.
         failed : callable
             Called in the background with the reason, if it cannot be loaded.
+
+        Returns
+        -------
+        Thread
+            Ends when the model is loaded.
         """
         arguments = (bundle, failed)
-        threading.Thread(target=self._load, args=arguments, daemon=True, name="load").start()
+        thread = threading.Thread(target=self._load, args=arguments, daemon=True, name="load")
+        thread.start()
+        return thread
 
     def problem(self) -> str:
         """Say why requests are not wanted now; empty when the server is ready."""
@@ -61,6 +70,12 @@ class Lifecycle:
             raise NotReadyError(self._unloaded())
         return loaded
 
+    def together(self, loaded: score.Loaded) -> Together | None:
+        """Return what asks the model for many at once; None where there is only a script."""
+        if self._asked is None or self._asked[0] is not loaded:
+            self._asked = loaded, _together(loaded)
+        return self._asked[1]
+
     def _unloaded(self) -> str:
         return self._failure or "the model is not loaded yet: try again in a moment"
 
@@ -74,3 +89,10 @@ class Lifecycle:
             self._failure = f"the model cannot be loaded: {type(error).__name__}: {error}"
         if self._failure:
             failed(self._failure)
+
+
+def _together(loaded: score.Loaded) -> Together | None:
+    if loaded.model is None or loaded.script:
+        return None
+    examples = [example.input for example in loaded.bundle.manifest.examples]
+    return Together.of(loaded.model, examples)

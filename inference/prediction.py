@@ -1,10 +1,11 @@
-"""The way of a request once it is read: decode, score, encode. No sockets, no waiting."""
+"""The way of a request once it is read: what it wants predicted, and how it wants it told."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
-from inference import openinference, score, scripted
+from inference import openinference, scripted
 from inference.codec import table
 from inference.codec.body import inflate, text_of
 from inference.codec.envelope import Ask, Envelope, open_envelope, wrap
@@ -12,14 +13,40 @@ from inference.codec.jsontext import dumps, parse
 from inference.codec.media import Form, Media, answer_type, form_of, written_form
 from inference.codec.tensor import Blobs
 from inference.errors import InvalidInputError, ScoringError
-from inference.exchange import Call, Reply
+from inference.exchange import Call, Order, Reply
+from inference.model import Model
 from inference.rawrequest import Headers, Request
 from inference.score import Loaded
 from inference.signature import Signature
 
 
-def answer(call: Call, loaded: Loaded) -> Reply:
-    """Answer a call with predictions, in the form it asks for.
+def order(call: Call, loaded: Loaded) -> Order:
+    """Read what a call wants predicted.
+
+    Raises
+    ------
+    RequestError
+        If it cannot be read; which kind says whose fault that is.
+    """
+    model = model_of(loaded)
+    if openinference.JSON_LENGTH in call.headers:
+        return openinference.order(call, loaded)
+    body = inflate(call.body, call.headers.get("content-encoding", ""), call.limit)
+    media = Media.parse(call.headers.get("content-type", ""))
+    form = form_of(media, body)
+    wanted = answer_type(_accept(call), _in_kind(media, form))
+    if form is not Form.JSON:
+        ask = _read_table(form, text_of(body, _charset(media)), media, model.signature)
+    elif openinference.is_request(value := parse(body, _charset(media))):
+        return openinference.order_of(value, Blobs(b""), loaded)
+    else:
+        ask = open_envelope(value, model.signature)
+    write = partial(_write, envelope=ask.envelope, wanted=wanted, accept=_accept(call))
+    return Order(ask.rows, ask.probabilities or call.probabilities, write)
+
+
+def scripted_reply(call: Call) -> Reply:
+    """Answer a call by the loaded script.
 
     Raises
     ------
@@ -27,24 +54,25 @@ def answer(call: Call, loaded: Loaded) -> Reply:
         If it cannot be answered; which kind says whose fault that is.
     """
     body = inflate(call.body, call.headers.get("content-encoding", ""), call.limit)
-    media = Media.parse(call.headers.get("content-type", ""))
-    if loaded.script:
-        return scripted.reply(_request(call, body, _charset(media)))
+    charset = _charset(Media.parse(call.headers.get("content-type", "")))
+    # A script always sees UTF-8.
+    encoded = body if charset.lower() == "utf-8" else text_of(body, charset).encode()
+    return scripted.reply(
+        Request(encoded, Headers(call.headers), call.method, call.path, call.query)
+    )
+
+
+def model_of(loaded: Loaded) -> Model:
+    """Return the model that answers.
+
+    Raises
+    ------
+    ScoringError
+        If there is none.
+    """
     if loaded.model is None:
         raise ScoringError("this bundle has neither a model nor a script: package it again")
-    if openinference.JSON_LENGTH in call.headers:
-        return openinference.answer(call, loaded)
-    form = form_of(media, body)
-    wanted = answer_type(_accept(call), _in_kind(media, form))
-    if form is not Form.JSON:
-        ask = _read_table(form, text_of(body, _charset(media)), media, loaded.model.signature)
-    elif openinference.is_request(value := parse(body, _charset(media))):
-        return openinference.respond(value, Blobs(b""), loaded)
-    else:
-        ask = open_envelope(value, loaded.model.signature)
-    probable = ask.probabilities or call.probabilities
-    predictions = score.run_with_probabilities(ask.rows) if probable else score.run(ask.rows)
-    return _encode(predictions, ask.envelope, wanted, _accept(call))
+    return loaded.model
 
 
 def _charset(media: Media) -> str:
@@ -73,21 +101,12 @@ def _read_table(form: Form, text: str, media: Media, signature: Signature) -> As
     return Ask([text], Envelope.INSTANCES)
 
 
-def _encode(predictions: list[Any], envelope: Envelope, wanted: str, accept: str) -> Reply:
+def _write(predictions: list[Any], envelope: Envelope, wanted: str, accept: str) -> Reply:
     form, rows = written_form(wanted), len(predictions)
     if form is Form.CSV:
         named = "header=present" in accept.replace(" ", "").lower()
-        return Reply(table.write_csv(predictions, header=named), _utf8(wanted), rows=rows)
+        body = table.write_csv(predictions, header=named)
+        return Reply(body, f"{wanted}; charset=utf-8", rows=rows)
     if form is Form.LINES:
         return Reply(table.write_lines(predictions), wanted, rows=rows)
     return Reply(dumps(wrap(predictions, envelope)), wanted, rows=rows)
-
-
-def _utf8(name: str) -> str:
-    return f"{name}; charset=utf-8"
-
-
-def _request(call: Call, body: bytes, charset: str) -> Request:
-    """Return the request as a script sees it: always in UTF-8."""
-    encoded = body if charset.lower() == "utf-8" else text_of(body, charset).encode()
-    return Request(encoded, Headers(call.headers), call.method, call.path, call.query)

@@ -1,16 +1,200 @@
-"""HTTP as uvicorn reads it, its last plain-text answer put into JSON like all others."""
+"""HTTP as uvicorn reads it, with a short way for requests that are whole and plain."""
 
 from __future__ import annotations
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+import math
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from inference.codec.jsontext import dumps
+from inference.exchange import Reply, Visit
+from inference.identity import echoed, request_id
+
+if TYPE_CHECKING:
+    from inference.hot import Hot
 
 MESSAGE = "the request is not HTTP/1.1: nothing of it could be read"
+#: Longer bodies go the long way.
+SHORT_BYTES = 1 << 15
+#: Headers that make a request special: it goes the long way.
+SPECIAL = frozenset(
+    (
+        b"connection",
+        b"content-encoding",
+        b"expect",
+        b"inference-header-content-length",
+        b"transfer-encoding",
+        b"upgrade",
+    )
+)
+#: A body whose rest does not come for so long is waited for on the long way.
+REST_SECONDS = 1.0
+KEPT = (b"keep-alive", b"Keep-Alive")
+
+
+class Turn:
+    """A plain request on its short way; to uvicorn it is a request like all others.
+
+    Parameters
+    ----------
+    protocol : Protocol
+        The connection it came on.
+    route : str
+        Its path.
+    sent : dict
+        Its headers.
+    """
+
+    #: uvicorn wakes what waits for a caller here; nothing does.
+    message_event = SimpleNamespace(set=lambda: None)
+
+    def __init__(self, protocol: Protocol, route: str, sent: dict[bytes, bytes]) -> None:
+        self._protocol = protocol
+        self.visit = Visit("POST", request_id(sent), route)
+        self._echoed = echoed(sent)
+        self.body = b""
+        self.disconnected = False
+        self.keep_alive = True
+        self.response_complete = False
+
+    def reply(self, reply: Reply) -> None:
+        """Send the answer, in one piece."""
+        self.response_complete = True
+        visit, protocol = self.visit, self._protocol
+        if self.disconnected or protocol.transport.is_closing():
+            visit.error = visit.error or "disconnected"
+            return
+        visit.status, visit.bytes_out = reply.status, len(reply.body)
+        protocol.transport.write(self._head(reply) + reply.body)
+        if not self.keep_alive:
+            protocol.transport.close()
+        protocol.on_response_complete()
+
+    def _head(self, reply: Reply) -> bytes:
+        more = b""
+        if self._echoed or reply.headers or not self.keep_alive:
+            pairs = [(name.encode(), value.encode()) for name, value in reply.headers.items()]
+            pairs += self._echoed + ([] if self.keep_alive else [(b"connection", b"close")])
+            more = b"".join(b"%b: %b\r\n" % pair for pair in pairs)
+        return b"%bcontent-type: %b\r\ncontent-length: %d\r\nx-request-id: %b\r\n%b\r\n" % (
+            self._protocol.opening(reply.status),
+            reply.media.encode(),
+            len(reply.body),
+            self.visit.request_id.encode(),
+            more,
+        )
 
 
 class Protocol(HttpToolsProtocol):
-    """uvicorn's reader of HTTP, built on httptools."""
+    """uvicorn's reader of HTTP, built on httptools.
+
+    A request for predictions that is short and has nothing special goes to `inference.hot` at its
+    last byte, without a task, a scope and an event of its own; all others go to the ASGI app.
+    """
+
+    hot: Hot
+    _turn: Turn | None = None
+    _idle_since = math.inf
+
+    def connection_made(self, transport: Any) -> None:
+        """Begin."""
+        super().connection_made(transport)
+        self.hot = self.app.hot
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End."""
+        super().connection_lost(exc)
+        if self._turn is not None:
+            self.hot.leave(self._turn)
+        if self.timeout_keep_alive_task is not None:
+            self.timeout_keep_alive_task.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        """Read what came."""
+        super().data_received(data)
+        if self._turn is not None:
+            self.loop.call_later(REST_SECONDS, self._give_up, self._turn)
+
+    def on_message_begin(self) -> None:
+        """Begin a request; what the ASGI app needs of it is made when it is to go there."""
+        self.url = b""
+        self.headers = []
+        self._turn = None
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Note a header."""
+        self.headers.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        """Choose the way of a request."""
+        route = self.hot.routes.get(self.url)
+        sent = dict(self.headers)
+        if route is None or not self._is_free() or not self._is_plain(sent):
+            self._go_the_long_way()
+            return
+        self._turn = Turn(self, route, sent)
+        self.cycle = self._turn  # type: ignore[assignment]
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of the body."""
+        if self._turn is None:
+            super().on_body(body)
+        else:
+            self._turn.body += body
+
+    def on_message_complete(self) -> None:
+        """Answer a plain request, or tell the ASGI app that all of it is there."""
+        turn = self._turn
+        if turn is None:
+            super().on_message_complete()
+            return
+        self._turn = None
+        if not self.hot.take(turn, turn.body):
+            self._turn = turn
+            self._hand_over(turn)
+            super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Go on with the connection's next request, if it is there already."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            cycle, app = self.pipeline.pop()
+            self._start_asgi_task(cycle, app)
+            return
+        self._idle_since = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self._look_again(self.timeout_keep_alive)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close the connection if nothing came on it for too long.
+
+        One timer looks from time to time: to set and unset one for each request costs more.
+        """
+        left = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        if left <= 0:
+            self.transport.close()
+        else:
+            self._look_again(min(left, self.timeout_keep_alive))
+
+    def _look_again(self, seconds: float) -> None:
+        again = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
+        self.timeout_keep_alive_task = again
+
+    def _unset_keepalive_if_required(self) -> None:
+        """Note that something comes; uvicorn calls it before it reads."""
+        self._idle_since = math.inf
+
+    def opening(self, status: int) -> bytes:
+        """Return the first lines of an answer: its status and the date."""
+        return b"%b%b" % (
+            STATUS_LINE[status],
+            b"".join(b"%b: %b\r\n" % pair for pair in self.server_state.default_headers),
+        )
 
     def send_400_response(self, msg: str) -> None:
         """Answer bytes that are no HTTP request, and close the connection."""
@@ -21,3 +205,43 @@ class Protocol(HttpToolsProtocol):
         )
         self.transport.write(head.encode() + body)
         self.transport.close()
+
+    def _is_free(self) -> bool:
+        """Tell whether no request before is in work, and what was answered has been read."""
+        cycle: Any = self.cycle  # None before the first one
+        return (cycle is None or cycle.response_complete) and not self.flow.write_paused
+
+    def _is_plain(self, sent: dict[bytes, bytes]) -> bool:
+        if len(sent) != len(self.headers) or self.parser.get_method() != b"POST":
+            return False
+        if not SPECIAL.isdisjoint(sent) and (
+            sent.keys() & SPECIAL != {b"connection"} or sent[b"connection"] not in KEPT
+        ):
+            return False
+        length = sent.get(b"content-length", b"")
+        if not length.isdigit() or len(length) > 5 or int(length) > SHORT_BYTES:
+            return False
+        if self.parser.get_http_version() != "1.1":
+            return False
+        return self.hot.is_plain((sent.get(b"content-type"), sent.get(b"accept")))
+
+    def _go_the_long_way(self) -> None:
+        """Let uvicorn make of the headers what it would have made at once."""
+        url, headers = self.url, self.headers
+        super().on_message_begin()
+        self.url = url
+        for name, value in headers:
+            super().on_header(name, value)
+        super().on_headers_complete()
+
+    def _hand_over(self, turn: Turn) -> None:
+        """Let a request that has begun its short way go the long one."""
+        self._turn = None
+        turn.response_complete = True
+        self._go_the_long_way()
+        if turn.body:
+            super().on_body(turn.body)
+
+    def _give_up(self, turn: Turn) -> None:
+        if turn is self._turn and not turn.disconnected:
+            self._hand_over(turn)

@@ -2,24 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from functools import partial
 from urllib.parse import parse_qs
 
-from starlette.exceptions import HTTPException
-from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
-
-from inference import openapi, openinference, prediction
+from inference import openapi, openinference
 from inference.codec.jsontext import dumps
 from inference.desk import Desk
-from inference.errors import InvalidInputError, NotReadyError
-from inference.exchange import Call, Reply, Visit
+from inference.errors import NoRouteError, NotReadyError, WrongMethodError
+from inference.exchange import Reply
+from inference.predicted import Predicted
 from inference.score import Loaded
-from inference.wire import headers_of, read_body, send_reply
+from inference.wire import AsgiApp, Receive, Scope, Send, headers_of, send_reply
 
-Answer = Callable[[Call, Loaded], Reply]
 Tell = Callable[[Scope], Reply]
+#: By path or its template, then by method.
+Table = dict[str, dict[str, AsgiApp]]
+
+#: The paths of the Open Inference Protocol that name a model.
+MODEL = re.compile(
+    "/v2/models/(?P<model>[^/]+)(/versions/(?P<version>[^/]+))?(?P<more>/infer|/ready)?"
+)
+#: What FastAPI keeps: the description, and the page that draws it.
+DOCUMENTATION = ("/docs", "/openapi.json")
+
+
+class Router:
+    """Finds the route of a request (an ASGI app).
+
+    Parameters
+    ----------
+    desk : Desk
+        What the routes share.
+    documentation : AsgiApp
+        Answers what is below `DOCUMENTATION`.
+    """
+
+    def __init__(self, desk: Desk, documentation: AsgiApp) -> None:
+        self._table = routes(desk)
+        self._documentation = documentation
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass one request to its route."""
+        path: str = scope["path"]
+        if path.startswith(DOCUMENTATION):
+            scope["visit"].route = next(each for each in DOCUMENTATION if path.startswith(each))
+            await self._documentation(scope, receive, send)
+            return
+        methods = self._methods(scope, path)
+        method = scope["method"]
+        app = methods.get("GET" if method == "HEAD" else method)
+        if app is None:
+            raise wrong_method(scope, methods)
+        await app(scope, receive, send)
+
+    def _methods(self, scope: Scope, path: str) -> Mapping[str, AsgiApp]:
+        template = path
+        if found := MODEL.fullmatch(path):
+            named = {name: found[name] for name in ("model", "version") if found[name]}
+            template = openinference.MODEL_PATHS[len(named) - 1] + (found["more"] or "")
+            scope["path_params"] = named
+        if template not in self._table:
+            raise NoRouteError(f"there is no {path[:200]}: see /docs for the routes")
+        scope["visit"].route = template
+        return self._table[template]
 
 
 class Told:
@@ -27,98 +74,56 @@ class Told:
 
     Parameters
     ----------
-    path : str
-        The route's template, for the log.
     tell : callable
         Makes the reply of the ASGI scope.
     """
 
-    def __init__(self, path: str, tell: Tell) -> None:
-        self._path = path
+    def __init__(self, tell: Tell) -> None:
         self._tell = tell
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        scope["visit"].route = self._path
         await send_reply(self._tell(scope), send)
 
 
-class Predicted:
-    """A route that predicts (an ASGI app): read, decode, score, encode, send.
-
-    Parameters
-    ----------
-    path : str
-        The route's template, for the log.
-    desk : Desk
-        What the routes share.
-    answer : callable
-        Makes the reply of a call, in a thread.
-    """
-
-    def __init__(self, path: str, desk: Desk, answer: Answer = prediction.answer) -> None:
-        self._path = path
-        self._desk = desk
-        self._answer = answer
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        visit: Visit = scope["visit"]
-        visit.route = self._path
-        loaded = self._desk.lifecycle.loaded()
-        if scope["method"] != "POST" and not loaded.script:
-            raise HTTPException(405, headers={"Allow": "POST"})
-        if scope.get("path_params"):
-            openinference.check_model(scope["path_params"], loaded.bundle)
-        call = await self._call(scope, receive)
-        visit.bytes_in = len(call.body)
-        reply = await self._desk.pool.run(partial(self._answer, call, loaded))
-        visit.rows = reply.rows
-        await send_reply(reply, send)
-
-    async def _call(self, scope: Scope, receive: Receive) -> Call:
-        settings, headers = self._desk.settings, headers_of(scope)
-        body = await read_body(headers, receive, settings.body_bytes)
-        query = scope["query_string"]
-        probabilities = _flag(query, "probabilities") if query else False
-        return Call(
-            headers,
-            body,
-            settings.body_bytes,
-            probabilities,
-            settings.accept,
-            method=scope["method"],
-            path=scope["path"],
-            query=query.decode("latin-1"),
-        )
+def wrong_method(scope: Scope, methods: Mapping[str, AsgiApp]) -> WrongMethodError:
+    """Say which methods a path takes, GET implying HEAD."""
+    allowed = ", ".join(sorted({*methods, *(["HEAD"] if "GET" in methods else [])}))
+    path, method = scope["path"][:200], scope["method"]
+    return WrongMethodError(f"{path} does not take {method}: use {allowed}", allowed)
 
 
-def routes(desk: Desk) -> list[Route]:
-    """Return all routes, those that predict first."""
-    settings = desk.settings
-    predicting = ("/invocations", "/score", "/predict", settings.predict_route)
-    ready = ("/ping", "/health", settings.health_route, "/readyz")
-    return [
-        *(_post(path, Predicted(path, desk)) for path in dict.fromkeys(predicting)),
-        # Azure ML's server takes a script's input by query string, too.
-        Route("/score", Predicted("/score", desk), methods=["GET"]),
-        *_inferences(desk),
-        *(_get(path, _ready(desk, b"")) for path in dict.fromkeys(ready)),
-        _get("/", _ready(desk, b"Healthy")),
-        _get("/healthz", lambda scope: Reply(b'{"status":"alive"}')),
-        _get("/execution-parameters", partial(_execution_parameters, desk)),
-        _get("/metrics", partial(_metrics, desk)),
-        _get("/swagger.json", partial(_swagger, desk)),
-        *_open_inference(desk),
-    ]
+def predicting(desk: Desk) -> tuple[str, ...]:
+    """Return the paths that predict, whatever the envelope."""
+    paths = ("/invocations", "/score", "/predict", desk.settings.predict_route)
+    return tuple(dict.fromkeys(paths))
 
 
-def _inferences(desk: Desk) -> list[Route]:
-    paths = [f"{model}/infer" for model in openinference.MODEL_PATHS]
-    return [_post(path, Predicted(path, desk, openinference.answer)) for path in paths]
+def routes(desk: Desk) -> Table:
+    """Return all routes but those of the documentation."""
+    ready = ("/ping", "/health", desk.settings.health_route, "/readyz")
+    index = "/v2/repository/index"
+    table: Table = {
+        **{path: _get(_ready(desk, b"")) for path in ready},
+        "/": _get(_ready(desk, b"Healthy")),
+        "/healthz": _get(lambda scope: Reply(b'{"status":"alive"}')),
+        "/execution-parameters": _get(partial(_execution_parameters, desk)),
+        "/metrics": _get(partial(_metrics, desk)),
+        "/swagger.json": _get(partial(_swagger, desk)),
+        "/v2": _get(lambda scope: Reply(dumps(openinference.server_metadata()))),
+        "/v2/health/live": _get(lambda scope: Reply(b'{"live":true}')),
+        "/v2/health/ready": _get(_ready(desk, b'{"ready":true}')),
+        index: {"POST": Told(lambda scope: Reply(dumps(openinference.index(desk.lifecycle))))},
+        **_models(desk),
+    }
+    for path in predicting(desk):
+        # Vertex AI may be told to call one path for both; a script takes a query string, too.
+        table.setdefault(path, {})["POST"] = Predicted(desk)
+    table["/score"]["GET"] = Predicted(desk)
+    return table
 
 
-def _open_inference(desk: Desk) -> list[Route]:
+def _models(desk: Desk) -> Table:
     def of_model(tell: Callable[[Loaded], object]) -> Tell:
         def told(scope: Scope) -> Reply:
             loaded = desk.lifecycle.loaded()
@@ -127,29 +132,16 @@ def _open_inference(desk: Desk) -> list[Route]:
 
         return told
 
-    index = "/v2/repository/index"
-    return [
-        _get("/v2", lambda scope: Reply(dumps(openinference.server_metadata()))),
-        _get("/v2/health/live", lambda scope: Reply(b'{"live":true}')),
-        _get("/v2/health/ready", _ready(desk, b'{"ready":true}')),
-        *(
-            _get(f"{model}{more}", of_model(tell))
-            for model in openinference.MODEL_PATHS
-            for more, tell in (
-                ("", openinference.model_metadata),
-                ("/ready", openinference.model_ready),
-            )
-        ),
-        _post(index, Told(index, lambda scope: Reply(dumps(openinference.index(desk.lifecycle))))),
-    ]
+    table: Table = {}
+    for model in openinference.MODEL_PATHS:
+        table[model] = _get(of_model(openinference.model_metadata))
+        table[f"{model}/ready"] = _get(of_model(openinference.model_ready))
+        table[f"{model}/infer"] = {"POST": Predicted(desk, openinference.order)}
+    return table
 
 
-def _get(path: str, tell: Tell) -> Route:
-    return Route(path, Told(path, tell), methods=["GET"])
-
-
-def _post(path: str, app: Told | Predicted) -> Route:
-    return Route(path, app, methods=["POST"])
+def _get(tell: Tell) -> dict[str, AsgiApp]:
+    return {"GET": Told(tell)}
 
 
 def _ready(desk: Desk, body: bytes) -> Tell:
@@ -185,10 +177,3 @@ def _swagger(desk: Desk, scope: Scope) -> Reply:
     asked = parse_qs(scope["query_string"].decode("latin-1")).get("version", ["2"])[0]
     manifest = desk.lifecycle.loaded().bundle.manifest
     return Reply(dumps(openapi.document(manifest, desk.settings, asked)))
-
-
-def _flag(query: bytes, name: str) -> bool:
-    value = parse_qs(query.decode("latin-1")).get(name, ["false"])[-1].lower()
-    if value not in ("true", "false", "1", "0"):
-        raise InvalidInputError(f"query parameter {name!r} is true or false, got {value[:60]!r}")
-    return value in ("true", "1")

@@ -65,7 +65,9 @@ def _serve_on(listener: socket.socket, settings: Settings) -> NoReturn:
     config = uvicorn.Config(
         create_app(settings, lifecycle=lifecycle),
         http=Protocol,
+        interface="asgi3",
         lifespan="off",
+        proxy_headers=False,
         ws="none",
         access_log=False,
         log_config=None,

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any, TypeAlias
 
-from starlette.requests import ClientDisconnect
-from starlette.types import Receive, Scope, Send
-
-from inference.errors import InvalidInputError, TooLargeError
+from inference.errors import DisconnectedError, InvalidInputError, TooLargeError
 from inference.exchange import Reply
+
+Message: TypeAlias = MutableMapping[str, Any]
+Scope: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+AsgiApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 #: A caller who stops in the middle of a body for so long gets no answer to it.
 BODY_SECONDS = 60
@@ -42,7 +46,7 @@ async def read_body(headers: Mapping[str, str], receive: Receive, limit: int) ->
         If it is longer.
     InvalidInputError
         If its rest does not come in time.
-    ClientDisconnect
+    DisconnectedError
         If the caller left.
     """
     declared = headers.get("content-length", "0")
@@ -77,7 +81,7 @@ async def _read(receive: Receive, limit: int) -> bytes:
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise ClientDisconnect
+            raise DisconnectedError("the caller left before the end of the body")
         part = message.get("body", b"")
         size += len(part)
         if size > limit:

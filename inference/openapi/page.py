@@ -1,21 +1,57 @@
-"""The page that draws the document for people: Swagger UI, from an installed package."""
+"""The documentation: what FastAPI serves, and the page that draws it for people."""
 
 from __future__ import annotations
 
-from fastapi import FastAPI
-from fastapi.openapi.docs import get_swagger_ui_html
-from starlette.requests import Request
-from starlette.responses import HTMLResponse
-from starlette.staticfiles import StaticFiles
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from inference.desk import Desk
+from inference.openapi.document import document
+from inference.wire import Receive, Scope, Send
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 #: Relative to the page, so that it also works behind a router's or a proxy's prefix.
 ASSETS = "docs/assets"
 
 
-def add_page(app: FastAPI, route: str = "/docs") -> None:
-    """Serve the page at `route`, and what it loads beside it: no other host is asked."""
+class Documentation:
+    """The routes that FastAPI keeps (an ASGI app); it is imported when somebody asks for one.
 
-    async def page(request: Request) -> HTMLResponse:
+    Parameters
+    ----------
+    desk : Desk
+        Tells what is served.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._app: FastAPI | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; the first one waits for the import, and nobody else does."""
+        self._desk.lifecycle.loaded()  # there is nothing to describe before
+        if self._app is None:
+            self._app = await asyncio.to_thread(_app, self._desk)
+        await self._app(scope, receive, send)
+
+
+def _app(desk: Desk) -> FastAPI:
+    from fastapi import FastAPI, Request, Response
+    from fastapi.openapi.docs import get_swagger_ui_html
+    from starlette.exceptions import HTTPException
+    from starlette.staticfiles import StaticFiles
+
+    from inference.errors import NoRouteError, WrongMethodError
+
+    class Described(FastAPI):
+        """FastAPI whose document is made of the model's signature, not of Python's types."""
+
+        def openapi(self) -> dict[str, Any]:
+            return document(desk.lifecycle.loaded().bundle.manifest, desk.settings)
+
+    async def page(request: Request) -> Response:
         return get_swagger_ui_html(
             openapi_url="openapi.json",
             title=app.openapi()["info"]["title"],
@@ -25,5 +61,14 @@ def add_page(app: FastAPI, route: str = "/docs") -> None:
             swagger_ui_parameters={"tryItOutEnabled": True, "displayRequestDuration": True},
         )
 
-    app.add_route(route, page, include_in_schema=False)
-    app.mount(f"{route}/assets", StaticFiles(packages=[("fastapi_swagger", "resources")]))
+    async def refuse(request: Request, error: Exception) -> Response:
+        path = request.url.path[:200]
+        if isinstance(error, HTTPException) and error.status_code == 405:
+            raise WrongMethodError(f"{path} does not take {request.method}: use GET", "GET")
+        raise NoRouteError(f"there is no {path}: see /docs for the routes")
+
+    app = Described(docs_url=None, redoc_url=None, redirect_slashes=False)
+    app.add_route("/docs", page, include_in_schema=False)
+    app.mount("/docs/assets", StaticFiles(packages=[("fastapi_swagger", "resources")]))
+    app.add_exception_handler(HTTPException, refuse)
+    return app

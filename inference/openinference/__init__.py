@@ -6,7 +6,7 @@ Triton's «Binary Tensor Data Extension» and «Model Repository Extension».
 
 from __future__ import annotations
 
-from inference.openinference.answering import JSON_LENGTH, answer, is_request, respond
+from inference.openinference.answering import JSON_LENGTH, is_request, order, order_of
 from inference.openinference.metadata import (
     MODEL_PATHS,
     UnknownModelError,
@@ -22,13 +22,13 @@ __all__ = [
     "JSON_LENGTH",
     "MODEL_PATHS",
     "UnknownModelError",
-    "answer",
     "check_model",
     "example",
     "index",
     "is_request",
     "model_metadata",
     "model_ready",
-    "respond",
+    "order",
+    "order_of",
     "server_metadata",
 ]

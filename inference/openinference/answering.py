@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
-from inference import score
 from inference.bundle import Bundle
 from inference.codec.body import inflate
 from inference.codec.jsontext import dumps, parse
 from inference.codec.tensor import Blobs, Tensor
 from inference.errors import InvalidInputError
-from inference.exchange import Call, Reply
+from inference.exchange import Call, Order, Reply
 from inference.openinference.layout import rows_of
 from inference.openinference.metadata import DATATYPES, PREDICT, PROBABILITIES
 from inference.openinference.question import Question
@@ -21,39 +21,34 @@ from inference.signature import OutputSignature
 JSON_LENGTH = "inference-header-content-length"
 
 
-def answer(call: Call, loaded: Loaded) -> Reply:
-    """Answer an inference request, with tensors as JSON or bytes as each output is asked for.
+def order(call: Call, loaded: Loaded) -> Order:
+    """Read what an inference request wants; its answer has tensors as JSON or bytes, as asked for.
 
     Raises
     ------
     RequestError
-        If it cannot be answered.
+        If it cannot be read.
     """
     body = inflate(call.body, call.headers.get("content-encoding", ""), call.limit)
     length = _json_length(call.headers.get(JSON_LENGTH), len(body))
-    return respond(parse(body[:length]), Blobs(body[length:]), loaded)
+    return order_of(parse(body[:length]), Blobs(body[length:]), loaded)
 
 
-def respond(value: object, blobs: Blobs, loaded: Loaded) -> Reply:
-    """Answer an inference request whose JSON is already parsed.
+def order_of(value: object, blobs: Blobs, loaded: Loaded) -> Order:
+    """Read what an inference request wants whose JSON is already parsed.
 
     Raises
     ------
     RequestError
-        If it cannot be answered.
+        If it is none, or asks for what there is not.
     """
     if loaded.model is None or loaded.script:
         raise InvalidInputError("a scoring script answers here: call /score with its own format")
-    signature, output = loaded.model.signature, loaded.model.output
+    output = loaded.model.output
     question = Question.read(value, blobs, output)
-    rows = rows_of(question.inputs, signature)
-    if PROBABILITIES in question.outputs:
-        records = score.run_with_probabilities(rows)
-        tensors = [_predicted([each["prediction"] for each in records], output), _shares(records)]
-    else:
-        tensors = [_predicted(score.run(rows), output)]
-    wanted = [tensor for tensor in tensors if tensor.name in question.outputs]
-    return _reply(question, wanted, loaded.bundle, tensors[0].shape[0])
+    rows = rows_of(question.inputs, loaded.model.signature)
+    write = partial(_write, question=question, output=output, bundle=loaded.bundle)
+    return Order(rows, PROBABILITIES in question.outputs, write)
 
 
 def is_request(value: object) -> bool:
@@ -61,6 +56,18 @@ def is_request(value: object) -> bool:
     inputs = value.get("inputs") if isinstance(value, dict) else None
     first = inputs[0] if isinstance(inputs, list) and inputs else None
     return isinstance(first, dict) and {"name", "shape", "datatype"} <= first.keys()
+
+
+def _write(
+    predictions: list[Any], question: Question, output: OutputSignature, bundle: Bundle
+) -> Reply:
+    if PROBABILITIES in question.outputs:
+        labels = [each["prediction"] for each in predictions]
+        tensors = [_predicted(labels, output), _shares(predictions)]
+    else:
+        tensors = [_predicted(predictions, output)]
+    wanted = [tensor for tensor in tensors if tensor.name in question.outputs]
+    return _reply(question, wanted, bundle, len(predictions))
 
 
 def _json_length(header: str | None, length: int) -> int:

@@ -16,6 +16,7 @@ from inference import score
 from inference.bundle import Bundle
 from inference.packaging import About, package_script
 from inference.settings import Settings
+from inference.together import Together
 from tests.inference.asking import IRIS_ROW, JSON, Asked
 
 USAGE = 'send {"instances": [...]}, {"features": [...]}, {"inputs": [...]} or a list of rows'
@@ -339,10 +340,10 @@ def test_a_script_that_fails_is_our_sides_fault_in_short_words(script: Asked, bo
 def test_a_defect_of_the_server_is_json_without_a_traceback(
     iris: Asked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(data: Any) -> Any:
+    def broken(*asked: Any, **how: Any) -> Any:
         raise KeyError("secret")
 
-    monkeypatch.setattr(score, "run", broken)
+    monkeypatch.setattr(Together, "outcomes", broken)
     response = iris.post("/predict", {"features": IRIS_ROW}, x_request_id="r-1")
     assert response.status_code == 500
     assert response.json() == {

@@ -1,0 +1,99 @@
+"""A route that predicts: a call read, its rows predicted with those of others, its reply sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from urllib.parse import parse_qs
+
+from inference import openinference, prediction
+from inference.desk import Desk
+from inference.errors import InvalidInputError, WrongMethodError
+from inference.exchange import Call, Order, Reply, Visit
+from inference.score import Loaded
+from inference.together import BLOCK, Together
+from inference.wire import Receive, Scope, Send, headers_of, read_body, send_reply
+
+Read = Callable[[Call, Loaded], Order]
+
+#: Reading a longer body would hold up health and everybody else: that happens in a thread.
+SHORT_BYTES = 1 << 15
+
+
+class Predicted:
+    """A route that predicts (an ASGI app).
+
+    Parameters
+    ----------
+    desk : Desk
+        What the routes share.
+    read : callable
+        Finds in a call what it wants predicted.
+    """
+
+    def __init__(self, desk: Desk, read: Read = prediction.order) -> None:
+        self._desk = desk
+        self._read = read
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        visit: Visit = scope["visit"]
+        loaded = self._desk.lifecycle.loaded()
+        if scope["method"] != "POST" and not loaded.script:
+            path = scope["path"][:200]
+            raise WrongMethodError(f"{path} does not take {scope['method']}: use POST", "POST")
+        if scope.get("path_params"):
+            openinference.check_model(scope["path_params"], loaded.bundle)
+        call = await self._call(scope, receive)
+        visit.bytes_in = len(call.body)
+        reply = await self._reply(call, loaded)
+        visit.rows = reply.rows
+        await send_reply(reply, send)
+
+    async def _call(self, scope: Scope, receive: Receive) -> Call:
+        settings, headers = self._desk.settings, headers_of(scope)
+        body = await read_body(headers, receive, settings.body_bytes)
+        query = scope["query_string"]
+        return Call(
+            headers,
+            body,
+            settings.body_bytes,
+            _flag(query, "probabilities") if query else False,
+            settings.accept,
+            method=scope["method"],
+            path=scope["path"],
+            query=query.decode("latin-1"),
+        )
+
+    async def _reply(self, call: Call, loaded: Loaded) -> Reply:
+        run = self._desk.pool.run
+        if loaded.script and self._read is prediction.order:
+            return await run(partial(prediction.scripted_reply, call))
+        if len(call.body) > SHORT_BYTES or "content-encoding" in call.headers:
+            return await run(partial(self._whole, call, loaded))
+        order = self._read(call, loaded)
+        together = self._together(loaded)
+        if not isinstance(order.rows, list) or len(order.rows) > BLOCK:
+            return await run(partial(_answered, order, together))
+        batcher = self._desk.batcher
+        return order.write(await batcher.predict(together, order.rows, order.probabilities))
+
+    def _whole(self, call: Call, loaded: Loaded) -> Reply:
+        return _answered(self._read(call, loaded), self._together(loaded))
+
+    def _together(self, loaded: Loaded) -> Together:
+        together = self._desk.together(loaded)
+        return together or Together(prediction.model_of(loaded))
+
+
+def _answered(order: Order, together: Together) -> Reply:
+    """Answer an order alone."""
+    table = together.model.signature.rows(order.rows)
+    return order.write(together.values(table, probabilities=order.probabilities))
+
+
+def _flag(query: bytes, name: str) -> bool:
+    value = parse_qs(query.decode("latin-1")).get(name, ["false"])[-1].lower()
+    if value not in ("true", "false", "1", "0"):
+        raise InvalidInputError(f"query parameter {name!r} is true or false, got {value[:60]!r}")
+    return value in ("true", "1")

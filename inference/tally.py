@@ -1,0 +1,88 @@
+"""Counts by key, in memory that the worker processes of one server share."""
+
+from __future__ import annotations
+
+import mmap
+import struct
+from collections.abc import Iterator
+from typing import TypeAlias
+
+Key: TypeAlias = tuple[str, ...]
+
+#: For each process; the kernel gives memory only to what is written.
+PLACE_BYTES = 1 << 18
+CELL = 8
+#: Separates the parts of a key; no route, status or kind holds it.
+JOINT = "\x1f"
+
+
+class Tally:
+    """Counts that one process adds to and every process of the server can read.
+
+    Each process writes to a place of its own, so that nothing is locked. A place holds the number
+    of bytes in use, and then for each key its length, its bytes, and its value. It outlives its
+    process: who takes the place of a worker that died goes on counting where that one ended.
+
+    Parameters
+    ----------
+    places : int
+        How many processes there can be.
+    """
+
+    def __init__(self, places: int = 1) -> None:
+        self._memory = mmap.mmap(-1, places * PLACE_BYTES)
+        self._places = places
+        self._values = memoryview(self._memory).cast("d")
+        self._cells: dict[Key, int] = {}
+        self.take(0)
+
+    def take(self, place: int) -> None:
+        """Count in `place` from now on; a process calls it once it was forked."""
+        self._start = place * PLACE_BYTES
+        self._cells = dict(self._entries(place))
+
+    def add(self, key: Key, amount: float = 1.0) -> None:
+        """Add `amount` to what `key` counts."""
+        cell = self._cells.get(key)
+        if cell is None:
+            cell = self._new(key)
+        self._values[cell] += amount
+
+    def put(self, key: Key, value: float) -> None:
+        """Set what `key` counts, as for a gauge."""
+        self.add(key, 0.0)
+        self._values[self._cells[key]] = value
+
+    def totals(self) -> dict[Key, float]:
+        """Return the sums over all processes."""
+        sums: dict[Key, float] = {}
+        for place in range(self._places):
+            for key, cell in self._entries(place):
+                sums[key] = sums.get(key, 0.0) + self._values[cell]
+        return sums
+
+    def _new(self, key: Key) -> int:
+        """Make room for a key; it is told to others by the last write, when it is complete."""
+        text = JOINT.join(key).encode()
+        head = struct.pack("=Q", len(text)) + text + bytes(-len(text) % CELL)
+        (used,) = struct.unpack_from("=Q", self._memory, self._start)
+        at = self._start + CELL + used
+        end = used + len(head) + CELL
+        if CELL + end > PLACE_BYTES:
+            raise MemoryError(f"no room to count {key}: too many different things are counted")
+        self._memory[at : at + len(head)] = head
+        cell: int = (at + len(head)) // CELL
+        self._cells[key] = cell
+        struct.pack_into("=Q", self._memory, self._start, end)
+        return cell
+
+    def _entries(self, place: int) -> Iterator[tuple[Key, int]]:
+        start = place * PLACE_BYTES
+        (used,) = struct.unpack_from("=Q", self._memory, start)
+        at, end = start + CELL, start + CELL + used
+        while at < end:
+            (length,) = struct.unpack_from("=Q", self._memory, at)
+            text = self._memory[at + CELL : at + CELL + length].decode()
+            at += CELL + length + -length % CELL
+            yield tuple(text.split(JOINT)), at // CELL
+            at += CELL
