@@ -35,25 +35,9 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from inference import check
-    from inference.check import report
-    from inference.check.subject import UnreachableError
+    from inference.check import door
 
-    if "://" not in options.server:
-        print(
-            f"error: {options.server} is not an address: checking an image is not built yet; "
-            "start it and give http://HOST:PORT",
-            file=sys.stderr,
-        )
-        return 2
-    try:
-        findings = check.judge(options.server, options.cloud or check.CLOUDS, options.example)
-    except UnreachableError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    told = report.as_json(options.server, findings) if options.json else report.table(findings)
-    print(told)
-    return int(any(finding.falls_short for finding in findings))
+    return door.main(options)
 
 
 def _package(options: argparse.Namespace) -> int:
@@ -78,7 +62,7 @@ def _parser(command: str) -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(required=True, metavar="COMMAND")
     about = "answer predictions over HTTP until SIGTERM"
     _serve_options(verbs.add_parser("serve", help=about, description=about))
-    about = "judge a running server against each cloud's container contract"
+    about = "judge a running server, or an image, against each cloud's container contract"
     _check_options(verbs.add_parser("check", help=about, description=about))
     about = "make a bundle of a fitted scikit-learn model, or of a scoring script"
     package = verbs.add_parser("package", help=about, description=about)
@@ -124,7 +108,7 @@ def _serve_options(parser: argparse.ArgumentParser) -> None:
 
 def _check_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("server", metavar="URL", help="address of the server, e.g. http://127.0.0.1:8080")
+    add("server", metavar="URL|IMAGE", help="http://127.0.0.1:8080, or an image here: tridock:onnx")
     clouds = ("aws", "gcp", "azure")
     add("--cloud", action="append", choices=clouds, help="only this one's; may be repeated")
     add(
@@ -133,6 +117,8 @@ def _check_options(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="request body that works (.json, .csv, .jsonl; default: the server's own example)",
     )
+    add("--bundle", type=Path, metavar="DIR", help="of an image: what it is to serve")
+    add("--memory", default="512m", help="of an image: what it may use (default %(default)s)")
     add("--json", action="store_true", help="for machines")
     parser.set_defaults(run=_check)
 

@@ -9,7 +9,11 @@ from inference.check import aws, azure, gcp
 from inference.check.finding import Finding, Rule, State
 from inference.check.subject import Subject
 
-RULES: dict[str, tuple[Rule, ...]] = {"aws": aws.RULES, "gcp": gcp.RULES, "azure": azure.RULES}
+RULES: dict[str, tuple[Rule[Subject], ...]] = {
+    "aws": aws.RULES,
+    "gcp": gcp.RULES,
+    "azure": azure.RULES,
+}
 CLOUDS = tuple(RULES)
 
 __all__ = ["CLOUDS", "RULES", "Finding", "Rule", "State", "Subject", "judge"]

@@ -85,7 +85,7 @@ def _any(subject: Subject) -> tuple[str, str]:
     return "/invocations", media_of(subject.file) if subject.file else "application/json"
 
 
-RULES = (
+RULES: tuple[Rule[Subject], ...] = (
     Rule(
         "aws-ping", "GET /ping is 200 within 2 s", HOSTING, healthy("/ping", seconds=PING_SECONDS)
     ),

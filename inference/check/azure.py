@@ -41,7 +41,7 @@ def _client_id(subject: Subject) -> Verdict:
     return kept_header(subject, "/score", CLIENT_ID, "check-7")
 
 
-RULES = (
+RULES: tuple[Rule[Subject], ...] = (
     Rule("azure-live", "GET / is 200 within 2 s", SCHEMA, healthy("/", PROBE_SECONDS)),
     Rule("azure-score", "POST /score answers JSON", CONTAINER, _score),
     Rule("azure-time", "POST /score answers within 5 s, the default timeout", SCHEMA, _in_time),

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import Any, Generic, TypeVar
 
-if TYPE_CHECKING:
-    from inference.check.subject import Subject
+#: What is judged: a server, a container, an image.
+Judged = TypeVar("Judged")
 
 
 class State(Enum):
@@ -70,7 +70,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Rule:
+class Rule(Generic[Judged]):
     """One demand of a contract.
 
     Attributes
@@ -82,22 +82,25 @@ class Rule:
     source : str
         Title of the document.
     test : callable
-        Asks the server and gives the verdict.
+        Looks at what is judged and gives the verdict.
     """
 
     id: str
     what: str
     source: str
-    test: Callable[[Subject], Verdict]
+    test: Callable[[Judged], Verdict]
 
-    def judge(self, subject: Subject) -> Finding:
-        """Ask the server and say what was found."""
+    def judge(self, subject: Judged) -> Finding:
+        """Look at `subject` and say what was found."""
         from inference.check.subject import MissingExampleError, SilenceError
 
         try:
-            verdict = self.test(subject)
+            return self.found(self.test(subject))
         except MissingExampleError as error:
-            verdict = Verdict(State.UNJUDGED, str(error))
+            return self.found(Verdict(State.UNJUDGED, str(error)))
         except SilenceError as error:
-            verdict = Verdict(State.BROKEN, str(error))
+            return self.found(Verdict(State.BROKEN, str(error)))
+
+    def found(self, verdict: Verdict) -> Finding:
+        """Return `verdict` as what was found about this rule."""
         return Finding(self.id, self.what, self.source, verdict.state, verdict.came)

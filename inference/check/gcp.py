@@ -66,7 +66,7 @@ def _busy(subject: Subject) -> Verdict:
     return awake_at(subject, health, predict, HEALTH_SECONDS)
 
 
-RULES = (
+RULES: tuple[Rule[Subject], ...] = (
     Rule("gcp-health", "GET the health route is 200 within 10 s", CONTAINER, _health),
     Rule("gcp-predict", 'POST {"instances"} answers {"predictions"}', CONTAINER, _predict),
     Rule("gcp-length", "there is one prediction for each instance", CONTAINER, _length),

@@ -7,8 +7,9 @@ import json
 import os
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from http.client import HTTPConnection, HTTPException, HTTPMessage, HTTPSConnection
 from pathlib import Path
@@ -89,10 +90,13 @@ class Subject:
         Its address.
     file : Path or None
         A request body that works, if one was given.
+    variables : Mapping[str, str]
+        Those that name Vertex AI's routes, as the server has them.
     """
 
     url: SplitResult
     file: Path | None = None
+    variables: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
     @classmethod
     def meet(cls, url: str, file: Path | None = None) -> Subject:
@@ -183,12 +187,12 @@ class Subject:
     @property
     def vertex_health(self) -> str:
         """The route that Vertex AI asks for health."""
-        return os.environ.get("AIP_HEALTH_ROUTE") or "/health"
+        return self.variables.get("AIP_HEALTH_ROUTE") or "/health"
 
     @property
     def vertex_predict(self) -> str:
         """The route that Vertex AI sends predictions to."""
-        return os.environ.get("AIP_PREDICT_ROUTE") or "/predict"
+        return self.variables.get("AIP_PREDICT_ROUTE") or "/predict"
 
     def health_while_busy(self, health: str, path: str) -> float:
         """Return the longest time `health` took, in seconds, while `path` had work.

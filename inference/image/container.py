@@ -50,7 +50,8 @@ class Plan:
         yield from self.options
         variables = dict(self.environment)
         if self.told:
-            variables[self.told] = str(port)
+            # Ours then listens on the loopback alone, and not on every network of this machine.
+            variables |= {self.told: str(port), "TRIDOCK_HOST": "127.0.0.1"}
             yield from ("--network", "host")
         else:
             yield from ("--publish", f"127.0.0.1:{port}:{self.port}")

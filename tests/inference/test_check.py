@@ -162,7 +162,7 @@ def test_the_door_says_by_its_exit_code_whether_the_contract_is_kept(
     [
         ("http://127.0.0.1:9", "nobody answers at"),  # discard: nothing listens there
         ("ftp://127.0.0.1", "is not an address: give http://HOST:PORT"),
-        ("tridock:latest", "checking an image is not built yet"),
+        ("tridock:latest", "with --bundle DIR"),
     ],
 )
 def test_what_cannot_be_asked_is_a_usage_error(

@@ -1,0 +1,152 @@
+"""An image, started as each cloud starts it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from inference.check import storage
+from inference.check.subject import Subject
+from inference.image.container import ContainerServer, Plan
+from inference.image.engine import Image
+
+#: What every container is confined to here; no cloud is as strict. A bundle fits or does not.
+CONFINED = ("--read-only", "--tmpfs", "/tmp", "--cpus", "1")  # noqa: S108
+UNPRIVILEGED = ("--cap-drop", "ALL", "--security-opt", "no-new-privileges")
+DEFAULT_MEMORY = "512m"
+
+
+@dataclass(frozen=True)
+class Dock:
+    """How one cloud starts a container.
+
+    Attributes
+    ----------
+    health, predict : str
+        Routes that it calls.
+    start_seconds : float
+        Time it gives until the first healthy answer.
+    stop_seconds : float
+        Time from SIGTERM to SIGKILL.
+    plan : callable
+        Lays out a bundle, and yields what to start, but for the image.
+    """
+
+    health: str
+    predict: str
+    start_seconds: float
+    stop_seconds: float
+    plan: Callable[[Path], AbstractContextManager[Plan]]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A container under judgement.
+
+    Attributes
+    ----------
+    image : Image
+        What it was made from.
+    dock : Dock
+        How it was started.
+    plan : Plan
+        With what words.
+    server : ContainerServer
+        What runs.
+    subject : Subject
+        The same, to be asked over HTTP.
+    seconds : float or None
+        From its start to its first healthy answer; None if there was none.
+    """
+
+    image: Image
+    dock: Dock
+    plan: Plan
+    server: ContainerServer
+    subject: Subject
+    seconds: float | None
+
+
+@contextmanager
+def staged(image: Image, dock: Dock, bundle: Path, *, memory: str, folder: Path) -> Iterator[Stage]:
+    """Start `image` as `dock` does, wait for its health, and end it afterwards.
+
+    Parameters
+    ----------
+    memory : str
+        What it may use, in Docker's words: ``512m``.
+    folder : Path
+        Where its log goes.
+
+    Raises
+    ------
+    EngineError
+        If it cannot be started.
+    """
+    with dock.plan(bundle) as plan:
+        limits = (*CONFINED, "--memory", memory, "--memory-swap", memory)
+        plan = replace(plan, image=image.id, options=(*limits, *plan.options))
+        begun = time.monotonic()
+        server = ContainerServer.start(plan, folder / "server.log")
+        try:
+            is_ready = _wait(server, dock)
+            seconds = time.monotonic() - begun if is_ready else None
+            subject = Subject(urlsplit(server.url), variables=plan.environment)
+            yield Stage(image, dock, plan, server, subject, seconds)
+        finally:
+            server.stop(grace=1.0)
+
+
+def _wait(server: ContainerServer, dock: Dock) -> bool:
+    end = time.monotonic() + dock.start_seconds
+    while time.monotonic() < end and server.exit_code() is None:
+        if server.is_ready(dock.health):
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def _sagemaker(bundle: Path) -> AbstractContextManager[Plan]:
+    """As root, with the model's files at one path («Use your own inference code»)."""
+    mounts = {"/opt/ml/model": bundle}
+    variables = {"AWS_REGION": "us-east-1", "SAGEMAKER_SAFE_PORT_RANGE": "21000-21999"}
+    options = ("--user", "0:0")
+    return nullcontext(Plan("", environment=variables, mounts=mounts, options=options))
+
+
+@contextmanager
+def _vertex(bundle: Path) -> Iterator[Plan]:
+    """By variables, with the model's files in a bucket («Custom container requirements»)."""
+    with storage.served(bundle) as service:
+        variables = {
+            "AIP_MODE": "PREDICTION",
+            "AIP_FRAMEWORK": "CUSTOM_CONTAINER",
+            "AIP_HEALTH_ROUTE": VERTEX,
+            "AIP_PREDICT_ROUTE": f"{VERTEX}:predict",
+            "AIP_STORAGE_URI": storage.URI,
+            storage.EMULATOR: service,
+        }
+        yield Plan("", (), variables, told="AIP_HTTP_PORT", options=UNPRIVILEGED)
+
+
+def _azure(bundle: Path) -> AbstractContextManager[Plan]:
+    """With a directory of models («Deploy a custom container»)."""
+    path = "/var/azureml-app/azureml-models/model/1"
+    variables = {"AZUREML_MODEL_DIR": path}
+    mounts = {path: bundle}
+    return nullcontext(Plan("", (), variables, mounts, options=UNPRIVILEGED))
+
+
+VERTEX = "/v1/endpoints/1/deployedModels/2"
+#: SIGKILL comes after 30 s at SageMaker, 10 s at Cloud Run (Vertex AI does not say) and 30 s in
+#: Kubernetes, below Azure ML (which does not say); the first answer within 4 minutes, 30 minutes
+#: (`deployment_timeout`) and 310 s (the probes' defaults). Nobody waits half an hour for a check.
+DOCKS: Mapping[str, Dock] = {
+    "aws": Dock("/ping", "/invocations", 240, 30, _sagemaker),
+    "gcp": Dock(VERTEX, f"{VERTEX}:predict", 310, 10, _vertex),
+    "azure": Dock("/", "/score", 310, 30, _azure),
+}
