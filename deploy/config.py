@@ -6,12 +6,13 @@ import difflib
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from deploy import keys, registry, scaling
+from deploy import keys, registry, rollout, scaling
 from deploy.errors import ConfigError
+from deploy.rollout import Strategy
 from deploy.target import Scaling
 
 
@@ -24,6 +25,20 @@ class Gates:
     latency_p95: float
     agreement: float
     tolerance: float
+    minimum_requests: int = 0
+    patience: float = 600.0
+    low_confidence: float = 1.0
+    prediction_shift: float = 1.0
+    shadow_agreement: float = 0.9
+
+
+@dataclass(frozen=True)
+class Compare:
+    """What a comparison goes by; see `deploy.keys` for the meaning of each."""
+
+    effect: float = 0.05
+    confidence: float = 0.95
+    power: float = 0.8
 
 
 @dataclass(frozen=True)
@@ -44,12 +59,13 @@ class Config:
     endpoint: str
     bundle: Path | None
     request: Path | None
-    steps: tuple[int, ...]
+    strategy: Strategy
     keep_previous: bool
     timeout: float
     state: Path
     terraform: Path | None
     gates: Gates
+    compare: Compare
     scaling: Scaling | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
     explicit: frozenset[str] = frozenset()
@@ -98,14 +114,17 @@ def _config(known: Mapping[str, keys.Key], given: Mapping[str, _Given]) -> Confi
     read = {name: _read(key, given.get(name)) for name, key in known.items()}
     cloud = f"{read['target']}."
     registry.find(read["target"])
-    gates = {name[6:]: value for name, value in read.items() if name.startswith("gates.")}
-    follow = {name[8:]: value for name, value in read.items() if name.startswith("scaling.")}
     core = {name: value for name, value in read.items() if "." not in name}
+    strategy = _strategy(core)
+    kept = core.pop("keep_previous")
     settings = {name: value for name, value in read.items() if name.startswith(cloud)}
     return Config(
         **core,
-        gates=Gates(**gates),
-        scaling=scaling.read(follow),
+        strategy=strategy,
+        keep_previous=strategy.keeps_previous if kept is None else kept,
+        gates=Gates(**_table(read, "gates")),
+        compare=Compare(**_table(read, "compare")),
+        scaling=scaling.read(_table(read, "scaling")),
         settings={name.removeprefix(cloud): value for name, value in settings.items()},
         explicit=frozenset(
             name.removeprefix(cloud)
@@ -114,6 +133,22 @@ def _config(known: Mapping[str, keys.Key], given: Mapping[str, _Given]) -> Confi
         ),
         given=frozenset(name.removeprefix(cloud) for name in settings if name in given),
     )
+
+
+def _strategy(core: dict[str, Any]) -> Strategy:
+    """Take the strategy's keys out of those that were read."""
+    names = [each.name for each in fields(Strategy) if each.name != "name"]
+    found = Strategy(core.pop("strategy"), **{name: core.pop(name) for name in names})
+    try:
+        rollout.course(found)
+    except ValueError as error:
+        raise ConfigError(f"bake of strategy {found.name}: {error}") from error
+    return found
+
+
+def _table(read: Mapping[str, Any], table: str) -> dict[str, Any]:
+    start = f"{table}."
+    return {name[len(start) :]: value for name, value in read.items() if name.startswith(start)}
 
 
 def _read(key: keys.Key, given: _Given | None) -> Any:

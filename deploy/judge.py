@@ -1,37 +1,55 @@
-"""Real requests to a new deployment, and what they show."""
+"""Whether a new deployment is good enough: real requests to it, and what live ones showed."""
 
 from __future__ import annotations
 
 import json
-import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from itertools import cycle, islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assurance import gates
-from assurance.gates import Verdict
+from assurance.gates import Ruling, Verdict
+from deploy import live
 from deploy.config import Gates
-from deploy.errors import ConfigError, TargetError
+from deploy.errors import TargetError
+from deploy.metrics import Answer, predictions
+from deploy.probes import Probe
+from deploy.rollout import Step
+from deploy.same import same
 from deploy.target import Target
+from inference.baseline import Statistics
 
 if TYPE_CHECKING:
-    from inference.bundle import Bundle
+    pass
 
 
 @dataclass(frozen=True)
-class Probe:
-    """One request, and the answer's predictions as the bundle promised them, if it did."""
+class Case:
+    """What is judged.
 
-    body: bytes
-    expected: tuple[Any, ...] = ()
+    Attributes
+    ----------
+    step : Step
+        Of the rollout.
+    since : datetime
+        When it began.
+    beside : str
+        The deployment that serves most beside it; empty for none.
+    """
+
+    endpoint: str
+    deployment: str
+    step: Step
+    since: datetime
+    beside: str = ""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the requests showed.
+    """What the judge's own requests showed.
 
     Attributes
     ----------
@@ -52,8 +70,32 @@ class Evidence:
 
 
 @dataclass(frozen=True)
+class Look:
+    """What one look showed.
+
+    Attributes
+    ----------
+    remark : str
+        The first thing that went wrong, in words.
+    awaited : str
+        What is not measured and has to be, in words; empty for nothing.
+    """
+
+    verdicts: tuple[Verdict, ...] = ()
+    remark: str = ""
+    awaited: str = ""
+
+    def __str__(self) -> str:
+        return "; ".join(map(str, self.verdicts))
+
+    def saying(self, ruling: Ruling) -> str:
+        """Return the verdicts of one ruling, in words."""
+        return "; ".join(str(one) for one in self.verdicts if one.ruling is ruling)
+
+
+@dataclass(frozen=True)
 class Judge:
-    """Sends requests to one deployment and holds what comes back to the gates.
+    """Holds a deployment to the gates: by requests of its own, and by what live ones showed.
 
     Attributes
     ----------
@@ -61,6 +103,8 @@ class Judge:
         Requests to send, over and over.
     limits : Gates
         How many, and the bounds.
+    baseline : Statistics or None
+        Of the predictions at packaging.
     now : callable
         Seconds, rising.
     """
@@ -68,7 +112,21 @@ class Judge:
     target: Target
     probes: tuple[Probe, ...]
     limits: Gates
+    baseline: Statistics | None = None
     now: Callable[[], float] = field(default=time.perf_counter)
+
+    def look(self, case: Case) -> Look:
+        """Send requests if the step wants them, and read what is told of live ones."""
+        own: tuple[Verdict, ...] = ()
+        remark = ""
+        if case.step.probed and self.probes and self.limits.requests:
+            seen = self.examine(case.endpoint, case.deployment)
+            own, remark = self.verdicts(seen), seen.remark
+        beside, live = self._beside(case), self._live(case)
+        remark = remark or beside.remark or live.remark
+        awaits = self.limits.minimum_requests and case.step.awaited
+        awaited = live.saying(Ruling.UNMEASURED) if awaits else ""
+        return Look((*own, *beside.verdicts, *live.verdicts), remark, awaited)
 
     def examine(self, endpoint: str, deployment: str) -> Evidence:
         """Send the requests, one after the other, and return what they showed."""
@@ -86,6 +144,42 @@ class Judge:
             gates.agreement(seen.agreed, seen.compared, limit=limits.agreement),
         )
 
+    def _live(self, case: Case) -> Look:
+        """Judge live requests, or copies of them, where there are any."""
+        step, target = case.step, self.target
+        if not step.percent and not step.shadow:
+            return Look()
+        found = target.metrics(case.endpoint, case.deployment, case.since)
+        kind = "copy" if step.shadow else "live request"
+        limits = self.limits if step.awaited else replace(self.limits, minimum_requests=0)
+        told = live.verdicts(found, limits, self.baseline, kind=kind)
+        if not step.shadow or not case.beside:
+            return Look(told)
+        old, new = (
+            target.answers(case.endpoint, name, case.since)
+            for name in (case.beside, case.deployment)
+        )
+        verdict, remark = live.agreement(old, new, self.limits)
+        return Look((*told, verdict) if new else told, remark)
+
+    def _beside(self, case: Case) -> Look:
+        """Ask the deployment that serves the same, once each, and compare the answers."""
+        if not case.step.beside or not case.beside or not self.limits.requests:
+            return Look()
+        old, new = (
+            [self._answer(probe, case.endpoint, name) for probe in self.probes]
+            for name in (case.beside, case.deployment)
+        )
+        verdict, remark = live.agreement(old, new, self.limits)
+        return Look((replace(verdict, kind="request"),), remark)
+
+    def _answer(self, probe: Probe, endpoint: str, name: str) -> Answer:
+        try:
+            body = self.target.invoke(endpoint, probe.body, deployment=name)
+        except TargetError:
+            return Answer(str(self.probes.index(probe)), (), 0.0, 0)
+        return Answer(str(self.probes.index(probe)), predictions(body), 0.0)
+
     def _ask(self, seen: Evidence, probe: Probe, whom: tuple[str, str]) -> Evidence:
         began = self.now()
         try:
@@ -98,62 +192,6 @@ class Judge:
         fits = _agrees(answer, probe.expected, self.limits.tolerance)
         remark = "" if fits else f"expected {list(probe.expected)}, was answered {_short(answer)}"
         return _plus(seen, took=took, agreed=fits, remark=remark)
-
-
-def probes(bundle: Bundle, request: Path | None) -> tuple[Probe, ...]:
-    """Return the requests to judge by: the bundle's examples, else the request in a file.
-
-    Raises
-    ------
-    ConfigError
-        If there are neither.
-    """
-    examples = bundle.manifest.examples
-    if examples:
-        return tuple(
-            Probe(json.dumps({"instances": [each.input]}).encode(), (each.prediction,))
-            for each in examples
-        )
-    if request:
-        return (Probe(read_request(request)),)
-    raise ConfigError(
-        f"nothing to judge {bundle.name} {bundle.version} by: its bundle has no examples. Name a "
-        "JSON file that it answers as `request` in release.toml, or set gates.requests to 0"
-    )
-
-
-def read_request(file: Path) -> bytes:
-    """Return the request in a file.
-
-    Raises
-    ------
-    ConfigError
-        If there is none.
-    """
-    try:
-        return file.read_bytes().strip()
-    except OSError as error:
-        raise ConfigError(f"the request {file} cannot be read: {error.strerror}") from error
-
-
-def same(one: object, other: object, tolerance: float) -> bool:
-    """Tell whether two JSON values are equal, numbers within `tolerance`.
-
-    An integer equals the float of its value: Vertex AI answers every number as a float.
-    """
-    if isinstance(one, bool) or isinstance(other, bool):
-        return one is other
-    if isinstance(one, int | float) and isinstance(other, int | float):
-        return math.isclose(one, other, rel_tol=tolerance, abs_tol=tolerance)
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(
-            same(left, right, tolerance) for left, right in zip(one, other, strict=True)
-        )
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(
-            same(value, other[key], tolerance) for key, value in one.items()
-        )
-    return one == other
 
 
 def _agrees(answer: bytes, expected: Sequence[Any], tolerance: float) -> bool:

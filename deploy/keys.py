@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from deploy.rollout import COURSES
 from deploy.target import METRICS
 
 #: Emulated clouds and the local router keep their state in the checkout, unless told otherwise.
@@ -64,6 +65,27 @@ def steps(value: object) -> tuple[int, ...]:
     found = tuple(count(part, least=1) for part in parts)
     if not found or found[-1] != 100 or list(found) != sorted(set(found)):
         raise ValueError("the steps must rise and end with 100, e.g. [10, 50, 100]")
+    return found
+
+
+def strategy(value: object) -> str:
+    """Read the name of a way in which traffic moves."""
+    if value not in COURSES:
+        raise ValueError(f"one of {', '.join(COURSES)} was expected")
+    return str(value)
+
+
+def seconds(value: object) -> tuple[float, ...]:
+    """Read seconds: one number, or a list, or ``60,300,0``."""
+    parts = value.split(",") if isinstance(value, str) else value
+    return tuple(number(part) for part in (parts if isinstance(parts, list) else [parts]))
+
+
+def share(value: object) -> int:
+    """Read whole percents from 1 to 100."""
+    found = count(value, least=1)
+    if found > 100:
+        raise ValueError("at most 100 was expected")
     return found
 
 
@@ -129,8 +151,20 @@ CORE = {
     "endpoint": Key(endpoint, "", "the endpoint's name; by default the bundle's"),
     "bundle": Key(path, None, "directory of the bundle, relative to the file; `--bundle`"),
     "request": Key(path, None, "a JSON file with a request that the model answers"),
-    "steps": Key(steps, (10, 50, 100), "percent of traffic for the new deployment, step by step"),
-    "keep_previous": Key(yes, True, "keep the deployment before at 0 % for a rollback"),
+    "strategy": Key(strategy, "canary", "canary, linear, blue-green, shadow or ab"),
+    "steps": Key(steps, (10, 50, 100), "canary: percent of traffic for the new one, step by step"),
+    "bake": Key(
+        seconds, (), "seconds each step is watched, one number or a list; 0, and 60 for shadow"
+    ),
+    "increment": Key(share, 20, "linear: percent more traffic for the new one at each step"),
+    "keep_old": Key(
+        number, 10.0, "blue-green: minutes the old one stays ready, at 0 %, for an instant way back"
+    ),
+    "shadow": Key(share, 50, "shadow: percent of the requests of which the new one gets a copy"),
+    "split": Key(share, 50, "ab: percent of traffic for the new one"),
+    "keep_previous": Key(
+        yes, None, "keep the deployment before at 0 % for a rollback; true but for blue-green"
+    ),
     "timeout": Key(number, 1800.0, "seconds for a command to finish; `--timeout`"),
     "state": Key(path, STATE, "folder of the local router and of the emulated clouds"),
     "terraform": Key(
@@ -146,5 +180,23 @@ CORE = {
     "gates.error_rate": Key(ratio, 0.0, "most of the requests that may fail, as a ratio"),
     "gates.latency_p95": Key(number, 2000.0, "most milliseconds of the 95th percentile"),
     "gates.agreement": Key(ratio, 1.0, "least of the answers that must be as at packaging"),
+    "gates.minimum_requests": Key(
+        count, 0, "live requests a step waits for, before it is judged by them; 0 waits for none"
+    ),
+    "gates.patience": Key(
+        number, 600.0, "most seconds a step waits for them, beyond its bake time"
+    ),
+    "gates.low_confidence": Key(ratio, 1.0, "most of the predictions the model may be unsure of"),
+    "gates.prediction_shift": Key(
+        ratio, 1.0, "farthest the predictions' distribution may be from the baseline's, 0 to 1"
+    ),
+    "gates.shadow_agreement": Key(
+        ratio, 0.9, "shadow: least of the answers that must be as those of the one that serves"
+    ),
     "gates.tolerance": Key(number, 1e-6, "difference, relative or absolute, that is no difference"),
+    "compare.effect": Key(
+        ratio, 0.05, "ab: smallest difference of an error rate or an accuracy that matters"
+    ),
+    "compare.confidence": Key(ratio, 0.95, "ab: chance of seeing no difference where none is"),
+    "compare.power": Key(ratio, 0.8, "ab: chance of seeing a difference that matters"),
 }

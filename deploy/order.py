@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from deploy.judge import Judge
 from deploy.progress import Progress
+from deploy.rollout import Step
 from deploy.target import Release, Target
 from deploy.wait import Deadline
 
@@ -18,8 +19,8 @@ class Order:
     ----------
     wanted : Release
         What to run; the upload fills in its artifact.
-    steps : tuple of int
-        Percent of traffic for it, step by step, ending with 100.
+    course : tuple of Step
+        What its strategy comes to, step by step.
     keep_previous : bool
         Whether the deployment before stays, at 0 %, for a rollback.
     deadline : Deadline
@@ -27,7 +28,7 @@ class Order:
     """
 
     wanted: Release
-    steps: tuple[int, ...]
+    course: tuple[Step, ...]
     keep_previous: bool
     deadline: Deadline
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from deploy import history, rollout
@@ -90,8 +90,17 @@ def _steps(order: Order, before: Endpoint | None, kept: set[str]) -> Iterable[st
     if standing != new.scaling:
         yield f"scale {new.name}: {new.scaling or f'no more {standing}'}"
     now = before.traffic if before else {}
-    for split in rollout.splits(now, new.name, order.steps):
-        if split != now:
-            yield f"traffic: {history.traffic_text(split)}"
+    for move in rollout.moves(now, new.name, order.course):
+        yield from _moved(now, new.name, move)
+        now = move.split
     for name in sorted(set(before.deployments if before else ()) - kept):
         yield f"undeploy {name}"
+
+
+def _moved(now: Mapping[str, int], name: str, move: rollout.Move) -> Iterable[str]:
+    step = move.step
+    bake = f", watched for {step.bake:g} s" if step.bake else ""
+    if step.shadow:
+        yield f"copies to {name}: {step.shadow} % of the requests{bake}"
+    elif move.split != now:
+        yield f"traffic: {history.traffic_text(move.split)}{bake}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -17,9 +17,25 @@ HEARTBEAT = 30.0
 
 @dataclass
 class Step:
-    """A step under way; what is put into `detail` is said when it ends."""
+    """A step under way; what is put into `detail` is said when it ends.
+
+    Attributes
+    ----------
+    say : callable
+        Says a line at once.
+    waiting : str
+        What it waits for, in words.
+    """
 
     detail: str = ""
+    say: Callable[[str], None] = print
+    waiting: str = ""
+
+    def awaits(self, what: str) -> None:
+        """Say what the step waits for: at once if it is new, and with every sign of life."""
+        if what and not self.waiting:
+            self.say(f"waits for: {what}")
+        self.waiting = what
 
 
 @dataclass
@@ -38,9 +54,9 @@ class Progress:
     def step(self, title: str) -> Iterator[Step]:
         """Say `title`, and how long it took, around a block."""
         began = time.monotonic()
-        step = Step()
+        step = Step(say=self.note)
         try:
-            with self._alive(title, began):
+            with self._alive(title, began, step):
                 yield step
         except BaseException:
             self._line("failed", title, "", began)
@@ -52,13 +68,13 @@ class Progress:
         self.console.print(Text(f"            {text}"), soft_wrap=True)
 
     @contextmanager
-    def _alive(self, title: str, began: float) -> Iterator[None]:
+    def _alive(self, title: str, began: float, step: Step) -> Iterator[None]:
         if self.console.is_terminal:
             with self.console.status(title):
                 yield
             return
         ended = threading.Event()
-        watch = threading.Thread(target=self._beat, args=(title, began, ended), daemon=True)
+        watch = threading.Thread(target=self._beat, args=(title, began, ended, step), daemon=True)
         watch.start()
         try:
             yield
@@ -66,9 +82,9 @@ class Progress:
             ended.set()
             watch.join()
 
-    def _beat(self, title: str, began: float, ended: threading.Event) -> None:
+    def _beat(self, title: str, began: float, ended: threading.Event, step: Step) -> None:
         while not ended.wait(HEARTBEAT):
-            self._line("under way", title, "", began)
+            self._line("under way", title, step.waiting, began)
 
     def _line(self, state: str, title: str, detail: str, began: float) -> None:
         mark = {"done": ("green", ""), "failed": ("red", "FAILED ")}.get(state, ("", f"{state} "))

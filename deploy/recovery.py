@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deploy import change, history, rollout
+from deploy import change, experiment, history, rollout
 from deploy.errors import DeployError
 from deploy.order import Order, Stage
 from deploy.target import Endpoint
@@ -16,6 +16,7 @@ def put_back(stage: Stage, order: Order, before: Endpoint | None, failure: BaseE
     """
     deadline = order.deadline.again()
     try:
+        experiment.end(stage.target.notes, order.wanted.endpoint)
         if before is None or history.is_first(before, order.wanted.name):
             _remove(stage, order.wanted.endpoint, deadline)
         else:
@@ -33,7 +34,8 @@ def _remove(stage: Stage, endpoint: str, deadline: Deadline) -> None:
 
 
 def _restore(stage: Stage, before: Endpoint, new: str, deadline: Deadline) -> None:
-    traffic = rollout.without(before.traffic, new)
+    previous = history.previous(before, new)
+    traffic = rollout.without(before.traffic, new) or {previous or new: 100}
     with stage.say.step(f"put traffic back: {history.traffic_text(traffic)}"):
         change.shift(stage.target, before.name, traffic, deadline)
     if history.is_older(before, new):

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from assurance.gates import Ruling
-from deploy import change, history, recovery, rollout, wait
-from deploy.errors import DeploymentError, GateError, NotFoundError
+from deploy import change, course, history, recovery, wait
+from deploy.errors import DeploymentError, NotFoundError
 from deploy.order import Order, Stage
 from deploy.target import Endpoint, Release, State
 
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def release(stage: Stage, bundle: Bundle, order: Order) -> Endpoint:
-    """Bring a bundle up beside what serves today, and move traffic to it, judged at each step.
+    """Bring a bundle up beside what serves today, and move traffic to it by its strategy's steps.
 
     The cloud is the only memory: the same call again goes on where the last one was cut short,
     and does nothing where all is done. If anything fails, Ctrl-C included, traffic goes back,
@@ -40,23 +39,35 @@ def release(stage: Stage, bundle: Bundle, order: Order) -> Endpoint:
     with stage.say.step(f"upload {bundle.name} {bundle.version}") as step:
         step.detail = artifact = stage.target.upload(bundle)
     before = _find(stage, order)
-    if before and _is_released(before, new.name):
-        stage.say.note(f"{new.name} serves all traffic of {new.endpoint} already")
+    if before and _is_released(before, order):
+        stage.say.note(f"{new.name} serves {_share(before, new)} traffic of {new.endpoint} already")
         _scale(stage, new, before)
     else:
         try:
             _bring_up(stage, order, replace(new, artifact=artifact), before)
-            _move_traffic(stage, order, before)
+            course.run(stage, order, before)
         except BaseException as failure:  # a gate, a cloud error or Ctrl-C: all goes back
             recovery.put_back(stage, order, before, failure)
             raise
-    _retire(stage, order, before)
+    if before:
+        course.retire(stage, order, before)
     stage.target.purge(new.endpoint)
     return stage.target.describe(new.endpoint)
 
 
-def _is_released(found: Endpoint, name: str) -> bool:
-    return found.traffic == {name: 100} and found.deployments[name].state is State.READY
+def _is_released(found: Endpoint, order: Order) -> bool:
+    """Tell whether the last step is reached, and nothing stands that it was to be watched with."""
+    name, last = order.wanted.name, order.course[-1]
+    one = found.deployments.get(name)
+    watched = last.bake and not order.keep_previous and set(found.deployments) != {name}
+    if not one or one.state is not State.READY or (found.traffic == {name: 100} and watched):
+        return False
+    return found.traffic.get(name, 0) >= max(1, last.percent)
+
+
+def _share(found: Endpoint, new: Release) -> str:
+    share = found.traffic[new.name]
+    return "all" if share == 100 else f"{share} % of the"
 
 
 def _find(stage: Stage, order: Order) -> Endpoint | None:
@@ -98,38 +109,6 @@ def _scale(stage: Stage, new: Release, found: Endpoint) -> None:
     if found.deployments[new.name].scaling != new.scaling:
         with stage.say.step(f"scale {new.name}: {new.scaling or 'no more'}"):
             stage.target.scale(new.endpoint, new.name, new.scaling)
-
-
-def _move_traffic(stage: Stage, order: Order, before: Endpoint | None) -> None:
-    """Go through the steps. An endpoint's first deployment has all traffic from the start."""
-    new = order.wanted
-    for split in rollout.splits(before.traffic if before else {}, new.name, order.steps):
-        with stage.say.step(f"traffic: {history.traffic_text(split)}"):
-            change.shift(stage.target, new.endpoint, split, order.deadline)
-        _judge(stage, new, split[new.name])
-
-
-def _judge(stage: Stage, new: Release, percent: int) -> None:
-    if not stage.judge:
-        return
-    with stage.say.step(f"judge {new.name} at {percent} %") as step:
-        seen = stage.judge.examine(new.endpoint, new.name)
-        verdicts = stage.judge.verdicts(seen)
-        step.detail = "; ".join(map(str, verdicts))
-        failed = [str(verdict) for verdict in verdicts if verdict.ruling is Ruling.FAILED]
-        if failed:
-            raise GateError(f"{new.name} at {percent} %: {'; '.join(failed)}. {seen.remark}")
-
-
-def _retire(stage: Stage, order: Order, before: Endpoint | None) -> None:
-    """Undeploy what is neither the new deployment nor the one to roll back to."""
-    if before is None:
-        return
-    new = order.wanted
-    kept = {new.name} | ({history.previous(before, new.name)} if order.keep_previous else set())
-    for name in sorted(set(before.deployments) - kept):
-        with stage.say.step(f"undeploy {name}"):
-            change.retire(stage.target, new.endpoint, name, order.deadline.again())
 
 
 def _with_logs(stage: Stage, new: Release, failure: DeploymentError) -> DeploymentError:

@@ -142,12 +142,6 @@ def moves(now: Mapping[str, int], new: str, steps: Sequence[Step]) -> Iterator[M
             yield Move({name: share for name, share in split.items() if share}, step)
 
 
-def splits(now: Mapping[str, int], new: str, steps: Sequence[int]) -> Iterator[dict[str, int]]:
-    """Yield the splits of `moves` alone, for steps that are percents."""
-    for move in moves(now, new, [Step(percent) for percent in steps]):
-        yield move.split
-
-
 def without(now: Mapping[str, int], name: str) -> dict[str, int]:
     """Return the split in which the others share what `name` has; empty if there are none."""
     others = {other: share for other, share in now.items() if other != name and share}

@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from deploy import emulated, lock, outputs, registry, scaling
+from deploy import emulated, lock, outputs, registry, rollout, scaling
 from deploy.cloud import Cloud
 from deploy.config import Config
-from deploy.errors import ConfigError
-from deploy.judge import Judge, probes
+from deploy.errors import ConfigError, UnsupportedError
+from deploy.judge import Judge
 from deploy.order import Order
+from deploy.probes import probes
 from deploy.progress import Progress
 from deploy.retry import Patient
 from deploy.target import Release, deployment_name
@@ -91,13 +92,21 @@ class Session:
             digest=bundle.digest,
             scaling=self.config.scaling,
         )
-        return Order(wanted, self.config.steps, self.config.keep_previous, self.deadline())
+        course = rollout.course(self.config.strategy)
+        if any(step.shadow for step in course) and "shadow" in self.target.limits:
+            reason = self.target.limits["shadow"]
+            raise UnsupportedError(f"strategy shadow on target {self.config.target}: {reason}")
+        return Order(wanted, course, self.config.keep_previous, self.deadline())
 
     def judge(self, bundle: Bundle) -> Judge | None:
         """Return the judge of a release of `bundle`, None if no requests are wanted."""
-        if not self.config.gates.requests:
+        gates = self.config.gates
+        if not gates.requests and not gates.minimum_requests:
             return None
-        return Judge(self.target, probes(bundle, self.config.request), self.config.gates)
+        own = probes(bundle, self.config.request) if gates.requests else ()
+        baseline = bundle.manifest.baseline
+        predictions = baseline.predictions if baseline else ()
+        return Judge(self.target, own, gates, predictions[0] if len(predictions) == 1 else None)
 
     def deadline(self) -> Deadline:
         """Return the moment the command has to be done."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from deploy import emulated, keys
-from deploy.judge import probes, read_request
+from deploy.probes import probes, read_request
 from deploy.session import Session
 
 

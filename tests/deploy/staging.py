@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from rich.console import Console
 
 from deploy.config import Gates
-from deploy.judge import Judge, probes
+from deploy.judge import Judge
 from deploy.order import Order, Stage
+from deploy.probes import probes
 from deploy.progress import Progress
 from deploy.release import release
+from deploy.rollout import Strategy, course
 from deploy.target import Endpoint, Release, Target, deployment_name
 from deploy.wait import Clock, Deadline
 from inference.bundle import Bundle
@@ -58,7 +60,7 @@ def name_of(bundle: Bundle) -> str:
 def order_of(
     bundle: Bundle,
     *,
-    steps: tuple[int, ...] = (10, 50, 100),
+    strategy: Strategy | None = None,
     keep_previous: bool = True,
     timeout: float = 60.0,
 ) -> Order:
@@ -70,6 +72,7 @@ def order_of(
         version=bundle.version,
         digest=bundle.digest,
     )
+    steps = course(strategy or Strategy())
     return Order(wanted, steps, keep_previous, Deadline.after(timeout, Hands().clock()))
 
 

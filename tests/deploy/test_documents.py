@@ -10,14 +10,17 @@ from pathlib import Path
 from deploy import keys, registry
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "release-toml.md"
+TABLES = ("gates", "compare", "scaling")
 HEAD = "| key | default | meaning |\n|---|---|---|\n"
 
 
 def tables() -> Iterator[str]:
-    """Write the tables in the document's order: top level, gates, and each target's."""
+    """Write the tables in the document's order: top level, the core's, and each target's."""
     core = {name: (key.default, key.about) for name, key in keys.CORE.items()}
     yield _table({name: told for name, told in core.items() if "." not in name})
-    yield _table({name[6:]: told for name, told in core.items() if name.startswith("gates.")})
+    for table in TABLES:
+        start = f"{table}."
+        yield _table({key.removeprefix(start): core[key] for key in core if key.startswith(start)})
     for target in registry.TARGETS:
         settings = registry.find(target).settings
         if settings:
@@ -31,7 +34,7 @@ def _table(rows: dict[str, tuple[object, str]]) -> str:
 
 
 def _shown(default: object) -> str:
-    if default in ("", None):
+    if default in ("", None, ()):
         return ""
     if isinstance(default, Path):
         return f"`{default.name}` of the checkout"

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from assurance.gates import Ruling
 from deploy.errors import ConfigError
-from deploy.judge import Judge, Probe, probes, same
+from deploy.judge import Judge
+from deploy.probes import Probe, probes
+from deploy.same import same
 from inference.bundle import Bundle
 from inference.packaging import About, package_script
 from tests.deploy.memory import MemoryTarget

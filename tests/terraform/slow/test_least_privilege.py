@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -17,7 +18,8 @@ from deploy.errors import PermissionDeniedError
 from deploy.order import Order, Stage
 from deploy.release import release
 from deploy.rollback import rollback
-from deploy.target import Release, Target, deployment_name
+from deploy.rollout import Step
+from deploy.target import Release, Scaling, Target, deployment_name
 from deploy.wait import Deadline
 from inference.bundle import Bundle
 from tests.deploy import bundles
@@ -25,6 +27,8 @@ from tests.terraform.enforced import Standing, standing
 from tests.terraform.module import Module, UnavailableError
 
 ENDPOINT = "iris"
+LINKED_ROLE = "AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint"
+SCALING = Scaling(1, 2, "requests", 600)
 ROW = b'{"instances": [[5.1, 3.5, 1.4, 0.2]]}'
 #: S3 names no action when it refuses; its operations need these ("Actions, resources, and
 #: condition keys for Amazon S3").
@@ -59,7 +63,8 @@ def test_releases_a_rollback_and_a_deletion_run_under_the_policy(
     target = account.target()
     stage = Stage(target)
     for bundle in versions:
-        release(stage, bundle, Order(_release(account, bundle), (50, 100), True, _soon()))
+        wanted = replace(_release(account, bundle), scaling=SCALING)
+        release(stage, bundle, Order(wanted, (Step(50), Step(100)), True, _soon()))
     assert target.endpoints() == [ENDPOINT]
     found = rollback(stage, ENDPOINT, _soon())
     assert found.traffic == {_name(versions[1]): 100}
@@ -70,6 +75,8 @@ def test_releases_a_rollback_and_a_deletion_run_under_the_policy(
 def test_each_action_that_is_taken_away_is_missed(
     account: Standing, versions: Sequence[Bundle]
 ) -> None:
+    # The first registration of an account makes this role, and the story above did.
+    account.root.client("iam").delete_service_linked_role(RoleName=LINKED_ROLE)
     missed: set[str] = set()
     for verb in _story(account, versions):
         while lacking := _refused(account, verb, missed):
@@ -99,6 +106,8 @@ def _story(account: Standing, versions: Sequence[Bundle]) -> Iterator[Verb]:
         wanted = _release(account, bundle)
         yield lambda target, wanted=wanted: target.deploy(wanted)  # type: ignore[misc]
         yield lambda target: wait.until_settled(target, ENDPOINT, _soon())
+        yield lambda target, wanted=wanted: target.scale(ENDPOINT, wanted.name, SCALING)  # type: ignore[misc]
+    yield lambda target: target.describe(ENDPOINT)
     yield lambda target: target.endpoints()
     yield lambda target: target.set_traffic(ENDPOINT, {_name(second): 100})
     yield lambda target: wait.until_settled(target, ENDPOINT, _soon())

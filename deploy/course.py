@@ -1,0 +1,126 @@
+"""The course of a release: each step is set, watched and judged, in the order of its strategy."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from assurance.gates import Ruling
+from deploy import change, experiment, history, rollout, wait
+from deploy.errors import DeadlineError, GateError, RolledBackError
+from deploy.judge import Case, Look
+from deploy.order import Order, Stage
+from deploy.rollout import Move, Step
+from deploy.target import Endpoint
+
+
+def run(stage: Stage, order: Order, before: Endpoint | None) -> None:
+    """Go through the steps. An endpoint's first deployment has all traffic from the start.
+
+    Raises
+    ------
+    GateError
+        If a gate said no.
+    RolledBackError
+        If the cloud took a step back by itself.
+    DeadlineError
+        If a step waited in vain for what was not measured.
+    """
+    new, target = order.wanted, stage.target
+    for move in rollout.moves(before.traffic if before else {}, new.name, order.course):
+        with stage.say.step(f"traffic: {history.traffic_text(move.split)}"):
+            change.shift(target, new.endpoint, move.split, order.deadline)
+        copies(stage, order, move.step.shadow)
+        if move.step.held:
+            experiment.begin(target.notes, new.endpoint, new=new.name, old=_beside(move, new.name))
+        _watch(stage, order, move)
+        copies(stage, order, 0)
+
+
+def copies(stage: Stage, order: Order, percent: int) -> None:
+    """Let the new deployment get copies of so many percent of the requests from now on."""
+    new, target = order.wanted, stage.target
+    found = wait.until_settled(target, new.endpoint, order.deadline)
+    if found.shadow.get(new.name, 0) == percent:
+        return
+    if percent and "shadow beside others" in target.limits:
+        _clear(stage, order, found)
+    with stage.say.step(f"copies to {new.name}: {percent} % of the requests"):
+        change.copy(target, new.endpoint, new.name, percent, order.deadline)
+
+
+def retire(stage: Stage, order: Order, before: Endpoint) -> None:
+    """Undeploy what neither serves, nor is the new deployment, nor the one to roll back to."""
+    new = order.wanted
+    found = stage.target.describe(new.endpoint)
+    previous = history.previous(before, new.name) if order.keep_previous else None
+    kept = {new.name, previous, *found.traffic}
+    for name in sorted(name for name in before.deployments if name not in kept):
+        with stage.say.step(f"undeploy {name}"):
+            change.retire(stage.target, new.endpoint, name, order.deadline.again())
+
+
+def _clear(stage: Stage, order: Order, found: Endpoint) -> None:
+    for name in sorted(set(found.deployments) - set(found.traffic) - {order.wanted.name}):
+        with stage.say.step(f"undeploy {name}: nothing may stand beside copies here"):
+            change.retire(stage.target, found.name, name, order.deadline)
+
+
+def _watch(stage: Stage, order: Order, move: Move) -> None:
+    """Look again and again until the bake time is over and nothing is waited for."""
+    step, whom, since = move.step, order.wanted.name, datetime.now(UTC)
+    if not stage.judge and not step.bake:
+        return
+    patience = stage.judge.limits.patience if stage.judge else 0.0
+    baked, look = order.deadline.of(step.bake), Look()
+    with stage.say.step(f"{'judge' if stage.judge else 'watch'} {whom} at {_at(step)}") as told:
+        for _ in wait.looks(order.deadline.of(step.bake + patience)):
+            _refuse_rolled_back(stage, order, move)
+            look = _look(stage, order, move, since)
+            told.detail = str(look)
+            if not baked.left() and not look.awaited:
+                return
+            told.awaits(look.awaited)
+        raise DeadlineError(
+            f"{whom} at {_at(step)} waited in vain for: {look.awaited or 'the bake time'}. Send "
+            "requests, ask for fewer by gates.minimum_requests, or allow more time by "
+            "gates.patience and --timeout"
+        )
+
+
+def _look(stage: Stage, order: Order, move: Move, since: datetime) -> Look:
+    if not stage.judge:
+        return Look()
+    new = order.wanted
+    case = Case(new.endpoint, new.name, move.step, since, _beside(move, new.name))
+    look = stage.judge.look(case)
+    failed = look.saying(Ruling.FAILED)
+    if failed:
+        raise GateError(f"{new.name} at {_at(move.step)}: {failed}. {look.remark}".rstrip())
+    return look
+
+
+def _refuse_rolled_back(stage: Stage, order: Order, move: Move) -> None:
+    """Refuse to go on where the endpoint is not as we left it, and stays so for a while."""
+    name = order.wanted.name
+    for _ in wait.looks(order.deadline.of(change.GRACE)):
+        found = stage.target.describe(order.wanted.endpoint)
+        as_set = found.traffic == move.split and found.shadow.get(name, 0) == move.step.shadow
+        if as_set and name in found.deployments:
+            return
+    shown = history.traffic_text(found.traffic)
+    there = "" if name in found.deployments else f", and {name} is gone"
+    raise RolledBackError(
+        f"{name} at {_at(move.step)}: the endpoint is not as we set it, traffic is {shown}{there}. "
+        "The cloud rolled back by itself, or somebody else changed it. "
+        f"Reason: {found.reason or 'the cloud gave none'}"
+    )
+
+
+def _at(step: Step) -> str:
+    return f"copies of {step.shadow} %" if step.shadow else f"{step.percent} %"
+
+
+def _beside(move: Move, name: str) -> str:
+    """Return who serves most beside `name`; empty for nobody."""
+    others = {other: share for other, share in move.split.items() if other != name}
+    return max(others, key=lambda other: (others[other], other), default="")

@@ -1,0 +1,95 @@
+"""Two deployments that share an endpoint for a while to be compared, remembered by a note."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+from deploy.errors import ConfigError, ConflictError
+from deploy.notes import Notes
+from deploy.target import Endpoint
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Who is compared with whom, and since when.
+
+    Attributes
+    ----------
+    new, old : str
+        Deployments of the endpoint.
+    began : str
+        UTC time, ISO 8601.
+    """
+
+    endpoint: str
+    new: str
+    old: str
+    began: str
+
+    @property
+    def since(self) -> datetime:
+        """When it began."""
+        return datetime.fromisoformat(self.began)
+
+
+def begin(notes: Notes, endpoint: str, *, new: str, old: str) -> Experiment:
+    """Remember that an experiment begins now; one of the same two goes on."""
+    standing = notes.read(_key(endpoint))
+    if standing:
+        found = _read(standing.body)
+        if found and (found.new, found.old) == (new, old):
+            return found
+    begun = Experiment(endpoint, new, old, datetime.now(UTC).isoformat())
+    notes.write(_key(endpoint), json.dumps(asdict(begun)).encode(), over=standing)
+    return begun
+
+
+def find(notes: Notes, endpoint: Endpoint, name: str | None = None) -> Experiment:
+    """Return the experiment at an endpoint.
+
+    Parameters
+    ----------
+    name : str, optional
+        The new deployment, where nobody remembers an experiment: since it was made, against what
+        serves most beside it.
+
+    Raises
+    ------
+    ConfigError
+        If there is none.
+    """
+    note = notes.read(_key(endpoint.name))
+    found = _read(note.body) if note else None
+    if found and {found.new, found.old} <= set(endpoint.deployments) and name in (None, found.new):
+        return found
+    one = endpoint.deployments.get(name or "")
+    others = {other: share for other, share in endpoint.traffic.items() if other != name}
+    if not one or not others or not one.created:
+        raise ConfigError(
+            f'no experiment at {endpoint.name}: begin one by a release with strategy = "ab" or '
+            f'"shadow", or name the new one of two with --deployment: '
+            f"{', '.join(sorted(endpoint.deployments))}"
+        )
+    most = max(others, key=lambda other: (others[other], other))
+    return Experiment(endpoint.name, one.name, most, one.created.isoformat())
+
+
+def end(notes: Notes, endpoint: str) -> None:
+    """Forget the experiment at an endpoint. None is success."""
+    standing = notes.read(_key(endpoint))
+    if standing:
+        with suppress(ConflictError):  # another begins: it is not ours to forget
+            notes.remove(_key(endpoint), over=standing)
+
+
+def _key(endpoint: str) -> str:
+    return f"experiments/{endpoint}.json"
+
+
+def _read(body: bytes) -> Experiment | None:
+    with suppress(ValueError, TypeError):
+        return Experiment(**json.loads(body))
+    return None

@@ -1,0 +1,57 @@
+"""Requests to judge a deployment by, and what their answers should be."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from deploy.errors import ConfigError
+
+if TYPE_CHECKING:
+    from inference.bundle import Bundle
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One request, and the answer's predictions as the bundle promised them, if it did."""
+
+    body: bytes
+    expected: tuple[Any, ...] = ()
+
+
+def probes(bundle: Bundle, request: Path | None) -> tuple[Probe, ...]:
+    """Return the requests to judge by: the bundle's examples, else the request in a file.
+
+    Raises
+    ------
+    ConfigError
+        If there are neither.
+    """
+    examples = bundle.manifest.examples
+    if examples:
+        return tuple(
+            Probe(json.dumps({"instances": [each.input]}).encode(), (each.prediction,))
+            for each in examples
+        )
+    if request:
+        return (Probe(read_request(request)),)
+    raise ConfigError(
+        f"nothing to judge {bundle.name} {bundle.version} by: its bundle has no examples. Name a "
+        "JSON file that it answers as `request` in release.toml, or set gates.requests to 0"
+    )
+
+
+def read_request(file: Path) -> bytes:
+    """Return the request in a file.
+
+    Raises
+    ------
+    ConfigError
+        If there is none.
+    """
+    try:
+        return file.read_bytes().strip()
+    except OSError as error:
+        raise ConfigError(f"the request {file} cannot be read: {error.strerror}") from error
