@@ -53,6 +53,9 @@ bench: $(READY)  ## measure servers side by side, overload and batch; writes doc
 .venvs/bench-%/ready: tests/performance/peers/%.lock; $(SYNC)
 .venvs/bench-tridock/ready: inference/requirements-onnx.txt; $(SYNC)
 .venvs/bench-tridock-joblib/ready: inference/requirements.txt; $(SYNC)
+fuzz: $(READY) .venvs/fuzz/ready  ## send tens of thousands of bad requests, and good ones in company
+	$(PY) -m tests.fuzz $(ARGS)
+.venvs/fuzz/ready: tests/fuzz/schemathesis.lock; $(SYNC)
 define SYNC
 @.venv/bin/uv venv -q --clear --python $(PY) $(@D)
 @.venv/bin/uv pip sync -q --compile-bytecode --require-hashes --python $(@D)/bin/python $<
@@ -127,9 +130,10 @@ lock: $(READY)  ## resolve all lock files anew (ARGS=--upgrade for newer version
 	  less=$$client.excludes; test -f $$less && less="--excludes $$less" || less=; \
 	  $(LOCK) $(ARGS) $$less $$client.in -o $$client.lock || exit; done
 	for peer in $(PEERS:%=tests/performance/peers/%); do $(LOCK) $(ARGS) $$peer.in -o $$peer.lock || exit; done
+	$(LOCK) $(ARGS) tests/fuzz/schemathesis.in -o tests/fuzz/schemathesis.lock
 	$(LOCK) $(ARGS) tests/terraform/checkov.in -o tests/terraform/checkov.lock
 	$(LOCK) $(ARGS) .ci/uv.in -o .ci/uv.txt
 
-.PHONY: help setup demo test test-clients test-terraform bench check $(CHECKS) fix bundle up down lock \
+.PHONY: help setup demo test test-clients test-terraform bench fuzz check $(CHECKS) fix bundle up down lock \
   $(foreach verb,deploy invoke status rollback delete,$(TARGETS:%=$(verb)-%)) \
   $(foreach verb,provision destroy,$(MODULES:%=$(verb)-%))

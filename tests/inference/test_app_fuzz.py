@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -12,7 +13,11 @@ from hypothesis import strategies as st
 
 from inference.bundle import Bundle
 from inference.codec.table import read_csv, write_csv
+from inference.process import ModelServer, wait_ready
 from inference.signature import Field, Signature
+from tests.fuzz import neighbours, volley
+from tests.fuzz.shots import shots
+from tests.fuzz.templates import SUBJECTS
 from tests.inference.asking import Asked
 
 ROUTES = st.sampled_from(["/predict", "/invocations", "/v2/models/loan/infer"])
@@ -45,6 +50,20 @@ FAST = settings(
 @pytest.fixture(scope="module")
 def loan(loan_bundle: Bundle) -> Asked:
     return Asked(loan_bundle)
+
+
+@pytest.fixture(scope="module", params=["onnx", "joblib"])
+def iris_server(
+    request: pytest.FixtureRequest, iris_bundle: Bundle, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ModelServer]:
+    log = tmp_path_factory.mktemp(request.param) / "log"
+    environment = {"TRIDOCK_ENGINE": request.param}
+    server = ModelServer.start(iris_bundle.path, log, environment=environment)
+    try:
+        assert wait_ready(server), server.tail()
+        yield server
+    finally:
+        server.stop(grace=10)
 
 
 def check(response: httpx.Response) -> None:
@@ -96,3 +115,18 @@ def test_text_survives_csv(texts: list[str]) -> None:
     lines = write_csv(texts).decode()
     rows = read_csv(lines, signature, header="absent")
     assert [row[0] for row in rows] == texts
+
+
+# `make fuzz` does the same with tens of thousands of requests, and with loan and spam.
+def test_any_request_on_the_wire(iris_server: ModelServer) -> None:
+    found = volley.fire_all(iris_server.port, shots(SUBJECTS["iris"], 600, seed=5))
+    assert found.faults == []
+    assert found.statuses[200] > 50
+    assert "Traceback" not in iris_server.log.read_text(errors="replace")
+
+
+def test_an_answer_is_the_same_alone_and_in_company(iris_server: ModelServer) -> None:
+    asked = neighbours.mixed(SUBJECTS["iris"], 200, seed=6)
+    found = neighbours.compare(iris_server.port, asked, rounds=2)
+    assert found.differed == []
+    assert found.good > 100

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable
 
 from tests.performance import batch, load, overload
-from tests.performance.contest import Plan, limit_of, measure, pin
+from tests.performance.contest import Plan, limit_of, measure, pinned
 from tests.performance.cores import Cores
 from tests.performance.errors import MeasuringError
 from tests.performance.machine import ROOT, Machine
@@ -75,11 +75,12 @@ class Bench:
             self.store.keep("machine", Machine.seen())
         shutil.rmtree(self._plan.scratch, ignore_errors=True)
         self._make_models()
-        pin(self._plan.cores)
         ours = [server.name for server in OURS]
-        self._contest(ours)
+        with pinned(self._plan.cores):
+            self._contest(ours)
         self._parts()
-        self._contest([name for name in SERVERS if name not in ours])
+        with pinned(self._plan.cores):
+            self._contest([name for name in SERVERS if name not in ours])
 
     @property
     def has_failed(self) -> bool:
@@ -112,7 +113,7 @@ class Bench:
 
     def _make_models(self) -> None:
         needed = set(self._given.models or MODELS)
-        if self._wanted("overload"):
+        if self._wanted("overload") or self._wanted("batch"):
             needed |= {"forest", "logistic"}
         for name in (name for name in MODELS if name in needed):
             _say(f"training {name}")
@@ -133,7 +134,8 @@ class Bench:
         scratch, cores = self._plan.scratch, self._plan.cores
         if self._wanted("overload") and self._part_is_missing("overload"):
             _say("overload")
-            found = overload.measure(self._models, scratch / "overload", cores)
+            with pinned(cores):
+                found = overload.measure(self._models, scratch / "overload", cores)
             self.store.keep("overload", found)
         if self._wanted("batch") and self._part_is_missing("batch"):
             _say("batch")

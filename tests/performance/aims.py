@@ -109,8 +109,12 @@ def _overload(overloads: Overloads | None) -> Iterator[Aim]:
 
 
 def _batch(batch: Batch | None) -> Iterator[Aim]:
-    share = batch.share if batch and not batch.failed else None
-    yield Aim("batch: rows a second, share of the bare ONNX call", 0.6, share)
+    about = "batch: rows a second, share of the bare ONNX call"
+    for job in batch.jobs if batch else ():
+        yield Aim(f"{about}, {job.title}", 0.6, batch.share(job) if batch else None)
+    if batch and batch.resumed_s:
+        about = "batch killed and run again: rows that differ"
+        yield Aim(about, 0, float(batch.differing), at_most=True)
 
 
 def _share(cells: Cells, server: str, model: str) -> float | None:

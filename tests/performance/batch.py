@@ -6,11 +6,10 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tests.performance import environment
 from tests.performance.errors import MeasuringError
 from tests.performance.models import Model
 from tests.performance.running import Running
@@ -23,58 +22,66 @@ SECONDS = 600.0
 
 
 @dataclass(frozen=True)
+class Job:
+    """One run of the command: start, read Parquet, predict, write Parquet.
+
+    Attributes
+    ----------
+    peak_mb : float
+        Largest sum of its processes' PSS that was seen.
+    """
+
+    title: str
+    seconds: float
+    peak_mb: float
+
+
+@dataclass(frozen=True)
 class Batch:
-    """One job, and the call it is measured against.
+    """Jobs, and the call they are measured against.
 
     Attributes
     ----------
     bare_s : float
         ONNX Runtime's session called with the arrays in memory, nothing read or written.
-    job_s : float
-        The whole command: start, read Parquet, predict, write Parquet.
-    peak_mb : float
-        Largest sum of its processes' PSS that was seen.
+    killed_s, resumed_s : float
+        A job killed after so many seconds, and what the same command took after that.
+    differing : int
+        Rows in which the resumed job's output differs from the whole one's.
     """
 
     rows: int = 0
     bare_s: float = 0.0
-    job_s: float = 0.0
-    peak_mb: float = 0.0
+    jobs: tuple[Job, ...] = ()
+    killed_s: float = 0.0
+    resumed_s: float = 0.0
+    differing: int = 0
     failed: str = ""
 
-    @property
-    def share(self) -> float:
+    def share(self, job: Job) -> float:
         """Rows a second as a share of the bare call's."""
-        return self.bare_s / self.job_s
+        return self.bare_s / job.seconds
 
 
 def measure(model: Model, folder: Path, rows: int = ROWS) -> Batch:
-    """Generate rows, predict them bare and by the door, on all cores both."""
+    """Generate rows, predict them bare and by the door, on all cores both; then kill a job."""
     folder.mkdir(parents=True, exist_ok=True)
-    if not (ROOT / "inference" / "batch" / "__main__.py").exists() and not _has_door():
-        return Batch(failed="python -m inference has no command batch")
     try:
         given = _generate(model, folder / f"rows-{rows}.parquet", rows)
         bare = _bare(model, given)
-        return _job(model, given, folder / "predictions.parquet", bare)
+        lone, kept = folder / "predictions.parquet", folder / "kept.parquet"
+        jobs = (
+            _job("predictions alone", [*_command(model, given, lone), "--keep", ""], lone, rows),
+            _job("predictions beside the rows", _command(model, given, kept), kept, rows),
+        )
+        return _killed(model, given, lone, Batch(rows, bare, jobs))
     except (MeasuringError, OSError, subprocess.SubprocessError) as error:
         return Batch(failed=" ".join(str(error).split()))
 
 
 def read(found: dict[str, Any]) -> Batch:
     """Make a record of what was kept."""
-    return Batch(**found)
-
-
-def _has_door() -> bool:
-    usage = subprocess.run(
-        [sys.executable, "-m", "inference", "--help"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return " batch " in usage.stdout
+    return Batch(**found | {"jobs": tuple(Job(**each) for each in found["jobs"])})
 
 
 def _generate(model: Model, to: Path, rows: int) -> Path:
@@ -126,16 +133,14 @@ def _bare(model: Model, given: Path) -> float:
     return taken
 
 
-def _job(model: Model, given: Path, out: Path, bare: float) -> Batch:
-    from pyarrow import parquet
+def _command(model: Model, given: Path, out: Path) -> list[str]:
+    command = [sys.executable, "-m", "inference", "batch", str(given), str(out), "--overwrite"]
+    return [*command, "--bundle", str(model.bundle)]
 
-    out.unlink(missing_ok=True)
-    python = str(environment.programs("tridock-joblib") / "python")
-    command = [python, "-m", "inference", "batch", str(given), str(out)]
-    command += ["--bundle", str(model.bundle)]
-    log = given.with_name("batch.log")
-    variables = {"PYTHONPATH": str(ROOT)}
-    running = Running.start(command, given.parent, variables=variables, log=log)
+
+def _job(title: str, command: list[str], out: Path, rows: int) -> Job:
+    """Run a job to its end."""
+    running = _started(command, out)
     peak = _Peak(running)
     try:
         code = running.process.wait(SECONDS)
@@ -145,10 +150,42 @@ def _job(model: Model, given: Path, out: Path, bare: float) -> Batch:
         running.stop()
     if code:
         raise MeasuringError(f"the job ended with {code}: {running.tail()}")
-    rows = parquet.ParquetFile(given).metadata.num_rows
+    from pyarrow import parquet
+
     if (written := parquet.ParquetFile(out).metadata.num_rows) != rows:
         raise MeasuringError(f"{rows} rows went in and {written} came out")
-    return Batch(rows, bare, taken, peak.megabytes)
+    return Job(title, taken, peak.megabytes)
+
+
+def _killed(model: Model, given: Path, whole: Path, found: Batch) -> Batch:
+    """Kill a job in its middle, run it again, and compare with the one that nobody killed."""
+    from pyarrow import parquet
+
+    out = whole.with_name("resumed.parquet")
+    out.unlink(missing_ok=True)
+    command = [word for word in _command(model, given, out) if word != "--overwrite"]
+    command += ["--keep", ""]
+    running, after = _started(command, out), found.jobs[0].seconds / 2
+    time.sleep(after)
+    running.stop(grace=0)
+    again = _job("", command, out, found.rows)
+    one, other = parquet.read_table(whole), parquet.read_table(out)
+    differing = _differing(one, other)
+    return replace(found, killed_s=after, resumed_s=again.seconds, differing=differing)
+
+
+def _differing(one: Any, other: Any) -> int:
+    import pyarrow.compute as pc
+
+    if one.equals(other):
+        return 0
+    pairs = zip(one.columns, other.columns, strict=True)
+    return max(pc.sum(pc.not_equal(a, b)).as_py() or 0 for a, b in pairs) or one.num_rows
+
+
+def _started(command: list[str], out: Path) -> Running:
+    variables = {"PYTHONPATH": str(ROOT)}
+    return Running.start(command, out.parent, variables=variables, log=out.with_suffix(".log"))
 
 
 class _Peak(threading.Thread):

@@ -171,6 +171,12 @@ def limit_of(model: Model, plan: Plan) -> contextlib.AbstractContextManager[Star
     return started(LIMIT, model, plan)
 
 
-def pin(cores: Cores) -> None:
+@contextlib.contextmanager
+def pinned(cores: Cores) -> Iterator[None]:
     """Hold this process, which asks and counts, on the load generator's core."""
+    before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {cores.load})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)

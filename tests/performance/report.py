@@ -210,17 +210,17 @@ def _ending(found: Overloads) -> str:
 def _batch(found: Batch) -> str:
     if found.failed:
         return f"## Batch\n\nFailed: {found.failed}"
-    rows = [
-        ("the bare ONNX call on arrays in memory", *_pace(found.rows, found.bare_s), "1", NEVER),
-        (
-            "`python -m inference batch`, Parquet to Parquet",
-            *_pace(found.rows, found.job_s),
-            f"{found.share:.2f}",
-            f"{found.peak_mb:.0f}",
-        ),
-    ]
+    bare = ("the bare ONNX call on arrays in memory", *_pace(found.rows, found.bare_s), "1", NEVER)
+    rows = [bare]
+    for job in found.jobs:
+        figures = (*_pace(found.rows, job.seconds), f"{found.share(job):.2f}", f"{job.peak_mb:.0f}")
+        rows.append((f"`python -m inference batch`, Parquet to Parquet, {job.title}", *figures))
     heads = ("what", "s", "rows/s", "share", "peak PSS MB")
-    return f"## Batch\n\n{found.rows:,} rows of iris, all cores.\n\n{table(heads, rows)}"
+    told = f"## Batch\n\n{found.rows:,} rows of iris, all cores.\n\n{table(heads, rows)}"
+    return told + (
+        f"\n\nKilled (SIGKILL) after {found.killed_s:.1f} s and run again: {found.resumed_s:.1f} s "
+        f"more, and {found.differing} rows differ from those of the job that nobody killed."
+    )
 
 
 def _pace(rows: int, seconds: float) -> tuple[str, str]:

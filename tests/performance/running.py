@@ -99,7 +99,7 @@ class Running:
     def stop(self, *, grace: float = 5.0) -> None:
         """Ask it to end, and end whatever is left of it after `grace` seconds."""
         pids = self.pids()
-        if self.process.poll() is None:
+        if self.process.poll() is None and grace:
             self.process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(grace)
