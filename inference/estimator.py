@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -46,6 +48,11 @@ class Estimator:
     fields: tuple[Field, ...]
     name: str = "joblib"
 
+    @classmethod
+    def of(cls, fitted: Any, fields: tuple[Field, ...], name: str = "joblib") -> Estimator:
+        """Make a loaded estimator ready to serve: its threads kept to the cores there are."""
+        return cls(fitted, fields, name)
+
     def predict(self, table: Table, *, probabilities: bool) -> tuple[Array, Shares]:
         """Call ``predict``, and ``predict_proba`` if probabilities are asked for."""
         rows = frame.rows(table, self.fields)
@@ -65,27 +72,40 @@ def unpickled(file: Path) -> Any:
         If it does not load, has no ``predict``, or was stored by another scikit-learn
         (`VersionError`).
     """
-    import joblib
+    with raised(file):
+        import joblib
+
+        return checked(file, joblib.load(file))
+
+
+def checked(file: Path, estimator: Any) -> Any:
+    """Return what a file held if it can predict, or raise `BundleError`."""
+    if not callable(getattr(estimator, "predict", None)):
+        raise BundleError(f"{file.name} holds a {type(estimator).__name__}, which has no predict")
+    return estimator
+
+
+@contextlib.contextmanager
+def raised(file: Path) -> Iterator[None]:
+    """Put what goes wrong while a file is loaded into words, as `BundleError`."""
     from sklearn.exceptions import InconsistentVersionWarning
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", InconsistentVersionWarning)
-            estimator = joblib.load(file)
+            yield
     except InconsistentVersionWarning as error:
-        raise other_version(error.original_sklearn_version, error.current_sklearn_version) from (
-            error
-        )
+        found, here = error.original_sklearn_version, error.current_sklearn_version
+        raise other_version(found, here) from error
     except ModuleNotFoundError as error:
         raise BundleError(
             f"{file.name} needs the module {error.name!r}, which cannot be imported here: "
             "install it in the image, or package the model without it"
         ) from error
+    except BundleError:
+        raise
     except Exception as error:
         raise BundleError(f"{file.name} does not load: {brief(error)}") from error
-    if not callable(getattr(estimator, "predict", None)):
-        raise BundleError(f"{file.name} holds a {type(estimator).__name__}, which has no predict")
-    return estimator
 
 
 def brief(error: Exception) -> str:

@@ -22,6 +22,10 @@ NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,31}")
 
 
+#: Keys that not every manifest has.
+_LATER = ("compiled", "not_compiled", "trusted")
+
+
 @dataclass(frozen=True)
 class Training:
     """What a model was trained on.
@@ -44,6 +48,41 @@ class Example:
 
     input: Any
     prediction: Any
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """What was proven of a compiled model, which answers without the library it was fitted with.
+
+    Attributes
+    ----------
+    file : str
+        Relative path of the ONNX graph.
+    precision : str
+        What it computes in, ``"double"`` or ``"single"``.
+    opset : Mapping[str, int]
+        Version of each domain of its operators.
+    rows : int
+        So many rows were answered as the fitted model answers them: labels identical.
+    tolerance : float
+        Allowed difference of a probability, or of a number relative to itself or to the spread
+        of predictions, whichever is larger.
+    largest_difference : float
+        Found difference.
+    largest_number : float or None
+        Numbers beyond this are refused; None: none is.
+    libraries : Mapping[str, str]
+        Versions of those that converted and ran it.
+    """
+
+    file: str
+    precision: str
+    opset: Mapping[str, int]
+    rows: int
+    tolerance: float
+    largest_difference: float
+    largest_number: float | None
+    libraries: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -80,6 +119,12 @@ class Manifest:
         Statistics of the sample; None where there is only a script.
     examples : tuple of Example
         A few rows with the predictions the packaged model gave.
+    compiled : Compiled or None
+        What was proven of the compiled model, if there is one.
+    not_compiled : str
+        Why there is none, in words.
+    trusted : tuple of str
+        Types that a file stored by skops needs beyond those that skops knows.
     """
 
     name: str
@@ -97,6 +142,9 @@ class Manifest:
     training: Training | None = None
     baseline: Baseline | None = None
     examples: tuple[Example, ...] = ()
+    compiled: Compiled | None = None
+    not_compiled: str = ""
+    trusted: tuple[str, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -109,6 +157,12 @@ class Manifest:
 
     def _record(self) -> dict[str, Any]:
         record = {each.name: getattr(self, each.name) for each in fields(self)}
+        # What is absent is left out: manifests of before keep their digest.
+        for name in _LATER:
+            if not record[name]:
+                del record[name]
+        if self.compiled:
+            record["compiled"] = vars(self.compiled)
         return {
             **record,
             "format": FORMAT,
@@ -184,4 +238,6 @@ def _decoded(record: dict[str, Any]) -> dict[str, Any]:
         "training": training and Training(**training),
         "baseline": record["baseline"] and Baseline.from_record(record["baseline"]),
         "examples": tuple(Example(**example) for example in record["examples"]),
+        "compiled": Compiled(**record["compiled"]) if "compiled" in record else None,
+        "trusted": tuple(record.get("trusted", ())),
     }

@@ -12,19 +12,24 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias, get_args
 
-from inference import libraries, script
+from inference import libraries, safe, script
 from inference.bundle import Bundle, listing, replaced
-from inference.description import describe
+from inference.compile.attempt import Outcome, compiled
+from inference.description import Description, describe
 from inference.errors import PackagingError
-from inference.estimator import unpickled
+from inference.estimator import Estimator, unpickled
 from inference.manifest import MANIFEST, NAME, VERSION, Manifest, Training
-from inference.model import jsonable
+from inference.model import Model, jsonable
 from inference.sample import Sample
 
 MODEL = "model.joblib"
+SAFE_MODEL = "model.skops"
 MAX_EXAMPLES = 20
+UNASKED = "it was not asked for"
+
+Store: TypeAlias = Literal["joblib", "skops"]
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,10 @@ class About:
     examples : int
         So many rows of the sample are kept with their predictions, 0 to 20; keep none if rows
         are private.
+    store : str
+        ``"joblib"``, or ``"skops"`` for a file that loads without unpickling.
+    compile : bool
+        Whether to compile the model, where that is proven equal.
     """
 
     name: str
@@ -57,6 +66,8 @@ class About:
     features: Sequence[str] | None = None
     script: Path | None = None
     examples: int = MAX_EXAMPLES
+    store: Store = "joblib"
+    compile: bool = True
 
 
 def package(estimator: Any, sample: Any, to: Path, *, about: About) -> Bundle:
@@ -88,19 +99,23 @@ def package(estimator: Any, sample: Any, to: Path, *, about: About) -> Bundle:
     """
     _check_about(about)
     _check_fitted(estimator)
-    found = describe(
-        estimator, Sample.read(estimator, sample, about.features), examples=about.examples
-    )
+    read = Sample.read(estimator, sample, about.features)
+    found = describe(estimator, read, examples=about.examples)
     with replaced(to) as folder:
-        _dump(estimator, folder / MODEL)
+        model, trusted = _stored(estimator, folder, about.store)
+        compiled = _compiled(estimator, found, read) if about.compile else Outcome(reason=UNASKED)
+        if compiled.facts:
+            (folder / compiled.facts.file).write_bytes(compiled.content)
         manifest = Manifest(
             **_facts(about, folder),
             **vars(found),
             framework="scikit-learn",
-            model=MODEL,
+            model=model,
+            trusted=trusted,
+            compiled=compiled.facts,
+            not_compiled=compiled.reason,
         )
         (folder / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
-        unpickled(folder / MODEL)
     return Bundle.read(to)
 
 
@@ -141,6 +156,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--examples", type=int, default=MAX_EXAMPLES, metavar="N", help="rows of the sample to keep"
     )
+    about = "how the estimator is stored (default %(default)s); skops loads without unpickling"
+    add("--store", choices=get_args(Store), default="joblib", help=about)
+    about = "leave the model as it is: no ONNX graph"
+    add("--no-compile", dest="compile", action="store_false", help=about)
 
 
 def main(options: argparse.Namespace) -> int:
@@ -151,6 +170,8 @@ def main(options: argparse.Namespace) -> int:
         metrics=_metrics(options.metrics) if options.metrics else {},
         script=options.script,
         examples=options.examples,
+        store=options.store,
+        compile=options.compile,
     )
     to = options.out or Path("build") / options.name / "bundle"
     if options.model:
@@ -235,9 +256,24 @@ def _check_fitted(estimator: Any) -> None:
         return
 
 
-def _dump(estimator: Any, file: Path) -> None:
-    import joblib
+def _compiled(estimator: Any, found: Description, sample: Sample) -> Outcome:
+    engine = Estimator(estimator, found.signature.fields)
+    return compiled(estimator, Model(engine, found.signature, found.output), sample)
 
+
+def _stored(estimator: Any, folder: Path, store: Store) -> tuple[str, tuple[str, ...]]:
+    """Store the estimator, load it again, and return its file and the types that it trusts."""
+    _check_importable(estimator)
+    if store == "skops":
+        trusted = safe.store(estimator, folder / SAFE_MODEL)
+        safe.load(folder / SAFE_MODEL, trusted)
+        return SAFE_MODEL, trusted
+    _dump(estimator, folder / MODEL)
+    unpickled(folder / MODEL)
+    return MODEL, ()
+
+
+def _check_importable(estimator: Any) -> None:
     parts = estimator.get_params().values() if hasattr(estimator, "get_params") else ()
     for part in (estimator, *parts):
         if "__main__" in (getattr(part, "__module__", ""), type(part).__module__):
@@ -246,6 +282,11 @@ def _dump(estimator: Any, file: Path) -> None:
                 f"{name} is defined in the script that runs: the server cannot import it from "
                 "there. Put it into a module of its own"
             )
+
+
+def _dump(estimator: Any, file: Path) -> None:
+    import joblib
+
     try:
         joblib.dump(estimator, file)
     except Exception as error:

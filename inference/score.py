@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from inference import entry, libraries, location
+from inference import engine, entry, location
 from inference.bundle import Bundle
-from inference.errors import BundleError, InvalidInputError, NotReadyError
-from inference.estimator import Estimator, unpickled
+from inference.errors import InvalidInputError, NotReadyError
 from inference.model import Model
 from inference.script import Script
 
@@ -134,14 +133,8 @@ def _model(ready: Loaded) -> Model:
 
 
 def _load(bundle: Bundle) -> Loaded:
-    manifest = bundle.manifest
-    fitted = script = None
-    if manifest.model:
-        if not manifest.signature or not manifest.output:
-            raise BundleError("the manifest names a model without its signature: package it again")
-        libraries.check(manifest.libraries)
-        runner = Estimator(unpickled(bundle.path / manifest.model), manifest.signature.fields)
-        fitted = Model(runner, manifest.signature, manifest.output)
-    if manifest.script:
-        script = Script.load((bundle.path / manifest.script).resolve(), bundle.path.resolve())
+    fitted, script = engine.model(bundle, os.environ), None
+    if bundle.manifest.script:
+        path = bundle.path / bundle.manifest.script
+        script = Script.load(path.resolve(), bundle.path.resolve())
     return Loaded(bundle, fitted, script)

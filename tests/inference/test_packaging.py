@@ -227,7 +227,7 @@ def test_a_script_may_come_beside_the_model_or_alone(to: Path, tmp_path: Path) -
     script = tmp_path / "anything.py"
     script.write_text(SCRIPT)
     beside = package(FITTED, X, to, about=About("iris", script=script))
-    assert set(beside.manifest.files) == {"model.joblib", "score.py"}
+    assert set(beside.manifest.files) == {"model.joblib", "model.onnx", "score.py"}
     alone = package_script(to, about=About("iris", script=script))
     assert set(alone.manifest.files) == {"score.py"}
     assert (alone.manifest.model, alone.manifest.signature) == (None, None)

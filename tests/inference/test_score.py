@@ -46,6 +46,13 @@ def rewritten(path: Path, **changes: Any) -> Path:
     return path
 
 
+@pytest.fixture
+def pickled(copied: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A bundle that is served from its joblib file, though it is compiled."""
+    monkeypatch.setenv("TRIDOCK_ENGINE", "joblib")
+    return copied
+
+
 def test_rows_give_predictions_in_order(iris_bundle: Bundle) -> None:
     score.init(iris_bundle.path)
     assert score.run([SETOSA, [6.3, 2.8, 5.1, 1.5]]) == ["setosa", "virginica"]
@@ -97,10 +104,10 @@ def test_before_init_nothing_is_predicted(tmp_path: Path) -> None:
         score.run([SETOSA])
 
 
-def test_another_scikit_learn_is_refused_with_both_versions_and_the_fix(copied: Path) -> None:
-    rewritten(copied, libraries={"python": "3.11.7", "scikit-learn": "1.0.2"})
+def test_another_scikit_learn_is_refused_with_both_versions_and_the_fix(pickled: Path) -> None:
+    rewritten(pickled, libraries={"python": "3.11.7", "scikit-learn": "1.0.2"})
     with pytest.raises(VersionError) as refused:
-        score.init(copied)
+        score.init(pickled)
     assert str(refused.value) == (
         f"the model was fitted with scikit-learn 1.0.2 and here is {sklearn.__version__}: install "
         "scikit-learn==1.0.2, or train and package the model again with "
@@ -109,11 +116,11 @@ def test_another_scikit_learn_is_refused_with_both_versions_and_the_fix(copied: 
 
 
 def test_other_libraries_may_differ_with_a_warning(
-    copied: Path, caplog: pytest.LogCaptureFixture
+    pickled: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    rewritten(copied, libraries={"scikit-learn": sklearn.__version__, "numpy": "1.0"})
+    rewritten(pickled, libraries={"scikit-learn": sklearn.__version__, "numpy": "1.0"})
     with caplog.at_level(logging.WARNING):
-        score.init(copied)
+        score.init(pickled)
     assert "fitted with numpy 1.0 and here is" in caplog.text
     assert score.run([SETOSA]) == ["setosa"]
 
@@ -138,20 +145,20 @@ def test_an_altered_pickle_is_never_opened(copied: Path, tmp_path: Path) -> None
     assert trace.exists()
 
 
-def test_a_model_of_an_absent_module_is_refused_by_its_name(copied: Path) -> None:
+def test_a_model_of_an_absent_module_is_refused_by_its_name(pickled: Path) -> None:
     an_absent_class = b"\x80\x04\x8c\x0cabsent_thing\x94\x8c\x05Model\x94\x93)\x81."
-    (copied / "model.joblib").write_bytes(an_absent_class)
-    rewritten(copied)
+    (pickled / "model.joblib").write_bytes(an_absent_class)
+    rewritten(pickled)
     with pytest.raises(BundleError, match="needs the module 'absent_thing', which cannot be"):
-        score.init(copied)
+        score.init(pickled)
 
 
 @pytest.mark.parametrize("content", [b"", b"no pickle", b"\x80\x04N."])
-def test_what_is_no_model_is_refused(copied: Path, content: bytes) -> None:
-    (copied / "model.joblib").write_bytes(content)
-    rewritten(copied)
+def test_what_is_no_model_is_refused(pickled: Path, content: bytes) -> None:
+    (pickled / "model.joblib").write_bytes(content)
+    rewritten(pickled)
     with pytest.raises(BundleError, match=r"does not load|has no predict"):
-        score.init(copied)
+        score.init(pickled)
 
 
 def test_a_manifest_without_signature_cannot_serve_its_model(copied: Path) -> None:
@@ -226,8 +233,8 @@ def test_any_predictions_become_valid_json(values: list[Any]) -> None:
     json.dumps(jsonable(array), allow_nan=False)
 
 
-def test_a_joblib_file_of_plain_values_is_no_model(copied: Path) -> None:
-    joblib.dump({"weights": [1]}, copied / "model.joblib")
-    rewritten(copied)
+def test_a_joblib_file_of_plain_values_is_no_model(pickled: Path) -> None:
+    joblib.dump({"weights": [1]}, pickled / "model.joblib")
+    rewritten(pickled)
     with pytest.raises(BundleError, match="holds a dict, which has no predict"):
-        score.init(copied)
+        score.init(pickled)

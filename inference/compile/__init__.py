@@ -1,0 +1,1 @@
+"""Compiling: a fitted model as an ONNX graph, kept only where its answers are proven equal."""

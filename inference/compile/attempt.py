@@ -1,0 +1,100 @@
+"""The attempt to compile: of the ways to convert a model, the first that is proven wins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from inference.compile import conversion
+from inference.compile.proof import TOLERANCE, Proof, Trial
+from inference.errors import InferenceError
+from inference.graph import Graph, opened
+from inference.libraries import installed
+from inference.manifest import Compiled
+from inference.model import Model
+from inference.sample import Sample
+
+FILE = "model.onnx"
+LIBRARIES = ("onnx", "onnxmltools", "onnxruntime", "skl2onnx")
+#: So much of a reason is kept.
+REASON_CHARACTERS = 300
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of it.
+
+    Attributes
+    ----------
+    content : bytes
+        The graph; empty where none was proven.
+    facts : Compiled or None
+        What was proven of it.
+    reason : str
+        Why there is none.
+    """
+
+    content: bytes = b""
+    facts: Compiled | None = None
+    reason: str = ""
+
+
+def compiled(estimator: Any, fitted: Model, sample: Sample) -> Outcome:
+    """Compile a fitted model, if its answers can be proven equal.
+
+    Parameters
+    ----------
+    estimator : estimator
+        The fitted model.
+    fitted : Model
+        The same, as it answers checked rows.
+    sample : Sample
+        Rows that it can predict.
+    """
+    if missing := _missing():
+        return Outcome(reason=f"{missing} is not installed here")
+    try:
+        trial = Trial.of(fitted, sample)
+    except InferenceError as error:
+        return Outcome(reason=_brief(f"the model refuses rows its signature allows: {error}"))
+    reasons, unknown = list[str](), ""
+    for way in conversion.ways(fitted.signature):
+        try:
+            return _proven(estimator, trial, way)
+        except InferenceError as error:
+            reasons.append(f"in {way.precision} precision {error}")
+        except Exception as error:
+            # Converters raise what comes to them for models they do not know.
+            unknown = unknown or f"no conversion: {type(error).__name__}: {error}"
+    return Outcome(reason=_brief(reasons[0] if reasons else unknown))
+
+
+def _proven(estimator: Any, trial: Trial, way: conversion.Way) -> Outcome:
+    import onnx
+
+    fitted = trial.fitted
+    content = conversion.converted(estimator, fitted.signature, way)
+    graph = Graph(opened(content), fitted.signature, fitted.output, way.precision == "single")
+    proof: Proof = trial.proof(graph, TOLERANCE[way.precision])
+    opset = {
+        each.domain or "ai.onnx": each.version
+        for each in onnx.load_from_string(content).opset_import
+    }
+    facts = Compiled(
+        file=FILE,
+        precision=way.precision,
+        opset=opset,
+        libraries=installed(LIBRARIES),
+        **vars(proof),
+    )
+    return Outcome(content, facts)
+
+
+def _missing() -> str:
+    found = installed(LIBRARIES)
+    return next((library for library in LIBRARIES if library not in found), "")
+
+
+def _brief(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= REASON_CHARACTERS else text[:REASON_CHARACTERS] + "..."

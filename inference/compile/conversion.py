@@ -1,0 +1,140 @@
+"""A fitted model as an ONNX graph: skl2onnx's conversion, in each way the model may allow."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from inference.compile import boosters, converters, vectorizers
+from inference.graph import ROWS, TERMS
+from inference.signature import Field, Signature
+
+Precision: TypeAlias = Literal["double", "single"]
+Layout: TypeAlias = Literal["matrix", "columns"]
+
+#: The operators of trees in double precision came with this version of their domain.
+TREES = {"ai.onnx.ml": 5}
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to convert a model.
+
+    Attributes
+    ----------
+    layout : str
+        ``"matrix"``: one input for all columns; ``"columns"``: one for each.
+    precision : str
+        What numbers are fed as and mostly computed in, ``"double"`` or ``"single"``.
+    """
+
+    layout: Layout
+    precision: Precision
+
+
+def ways(signature: Signature) -> list[Way]:
+    """Return the ways to try, the most exact and then the fastest first."""
+    texts = any(field.dtype == "string" for field in signature.fields)
+    if signature.container == "text":
+        layouts: list[Layout] = ["matrix"]
+    elif texts:
+        layouts = ["columns"]
+    else:
+        layouts = ["matrix"] if signature.container == "array" else ["matrix", "columns"]
+    precisions: tuple[Precision, ...] = ("double", "single")
+    return [Way(layout, precision) for precision in precisions for layout in layouts]
+
+
+def converted(estimator: Any, signature: Signature, way: Way) -> bytes:
+    """Convert a fitted model; the same model gives the same bytes.
+
+    Parameters
+    ----------
+    estimator : estimator
+        The fitted model.
+    signature : Signature
+        The rows it takes.
+    way : Way
+        How.
+
+    Raises
+    ------
+    Exception
+        Whatever the converters raise for a model that they do not know.
+    """
+    terms = None
+    width = len(signature.fields)
+    if signature.container == "text":
+        terms, estimator = vectorizers.split(estimator)
+        width = len(terms.vocabulary)
+    inputs = _inputs(signature, way, width)
+    with _quiet():
+        converters.register()
+        boosters.register(estimator)
+        graph = _converted(estimator, inputs)
+    if terms:
+        graph.metadata_props.add(key=TERMS, value=terms.to_json())
+    return _cleaned(graph)
+
+
+def _inputs(signature: Signature, way: Way, width: int) -> list[tuple[str, Any]]:
+    from skl2onnx.common import data_types
+
+    number = (
+        data_types.DoubleTensorType if way.precision == "double" else data_types.FloatTensorType
+    )
+    if way.layout == "matrix":
+        return [(ROWS, number([None, width]))]
+    text = data_types.StringTensorType
+
+    def kind(field: Field) -> Any:
+        return (text if field.dtype == "string" else number)([None, 1])
+
+    return [(field.name, kind(field)) for field in signature.fields]
+
+
+def _converted(estimator: Any, inputs: list[tuple[str, Any]]) -> Any:
+    from skl2onnx import convert_sklearn
+
+    final = _final(estimator)
+    # Without it, probabilities come as a dictionary for each row.
+    options = {id(final): {"zipmap": False}} if hasattr(final, "predict_proba") else None
+    try:
+        return convert_sklearn(estimator, "model", inputs, options=options)
+    except NameError:  # This kind of model has no such option.
+        return convert_sklearn(estimator, "model", inputs)
+
+
+def _final(estimator: Any) -> Any:
+    while hasattr(estimator, "steps"):
+        estimator = estimator.steps[-1][1]
+    return estimator
+
+
+def _cleaned(graph: Any) -> bytes:
+    """Leave out what differs between machines, and name each domain once."""
+    versions: dict[str, int] = {}
+    for opset in graph.opset_import:
+        versions[opset.domain] = max(opset.version, versions.get(opset.domain, 1))
+    if any(node.op_type == "TreeEnsemble" for node in graph.graph.node):
+        versions |= TREES
+    del graph.opset_import[:]
+    for domain, version in sorted(versions.items()):
+        graph.opset_import.add(domain=domain, version=version)
+    graph.producer_name, graph.producer_version, graph.doc_string = "tridock", "", ""
+    content: bytes = graph.SerializeToString(deterministic=True)
+    return content
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the converters' advice to their developers from our users."""
+    logging.getLogger("skl2onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        yield

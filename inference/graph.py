@@ -1,0 +1,205 @@
+"""The compiled model as the engine: an ONNX graph, run without the library it was fitted with."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from inference import cores
+from inference.errors import BundleError, InvalidInputError, ScoringError
+from inference.signature import Field, OutputSignature
+from inference.table import Columns
+from inference.terms import Terms
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from inference.manifest import Compiled
+    from inference.model import Shares
+    from inference.signature import Signature
+    from inference.table import Table
+
+    Array: TypeAlias = npt.NDArray[Any]
+    Feeds: TypeAlias = dict[str, Array]
+
+#: The input of a graph that takes all columns at once; otherwise each has one of its own.
+ROWS = "rows"
+#: Where a graph of texts keeps what is counted in them (ONNX, «ModelProto.metadata_props»).
+TERMS = "tridock.terms"
+#: What a missing string is fed as: ONNX has no missing strings.
+MISSING = "nan"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Graph:
+    """An ONNX graph in a session of ONNX Runtime, which is safe to run from several threads.
+
+    Attributes
+    ----------
+    session : object
+        An `onnxruntime.InferenceSession`.
+    signature : Signature
+        The rows it takes.
+    output : OutputSignature
+        What it answers.
+    single : bool
+        Whether it computes in single precision.
+    largest : float or None
+        Numbers beyond this are refused, as the model it was made of refuses them, or because its
+        answers were not proven there.
+    """
+
+    session: Any
+    signature: Signature
+    output: OutputSignature
+    single: bool = False
+    largest: float | None = None
+
+    @property
+    def name(self) -> str:
+        """Name the engine."""
+        return "onnx"
+
+    def predict(self, table: Table, *, probabilities: bool) -> tuple[Array, Shares]:
+        """Run the graph for one label per row, and the classes' probabilities if they are asked.
+
+        Raises
+        ------
+        InvalidInputError
+            If a number is beyond `largest`.
+        ScoringError
+            If the graph fails.
+        """
+        names = self._outputs if probabilities else self._outputs[:1]
+        try:
+            parts = [self._run(names, feeds) for feeds in self._feeds(table)]
+        except InvalidInputError:
+            raise
+        except Exception as error:
+            log.exception("the compiled model failed")
+            raise ScoringError(f"the model failed: {type(error).__name__}") from error
+        found = parts[0] if len(parts) == 1 else list(map(_joined, zip(*parts, strict=True)))
+        return self._labels(found[0]), self._shares(found[1]) if probabilities else None
+
+    @cached_property
+    def _run(self) -> Any:
+        return self.session.run
+
+    @cached_property
+    def _outputs(self) -> list[str]:
+        return [each.name for each in self.session.get_outputs()]
+
+    @cached_property
+    def _inputs(self) -> list[tuple[str, int, Field]]:
+        names = {each.name for each in self.session.get_inputs()}
+        fields = enumerate(self.signature.fields)
+        return [(field.name, index, field) for index, field in fields if field.name in names]
+
+    @cached_property
+    def _is_matrix(self) -> bool:
+        return [each.name for each in self.session.get_inputs()] == [ROWS]
+
+    @cached_property
+    def _terms(self) -> Terms | None:
+        held = self.session.get_modelmeta().custom_metadata_map.get(TERMS)
+        return Terms.from_json(held) if held else None
+
+    @cached_property
+    def _dtype(self) -> type[np.floating[Any]]:
+        return np.float32 if self.single else np.float64
+
+    def _feeds(self, table: Table) -> Iterable[Feeds]:
+        if self._terms:
+            counted = self._terms.counts(list(table))  # type: ignore[arg-type]
+            return ({ROWS: each.astype(self._dtype, copy=False)} for each in counted)
+        if self._is_matrix:
+            return ({ROWS: self._numbers(_matrix(table))},)
+        return (self._by_column(table),)
+
+    def _by_column(self, table: Table) -> Feeds:
+        arrays = table.arrays if isinstance(table, Columns) else np.asarray(table).T
+        return {
+            name: _texts(field, arrays[index])
+            if field.dtype == "string"
+            else self._numbers(arrays[index].reshape(-1, 1))
+            for name, index, field in self._inputs
+        }
+
+    def _numbers(self, values: Array) -> Array:
+        if values.dtype.kind == "O":
+            values = values.astype(np.float64)
+        if self.largest is not None and (np.abs(values) > self.largest).any():
+            raise InvalidInputError(
+                "the model refused these values: they contain a number beyond "
+                f"{self.largest:.8g}, the largest it computes with"
+            )
+        return values.astype(self._dtype, copy=False)
+
+    def _labels(self, found: Any) -> Array:
+        labels = np.asarray(found)
+        if not self.output.shape and labels.ndim > 1:
+            labels = labels.reshape(-1)
+        if self.output.dtype == "boolean":
+            return labels.astype(bool)
+        if self.output.dtype == "number":
+            return labels.astype(np.float64, copy=False)
+        return labels
+
+    def _shares(self, found: Any) -> Shares:
+        return tuple(map(np.asarray, found)) if isinstance(found, list) else np.asarray(found)
+
+
+def load(file: Path, compiled: Compiled, signature: Signature, output: OutputSignature) -> Graph:
+    """Open a compiled model; nothing in it is executed but ONNX's own operators.
+
+    Raises
+    ------
+    BundleError
+        If it does not load.
+    """
+    try:
+        session = opened(file.read_bytes())
+    except Exception as error:
+        raise BundleError(f"{file.name} does not load: {error}") from error
+    return Graph(
+        session, signature, output, compiled.precision == "single", compiled.largest_number
+    )
+
+
+def opened(content: bytes) -> Any:
+    """Start a session of ONNX Runtime with as many threads as there are cores, which sleep idle."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = cores.whole()
+    options.inter_op_num_threads = 1
+    # A thread that spins takes the core that another request needs.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 4
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+
+def _matrix(table: Table) -> Array:
+    if isinstance(table, Columns):
+        return np.column_stack([each.astype(np.float64, copy=False) for each in table.arrays])
+    return np.asarray(table)
+
+
+def _texts(field: Field, cells: Array) -> Array:
+    if field.nullable:
+        cells = np.array([MISSING if type(cell) is float else cell for cell in cells], dtype=object)
+    return cells.astype(object, copy=False).reshape(-1, 1)
+
+
+def _joined(parts: tuple[Any, ...]) -> Any:
+    if isinstance(parts[0], list):
+        return [np.concatenate(each) for each in zip(*parts, strict=True)]
+    return np.concatenate(parts)
