@@ -60,11 +60,16 @@ locals {
     endpoints = [for each in sort(var.endpoints) : "${local.sagemaker}:endpoint/${each}"]
     configs   = [for each in sort(var.endpoints) : "${local.sagemaker}:endpoint-config/${each}--*"]
     models    = [for each in sort(var.endpoints) : "${local.sagemaker}:model/${each}--*"]
+    # Application Auto Scaling names the alarms of target tracking after what it scales.
+    alarms = [
+      for each in sort(var.endpoints) :
+      "arn:${local.partition}:cloudwatch:${var.region}:${local.account}:alarm:TargetTracking-endpoint/${each}/variant/*"
+    ]
   }
 }
 
 data "aws_iam_policy_document" "deployer" {
-  # checkov:skip=CKV_AWS_356:three lists know no resource, and show names only
+  # checkov:skip=CKV_AWS_356:five lists know no resource, and show names only
   statement {
     sid       = "FindWhatStands" # knows no resource
     actions   = ["sagemaker:ListEndpointConfigs", "sagemaker:ListEndpoints", "sagemaker:ListModels"]
@@ -114,6 +119,54 @@ data "aws_iam_policy_document" "deployer" {
     sid       = "TellOursFromOthers" # by its tags: the list of endpoints shows everybody's
     actions   = ["sagemaker:ListTags"]
     resources = concat(["${local.sagemaker}:endpoint/*"], local.owned.models)
+  }
+
+  statement {
+    sid       = "FindScaling" # knows no resource
+    actions   = ["application-autoscaling:DescribeScalableTargets", "application-autoscaling:DescribeScalingPolicies"]
+    resources = ["*"]
+  }
+
+  statement {
+    sid = "ScaleVariants" # a scalable target's name is a random number: the kind is what can be held
+    actions = [
+      "application-autoscaling:DeregisterScalableTarget",
+      "application-autoscaling:PutScalingPolicy",
+      "application-autoscaling:RegisterScalableTarget",
+    ]
+    resources = ["arn:${local.partition}:application-autoscaling:${var.region}:${local.account}:scalable-target/*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "application-autoscaling:service-namespace"
+      values   = ["sagemaker"]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "application-autoscaling:scalable-dimension"
+      values   = ["sagemaker:variant:DesiredInstanceCount"]
+    }
+  }
+
+  statement {
+    sid       = "KeepScalingAlarms" # Application Auto Scaling keeps them in the caller's name
+    actions   = ["cloudwatch:DeleteAlarms", "cloudwatch:DescribeAlarms", "cloudwatch:PutMetricAlarm"]
+    resources = local.owned.alarms
+  }
+
+  statement {
+    sid     = "LetAutoScalingChangeEndpoints" # once for an account, by the first release that scales
+    actions = ["iam:CreateServiceLinkedRole"]
+    resources = [
+      "arn:${local.partition}:iam::${local.account}:role/aws-service-role/sagemaker.application-autoscaling.amazonaws.com/*",
+    ]
+
+    condition {
+      test     = "StringEquals"
+      variable = "iam:AWSServiceName"
+      values   = ["sagemaker.application-autoscaling.amazonaws.com"]
+    }
   }
 
   statement {

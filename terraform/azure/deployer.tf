@@ -2,7 +2,8 @@
 # deploy/azure need and no other. tests/terraform/slow/test_permissions.py holds the two equal.
 
 locals {
-  ml = "Microsoft.MachineLearningServices/workspaces"
+  autoscale = "Microsoft.Insights/autoscaleSettings"
+  ml        = "Microsoft.MachineLearningServices/workspaces"
 }
 
 resource "azurerm_user_assigned_identity" "deployer" {
@@ -50,6 +51,29 @@ resource "azurerm_role_definition" "deployer" {
       "${local.ml}/onlineEndpoints/deployments/write",
     ]
   }
+}
+
+# Settings of Azure Monitor autoscale stand beside the workspace, in its group.
+resource "azurerm_role_definition" "scale" {
+  name              = "${local.prefix}-scale"
+  description       = "Let the instances of deployments follow their load"
+  scope             = azurerm_resource_group.this.id
+  assignable_scopes = [azurerm_resource_group.this.id]
+
+  permissions {
+    actions = [
+      "${local.autoscale}/delete",
+      "${local.autoscale}/read",
+      "${local.autoscale}/write",
+    ]
+  }
+}
+
+resource "azurerm_role_assignment" "deployer_scales" {
+  scope              = azurerm_resource_group.this.id
+  role_definition_id = azurerm_role_definition.scale.role_definition_resource_id
+  principal_id       = azurerm_user_assigned_identity.deployer.principal_id
+  principal_type     = "ServicePrincipal"
 }
 
 resource "azurerm_role_assignment" "deployer" {

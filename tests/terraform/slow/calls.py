@@ -13,6 +13,7 @@ import httpx
 import pytest
 import requests
 
+AUTOSCALE = "Microsoft.Insights/autoscaleSettings"
 ML = "Microsoft.MachineLearningServices/workspaces"
 #: Below a workspace, as Resource Manager spells it; clients spell it in several ways.
 WORKSPACE = rf"(?i:.*/providers/{re.escape(ML)}/[^/]+)"
@@ -111,6 +112,7 @@ GCP = (
     Needs("DELETE", rf"{VERTEX}/endpoints/[^/:]+", _gcp("endpoints", "delete")),
     Needs("POST", rf"{VERTEX}/endpoints/[^/]+:deployModel", _gcp("endpoints", "deploy")),
     Needs("POST", rf"{VERTEX}/endpoints/[^/]+:undeployModel", _gcp("endpoints", "undeploy")),
+    Needs("POST", rf"{VERTEX}/endpoints/[^/]+:mutateDeployedModel", _gcp("endpoints", "deploy")),
     Needs("POST", rf"{VERTEX}/endpoints/[^/]+:rawPredict", _gcp("endpoints", "predict")),
     Needs("POST", rf"{VERTEX}/models:upload", _gcp("models", "upload")),
     Needs("GET", rf"{VERTEX}/models/[^/]+:listVersions", _gcp("models", "list")),
@@ -138,6 +140,7 @@ def _azure(part: str) -> tuple[str, ...]:
     return (f"{ML}/{part}",)
 
 
+SETTINGS = rf"(?i:.*/providers/{re.escape(AUTOSCALE)})"
 ONLINE = rf"{WORKSPACE}/onlineEndpoints"
 #: "Azure permissions for AI + machine learning": Resource Manager's own rule is that GET is read,
 #: PUT and PATCH write, DELETE delete, and POST the action that its path names.
@@ -148,6 +151,9 @@ AZURE = (
     Needs("GET", r"/metadata/endpoints"),
     Needs("GET", r".*/(mfeOperationsStatus|mfeOperationResults)/.*"),  # by whoever began it
     Needs("GET", WORKSPACE, _azure("read")),
+    Needs("GET", SETTINGS, (f"{AUTOSCALE}/read",)),
+    Needs("PUT", rf"{SETTINGS}/[^/]+", (f"{AUTOSCALE}/write",)),
+    Needs("DELETE", rf"{SETTINGS}/[^/]+", (f"{AUTOSCALE}/delete",)),
     Needs("GET", rf"{WORKSPACE}/datastores/[^/]+", _azure("datastores/read")),
     Needs("GET", rf"{WORKSPACE}/datastores", _azure("datastores/read")),
     Needs(

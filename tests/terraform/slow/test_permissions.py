@@ -11,23 +11,25 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from deploy import change, session
 from deploy.config import load
+from deploy.errors import ConflictError
 from deploy.order import Stage
 from deploy.progress import Progress
 from deploy.release import release
 from deploy.rollback import rollback
 from deploy.session import Session
+from deploy.target import Target
 from deploy.wait import Deadline
 from inference.bundle import Bundle
 from tests.deploy import bundles
 from tests.terraform.module import text
-from tests.terraform.slow.calls import AZURE, GCP, ML, Needs, Record, needed, recorded
+from tests.terraform.slow.calls import AUTOSCALE, AZURE, GCP, ML, Needs, Record, needed, recorded
 
 AMBIENT = ("AWS_", "AZURE_", "GOOGLE_", "CLOUDSDK_")
 
@@ -52,8 +54,9 @@ def test_azure_s_deployer_has_the_actions_of_its_calls(
     versions: Sequence[Bundle], tmp_path: Path
 ) -> None:
     found = _permissions(_told({"target": "azure"}, versions, tmp_path), AZURE)
-    granted = set(re.findall(r'"\$\{local\.ml\}/([\w/]+)"', text("azure", "deployer.tf")))
-    assert found == {f"{ML}/{each}" for each in granted}
+    of = {"ml": ML, "autoscale": AUTOSCALE}
+    granted = re.findall(r'"\$\{local\.(ml|autoscale)\}/([\w/]+)"', text("azure", "deployer.tf"))
+    assert found == {f"{of[kind]}/{action}" for kind, action in granted}
 
 
 def _permissions(record: Record, table: Sequence[Needs]) -> set[str]:
@@ -72,10 +75,16 @@ def _told(flags: dict[str, str], versions: Sequence[Bundle], state: Path) -> Rec
         target.endpoints()
         target.invoke("iris", b'{"instances": [[5.1, 3.5, 1.4, 0.2]]}')
         found = rollback(stage, "iris", Deadline.after(300))
+        _end_scaling(target, next(iter(found.traffic)))
         target.logs("iris", next(iter(found.traffic)))
         change.remove(target, "iris", Deadline.after(300))
         target.identity()
     return record
+
+
+def _end_scaling(target: Target, deployment: str) -> None:
+    with suppress(ConflictError):  # where a deployment has its scaling for good
+        target.scale("iris", deployment, None)
 
 
 @contextmanager
@@ -88,7 +97,10 @@ def _emulated(flags: dict[str, str], state: Path) -> Iterator[Session]:
             for name in [name for name in os.environ if name.startswith(AMBIENT)]:
                 environment.delenv(name)
             before = dict(os.environ)
-            read = load(None, {**flags, "state": str(state), "endpoint": "iris"})
+            scaling = {"scaling.maximum": "2", "scaling.target": "60"}
+            scaling["scaling.metric"] = "concurrency" if "cloud-run" in flags.values() else "cpu"
+            told = {**flags, **scaling, "state": str(state), "endpoint": "iris"}
+            read = load(None, told)
             yield session.connect(read, Progress(), live=False)
             os.environ.clear()
             os.environ.update(before)
