@@ -71,7 +71,7 @@ class Journal:
         self._log = lock
         self._sizes = dict(mark.sizes)
         # Of a complete job a file may be in its place already.
-        names = () if mark.complete else GROWING
+        names = [name for name in GROWING if not mark.complete or (folder / name).exists()]
         self._files = {name: (folder / name).open("r+b") for name in names}
         for name, opened in self._files.items():
             opened.truncate(mark.sizes[name])
