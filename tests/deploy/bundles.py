@@ -22,12 +22,13 @@ def run(data):
 """
 
 
-def good(to: Path, version: str) -> Bundle:
+def good(to: Path, version: str, *, compiled: bool = True) -> Bundle:
     """A classifier of iris; each version is another model."""
     data = load_iris()
     model = LogisticRegression(C=1 / (1 + float(version)), max_iter=500)
     fitted = model.fit(data.data, data.target_names[data.target])
-    return package(fitted, data.data, to, about=About("iris", version, examples=5))
+    about = About("iris", version, examples=5, compile=compiled)
+    return package(fitted, data.data, to, about=about)
 
 
 def lying(to: Path, version: str) -> Bundle:
@@ -38,8 +39,8 @@ def lying(to: Path, version: str) -> Bundle:
 
 
 def foreign(to: Path, version: str) -> Bundle:
-    """One that was trained with another scikit-learn."""
-    bundle = good(to, version)
+    """One that was trained with another scikit-learn, and needs it."""
+    bundle = good(to, version, compiled=False)
     libraries = {**bundle.manifest.libraries, "scikit-learn": "0.24.2"}
     return _rewritten(bundle, replace(bundle.manifest, libraries=libraries))
 

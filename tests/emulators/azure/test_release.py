@@ -16,7 +16,7 @@ def facts(run_script: RunScript, iris: Path, tmp_path_factory: pytest.TempPathFa
 
 def test_a_model_is_registered_and_downloaded_whole(facts: Facts) -> None:
     assert facts["latest"] == "1"
-    assert facts["files"] == ["manifest.json", "model.joblib"]
+    assert facts["files"] == ["manifest.json", "model.joblib", "model.onnx"]
 
 
 def test_the_scoring_address_is_the_real_host_name(facts: Facts) -> None:
