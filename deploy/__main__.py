@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import sys
+from collections.abc import Callable
 from types import FrameType
 
 from deploy import arguments, commands, config, session
@@ -16,14 +17,18 @@ from inference.errors import BundleMissingError, InferenceError
 INTERRUPTED = 130
 
 
-def main(words: list[str] | None = None) -> int:
+#: Opens the session of a command, as `session.connect` does.
+Connect = Callable[..., session.Session]
+
+
+def main(words: list[str] | None = None, *, connect: Connect = session.connect) -> int:
     """Run one command and return the exit code; `deploy.arguments.EXIT_CODES` tells each."""
     options = arguments.parse(words)
     logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         read = config.load(options.file, arguments.flags(options))
-        commands.run(options, session.connect(read, Progress(), live=options.live))
+        commands.run(options, connect(read, Progress(), live=options.live))
     except DeployError as error:
         return _fail(error, error.exit_code)
     except BundleMissingError as error:

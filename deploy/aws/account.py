@@ -12,6 +12,7 @@ import boto3
 from botocore.config import Config
 
 from deploy.aws.errors import translated
+from deploy.aws.facts import Facts
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient
@@ -73,6 +74,11 @@ class Account:
         """The control plane."""
         with translated("sagemaker"):
             return self.session.client("sagemaker", config=CONFIG)
+
+    @cached_property
+    def facts(self) -> Facts:
+        """What cannot change, once it was asked for."""
+        return Facts(self.sagemaker)
 
     @cached_property
     def runtime(self) -> SageMakerRuntimeClient:

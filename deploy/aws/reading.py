@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from deploy import rollout
 from deploy.aws import names
 from deploy.aws.errors import translated
+from deploy.aws.facts import Facts
 from deploy.target import Deployment, Endpoint, State
 
 if TYPE_CHECKING:
-    from mypy_boto3_sagemaker import SageMakerClient
     from mypy_boto3_sagemaker.type_defs import DescribeEndpointOutputTypeDef
 
 #: "DescribeEndpoint", API reference, EndpointStatus.
@@ -35,6 +35,8 @@ class Reading:
 
     Attributes
     ----------
+    facts : Facts
+        What its parts are.
     told : Mapping
         The answer of DescribeEndpoint.
     variants : sequence of dict
@@ -45,22 +47,23 @@ class Reading:
         The shadow variants of its configuration.
     """
 
+    facts: Facts
     told: DescribeEndpointOutputTypeDef
     variants: Sequence[Mapping[str, Any]]
     pending: Sequence[Mapping[str, Any]]
     shadows: Sequence[Mapping[str, Any]] = ()
 
     @classmethod
-    def of(cls, sagemaker: SageMakerClient, endpoint: str) -> Reading:
+    def of(cls, facts: Facts, endpoint: str) -> Reading:
         """Look at an endpoint; raise `NotFoundError` if there is none."""
         with translated("sagemaker"):
-            told = sagemaker.describe_endpoint(EndpointName=endpoint)
-        variants, shadows = _variants(sagemaker, told["EndpointConfigName"])
+            told = facts.client.describe_endpoint(EndpointName=endpoint)
+        variants, shadows = facts.variants(told["EndpointConfigName"])
         now = {each["VariantName"] for each in (*variants, *shadows)}
         coming = told.get("PendingDeploymentSummary", {}).get("EndpointConfigName", "")
-        pending = sum(_variants(sagemaker, coming), []) if coming else []
+        pending = sum(facts.variants(coming), []) if coming else []
         fresh = [each for each in pending if each["VariantName"] not in now]
-        return cls(told, variants, fresh, shadows)
+        return cls(facts, told, variants, fresh, shadows)
 
     @property
     def configs(self) -> set[str]:
@@ -99,7 +102,7 @@ class Reading:
         }
         return {name: round(100 * weight / base) for name, weight in shown.items()}
 
-    def endpoint(self, sagemaker: SageMakerClient) -> Endpoint:
+    def endpoint(self) -> Endpoint:
         """Return it as our record."""
         state = STATES[self.told["EndpointStatus"]]
         reason = self.told.get("FailureReason", "")
@@ -112,7 +115,7 @@ class Reading:
         }
         deployments = {
             one.name: replace(one, count=counts.get(one.name) or one.count)
-            for one in (_deployment(sagemaker, each, now, reason) for each, now in shown)
+            for one in (_deployment(self.facts, each, now, reason) for each, now in shown)
         }
         name = self.told["EndpointName"]
         return Endpoint(name, deployments, self.traffic, state, reason, shadow=self.shadow)
@@ -123,29 +126,17 @@ class Reading:
         }
 
 
-def _variants(sagemaker: SageMakerClient, config: str) -> tuple[list[Any], list[Any]]:
-    """Return a configuration's production variants and its shadow variants."""
-    with translated("sagemaker"):
-        found: Mapping[str, Any] = sagemaker.describe_endpoint_config(EndpointConfigName=config)
-    return list(found["ProductionVariants"]), list(found.get("ShadowProductionVariants", ()))
-
-
-def _deployment(
-    sagemaker: SageMakerClient, variant: Mapping[str, Any], state: State, reason: str
-) -> Deployment:
+def _deployment(facts: Facts, variant: Mapping[str, Any], state: State, reason: str) -> Deployment:
     """Return a variant as our record; its model has the tags and the time, which it has not."""
-    with translated("sagemaker"):
-        model = sagemaker.describe_model(ModelName=variant["ModelName"])
-        told = sagemaker.list_tags(ResourceArn=model["ModelArn"])["Tags"]
-    tags = {tag["Key"]: tag["Value"] for tag in told}
+    model = facts.model(variant["ModelName"])
     return Deployment(
         variant["VariantName"],
         state,
         reason if state is State.FAILED else "",
-        bundle=tags.get(names.BUNDLE, ""),
-        version=tags.get(names.VERSION, ""),
-        digest=tags.get(names.DIGEST, ""),
+        bundle=model.tags.get(names.BUNDLE, ""),
+        version=model.tags.get(names.VERSION, ""),
+        digest=model.tags.get(names.DIGEST, ""),
         instance=variant.get("InstanceType", ""),
         count=variant.get("InitialInstanceCount", 0),
-        created=model["CreationTime"],
+        created=model.created,
     )

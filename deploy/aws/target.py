@@ -118,7 +118,7 @@ class SageMakerTarget:
 
     def scale(self, endpoint: str, deployment: str, scaling: Scaling | None) -> None:
         """See `Target.scale`."""
-        reading = Reading.of(self.account.sagemaker, endpoint)
+        reading = Reading.of(self.account.facts, endpoint)
         if deployment not in {one["VariantName"] for one in reading.variants}:
             raise NotFoundError(f"no deployment {deployment} behind {endpoint!r}")
         if scaling:
@@ -128,7 +128,7 @@ class SageMakerTarget:
 
     def describe(self, endpoint: str) -> Endpoint:
         """See `Target.describe`."""
-        found = Reading.of(self.account.sagemaker, endpoint).endpoint(self.account.sagemaker)
+        found = Reading.of(self.account.facts, endpoint).endpoint()
         scalings = self._scalings.of(endpoint, found.deployments)
         known = found.deployments.items()
         scaled = {name: replace(one, scaling=scalings.get(name)) for name, one in known}
@@ -136,7 +136,7 @@ class SageMakerTarget:
 
     def set_traffic(self, endpoint: str, traffic: Mapping[str, int]) -> None:
         """See `Target.set_traffic`."""
-        reading = Reading.of(self.account.sagemaker, endpoint)
+        reading = Reading.of(self.account.facts, endpoint)
         running = [each["VariantName"] for each in reading.variants]
         unknown = sorted(set(traffic) - set(running))
         if unknown:
@@ -160,7 +160,7 @@ class SageMakerTarget:
 
     def shadow(self, endpoint: str, deployment: str, percent: int) -> None:
         """See `Target.shadow`: a shadow variant is a variant of another kind."""
-        reading = Reading.of(self.account.sagemaker, endpoint)
+        reading = Reading.of(self.account.facts, endpoint)
         found = {one["VariantName"]: one for one in (*reading.variants, *reading.shadows)}
         if deployment not in found:
             raise NotFoundError(f"no deployment {deployment} behind {endpoint!r}")
@@ -227,6 +227,7 @@ class SageMakerTarget:
             if not reading or model not in reading.models:
                 with suppress(NotFoundError), translated("sagemaker"):
                     client.delete_model(ModelName=model)
+                self.account.facts.forget(model)
         self.store.release(prefix, reading.models if reading else ())
         there = {one["VariantName"] for one in _all(reading)}
         self._scalings.end(endpoint, lambda variant: variant not in there)
@@ -244,7 +245,7 @@ class SageMakerTarget:
 
     def _look(self, endpoint: str) -> Reading | None:
         with suppress(NotFoundError):
-            return Reading.of(self.account.sagemaker, endpoint)
+            return Reading.of(self.account.facts, endpoint)
         return None
 
     def _make_model(self, model: str, release: Release) -> None:
@@ -253,6 +254,7 @@ class SageMakerTarget:
         client = self.account.sagemaker
         with suppress(NotFoundError), translated("sagemaker"):
             client.delete_model(ModelName=model)
+        self.account.facts.forget(model)
         with translated("sagemaker"):
             client.create_model(
                 ModelName=model,
