@@ -17,6 +17,9 @@ VERBS = {
     "status": "show endpoints, deployments, states, traffic, digests and versions",
     "invoke": "send one request and print the answer",
     "traffic": "show how traffic is split, or split it: NAME=PERCENT …",
+    "compare": "hold both sides of an ab or shadow release against each other",
+    "promote": "move all traffic to the new one of an experiment, judged",
+    "stop": "end an experiment: the old one serves all, and the new one is undeployed",
     "rollback": "move all traffic to the release before",
     "logs": "print what a deployment's model server wrote",
     "delete": "delete the endpoint and all it holds",
@@ -59,6 +62,11 @@ def parser() -> argparse.ArgumentParser:
     for one in (invoke, logs):
         one.add_argument("--deployment", metavar="NAME", help="this one, whatever the traffic")
     traffic.add_argument("split", nargs="*", metavar="NAME=PERCENT", help="sums to 100")
+    for verb in ("compare", "promote", "stop"):
+        about = "the new one, where nobody remembers an experiment"
+        verbs.choices[verb].add_argument("--deployment", metavar="NAME", help=about)
+    about = "CSV or JSON lines: request_id,label or deployment,prediction,label"
+    verbs.choices["compare"].add_argument("--labels", type=Path, metavar="FILE", help=about)
     logs.add_argument("--lines", type=int, default=50, metavar="N", help="the last N (%(default)s)")
     return top
 

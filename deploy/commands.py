@@ -7,10 +7,22 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from deploy import change, doctor, history, keys, report, snippets
+from deploy import (
+    change,
+    comparison,
+    doctor,
+    experiment,
+    history,
+    keys,
+    labels,
+    report,
+    snippets,
+)
 from deploy.errors import ConfigError, NotFoundError
+from deploy.labels import Labels
 from deploy.order import Order, Stage
 from deploy.plan import Plan, plan
+from deploy.promotion import promote, stop
 from deploy.release import release
 from deploy.rollback import rollback
 from deploy.session import Session
@@ -76,6 +88,44 @@ def _traffic(options: argparse.Namespace, session: Session) -> None:
     _show(options, session, session.target.describe(endpoint))
 
 
+def _compare(options: argparse.Namespace, session: Session) -> None:
+    target, told = session.target, Labels({}, ())
+    found = target.describe(session.endpoint)
+    trial = experiment.find(target.notes, found, options.deployment)
+    if options.labels:
+        told = labels.read(options.labels)
+    seen = comparison.compare(target, found, trial, told, terms=session.config.compare)
+    if options.json:
+        report.say_json(comparison.record(seen))
+    else:
+        report.say_comparison(seen)
+
+
+def _promote(options: argparse.Namespace, session: Session) -> None:
+    name = _candidate(options, session)
+    if session.live:
+        _confirm(options, f"move all traffic of {session.endpoint} to {name}")
+    with session.alone(f"promotion of {name}") as alone:
+        stage = Stage(alone.target, alone.judge_of(name), alone.say)
+        found = promote(stage, alone.promotion(name))
+    _show(options, session, found)
+
+
+def _stop(options: argparse.Namespace, session: Session) -> None:
+    name = _candidate(options, session)
+    if session.live:
+        _confirm(options, f"undeploy {name}, and give its traffic of {session.endpoint} back")
+    with session.alone(f"stop of {name}") as alone:
+        stage = Stage(alone.target, say=alone.say)
+        found = stop(stage, session.endpoint, name, session.deadline())
+    _show(options, session, found)
+
+
+def _candidate(options: argparse.Namespace, session: Session) -> str:
+    found = session.target.describe(session.endpoint)
+    return experiment.find(session.target.notes, found, options.deployment).new
+
+
 def _rollback(options: argparse.Namespace, session: Session) -> None:
     if session.live:
         _confirm(options, f"roll {session.endpoint} back to the release before")
@@ -120,6 +170,9 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace, Session], None]] = {
     "status": _status,
     "invoke": _invoke,
     "traffic": _traffic,
+    "compare": _compare,
+    "promote": _promote,
+    "stop": _stop,
     "rollback": _rollback,
     "logs": _logs,
     "delete": _delete,

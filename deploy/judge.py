@@ -20,9 +20,10 @@ from deploy.probes import Probe
 from deploy.rollout import Step
 from deploy.same import same
 from deploy.target import Target
-from inference.baseline import Statistics
 
 if TYPE_CHECKING:
+    from inference.baseline import Statistics
+
     pass
 
 

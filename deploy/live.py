@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from assurance import drift, gates
+from assurance import gates
 from assurance.gates import Ruling, Verdict
 from deploy.config import Gates
 from deploy.metrics import Answer, Metrics
 from deploy.same import same
-from inference.baseline import Statistics
+
+if TYPE_CHECKING:
+    from inference.baseline import Statistics
 
 
 def verdicts(
@@ -43,6 +46,8 @@ def verdicts(
 def _all(
     seen: Metrics, errors: Verdict, limits: Gates, baseline: Statistics | None
 ) -> Sequence[Verdict]:
+    from assurance import drift  # brings NumPy, which most commands do without
+
     count = sum(seen.predictions.values())
     moved = drift.prediction_shift(baseline, seen.predictions) if baseline else None
     found = [

@@ -28,6 +28,18 @@ def put_back(stage: Stage, order: Order, before: Endpoint | None, failure: BaseE
         )
 
 
+def put_traffic_back(
+    stage: Stage, before: Endpoint, deadline: Deadline, failure: BaseException
+) -> None:
+    """Split traffic as before, taking nothing away; note on `failure` if that cannot be done."""
+    traffic = dict(before.traffic)
+    try:
+        with stage.say.step(f"put traffic back: {history.traffic_text(traffic)}"):
+            change.shift(stage.target, before.name, traffic, deadline)
+    except DeployError as error:
+        failure.add_note(f"Putting traffic back failed, too: {error}")
+
+
 def _remove(stage: Stage, endpoint: str, deadline: Deadline) -> None:
     with stage.say.step(f"delete endpoint {endpoint}: it was made by this release"):
         change.remove(stage.target, endpoint, deadline)

@@ -93,6 +93,9 @@ def _bring_up(stage: Stage, order: Order, new: Release, before: Endpoint | None)
     if found and found.state is State.FAILED:
         with stage.say.step(f"undeploy {new.name}, which had failed"):
             change.retire(stage.target, new.endpoint, new.name, order.deadline)
+    for name in set(before.shadow if before else ()) - {new.name}:
+        with stage.say.step(f"end copies to {name}, which a run before left"):
+            change.copy(stage.target, new.endpoint, name, 0, order.deadline)
     with stage.say.step(f"deploy {new.endpoint}/{new.name}") as step:
         stage.target.deploy(new)
         step.detail = "" if not found else "it was there already"

@@ -12,10 +12,12 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from deploy import history
+from deploy import comparison, history
+from deploy.comparison import Comparison
 from deploy.plan import Plan
 from deploy.target import Deployment, Endpoint
 
+STYLE: Any = {"box": box.SIMPLE, "pad_edge": False, "show_edge": False}
 COLUMNS = ("endpoint", "deployment", "state", "traffic", "version", "digest", "size", "created")
 
 
@@ -31,15 +33,13 @@ def say_json(record: Any) -> None:
 
 def say_endpoints(endpoints: Sequence[Endpoint]) -> None:
     """Print endpoints and their deployments, newest first, as a table."""
-    table = Table(*COLUMNS, box=box.SIMPLE, pad_edge=False, show_edge=False)
+    table = Table(*COLUMNS, **STYLE)
     for endpoint in endpoints:
         for one in history.by_age(endpoint.deployments.values()):
             table.add_row(*_cells(endpoint, one))
         if not endpoint.deployments:
             table.add_row(endpoint.name, "(none)", endpoint.state.value)
-    # A pipe has no width: let no cell be cut there.
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
-    console.print(table)
+    _print(table)
 
 
 def say_plan(plan: Plan) -> None:
@@ -53,6 +53,17 @@ def say_plan(plan: Plan) -> None:
     )
     if plan.source:
         say(f"  prices: {plan.source}")
+
+
+def say_comparison(found: Comparison) -> None:
+    """Print both sides of an experiment, and the verdict on the new one."""
+    sides = (f"{side.name}, {found.traffic.get(side.name, 0)} %" for side in (found.old, found.new))
+    table = Table("", *sides, "test", "the new one is", **STYLE)
+    for row in comparison.rows(found):
+        table.add_row(*row)
+    _print(table)
+    say(f"verdict on {found.new.name}: {found.finding.value} ({found.why})")
+    say(f"since {found.experiment.began}")
 
 
 def endpoint_record(endpoint: Endpoint) -> dict[str, Any]:
@@ -73,6 +84,12 @@ def plan_record(plan: Plan) -> dict[str, Any]:
     """Return a plan as JSON-ready values."""
     cost = {"now": plan.now, "during": plan.during, "after": plan.after, "most": plan.most}
     return {"steps": list(plan.steps), "usd_per_hour": cost | {"source": plan.source}}
+
+
+def _print(table: Table) -> None:
+    # A pipe has no width: let no cell be cut there.
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
+    console.print(table)
 
 
 def _record(endpoint: Endpoint, one: Deployment) -> dict[str, Any]:

@@ -13,9 +13,10 @@ from deploy.config import Config
 from deploy.errors import ConfigError, UnsupportedError
 from deploy.judge import Judge
 from deploy.order import Order
-from deploy.probes import probes
+from deploy.probes import Probe, probes, read_request
 from deploy.progress import Progress
 from deploy.retry import Patient
+from deploy.rollout import Step
 from deploy.target import Release, deployment_name
 from deploy.wait import Deadline
 
@@ -107,6 +108,27 @@ class Session:
         baseline = bundle.manifest.baseline
         predictions = baseline.predictions if baseline else ()
         return Judge(self.target, own, gates, predictions[0] if len(predictions) == 1 else None)
+
+    def promotion(self, name: str) -> Order:
+        """Return what a promotion of a deployment is to do."""
+        bake = self.config.strategy.bake
+        step = Step(100, bake=bake[-1] if bake else 0.0)
+        wanted = Release(self.endpoint, name, "")
+        return Order(wanted, (step,), self.config.keep_previous, self.deadline())
+
+    def judge_of(self, name: str) -> Judge | None:
+        """Return the judge of a deployment that stands.
+
+        By its bundle's examples where that is named, else by the request that the configuration
+        names, and by live requests.
+        """
+        config = self.config
+        if config.bundle and (config.bundle / "manifest.json").exists():
+            bundle = self.bundle()
+            if deployment_name(bundle.version, bundle.digest) == name:
+                return self.judge(bundle)
+        own = (Probe(read_request(config.request)),) if config.request else ()
+        return Judge(self.target, own, config.gates)
 
     def deadline(self) -> Deadline:
         """Return the moment the command has to be done."""
