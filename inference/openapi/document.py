@@ -202,7 +202,7 @@ def _probabilities() -> dict[str, Any]:
         "name": "probabilities",
         "in": "query",
         "description": "Give each prediction with the probability of every class.",
-        "schema": {"type": "boolean", "default": False},
+        "schema": {"type": "string", "enum": ["true", "false", "1", "0"], "default": "false"},
     }
 
 

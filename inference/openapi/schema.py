@@ -16,7 +16,7 @@ TYPES: dict[Dtype, str] = {
     "string": "string",
 }
 PARAMETERS: Schema = {
-    "type": "object",
+    "type": ["object", "null"],
     "description": "What else is asked for.",
     "properties": {
         "probabilities": {
@@ -42,7 +42,7 @@ TENSOR: Schema = {
         "datatype": {"type": "string"},
         "shape": {"type": "array", "items": {"type": "integer"}},
         "data": {"type": "array", "items": {}},
-        "parameters": {"type": "object"},
+        "parameters": {"type": ["object", "null"]},
     },
     "required": ["name", "datatype", "shape"],
 }
@@ -112,11 +112,12 @@ def envelope(key: str, rows: Schema, examples: list[Any]) -> Schema:
 
 
 def answers(key: str, examples: tuple[Example, ...]) -> Schema:
-    """Describe an object with predictions under `key`."""
+    """Describe an object with predictions under `key`; under ``"prediction"``, one or several."""
     each = {"$ref": "#/components/schemas/Prediction"}
+    several: Schema = {"type": "array", "items": each}
     described: Schema = {
         "type": "object",
-        "properties": {key: {"type": "array", "items": each}},
+        "properties": {key: several if key == "predictions" else {"anyOf": [several, each]}},
         "required": [key],
     }
     if examples:
@@ -133,20 +134,22 @@ def prediction(output: OutputSignature) -> Schema:
         value = {"type": "array", "items": value, "minItems": length, "maxItems": length}
     if not output.probabilities:
         return value
-    shares = {"type": "object", "additionalProperties": {"type": "number"}}
+    # A model that overflows answers with NaN, which JSON tells as null.
+    shares = {"type": "object", "additionalProperties": {"type": ["number", "null"]}}
     return {"anyOf": [value, _object(prediction=value, probabilities=shares)]}
 
 
 def inference_request(example: Schema | None) -> Schema:
     """Describe a request of the Open Inference Protocol."""
     tensors = {"type": "array", "items": {"$ref": "#/components/schemas/Tensor"}}
+    named = {**_object(name={"type": "string"}), "required": ["name"]}
     described: Schema = {
         "type": "object",
         "properties": {
-            "id": {"type": "string"},
-            "parameters": {"type": "object"},
-            "inputs": tensors,
-            "outputs": {"type": "array", "items": _object(name={"type": "string"})},
+            "id": {"type": ["string", "null"]},
+            "parameters": {"type": ["object", "null"]},
+            "inputs": {**tensors, "minItems": 1},
+            "outputs": {"type": ["array", "null"], "items": named},
         },
         "required": ["inputs"],
     }

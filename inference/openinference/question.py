@@ -59,7 +59,7 @@ def _wanted(value: Mapping[str, Any], output: OutputSignature) -> dict[str, bool
     """Return the outputs to give, and whether each as bytes; by default the predictions."""
     parameters, asked = _object(value.get("parameters")), value.get("outputs")
     binary = _true(parameters.get("binary_data_output", False))
-    if not asked:
+    if asked is None or asked == []:
         more = {PROBABILITIES: binary} if _true(parameters.get("probabilities", False)) else {}
         return {PREDICT: binary} | more
     if not isinstance(asked, list) or not all(isinstance(each, dict) for each in asked):
