@@ -23,6 +23,7 @@ def serve(place: Place, ready: Ready) -> None:
     from emulators.gcp.grpc_front import serve as serve_grpc
     from emulators.gcp.handlers import HANDLERS
     from emulators.gcp.interface import Interface
+    from emulators.gcp.scaling import Scaler
     from emulators.gcp.server import Server
     from emulators.gcp.tenant import STORAGE
     from emulators.proxy import Proxy, Route
@@ -41,6 +42,7 @@ def serve(place: Place, ready: Ready) -> None:
     proxy.start(ports[0])
     (place.folder / "ports").write_text(json.dumps([proxy.port, server.server_port, port]))
     threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=Scaler(cloud).run, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_port}"
     cloud.surroundings[STORAGE] = url
     ready(environment(f"http://127.0.0.1:{proxy.port}", url, authority))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from emulators.arrivals import Arrivals
 from emulators.clock import Clock
 from emulators.faults import Faults
 from emulators.fleet import Fleet
@@ -48,6 +49,8 @@ class Cloud:
         Buckets and objects.
     servings : Servings
         What answers predictions.
+    arrivals : Arrivals
+        When requests came, by serving.
     models : dict
         Versions by number, by model name.
     endpoints, jobs, services, revisions : dict
@@ -72,6 +75,7 @@ class Cloud:
     operations: Operations
     store: Store
     servings: Servings
+    arrivals: Arrivals
     models: dict[str, dict[str, Record]] = field(default_factory=dict)
     endpoints: dict[str, Record] = field(default_factory=dict)
     jobs: dict[str, Record] = field(default_factory=dict)
@@ -87,7 +91,7 @@ class Cloud:
     def at(cls, place: Place) -> Cloud:
         """Make the cloud of `place`, without a server yet."""
         clock = Clock(place.speed)
-        fleet = Fleet(place.servers, runner(place))
+        fleet, arrivals = Fleet(place.servers, runner(place)), Arrivals(clock)
         return cls(
             place,
             clock,
@@ -96,7 +100,8 @@ class Cloud:
             Schema.load(),
             Operations(clock),
             Store(place.folder / "storage"),
-            Servings(fleet),
+            Servings(fleet, arrivals),
+            arrivals,
         )
 
     def clear(self) -> None:

@@ -171,6 +171,9 @@ def _add(cloud: Cloud, endpoint: str, deployed: Record, split: Mapping[str, int]
             cloud.servings.stop(deployed["id"])
             raise
         deployed["createTime"] = now()
+        resources = deployed["dedicatedResources"]
+        status = {"availableReplicaCount": resources["minReplicaCount"], "lastUpdateTime": now()}
+        deployed["status"] = status
         current["deployedModels"] = [*known, deployed]
         if named:
             split_traffic(cloud, current, named)

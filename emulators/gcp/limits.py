@@ -15,6 +15,11 @@ DEDICATED_BYTES = 10_000_000
 SHARED_SECONDS = 60.0
 DEDICATED_SECONDS = 600.0
 
+#: "AutoscalingMetricSpec" in google/cloud/aiplatform/v1/machine_resources.proto.
+_FOLLOWED = tuple(
+    f"aiplatform.googleapis.com/prediction/online/{name}"
+    for name in ("accelerator/duty_cycle", "cpu/utilization", "request_count")
+)
 _LABEL_KEY = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _LABEL_VALUE = re.compile(r"[a-z0-9_-]{0,63}")
 _ALIAS = re.compile(r"[a-z][a-zA-Z0-9-]{0,126}[a-z0-9]")
@@ -105,6 +110,10 @@ def check_resources(deployed: Mapping[str, Any]) -> None:
         raise _invalid(f"{where}.min_replica_count", "Must be greater than or equal to 1.")
     if asked.get("maxReplicaCount", least) < least:
         raise _invalid(f"{where}.max_replica_count", "Must be at least min_replica_count.")
+    for spec in asked.get("autoscalingMetricSpecs", ()):
+        if spec.get("metricName") not in _FOLLOWED:
+            text = f"'{spec.get('metricName', '')}' is not a supported metric."
+            raise _invalid(f"{where}.autoscaling_metric_specs.metric_name", text)
     machine = asked.get("machineSpec", {}).get("machineType", "")
     if not _MACHINE.fullmatch(machine):
         raise _invalid(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from emulators.arrivals import Arrivals
 from emulators.fleet import Container, Fleet, Server, UnhealthyError
 from emulators.gcp.errors import FailedPreconditionError, UnavailableError
 
@@ -48,10 +49,14 @@ class Servings:
     ----------
     fleet : Fleet
         Where their servers run.
+    arrivals : Arrivals
+        Where each request for one is counted.
     """
 
-    def __init__(self, fleet: Fleet) -> None:
+    def __init__(self, fleet: Fleet, arrivals: Arrivals) -> None:
         self._fleet = fleet
+        self._arrivals = arrivals
+        self._asleep: dict[str, threading.Lock] = {}
         self._running: dict[str, Serving] = {}
         self._restarting: set[str] = set()
         self._lock = threading.Lock()
@@ -91,7 +96,7 @@ class Servings:
         return serving
 
     def get(self, key: str) -> Serving:
-        """Return the serving of `key`.
+        """Return the serving of `key`, for a request; one that sleeps is started first.
 
         A server that ended by itself is started again, as the real service does with a container
         that fails its liveness checks; until it is healthy, there is none.
@@ -101,6 +106,10 @@ class Servings:
         UnavailableError
             If none runs.
         """
+        self._arrivals.add(key)
+        asleep = self._asleep.get(key)
+        if asleep is not None:
+            self._wake(key, asleep)
         serving = self._running.get(key)
         if serving is None:
             raise UnavailableError(f"The model server of {key} is not running.")
@@ -113,11 +122,39 @@ class Servings:
         """Return the serving of `key`, running or ended."""
         return self._running.get(key)
 
+    def sleep(self, key: str) -> None:
+        """Drain and end the server of `key` until somebody asks for it."""
+        serving = self._running.get(key)
+        if serving:
+            self._asleep[key] = threading.Lock()
+            self._fleet.stop(serving.server)
+
+    def is_asleep(self, key: str) -> bool:
+        """Tell whether `key` has no server because nobody asks for it."""
+        return key in self._asleep
+
     def stop(self, key: str) -> None:
         """Drain and end the serving of `key`, if there is one."""
+        self._arrivals.forget(key)
+        self._asleep.pop(key, None)
         serving = self._running.pop(key, None)
         if serving:
             self._fleet.stop(serving.server)
+
+    def _wake(self, key: str, asleep: threading.Lock) -> None:
+        """Start the server of `key` again; all who ask meanwhile wait for the same one."""
+        with asleep:
+            serving = self._running.get(key)
+            if serving is None or self._asleep.get(key) is not asleep:
+                return
+            server = self._fleet.start(serving.container, serving.server.log.parent)
+            try:
+                self._fleet.wait(server, serving.container.health, timeout=serving.timeout)
+            except UnhealthyError as error:
+                self._fleet.stop(server, grace=1.0)
+                raise UnavailableError(f"Model server {_worded(error)}") from error
+            self._running[key] = replace(serving, server=server)
+            del self._asleep[key]
 
     def _restart(self, ended: Serving) -> None:
         with self._lock:
@@ -143,6 +180,7 @@ class Servings:
     def clear(self) -> None:
         """Forget all servings; the fleet ends their servers."""
         self._running.clear()
+        self._asleep.clear()
 
 
 @dataclass
