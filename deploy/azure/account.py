@@ -23,6 +23,9 @@ VERSION = "2024-10-01"
 #: Seconds that one call to Resource Manager may take.
 TIMEOUT = 60.0
 
+#: Options of azure-core's clients: `deploy.retry` tries again, and nobody else.
+ONCE: Any = {"retry_total": 0}
+
 
 def _say_nothing(*words: object, **options: object) -> None:
     """Take the place of `print`."""
@@ -81,6 +84,7 @@ class Account:
                 self.workspace,
                 show_progress=False,
                 enable_telemetry=False,
+                **ONCE,
             )
 
     @cached_property

@@ -12,7 +12,7 @@ from typing import Any
 
 from azure.storage.blob import ContainerClient
 
-from deploy.azure.account import Account
+from deploy.azure.account import ONCE, Account
 from deploy.azure.errors import translated
 from deploy.errors import NotFoundError
 from inference.bundle import Bundle
@@ -68,7 +68,7 @@ class Bundles:
         address = f"https://{about['accountName']}.blob.{about['endpoint']}"
         with (
             translated(operation),
-            ContainerClient(address, about["containerName"], key, retry_total=0) as container,
+            ContainerClient(address, about["containerName"], key, **ONCE) as container,
         ):
             yield container
 

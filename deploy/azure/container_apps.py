@@ -15,7 +15,7 @@ from typing import Any
 from azure.mgmt.appcontainers import ContainerAppsAPIClient
 
 from deploy.azure import apps
-from deploy.azure.account import Account
+from deploy.azure.account import ONCE, Account
 from deploy.azure.asking import ask
 from deploy.azure.bundles import Bundles
 from deploy.azure.errors import refused, translated
@@ -62,7 +62,7 @@ class ContainerAppsTarget:
     def connect(cls, settings: Mapping[str, str]) -> ContainerAppsTarget:
         """Return the target that `settings` describe; nothing is called yet."""
         account = Account.open(settings)
-        client = ContainerAppsAPIClient(account.credential, account.subscription)
+        client = ContainerAppsAPIClient(account.credential, account.subscription, **ONCE)
         return cls(account, Bundles(account), client, settings["environment"])
 
     @property

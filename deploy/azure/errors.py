@@ -100,5 +100,13 @@ def _of_azure(error: core.AzureError, operation: str) -> DeployError:
 
 
 def _seconds(headers: Mapping[str, str]) -> float | None:
-    found = headers.get("Retry-After", headers.get("retry-after", ""))
-    return float(found) if found.isdecimal() else None
+    """Return how long Azure asks to wait, by the finest of the headers that azure-core reads."""
+    told = {name.lower(): value for name, value in headers.items()}
+    for name, parts in (
+        ("retry-after-ms", 1000),
+        ("x-ms-retry-after-ms", 1000),
+        ("retry-after", 1),
+    ):
+        if told.get(name, "").isdecimal():
+            return float(told[name]) / parts
+    return None

@@ -15,7 +15,7 @@ import httpx
 from azure.mgmt.containerinstance import ContainerInstanceManagementClient
 
 from deploy.azure import groups
-from deploy.azure.account import Account
+from deploy.azure.account import ONCE, Account
 from deploy.azure.apps import TAG
 from deploy.azure.asking import ask
 from deploy.azure.bundles import Bundles
@@ -60,7 +60,8 @@ class InstancesTarget:
     def connect(cls, settings: Mapping[str, str]) -> InstancesTarget:
         """Return the target that `settings` describe; nothing is called yet."""
         account = Account.open(settings)
-        client = ContainerInstanceManagementClient(account.credential, account.subscription)
+        told = account.credential, account.subscription
+        client = ContainerInstanceManagementClient(*told, **ONCE)
         return cls(account, Bundles(account), client)
 
     @property

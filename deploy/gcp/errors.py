@@ -78,12 +78,22 @@ def translated(operation: str) -> Iterator[None]:
         raise UnavailableError(str(error), operation=operation, code=code) from error
 
 
-def of_status(status: int, text: str, *, operation: str, code: str = "") -> TargetError:
-    """Return our error for an HTTP answer of Google's own."""
+def of_status(
+    status: int, text: str, *, operation: str, code: str = "", after: float | None = None
+) -> TargetError:
+    """Return our error for an HTTP answer of Google's own.
+
+    Parameters
+    ----------
+    after : float, optional
+        Seconds that it asks to wait.
+    """
     code = code or STATUSES.get(status, str(status))
     kind = CODES.get(code, TargetError)
     if code == "RESOURCE_EXHAUSTED" and _QUOTA in text.lower():
         kind = QuotaError
+    if kind is UnavailableError:
+        return UnavailableError(text, operation=operation, code=code, retry_after=after)
     advice = f". {ADVICE}" if kind is CredentialsError else ""
     return kind(text + advice, operation=operation, code=code)
 
@@ -94,9 +104,18 @@ def _of_call(error: api.GoogleAPICallError, operation: str) -> DeployError:
     told = _told(error)
     status = int(error.code or 0)
     code = str(told.get("status", ""))
-    return of_status(
-        status, str(told.get("message") or error.message), operation=operation, code=code
-    )
+    text = str(told.get("message") or error.message)
+    after = _after(told, getattr(error.response, "headers", {}))
+    return of_status(status, text, operation=operation, code=code, after=after)
+
+
+def _after(told: Mapping[str, Any], headers: Mapping[str, str]) -> float | None:
+    """Return how long Google asks to wait: `google.rpc.RetryInfo`, or the header."""
+    for detail in told.get("details", ()):
+        if str(detail.get("@type", "")).endswith("google.rpc.RetryInfo"):
+            return float(str(detail.get("retryDelay", "0s")).removesuffix("s"))
+    found = headers.get("Retry-After", "")
+    return float(found) if found.isdecimal() else None
 
 
 def _told(error: api.GoogleAPICallError) -> Mapping[str, Any]:

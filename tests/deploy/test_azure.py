@@ -253,6 +253,13 @@ def test_a_refusal_becomes_the_error_that_it_means(
         assert error.retry_after == 7.0
 
 
+def test_the_finest_hint_to_wait_is_kept() -> None:
+    headers = {"Retry-After": "1", "x-ms-retry-after-ms": "250"}
+    error = refused(429, "slower", operation="x:y", headers=headers)
+    assert isinstance(error, UnavailableError)
+    assert error.retry_after == 0.25
+
+
 @pytest.mark.parametrize(
     ("raised", "kind"),
     [

@@ -186,6 +186,17 @@ def test_a_failed_precondition_is_a_conflict_and_a_used_up_quota_is_not_retried(
     assert isinstance(used, QuotaError)
 
 
+def test_googles_hint_to_wait_is_kept() -> None:
+    answer = requests.Response()
+    answer.status_code = 429
+    hint = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "1.5s"}
+    error = {"status": "RESOURCE_EXHAUSTED", "message": "slower", "details": [hint]}
+    answer._content = json.dumps({"error": error}).encode()
+    with pytest.raises(UnavailableError) as caught, translated("aiplatform:DeployModel"):
+        raise api.TooManyRequests("slower", response=answer)
+    assert caught.value.retry_after == 1.5
+
+
 def test_a_digest_is_read_back_from_its_labels() -> None:
     digest = "0123456789abcdef" * 4
     labels = names.labels(Release("e", "v1", "gs://b/x", digest=digest, bundle="iris"))
