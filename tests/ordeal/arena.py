@@ -1,0 +1,152 @@
+"""Where an ordeal plays: a target, its emulator, and all that stands there."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from deploy import emulated, registry
+from deploy.local import daemon as router
+from deploy.notes import Note
+from deploy.target import Target
+from emulators import daemon
+from emulators.asking import ask
+from emulators.place import Place
+from tests.ordeal import inventory, warm
+from tests.ordeal.blows import FAULTS, FAULTS_OF_VERBS, fault
+from tests.ordeal.deployer import Blow
+
+ENDPOINT = "ordeal"
+#: Emulated seconds per second.
+SPEED = 3000.0
+
+
+class Arena(Protocol):
+    """What a trial needs of the place it plays in."""
+
+    target: Target
+    faults: tuple[str, ...]
+
+    def plan(self, kind: str, nth: int) -> Blow | None:
+        """Let the n-th call from now on go wrong; without a kind, none. Calls count from zero."""
+        ...
+
+    def met(self) -> bool:
+        """Tell whether that call came."""
+        ...
+
+    def calls(self) -> list[str]:
+        """Name the calls since the plan."""
+        ...
+
+    def inventory(self) -> Counter[str]:
+        """Count everything that stands, in names that say nothing of the version."""
+        ...
+
+
+@dataclass
+class Emulated:
+    """A cloud that an emulator plays."""
+
+    name: str
+    place: Place
+    target: Target
+    faults: tuple[str, ...] = FAULTS
+
+    def plan(self, kind: str, nth: int) -> Blow | None:
+        faults = [fault(kind, nth)] if kind else []
+        self._ask("PUT", faults)
+        return None
+
+    def met(self) -> bool:
+        return bool(self._ask("GET")["met"])
+
+    def calls(self) -> list[str]:
+        return list(self._ask("GET")["calls"])
+
+    def inventory(self) -> Counter[str]:
+        running = daemon.find(self.place)
+        assert running
+        servers = ask(running, "GET", "servers")["servers"]
+        return inventory.of(self.target) + Counter({"model server": len(servers)})
+
+    def _ask(self, method: str, body: object = None) -> Any:
+        running = daemon.find(self.place)
+        assert running, "the emulator ended"
+        return ask(running, method, "faults", body)
+
+
+@dataclass
+class Local:
+    """This machine, whose router has no faults: the verbs of the target go wrong."""
+
+    folder: Path
+    target: Target
+    faults: tuple[str, ...] = FAULTS_OF_VERBS
+    name: str = "local"
+    _count: int = 0
+
+    def plan(self, kind: str, nth: int) -> Blow | None:
+        self._count += 1
+        self._notes.touch()
+        return Blow(kind, nth, self._notes)
+
+    def met(self) -> bool:
+        return self._notes.with_suffix(".met").exists()
+
+    def calls(self) -> list[str]:
+        return self._notes.read_text().splitlines()
+
+    def inventory(self) -> Counter[str]:
+        return inventory.of(self.target)
+
+    @property
+    def _notes(self) -> Path:
+        return self.folder / f"{self._count}.calls"
+
+
+@contextmanager
+def opened(name: str, folder: Path, settings: dict[str, str]) -> Iterator[Arena]:
+    """Bring up what a target needs, and end it afterwards."""
+    before = dict(os.environ)
+    cloud = registry.find(name)
+    state = folder / "state"
+    known = {key: one.default for key, one in cloud.settings.items()} | settings
+    place = Place(name, state, speed=SPEED)
+    try:
+        if cloud.provision:
+            daemon.up(place)
+            known = dict(emulated.enter(name, cloud, known, state))
+        known |= {"state": str(state)}
+        os.environ[warm.VARIABLE] = json.dumps({"target": name, "settings": known})
+        target = warm.opened({"target": name, "settings": known})
+        notes = folder / "calls"
+        notes.mkdir(parents=True, exist_ok=True)
+        yield Emulated(name, place, target) if cloud.provision else Local(notes, target)
+    finally:
+        if cloud.provision:
+            daemon.down(place)
+        else:
+            _end_router(state / "local")
+        os.environ.clear()
+        os.environ.update(before)
+        shutil.rmtree(state, ignore_errors=True)
+
+
+def _end_router(folder: Path) -> None:
+    if router.find(folder):
+        pid = json.loads((folder / "running.json").read_text())["pid"]
+        os.kill(pid, signal.SIGTERM)
+
+
+def lock_of(target: Target) -> Note | None:
+    """Return the endpoint's lock, if one stands."""
+    return target.notes.read(f"locks/{ENDPOINT}.json")

@@ -1,0 +1,104 @@
+"""What is done to a deployer at one of its calls: killed, or its call made to go wrong."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from deploy.errors import UnavailableError
+from deploy.target import Target
+
+KILLS = ("kill-before", "kill-after")
+FAULTS = (
+    "throttle",
+    "500",
+    "503",
+    "hang-before",
+    "hang-after",
+    "drop-before",
+    "drop-after",
+    "slow",
+    "stale",
+)
+#: A target without an emulator has no wire: its verbs fail, before or after their work.
+FAULTS_OF_VERBS = ("drop-before", "drop-after", "slow")
+
+#: Seconds that a hanging connection stays open, and that a slow call takes.
+HANGING, SLOW = 0.3, 0.3
+#: So many reads are stale.
+STALE = 4
+
+#: A deployer that waits for its end waits no longer than this.
+FOREVER = 600.0
+
+
+def fault(kind: str, nth: int) -> dict[str, Any]:
+    """Return the fault for an emulator's plan; to be killed, a deployer is made to hang."""
+    planned: dict[str, Any] = {"operation": "*", "nth": nth, "kind": kind, "seconds": SLOW}
+    if kind in KILLS:
+        return {**planned, "kind": kind.replace("kill", "hang"), "seconds": FOREVER}
+    if kind.startswith("hang"):
+        return {**planned, "seconds": HANGING}
+    if kind == "stale":
+        return {**planned, "calls": STALE, "seconds": 0}
+    if kind == "throttle":
+        return {**planned, "retry_after": 0.1}
+    return planned
+
+
+class Struck:
+    """A target whose n-th verb goes wrong; the verbs are counted as an emulator counts calls.
+
+    Parameters
+    ----------
+    target : Target
+        What does the work.
+    blow : Blow
+        What goes wrong, and where the verbs are noted.
+    """
+
+    def __init__(self, target: Any, kind: str, nth: int, notes: Path, prefix: str = "") -> None:
+        self._target = target
+        self._told = kind, nth, notes
+        self._prefix = prefix
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._target, name)
+        if name == "notes":
+            return Struck(found, *self._told, prefix="notes.")
+        if not callable(found) or name in ("invoke", "snippets"):
+            return found
+        return lambda *given, **named: self._do(name, lambda: found(*given, **named))
+
+    def _do(self, name: str, work: Callable[[], Any]) -> Any:
+        kind, nth, notes = self._told
+        with notes.open("a") as file:
+            file.write(f"{self._prefix}{name}\n")
+        if len(notes.read_text().splitlines()) != nth:
+            return work()
+        met = notes.with_suffix(".met")
+        if kind in ("kill-before", "drop-before"):
+            met.touch()
+            _stop(kind)
+        if kind == "slow":
+            met.touch()
+            time.sleep(SLOW)
+        done = work()
+        if kind in ("kill-after", "drop-after"):
+            met.touch()
+            _stop(kind)
+        return done
+
+
+def _stop(kind: str) -> None:
+    if kind.startswith("kill"):
+        time.sleep(FOREVER)
+    raise UnavailableError(f"a planned fault: {kind}")
+
+
+def struck(target: Target, blow: Any) -> Target:
+    """Return the target whose verb `blow` names goes wrong."""
+    wrapped: Any = Struck(target, blow.kind, blow.nth, blow.notes)
+    return wrapped  # type: ignore[no-any-return]

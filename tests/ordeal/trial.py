@@ -1,0 +1,227 @@
+"""One trial: a release that something happens to, and what stands afterwards."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from itertools import cycle
+
+from deploy import wait
+from deploy.errors import DeployError
+from deploy.target import Endpoint, State
+from deploy.wait import Deadline
+from inference.bundle import Bundle
+from tests.ordeal.arena import ENDPOINT, Arena, lock_of
+from tests.ordeal.blows import KILLS
+from tests.ordeal.bundles import name_of
+from tests.ordeal.client import Client
+from tests.ordeal.deployer import Deployers, Ended
+
+#: Runs that a release may take to get through a fault.
+RUNS = 3
+SETTLING = 60.0
+
+
+@dataclass
+class Result:
+    """What a trial showed."""
+
+    kind: str
+    nth: int
+    call: str = ""
+    met: bool = False
+    runs: int = 0
+    problems: list[str] = field(default_factory=list)
+    orphans: Counter[str] = field(default_factory=Counter)
+    said: str = ""
+    took: float = 0.0
+
+
+@dataclass
+class Ordeal:
+    """A target and a strategy on trial; each trial begins where the one before ended.
+
+    A version serves, the one before it is kept without traffic, and the third is released: then
+    the first of the three is gone, and the next trial releases that.
+    """
+
+    arena: Arena
+    deployers: Deployers
+    bundles: dict[str, Bundle]
+    words: list[str]
+    client: Client
+    serving: str = ""
+    standard: Counter[str] = field(default_factory=Counter)
+    clean: list[str] = field(default_factory=list)
+
+    def begin(self) -> None:
+        """Release twice, and then once more with every call recorded."""
+        self._turns = cycle(self.bundles)
+        for _ in range(2):
+            self._through(next(self._turns))
+        new = next(self._turns)
+        self._allow(self.serving, new)
+        self.client.target.invoke(ENDPOINT, b'{"instances": [[0.0]]}')
+        with self.client:
+            blow = self.arena.plan("", 0)
+            ended = self.deployers.start(self._release(new), blow).wait()
+            self.clean = self.arena.calls()
+        if ended.code or self.client.failed:
+            raise AssertionError(f"the clean release failed:\n{ended.said}\n{self.client.failed}")
+        self.serving = new
+        self.standard = self.arena.inventory()
+
+    def places(self) -> list[int]:
+        """Return the numbers of the calls that differ, from 1: polls repeat themselves.
+
+        Between two changes, the first and the last call of each operation are taken.
+        """
+        chosen: set[int] = set()
+        start = 0
+        for end, name in enumerate([*self.clean, "the end"]):
+            if _is_read(name):
+                continue
+            between = range(start, end)
+            for operation in {self.clean[number] for number in between}:
+                same = [number for number in between if self.clean[number] == operation]
+                chosen |= {same[0], same[-1]}
+            chosen |= {end} if end < len(self.clean) else set()
+            start = end + 1
+        return [number + 1 for number in sorted(chosen)]
+
+    def strike(self, kind: str, nth: int, *, back: bool = False) -> Result:
+        """Release the next version, let `kind` happen at the n-th call, and see it through.
+
+        Parameters
+        ----------
+        back : bool
+            Whether a killed release is rolled back first.
+        """
+        began, result = time.monotonic(), Result(kind, nth)
+        new = next(self._turns)
+        kept = ({*self.bundles} - {new, self.serving}) if back else set()
+        self._allow(self.serving, new, *kept)
+        failed, sent = len(self.client.failed), self.client.sent
+        with self.client:
+            done = self._struck(new, result)
+            if back:
+                self._roll_back(result)
+            if back or not done:
+                self._see_through(new, result)
+            time.sleep(0.05)
+        result.problems += [f"client: {each}" for each in self.client.failed[failed:]]
+        if self.client.sent == sent:
+            result.problems.append("the client sent nothing")
+        self._compare(new, result)
+        result.took = time.monotonic() - began
+        return result
+
+    def _struck(self, new: str, result: Result) -> bool:
+        """Release under the blow; tell whether the release says that it is done."""
+        blow = self.arena.plan(result.kind, result.nth)
+        running = self.deployers.start(self._release(new), blow)
+        if result.kind in KILLS:
+            result.met = running.wait_until(self.arena.met)
+            running.kill()
+            ended = Ended(-9, running.said()) if result.met else running.wait()
+        else:
+            ended = running.wait()
+            result.met = self.arena.met()
+        calls = self.arena.calls()
+        result.call = calls[result.nth - 1] if len(calls) >= result.nth else ""
+        self.arena.plan("", 0)
+        result.said = ended.said
+        if ended.code not in (0, -9, 1, 4, 5):
+            result.problems.append(f"exit code {ended.code}: {ended.said}")
+        if "Traceback" in ended.said:
+            result.problems.append(f"a traceback: {ended.said}")
+        result.runs = 1
+        return ended.code == 0
+
+    def _roll_back(self, result: Result) -> None:
+        ended = self.deployers.start(self._command("rollback"), self.arena.plan("", 0)).wait()
+        if ended.code:
+            result.problems.append(f"rollback exited with {ended.code}: {ended.said}")
+            return
+        try:
+            found = self._settled()
+        except DeployError as error:
+            result.problems.append(f"after rollback: {error}")
+            return
+        (name,) = found.traffic or {""}
+        if found.deployments[name].state is not State.READY:
+            result.problems.append(f"after rollback: {found}")
+
+    def _see_through(self, new: str, result: Result) -> None:
+        """Release again until it says that it is done; once is enough after a kill."""
+        for _ in range(RUNS):
+            ended = self.deployers.start(self._release(new), self.arena.plan("", 0)).wait()
+            result.runs += 1
+            result.said += "\n---\n" + ended.said
+            if not ended.code:
+                return
+            result.problems.append(f"a run without faults exited with {ended.code}: {ended.said}")
+
+    def _compare(self, new: str, result: Result) -> None:
+        try:
+            found = self._settled()
+        except DeployError as error:
+            result.problems.append(f"not settled: {error}")
+            return
+        name = name_of(self.bundles[new])
+        if found.traffic != {name: 100}:
+            result.problems.append(f"traffic {found.traffic}, not {name}")
+        if {one.state for one in found.deployments.values()} != {State.READY}:
+            result.problems.append(f"states {found.deployments}")
+        if lock_of(self.arena.target):
+            result.problems.append("the lock stands")
+        stands = self._inventory()
+        result.orphans = stands - self.standard
+        missing = self.standard - stands
+        if missing:
+            result.problems.append(f"missing: {dict(missing)}")
+        self.serving = new
+
+    def _inventory(self) -> Counter[str]:
+        """Count what stands, once what is going has gone: draining servers take their time."""
+        deadline = Deadline.after(10.0)
+        while True:
+            stands = self.arena.inventory()
+            if stands == self.standard or not deadline.left():
+                return stands
+            time.sleep(0.1)
+
+    def _settled(self) -> Endpoint:
+        return wait.until_settled(self.arena.target, ENDPOINT, Deadline.after(SETTLING))
+
+    def _through(self, version: str) -> None:
+        ended = self.deployers.start(self._release(version), self.arena.plan("", 0)).wait()
+        if ended.code:
+            raise AssertionError(f"the release of {version} failed:\n{ended.said}")
+        self.serving = version
+
+    def _allow(self, *versions: str) -> None:
+        self.client.allowed = frozenset(versions)
+
+    def _release(self, version: str) -> list[str]:
+        return [*self._command("release"), "--bundle", str(self.bundles[version].path)]
+
+    def _command(self, verb: str) -> list[str]:
+        return [verb, *self.words]
+
+
+def _is_read(call: str) -> bool:
+    """Tell a call that changes nothing, as the clouds and our verbs name it."""
+    words = (
+        "Describe",
+        "List",
+        "Get",
+        "Head",
+        "GET ",
+        "HEAD ",
+        "describe",
+        "notes.read",
+        "endpoints",
+    )
+    return call.startswith(words) or call.endswith((".get", ".list"))
