@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from emulators.azure.apps import ContainerApps
 from emulators.azure.assets import MODELS, Containers, Versions
+from emulators.azure.autoscale import TYPE as AUTOSCALE
+from emulators.azure.autoscale import AutoscaleSettings
 from emulators.azure.batch import BatchDeployments, BatchEndpoints
 from emulators.azure.cloud import Cloud
 from emulators.azure.container_groups import TYPE, ContainerGroups, ContainerLogs
@@ -25,7 +27,6 @@ ENVIRONMENTS = "microsoft.app/managedenvironments"
 KEPT = (
     "microsoft.authorization/roleassignments",
     "microsoft.containerregistry/registries",
-    "microsoft.insights/autoscalesettings",
     "microsoft.insights/components",
     "microsoft.insights/metricalerts",
     "microsoft.keyvault/vaults",
@@ -57,6 +58,7 @@ class Catalogue:
 
     def __init__(self, cloud: Cloud) -> None:
         self.kinds: dict[str, Kind] = {name: Kind(cloud) for name in KEPT}
+        self.kinds[AUTOSCALE] = AutoscaleSettings(cloud)
         self.groups = Groups(cloud, self.kinds)
         workspaces = Workspaces(cloud, self.groups)
         self.kinds[WORKSPACES] = workspaces

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from emulators.arrivals import Arrivals
 from emulators.azure.blobs import Blobs
 from emulators.azure.entra import Entra
 from emulators.azure.operation import Operations
@@ -41,6 +42,8 @@ class Cloud:
         Model servers.
     pools : Pools
         Which model servers answer for which deployment.
+    arrivals : Arrivals
+        When requests came, by deployment or revision.
     faults : Faults
         What goes wrong on request.
     surroundings : dict of str to str
@@ -56,6 +59,7 @@ class Cloud:
     blobs: Blobs
     fleet: Fleet
     pools: Pools
+    arrivals: Arrivals
     faults: Faults = field(default_factory=Faults)
     surroundings: dict[str, str] = field(default_factory=dict)
 
@@ -72,6 +76,7 @@ class Cloud:
             blobs=Blobs(place.folder / "blobs"),
             fleet=Fleet(place.servers, runner(place)),
             pools=Pools(),
+            arrivals=Arrivals(clock),
         )
         cloud.blobs.create(CONTAINER)
         return cloud

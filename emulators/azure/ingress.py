@@ -15,6 +15,7 @@ from emulators.azure.cloud import Cloud
 from emulators.azure.pool import Pool
 from emulators.azure.resource import Resource
 from emulators.azure.revisions import weights
+from emulators.azure.scaler import Scaler
 
 APPS = "microsoft.app/containerapps"
 
@@ -28,14 +29,20 @@ class Ingress:
     Its methods run in one event loop, which makes counting requests safe.
     """
 
-    def __init__(self, cloud: Cloud) -> None:
+    def __init__(self, cloud: Cloud, scaler: Scaler) -> None:
         self._cloud = cloud
+        self._scaler = scaler
         self._client = httpx.AsyncClient(trust_env=False, timeout=None)  # noqa: S113
 
     async def answer(self, call: Call, host: str) -> Answer:
         """Answer one request to an app, to one of its revisions, or to a label."""
         key = self._revision(host)
         pool = self._cloud.pools.get(key) if key else None
+        if key and pool:
+            self._cloud.arrivals.add(key)
+            if not pool.servers:  # scaled to zero: the request waits for the first replica
+                await asyncio.to_thread(self._scaler.wake, key)
+                pool = self._cloud.pools.get(key)
         if pool is None:
             return Answer(404, {"error": f"no running revision answers at {host}"})
         return await self.forward(call, pool)

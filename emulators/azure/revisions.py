@@ -19,6 +19,8 @@ from emulators.azure.resource import Resource, ResourceId, now
 from emulators.azure.rollout import Rollout
 
 TYPE = "/containerapps/revisions"
+#: What holds where a template does not say ("Set scaling rules in Azure Container Apps").
+MOST, CONCURRENT = 10, 10
 UP = {"provisioningState": "Provisioned", "healthState": "Healthy", "runningState": "Running"}
 COMING = {"provisioningState": "Provisioning", "healthState": "None", "runningState": "Processing"}
 DOWN = {"provisioningState": "Failed", "healthState": "Unhealthy", "runningState": "Failed"}
@@ -177,10 +179,18 @@ def weights(properties: Mapping[str, Any]) -> dict[str, int]:
     return found
 
 
-def _replicas(revision: Resource) -> int:
-    """Return how many start: scaling to zero and by load are not emulated."""
+def scale_of(revision: Resource) -> tuple[int, int, int]:
+    """Return a revision's least and most replicas, and how many requests each is to answer."""
     scale = revision.properties["template"].get("scale") or {}
-    return max(1, int(scale.get("minReplicas") or 0))
+    least, most = int(scale.get("minReplicas") or 0), int(scale.get("maxReplicas") or MOST)
+    rules = (one.get("http") or {} for one in scale.get("rules") or ())
+    told: Mapping[str, Any] = next((one["metadata"] for one in rules if one.get("metadata")), {})
+    return least, max(least, most, 1), int(told.get("concurrentRequests") or CONCURRENT)
+
+
+def _replicas(revision: Resource) -> int:
+    """Return how many start: one at least, which shows whether it comes up."""
+    return max(1, scale_of(revision)[0])
 
 
 def _told(revision: Resource) -> list[dict[str, str]]:

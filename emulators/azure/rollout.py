@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from emulators.azure.assets import Location
@@ -49,6 +50,18 @@ class Rollout:
         self._put(key, servers, wanted)
         if standing:
             self._retire(standing, standing.servers)
+
+    def resize(self, key: str, count: int) -> None:
+        """Let `count` servers answer for what `roll` brought up, none included.
+
+        Raises
+        ------
+        AzureError
+            If one does not come up; those that answered before still do.
+        """
+        pool, wanted = self._cloud.pools.get(key), self._wanted.get(key)
+        if pool and wanted:
+            self._resize(key, pool, replace(wanted, instances=count))
 
     def revive(self) -> None:
         """Start servers anew that ended by themselves, as the service does."""

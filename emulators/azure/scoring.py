@@ -76,6 +76,7 @@ class Scoring:
             self._authorise(endpoint, call)
             deployment = self._choose(endpoint, call)
             pool = self._pool(deployment)
+            self._cloud.arrivals.add(deployment.id.key)
             self._mirror(endpoint, call, path)
             found = await self._forward(pool, call, path, _words(deployment))
         except AzureError as error:

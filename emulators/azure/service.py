@@ -115,6 +115,7 @@ async def _serve(place: Place, ready: Ready) -> None:
     ready(environment(ports, authority))
     ended = threading.Event()
     threading.Thread(target=_watch, args=(site, ended), daemon=True).start()
+    threading.Thread(target=site.scaler.run, daemon=True).start()
     await stopping.wait()
     ended.set()
     cloud.clock.stop()

@@ -26,6 +26,7 @@ from emulators.azure.front import (
 from emulators.azure.history import History
 from emulators.azure.ingress import Ingress
 from emulators.azure.logstream import LogStream
+from emulators.azure.scaler import Scaler
 from emulators.azure.scoring import Scoring
 from emulators.azure.storage import Storage
 
@@ -48,7 +49,8 @@ class Site:
         self._storage = Storage(cloud.blobs, cloud.entra)
         self._history = History(cloud)
         self._scoring = Scoring(cloud)
-        self._ingress = Ingress(cloud)
+        self.scaler = Scaler(cloud, self.catalogue.rollout)
+        self._ingress = Ingress(cloud, self.scaler)
         self._stream = LogStream(cloud, self.catalogue.revisions)
         self._control = Control(cloud, self.catalogue)
 

@@ -54,6 +54,14 @@ def test_mistakes_are_refused(facts: Facts, mistake: str, said: list[object]) ->
     assert facts[mistake] == said
 
 
+def test_a_revision_scales_to_zero_wakes_for_a_request_and_follows_what_is_in_flight(
+    facts: Facts,
+) -> None:
+    assert facts["asleep"] == [0, "ScaledToZero"]
+    assert facts["woken"] == [PREDICTED, [1, "Running"]]
+    assert facts["busy replicas"] == [2, "Running"]
+
+
 def test_a_revision_that_does_not_come_up_fails_and_says_why(facts: Facts) -> None:
     assert facts["broken"] != "nothing"
     assert facts["failed"] == ["Failed", True]

@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ with ContainerClient.from_container_url(STORAGE, credential=credential) as stora
             storage.upload_blob(name, file.read_bytes(), overwrite=True)
 
 
-def template(suffix: str, address: str) -> dict[str, object]:
+def template(suffix: str, address: str, **scale: object) -> dict[str, object]:
     container = {
         "name": "model",
         "image": "registry.azurecr.io/tridock:1",
@@ -38,7 +39,11 @@ def template(suffix: str, address: str) -> dict[str, object]:
         "resources": {"cpu": 0.5, "memory": "1Gi"},
         "probes": [{"type": "Readiness", "httpGet": {"path": "/readyz", "port": 8080}}],
     }
-    return {"revisionSuffix": suffix, "containers": [container], "scale": {"minReplicas": 1}}
+    return {
+        "revisionSuffix": suffix,
+        "containers": [container],
+        "scale": {"minReplicas": 1, **scale},
+    }
 
 
 def refused(call: Any, *arguments: object) -> object:
@@ -114,6 +119,36 @@ update(GROUP, "iris", traffic(("green", 100))).result()
 apps.container_apps_revisions.deactivate_revision(GROUP, "iris", "iris--blue")
 blue = apps.container_apps_revisions.get_revision(GROUP, "iris", "iris--blue").properties
 facts["off"] = [blue.active, httpx.get(f"https://{blue.fqdn}/readyz").status_code]
+rule = {"name": "busy", "http": {"metadata": {"concurrentRequests": "1"}}}
+sleepy = template("zero", f"{STORAGE}/iris", minReplicas=0, maxReplicas=2, rules=[rule])
+update(GROUP, "iris", {"properties": {"template": sleepy}}).result()
+
+
+def scaled(count: int) -> list[object]:
+    """Wait until a revision has so many replicas, and say how it is."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        seen = apps.container_apps_revisions.get_revision(GROUP, "iris", "iris--zero").properties
+        if seen.replicas == count:
+            break
+        time.sleep(0.05)
+    return [seen.replicas, seen.running_state]
+
+
+facts["asleep"] = scaled(0)
+zero = apps.container_apps_revisions.get_revision(GROUP, "iris", "iris--zero").properties.fqdn
+facts["woken"] = [httpx.post(f"https://{zero}/predict", json=ROW, timeout=60).json(), scaled(1)]
+with ThreadPoolExecutor(4) as clients, httpx.Client() as client:
+    asking = True
+
+    def ask(_: int) -> None:
+        while asking:
+            client.get(f"https://{zero}/readyz")
+
+    for number in range(4):
+        clients.submit(ask, number)
+    facts["busy replicas"] = scaled(2)
+    asking = False
 apps.container_apps.begin_delete(GROUP, "iris").result()
 facts["left"] = [one.name for one in apps.container_apps.list_by_resource_group(GROUP)]
 
