@@ -71,7 +71,7 @@ def summed(answers: Sequence[Answer]) -> Metrics:
         requests=len(answers),
         errors=sum(one.failed for one in answers),
         latency_p95_ms=good[math.ceil(0.95 * len(good)) - 1] if good else None,
-        predictions=Counter(label(each) for one in answers for each in one.predictions),
+        predictions=dict(Counter(label(each) for one in answers for each in one.predictions)),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sklearn.datasets import load_iris
@@ -20,6 +20,46 @@ def init():
 def run(data):
     return []
 """
+
+SCRIPTED = """\
+import json
+import os
+import time
+
+import joblib
+
+EVERY, MILLISECONDS, FLIP = {every}, {milliseconds}, {flip}
+asked = 0
+
+
+def init():
+    global model
+    model = joblib.load(os.path.join(os.environ["AZUREML_MODEL_DIR"], "model.joblib"))
+
+
+def run(data):
+    global asked
+    asked += 1
+    time.sleep(MILLISECONDS / 1000)
+    if EVERY and asked % EVERY == 0:
+        raise RuntimeError("the weights are bad")
+    told = json.loads(data)
+    rows = told.get("instances") or [told["features"]]
+    found = model.predict(rows).tolist()
+    kinds = model.classes_.tolist()
+    if FLIP:
+        found = [kinds[(kinds.index(one) + 1) % len(kinds)] for one in found]
+    return {{"predictions": found}} if "instances" in told else {{"prediction": found[0]}}
+"""
+
+
+@dataclass(frozen=True)
+class Badness:
+    """How a scripted model is bad: fails each `every`th request, is slow, flips predictions."""
+
+    every: int = 0
+    milliseconds: float = 0.0
+    flip: bool = False
 
 
 def good(to: Path, version: str, *, compiled: bool = True) -> Bundle:
@@ -51,6 +91,17 @@ def crashing(to: Path, version: str) -> Bundle:
     script.parent.mkdir(parents=True)
     script.write_text(CRASHING)
     return package_script(to, about=About("iris", version, script=script))
+
+
+def scripted(to: Path, version: str, badness: Badness) -> Bundle:
+    """One with a script before its model; its manifest promises the model's own answers."""
+    script = to.with_name(f"{to.name}-script") / "score.py"
+    script.parent.mkdir(parents=True)
+    script.write_text(SCRIPTED.format(**vars(badness)))
+    data = load_iris()
+    fitted = LogisticRegression(max_iter=500).fit(data.data, data.target_names[data.target])
+    about = About("iris", version, examples=5, script=script, compile=False)
+    return package(fitted, data.data, to, about=about)
 
 
 def tampered(to: Path, version: str) -> Path:
