@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import numpy as np
+
 from inference import frame
 from inference.errors import BundleError, InvalidInputError, ScoringError
 from inference.libraries import other_version
@@ -118,7 +120,8 @@ def brief(error: Exception) -> str:
 def _asked(method: Any, rows: Any) -> Any:
     """Call the model; what it says of the values is the caller's to know, the rest is our fault."""
     try:
-        return method(rows)
+        with np.errstate(all="ignore"):
+            return method(rows)
     except ValueError as error:
         raise InvalidInputError(f"the model refused these values: {brief(error)}") from error
     except Exception as error:

@@ -77,6 +77,7 @@ def converted(estimator: Any, signature: Signature, way: Way) -> bytes:
         converters.register()
         boosters.register(estimator)
         graph = _converted(estimator, inputs)
+    _rename(graph.graph, [name for name, _ in inputs])
     if terms:
         graph.metadata_props.add(key=TERMS, value=terms.to_json())
     return _cleaned(graph)
@@ -108,6 +109,20 @@ def _converted(estimator: Any, inputs: list[tuple[str, Any]]) -> Any:
         return convert_sklearn(estimator, "model", inputs, options=options)
     except NameError:  # This kind of model has no such option.
         return convert_sklearn(estimator, "model", inputs)
+
+
+def _rename(graph: Any, names: list[str]) -> None:
+    """Give inputs their columns' names, which skl2onnx changes where they are no identifiers."""
+    found = [each.name for each in graph.input]
+    if len(found) != len(names):
+        if set(found) <= set(names):
+            return
+        raise NotImplementedError("a column that is not used beside one whose name has other signs")
+    changed = dict(zip(found, names, strict=True))
+    for each in graph.input:
+        each.name = changed[each.name]
+    for node in graph.node:
+        node.input[:] = [changed.get(name, name) for name in node.input]
 
 
 def _final(estimator: Any) -> Any:

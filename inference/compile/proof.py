@@ -87,9 +87,10 @@ class Trial:
             If it refuses rows that its signature allows.
         """
         rows = trial.rows(fitted.signature, sample)
-        if fitted.signature.container != "text":
-            rows += jumps.beside(fitted.signature, rows, lambda some: _scores(fitted, some))
-        answers = ask(fitted, rows)
+        with _one_thread():
+            if fitted.signature.container != "text":
+                rows += jumps.beside(fitted.signature, rows, lambda some: _scores(fitted, some))
+            answers = ask(fitted, rows)
         return cls(fitted, tuple(rows), answers, _spread(answers, fitted.output))
 
     def proof(self, compiled: Engine, tolerance: float) -> Proof:
@@ -117,7 +118,8 @@ class Trial:
             part = expected.part(index, index + 1)
             found = self._compared(alone, part, self.rows[index : index + 1], tolerance)
             worst = max(worst, found)
-        largest, tried = self._largest(model, tolerance)
+        with _one_thread():
+            largest, tried = self._largest(model, tolerance)
         return Proof(len(self.rows) + tried, tolerance, worst, largest)
 
     def _largest(self, model: Model, tolerance: float) -> tuple[float | None, int]:
@@ -155,6 +157,13 @@ def ask(model: Model, rows: Sequence[Row]) -> Answers:
         warnings.simplefilter("ignore")
         table = model.signature.rows(data)
         return model.answers(table, probabilities=model.output.probabilities)
+
+
+def _one_thread() -> Any:
+    """Keep many small questions from each waking all cores."""
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(1)
 
 
 def _scores(fitted: Model, rows: Sequence[Row]) -> Array:
