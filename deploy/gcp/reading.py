@@ -9,7 +9,7 @@ from typing import Any
 
 from deploy.errors import NotFoundError
 from deploy.gcp import names
-from deploy.gcp.account import TIMEOUT_SECONDS
+from deploy.gcp.account import TIMEOUT_SECONDS, Account
 from deploy.gcp.errors import translated
 from deploy.gcp.registry import Registry
 from deploy.gcp.replicas import scaling_of
@@ -36,13 +36,21 @@ class Reading:
 
     @classmethod
     def of(cls, registry: Registry, name: str) -> Reading:
-        """Look at an endpoint; raise `NotFoundError` if there is none."""
-        account = registry.account
-        with translated("aiplatform:GetEndpoint"):
-            told = account.endpoints.get_endpoint(
-                name=f"{account.parent}/endpoints/{name}", retry=None, timeout=TIMEOUT_SECONDS
-            )
-        return cls(told, registry)
+        """Look at an endpoint; raise `NotFoundError` if there is none.
+
+        An endpoint and its operations are asked for one after the other. Where an operation ended
+        in between, the endpoint is looked at again: else a deployment that came up just then would
+        neither serve nor come.
+        """
+        found = cls(_told(registry.account, name), registry)
+        return cls(_told(registry.account, name), registry) if found.is_outdated else found
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether an operation has ended whose effect the endpoint does not show."""
+        came = {name for name, each in self._deploying.items() if _has_succeeded(each)}
+        went = {name for name, each in self._undeploying.items() if _has_succeeded(each)}
+        return bool(came - set(self.ids) or went & set(self.ids))
 
     @property
     def name(self) -> str:
@@ -63,18 +71,16 @@ class Reading:
     @cached_property
     def coming(self) -> dict[str, Any]:
         """The operations of deployments that do not serve (yet), by deployment."""
-        found = self._operations(names.DEPLOYING)
         return {
             name: each
-            for name, each in found.items()
-            if name not in self.ids and not (each.done and not each.HasField("error"))
+            for name, each in self._deploying.items()
+            if name not in self.ids and not _has_succeeded(each)
         }
 
     @cached_property
     def leaving(self) -> set[str]:
         """The deployments that are being taken off."""
-        found = self._operations(names.UNDEPLOYING)
-        return {name for name, each in found.items() if not each.done}
+        return {name for name, each in self._undeploying.items() if not each.done}
 
     @property
     def is_busy(self) -> bool:
@@ -140,6 +146,14 @@ class Reading:
             created=known.created or found.version_create_time,
         )
 
+    @cached_property
+    def _deploying(self) -> dict[str, Any]:
+        return self._operations(names.DEPLOYING)
+
+    @cached_property
+    def _undeploying(self) -> dict[str, Any]:
+        return self._operations(names.UNDEPLOYING)
+
     def _operations(self, prefix: str) -> dict[str, Any]:
         found = {}
         for label, number in self.told.labels.items():
@@ -155,3 +169,14 @@ class Reading:
             retry=None,
             timeout=TIMEOUT_SECONDS,
         )
+
+
+def _told(account: Account, name: str) -> Any:
+    with translated("aiplatform:GetEndpoint"):
+        return account.endpoints.get_endpoint(
+            name=f"{account.parent}/endpoints/{name}", retry=None, timeout=TIMEOUT_SECONDS
+        )
+
+
+def _has_succeeded(operation: Any) -> bool:
+    return bool(operation.done and not operation.HasField("error"))
