@@ -78,6 +78,9 @@ def agreement(old: Sequence[Answer], new: Sequence[Answer], limits: Gates) -> tu
         f"request {one.request}: {list(one.predictions)} now, {list(other.predictions)} new"
         for one, other in differing[:1]
     )
+    few = len(pairs) < limits.minimum_requests
+    if few and len(differing) <= (1 - limits.shadow_agreement) * limits.minimum_requests:
+        verdict = replace(verdict, ruling=Ruling.UNMEASURED)
     return replace(verdict, gate="shadow_agreement", kind="copy"), remark
 
 

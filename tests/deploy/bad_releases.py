@@ -48,6 +48,9 @@ KINDS = {
     "latency x 5": bundles.Badness(milliseconds=SLOW_MS),
     "flipped": bundles.Badness(flip=True, milliseconds=GOOD_MS),
 }
+#: Flipped predictions of three kinds that are equally frequent are spread as before: live requests
+#: alone cannot show that, without labels. One prediction for all they can.
+LIVE_KINDS = {**KINDS, "flipped": bundles.Badness(stuck=True, milliseconds=GOOD_MS)}
 SETTINGS = {"bake": "2", "keep_old": "0.1", "gates.latency_p95": str(LIMIT_MS)}
 #: Nothing of the judge's own: live requests alone, as many as a step waits for.
 LIVE = {"gates.requests": "0", "gates.minimum_requests": "30", "gates.prediction_shift": "0.3"}
@@ -140,14 +143,15 @@ def main(words: list[str] | None = None) -> int:
 def _outcomes(options: argparse.Namespace, folder: Path) -> Iterator[Outcome]:
     door = Door(options.target, folder / "state")
     good = bundles.scripted(folder / "good", "1", bundles.Badness(milliseconds=GOOD_MS))
-    settings = SETTINGS | (LIVE if options.live_requests else {})
+    live = options.live_requests
+    settings, kinds = (SETTINGS | LIVE, LIVE_KINDS) if live else (SETTINGS, KINDS)
     more = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
     with place(options.target, folder / "state", options.speed) as connect:
         first = door("release", "--bundle", good.path)
         assert first.code == 0, first.err
         ask = connect("iris")
         for strategy in options.strategy or COURSES:
-            for number, (kind, badness) in enumerate(KINDS.items(), 2):
+            for number, (kind, badness) in enumerate(kinds.items(), 2):
                 bad = bundles.scripted(folder / f"{strategy}-{number}", str(number), badness)
                 found = released(door, ask, bad, ["--set", f"strategy={strategy}", *more])
                 sys.stderr.write(f"{strategy}, {kind}: {found.message}\n")

@@ -28,7 +28,7 @@ import time
 
 import joblib
 
-EVERY, MILLISECONDS, FLIP = {every}, {milliseconds}, {flip}
+EVERY, MILLISECONDS, FLIP, STUCK = {every}, {milliseconds}, {flip}, {stuck}
 asked = 0
 
 
@@ -49,17 +49,23 @@ def run(data):
     kinds = model.classes_.tolist()
     if FLIP:
         found = [kinds[(kinds.index(one) + 1) % len(kinds)] for one in found]
+    if STUCK:
+        found = [kinds[0] for one in found]
     return {{"predictions": found}} if "instances" in told else {{"prediction": found[0]}}
 """
 
 
 @dataclass(frozen=True)
 class Badness:
-    """How a scripted model is bad: fails each `every`th request, is slow, flips predictions."""
+    """How a scripted model is bad: fails each `every`th request, is slow, flips predictions.
+
+    One that is stuck predicts the same for everything.
+    """
 
     every: int = 0
     milliseconds: float = 0.0
     flip: bool = False
+    stuck: bool = False
 
 
 def good(to: Path, version: str, *, compiled: bool = True) -> Bundle:
