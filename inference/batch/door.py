@@ -15,7 +15,9 @@ from inference.errors import BundleError, InferenceError
 if TYPE_CHECKING:
     from inference.batch.job import Job
     from inference.batch.journal import Mark
+    from inference.batch.plan import Plan
     from inference.batch.planning import Wish
+    from inference.bundle import Bundle
     from inference.model import Model
     from inference.score import Loaded
 
@@ -58,6 +60,12 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     add("--workers", type=_count, metavar="N", help="at the same time (default: one a core)")
     add("--restart", action="store_true", help="forget an unfinished job of this output")
     add("--overwrite", action="store_true", help="replace the output if it exists")
+    add(
+        "--engine",
+        choices=("local", "ray"),
+        default="local",
+        help="ray: each input file on whatever machine of a Ray cluster ($RAY_ADDRESS) is free",
+    )
     add("--json", action="store_true", help="for machines")
 
 
@@ -83,7 +91,9 @@ def main(options: argparse.Namespace) -> int:
 
 def _run(options: argparse.Namespace) -> Mark:
     from inference.batch import journal
-    from inference.batch.planning import partial
+    from inference.batch.job import Job
+    from inference.batch.planning import partial, plan
+    from inference.batch.reader import Reader
 
     wish = _wish(options)
     if options.restart:
@@ -91,7 +101,20 @@ def _run(options: argparse.Namespace) -> Mark:
     _check_places(options, wish)
     loaded = _loaded(options)
     model = _model(loaded)
-    return _local(_job(options, wish, loaded), model, options.workers)
+    made = plan(wish, model.signature, model.output)
+    if options.engine == "ray":
+        return _spread(options, made, loaded.bundle)
+    reader = Reader(made, options.chunk)
+    job = Job(made, reader, loaded.bundle.digest, model.engine, options.errors)
+    return _local(job, model, options.workers)
+
+
+def _spread(options: argparse.Namespace, made: Plan, bundle: Bundle) -> Mark:
+    from inference.batch import raydata
+
+    path = bundle.path.resolve()
+    spread = raydata.Spread(made, path, options.chunk, bool(options.errors))
+    return raydata.run(spread, bundle.digest, options.errors, options.workers)
 
 
 def _wish(options: argparse.Namespace) -> Wish:
@@ -127,17 +150,6 @@ def _loaded(options: argparse.Namespace) -> Loaded:
     if loaded is None:
         raise BundleError("the bundle did not load")
     return loaded
-
-
-def _job(options: argparse.Namespace, wish: Wish, loaded: Loaded) -> Job:
-    from inference.batch.job import Job
-    from inference.batch.planning import plan
-    from inference.batch.reader import Reader
-
-    model = _model(loaded)
-    made = plan(wish, model.signature, model.output)
-    reader = Reader(made, options.chunk)
-    return Job(made, reader, loaded.bundle.digest, model.engine, options.errors)
 
 
 def _model(loaded: Loaded) -> Model:

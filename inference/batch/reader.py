@@ -37,6 +37,11 @@ class Reader:
             place = start if index == start.file and start.offset else self._first(index)
             yield from cut.chunks(self.plan.inputs[index], place)
 
+    @property
+    def start(self) -> Position:
+        """The place before the first row."""
+        return self._first(0)
+
     def empty(self) -> Chunk:
         """Return a chunk without rows, of the input's columns."""
         place = Position(file=0)

@@ -6,7 +6,11 @@ import csv
 import gzip
 import json
 import math
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +20,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+from emulators.azure.driver import Job
 from examples.loan import data as loan
 from inference import score
 from inference.__main__ import main
@@ -23,6 +28,7 @@ from inference.bundle import Bundle
 
 from .conftest import IRIS_FIELDS
 
+ROOT = Path(__file__).resolve().parents[2]
 HEAD = ",".join(("id", *IRIS_FIELDS)) + "\n"
 SETOSA, VIRGINICA = (5.1, 3.5, 1.4, 0.2), (6.3, 3.3, 6.0, 2.5)
 
@@ -282,3 +288,40 @@ def test_texts_are_predicted(
     assert batch(tmp_path / "in.csv", out, bundle=spam_bundle.path) == 0
     answers = zip(texts, score.run(texts), strict=True)
     assert _read(out) == [{name: text, "prediction": answer} for text, answer in answers]
+
+
+def test_a_batch_deployment_of_azure_needs_one_line_of_script(
+    iris_bundle: Bundle, tmp_path: Path
+) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.csv").write_text(HEAD + "a,5.1,3.5,1.4,0.2\n")
+    (tmp_path / "in" / "b.csv").write_text(HEAD + "b,x,3.5,1.4,0.2\n")
+    _write(
+        tmp_path / "in" / "c.parquet",
+        [dict(zip(("id", *IRIS_FIELDS), ("c", *VIRGINICA), strict=True))],
+    )
+    (tmp_path / "score.py").write_text("from inference.batch.azure import init, run\n")
+    job = Job(
+        script=str(tmp_path / "score.py"),
+        data=str(tmp_path / "in"),
+        output=str(tmp_path / "predictions.csv"),
+        size=1,
+        threshold=1,
+        retries=0,
+        timeout=60.0,
+    )
+    held, ours = os.pipe()  # The driver ends when its standard input does.
+    done = subprocess.run(
+        [sys.executable, "-m", "emulators.azure.driver", json.dumps(asdict(job))],
+        env={**os.environ, "AZUREML_MODEL_DIR": str(iris_bundle.path), "TRIDOCK_BATCH_KEEP": "id"},
+        cwd=ROOT,
+        stdin=held,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    os.close(held)
+    os.close(ours)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "predictions.csv").read_text() == "a,setosa\nc,virginica\n"
+    assert 'b.csv, line 2: field "sepal_length": expected a number, got "x"' in done.stdout

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
@@ -73,6 +73,7 @@ def _plain(values: Any) -> Any:
 
 
 @pytest.mark.parametrize("dtype", ["number", "integer", "boolean", "string"])
+@settings(deadline=None)
 @given(data=st.data())
 def test_cells_of_text_are_read_as_over_http(dtype: Dtype, data: st.DataObject) -> None:
     field = data.draw(fields(dtype))
@@ -82,6 +83,7 @@ def test_cells_of_text_are_read_as_over_http(dtype: Dtype, data: st.DataObject) 
 
 
 @pytest.mark.parametrize("dtype", ["number", "integer", "boolean", "string"])
+@settings(deadline=None)
 @given(data=st.data())
 def test_typed_cells_are_taken_as_over_http(dtype: Dtype, data: st.DataObject) -> None:
     came = data.draw(st.sampled_from([dtype, *CELLS]))
@@ -93,6 +95,7 @@ def test_typed_cells_are_taken_as_over_http(dtype: Dtype, data: st.DataObject) -
     _is_as_over_http(field, [None if cell != cell else cell for cell in cells], found)
 
 
+@settings(deadline=None)
 @given(st.lists(st.none() | st.text(), min_size=1), st.lists(st.none() | st.floats(), min_size=1))
 def test_what_is_written_reads_back(words: list[str | None], numbers: list[float | None]) -> None:
     rows = min(len(words), len(numbers))
@@ -107,6 +110,7 @@ def test_what_is_written_reads_back(words: list[str | None], numbers: list[float
     assert values == [list(pair) for pair in zip(words[:rows], finite, strict=True)]
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(st.none() | st.text(max_size=2), max_size=20), min_size=1, max_size=4))
 def test_parquet_files_joined_by_their_bytes_hold_all_rows(parts: list[list[str | None]]) -> None:
     tables = [
@@ -137,6 +141,7 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Any:
 ROWS = st.lists(st.lists(st.text(alphabet='ab,\n" é'), min_size=2, max_size=2), max_size=12)
 
 
+@settings(deadline=None)
 @given(rows=ROWS, size=st.integers(1, 5), data=st.data())
 def test_chunks_of_csv_end_where_records_do(
     rows: list[list[str]], size: int, data: st.DataObject, scratch: Any
