@@ -6,10 +6,8 @@ import asyncio
 import math
 import time
 from collections import deque
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from inference.errors import OverloadedError
 from inference.together import BLOCK, Outcome, Together
@@ -19,32 +17,55 @@ NEWEST = 0.2
 #: A prediction that takes longer would hold up health and everybody else: it goes to a thread.
 INLINE_SECONDS = 0.003
 
-Done = Callable[[Outcome], None]
 
-
-@dataclass(slots=True)
-class Item:
+class Item(Protocol):
     """One request that waits.
 
     Attributes
     ----------
     together : Together
         The model it is for.
-    rows : list
-        What it sent; at most `BLOCK`.
+    asked : list
+        The rows it sent; at most `BLOCK`.
     probabilities : bool
         Whether it wants them.
-    done : callable
-        Told what became of it, on the event loop; it must not raise.
     latest : float
         Time (`time.perf_counter`) after which it is refused instead of begun.
     """
 
     together: Together
-    rows: list[Any]
+    asked: list[Any]
     probabilities: bool
-    done: Done
-    latest: float = math.inf
+    latest: float
+
+    def done(self, outcome: Outcome) -> None:
+        """Hear what became of it, on the event loop; it must not raise."""
+
+
+class Waiting:
+    """An item that a coroutine waits for.
+
+    Parameters
+    ----------
+    together : Together
+        The model it is for.
+    asked : list
+        Its rows.
+    probabilities : bool
+        Whether it wants them.
+    """
+
+    def __init__(self, together: Together, asked: list[Any], probabilities: bool) -> None:
+        self.together = together
+        self.asked = asked
+        self.probabilities = probabilities
+        self.latest = math.inf
+        self.future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+
+    def done(self, outcome: Outcome) -> None:
+        """Wake who waits, unless its caller has left."""
+        if not self.future.done():
+            self.future.set_result(outcome)
 
 
 class Batcher:
@@ -86,7 +107,7 @@ class Batcher:
             self._admit()
             item.latest = time.perf_counter() + self._patience
         self._waiting.append(item)
-        self._rows += len(item.rows)
+        self._rows += len(item.asked)
         if self._running:
             return
         if self._rows >= BLOCK and self._mean_seconds < INLINE_SECONDS:
@@ -104,14 +125,9 @@ class Batcher:
         Exception
             Whatever went wrong with these rows.
         """
-        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-
-        def done(outcome: Outcome) -> None:
-            if not future.done():  # its caller may have left
-                future.set_result(outcome)
-
-        self.put(Item(together, rows, probabilities, done))
-        outcome = await future
+        item = Waiting(together, rows, probabilities)
+        self.put(item)
+        outcome = await item.future
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
@@ -174,14 +190,14 @@ class Batcher:
         """Take the requests of the next batch; those who waited too long are refused."""
         items: list[Item] = []
         now, taken = time.perf_counter(), 0
-        while self._waiting and (not items or taken + len(self._waiting[0].rows) <= BLOCK):
+        while self._waiting and (not items or taken + len(self._waiting[0].asked) <= BLOCK):
             item = self._waiting.popleft()
-            self._rows -= len(item.rows)
+            self._rows -= len(item.asked)
             if item.latest < now:
                 words = f"the request has waited for more than {self._patience:g} seconds"
                 item.done(_overloaded(words))
                 continue
-            taken += len(item.rows)
+            taken += len(item.asked)
             items.append(item)
         return items
 
@@ -201,7 +217,7 @@ def _predicted(items: list[Item]) -> tuple[list[Outcome], float]:
 def _group(items: list[Item]) -> list[Outcome]:
     first = items[0]
     try:
-        asked = [item.rows for item in items]
+        asked = [item.asked for item in items]
         return first.together.outcomes(asked, probabilities=first.probabilities)
     except Exception as error:  # a defect of ours; nobody may wait for ever
         return [error] * len(items)

@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import orjson
 
-from inference.batcher import Item
-from inference.codec.envelope import Envelope, wrap
+from inference.codec.envelope import ANSWERS, Envelope
 from inference.codec.media import Form, Media, answer_type, form_of
 from inference.codec.quick import open_quickly
 from inference.desk import Desk
 from inference.errors import OverloadedError, RequestError
-from inference.exchange import Reply, Visit
+from inference.exchange import Reply
 from inference.refusal import refusal
 from inference.routes import predicting
-from inference.together import BLOCK, Outcome, Together
+from inference.together import BLOCK, Outcome
+
+if TYPE_CHECKING:
+    from inference.protocol import Turn
 
 #: So many pairs of Content-Type and Accept are remembered.
 REMEMBERED = 256
 
+#: How an answer begins, by the envelope of its request.
+OPENINGS = {envelope: f'{{"{name}":'.encode() for envelope, name in ANSWERS.items()}
+
 Words = tuple[bytes | None, bytes | None]
-
-
-class Turn(Protocol):
-    """One request, held by the connection it came on."""
-
-    visit: Visit
-
-    def reply(self, reply: Reply) -> None:
-        """Send the answer."""
 
 
 class Hot:
@@ -48,14 +44,9 @@ class Hot:
         self.routes = {path.encode(): path for path in predicting(desk)}
         self._desk = desk
         self._watch = desk.watch
+        self._lifecycle = desk.lifecycle
+        self._put = desk.batcher.put
         self._plain: dict[Words, bool] = {}
-
-    def together(self) -> Together | None:
-        """Return what is asked; None where requests go the long way."""
-        lifecycle = self._desk.lifecycle
-        if lifecycle.problem():
-            return None
-        return lifecycle.together(lifecycle.loaded())
 
     def is_plain(self, words: Words) -> bool:
         """Tell whether a Content-Type and an Accept mean JSON in, JSON out."""
@@ -68,42 +59,42 @@ class Hot:
 
     def take(self, turn: Turn, body: bytes) -> bool:
         """Take a request to the batcher; False if it has to go the long way."""
-        together = self.together()
+        together = self._lifecycle.asked()
         if together is None:
             return False
-        opened = open_quickly(body, is_text=together.model.signature.container == "text")
+        opened = open_quickly(body, is_text=together.is_text)
         if opened is None or len(opened[0]) > BLOCK:
             return False
-        rows, envelope = opened
-        visit = turn.visit
-        since = self._watch.enter()
-        visit.bytes_in = len(body)
-
-        def done(outcome: Outcome) -> None:
-            turn.reply(self._reply(outcome, envelope, visit))
-            self._watch.leave(visit, since)
-
+        turn.asked, turn.envelope = opened
+        turn.together = together
+        turn.bytes_in = len(body)
+        turn.since = self._watch.enter()
         try:
-            self._desk.batcher.put(Item(together, rows, False, done))
+            self._put(turn)
         except OverloadedError as error:
-            done(error)
+            turn.done(error)
         return True
 
-    def leave(self, turn: Turn) -> None:
-        """Note a caller who left before the end of the body."""
-        turn.visit.error = "disconnected"
-        self._watch.leave(turn.visit, self._watch.enter())
-
-    def _reply(self, outcome: Outcome, envelope: Envelope, visit: Visit) -> Reply:
+    def answer(self, turn: Turn, outcome: Outcome) -> bytes | Reply:
+        """Return the body that answers a request in kind, or the refusal it gets."""
         if not isinstance(outcome, Exception):
+            turn.rows = len(outcome)
+            told = outcome[0] if turn.envelope is Envelope.ROW else outcome
             try:
-                body = orjson.dumps(wrap(outcome, envelope))
-            except TypeError as error:
+                return OPENINGS[turn.envelope] + orjson.dumps(told) + b"}"
+            except TypeError as error:  # something no JSON can hold, which is a defect of ours
                 outcome = error
-            else:
-                visit.rows = len(outcome)
-                return Reply(body, rows=len(outcome))
-        return refusal(outcome, visit, self._desk.retry_after())
+        return refusal(outcome, turn, self._desk.retry_after())
+
+    def leave(self, turn: Turn) -> None:
+        """Note that a request has ended."""
+        self._watch.leave(turn, turn.since)
+
+    def abandon(self, turn: Turn) -> None:
+        """Note a caller who left before the end of the body."""
+        turn.error = "disconnected"
+        turn.since = self._watch.enter()
+        self.leave(turn)
 
     def _looks_plain(self, words: Words) -> bool:
         sent, accept = ((word or b"").decode("latin-1") for word in words)

@@ -70,6 +70,14 @@ class Lifecycle:
             raise NotReadyError(self._unloaded())
         return loaded
 
+    def asked(self) -> Together | None:
+        """Return what is asked for many at once, or None: no model is ready, or it is a script."""
+        loaded = score.loaded()
+        if loaded is None or self._draining:
+            return None
+        found = self._asked
+        return found[1] if found and found[0] is loaded else self.together(loaded)
+
     def together(self, loaded: score.Loaded) -> Together | None:
         """Return what asks the model for many at once; None where there is only a script."""
         if self._asked is None or self._asked[0] is not loaded:

@@ -7,13 +7,16 @@ import contextlib
 import sys
 import time
 from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, BinaryIO
+from functools import cache
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 import orjson
 
 from inference.exchange import Visit
-from inference.tally import Tally
+from inference.tally import Key, Tally
 
 if TYPE_CHECKING:
     from inference.bundle import Bundle
@@ -22,7 +25,9 @@ SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 1
 ROWS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 10_000, 100_000)
 #: A bucket's key ends with its place among the bounds.
 PLACES = tuple(map(str, range(len(SECONDS) + 1)))
-LINE = orjson.OPT_APPEND_NEWLINE
+
+#: A request that was answered, and how many seconds that took.
+Ended: TypeAlias = tuple[Visit, float]
 
 
 class Metrics:
@@ -47,22 +52,25 @@ class Metrics:
         """Count a request in."""
         self._in_flight += 1
 
-    def leave(self, visit: Visit, seconds: float) -> None:
-        """Count a request out."""
-        self._in_flight -= 1
-        add, route = self.tally.add, visit.route
-        add(("requests", route, str(visit.status)))
-        add(("seconds", route, PLACES[bisect_left(SECONDS, seconds)]))
-        add(("seconds_sum", route), seconds)
-        if visit.error:
-            add(("errors", visit.error))
-        if visit.rows:
-            add(("rows",), visit.rows)
-            add(("batch", PLACES[bisect_left(ROWS, visit.rows)]))
-
-    def tell(self) -> None:
-        """Write down for other processes what changes too often to be told each time."""
-        self.tally.put(("in_flight",), self._in_flight)
+    def leave(self, ended: Iterable[Ended]) -> None:
+        """Count requests out."""
+        counts: Counter[Key] = Counter()
+        seconds_sums: dict[str, float] = {}
+        for visit, seconds in ended:
+            self._in_flight -= 1
+            route = visit.route
+            counts["requests", route, str(visit.status)] += 1
+            counts["seconds", route, PLACES[bisect_left(SECONDS, seconds)]] += 1
+            seconds_sums[route] = seconds_sums.get(route, 0.0) + seconds
+            if visit.error:
+                counts["errors", visit.error] += 1
+            if visit.rows:
+                counts["rows",] += visit.rows
+                counts["batch", PLACES[bisect_left(ROWS, visit.rows)]] += 1
+        for key, count in counts.items():
+            self.tally.add(key, count)
+        for route, seconds in seconds_sums.items():
+            self.tally.add(("seconds_sum", route), seconds)
 
     def expose(self, accept: str, bundle: Bundle | None) -> tuple[bytes, str]:
         """Return the metrics and their content type, as `accept` prefers them.
@@ -76,14 +84,12 @@ class Metrics:
         """
         from inference import exposition  # its library is of use only to who scrapes
 
-        self.tell()
+        self.tally.put(("in_flight",), self._in_flight)
         return exposition.write(self.tally.totals(), accept, bundle)
 
 
 class RequestLog:
     """Writes one line of JSON for each request: no payload, no caller's address.
-
-    Lines of requests that end together are written together.
 
     Parameters
     ----------
@@ -93,39 +99,17 @@ class RequestLog:
 
     def __init__(self, stream: BinaryIO | None = None) -> None:
         self._stream = stream
-        self._lines: list[bytes] = []
         self._second, self._stamp = 0, ""
 
-    def write(self, visit: Visit, seconds: float) -> None:
-        """Write the line, within the loop's turn after this one."""
-        if not self._lines:
-            asyncio.get_running_loop().call_soon(self.flush)
-        self._lines.append(orjson.dumps(self._record(visit, seconds), option=LINE))
-
-    def flush(self) -> None:
-        """Write what is not written yet."""
-        lines, self._lines = self._lines, []
+    def write(self, ended: Iterable[Ended]) -> None:
+        """Write the lines of requests that ended just now."""
+        now = self._now()
+        text = "".join([_line(now, visit, seconds) for visit, seconds in ended])
         stream = self._stream or sys.stdout.buffer
         # Whoever read our output may be gone: predictions are worth more than their log.
         with contextlib.suppress(OSError):
-            stream.write(b"".join(lines))
+            stream.write(text.encode())
             stream.flush()
-
-    def _record(self, visit: Visit, seconds: float) -> dict[str, object]:
-        record: dict[str, object] = {
-            "time": self._now(),
-            "method": visit.method,
-            "route": visit.route,
-            "status": visit.status,
-            "ms": round(seconds * 1000, 3),
-            "rows": visit.rows,
-            "bytes_in": visit.bytes_in,
-            "bytes_out": visit.bytes_out,
-            "request_id": visit.request_id,
-        }
-        if visit.error:
-            record["error"] = visit.error
-        return record
 
     def _now(self) -> str:
         """Return the time in UTC, ISO 8601 to the millisecond."""
@@ -138,7 +122,7 @@ class RequestLog:
 
 
 class Watch:
-    """Sees each request come and go.
+    """Sees each request come and go; those that end in one turn of the loop are told together.
 
     Parameters
     ----------
@@ -151,6 +135,7 @@ class Watch:
     def __init__(self, metrics: Metrics, log: RequestLog) -> None:
         self._metrics = metrics
         self._log = log
+        self._ended: list[Ended] = []
 
     def enter(self) -> float:
         """Note that a request came; return the time it did, for `leave`."""
@@ -159,6 +144,31 @@ class Watch:
 
     def leave(self, visit: Visit, since: float) -> None:
         """Note that it was answered."""
-        seconds = time.perf_counter() - since
-        self._metrics.leave(visit, seconds)
-        self._log.write(visit, seconds)
+        if not self._ended:
+            asyncio.get_running_loop().call_soon(self.tell)
+        self._ended.append((visit, time.perf_counter() - since))
+
+    def tell(self) -> None:
+        """Count and write down what has ended since the last time."""
+        ended, self._ended = self._ended, []
+        if ended:
+            self._metrics.leave(ended)
+            self._log.write(ended)
+
+
+def _line(now: str, visit: Visit, seconds: float) -> str:
+    """Write one line by hand: it is most of what a short request costs beside its socket."""
+    request_id = orjson.dumps(visit.request_id).decode()
+    error = f',"error":"{visit.error}"' if visit.error else ""
+    return (
+        f'{{"time":"{now}","method":"{visit.method}","route":{_quoted(visit.route)},'
+        f'"status":{visit.status},"ms":{seconds * 1000:.3f},"rows":{visit.rows},'
+        f'"bytes_in":{visit.bytes_in},"bytes_out":{visit.bytes_out},'
+        f'"request_id":{request_id}{error}}}\n'
+    )
+
+
+@cache
+def _quoted(route: str) -> str:
+    """Write a route's template as JSON; there are few."""
+    return orjson.dumps(route).decode()

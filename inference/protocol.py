@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from inference.codec.jsontext import dumps
 from inference.exchange import Reply, Visit
-from inference.identity import echoed, request_id
+from inference.identity import ANY_OF, echoed, request_id
 
 if TYPE_CHECKING:
+    from inference.codec.envelope import Envelope
     from inference.hot import Hot
+    from inference.together import Outcome, Together
+
+log = logging.getLogger(__name__)
 
 MESSAGE = "the request is not HTTP/1.1: nothing of it could be read"
 #: Longer bodies go the long way.
@@ -21,7 +27,6 @@ SHORT_BYTES = 1 << 15
 #: Headers that make a request special: it goes the long way.
 SPECIAL = frozenset(
     (
-        b"connection",
         b"content-encoding",
         b"expect",
         b"inference-header-content-length",
@@ -31,10 +36,9 @@ SPECIAL = frozenset(
 )
 #: A body whose rest does not come for so long is waited for on the long way.
 REST_SECONDS = 1.0
-KEPT = (b"keep-alive", b"Keep-Alive")
 
 
-class Turn:
+class Turn(Visit):
     """A plain request on its short way; to uvicorn it is a request like all others.
 
     Parameters
@@ -47,44 +51,75 @@ class Turn:
         Its headers.
     """
 
+    __slots__ = (
+        "asked",
+        "body",
+        "disconnected",
+        "envelope",
+        "keep_alive",
+        "latest",
+        "protocol",
+        "response_complete",
+        "sent",
+        "since",
+        "together",
+    )
+    asked: list[Any]
+    envelope: Envelope
+    since: float
+    together: Together
+
+    #: What the batcher wants to know of an item.
+    probabilities = False
     #: uvicorn wakes what waits for a caller here; nothing does.
     message_event = SimpleNamespace(set=lambda: None)
 
     def __init__(self, protocol: Protocol, route: str, sent: dict[bytes, bytes]) -> None:
-        self._protocol = protocol
-        self.visit = Visit("POST", request_id(sent), route)
-        self._echoed = echoed(sent)
+        super().__init__("POST", request_id(sent), route)
+        self.protocol = protocol
+        self.sent = sent
         self.body = b""
         self.disconnected = False
         self.keep_alive = True
+        self.latest = math.inf  # the batcher sets it
         self.response_complete = False
 
-    def reply(self, reply: Reply) -> None:
+    def done(self, outcome: Outcome) -> None:
         """Send the answer, in one piece."""
         self.response_complete = True
-        visit, protocol = self.visit, self._protocol
+        protocol = self.protocol
+        answer = protocol.hot.answer(self, outcome)
         if self.disconnected or protocol.transport.is_closing():
-            visit.error = visit.error or "disconnected"
-            return
-        visit.status, visit.bytes_out = reply.status, len(reply.body)
-        protocol.transport.write(self._head(reply) + reply.body)
-        if not self.keep_alive:
-            protocol.transport.close()
-        protocol.on_response_complete()
+            self.error = self.error or "disconnected"
+        else:
+            protocol.transport.write(self._message(answer))
+            if not self.keep_alive:
+                protocol.transport.close()
+            protocol.on_response_complete()
+        protocol.hot.leave(self)
 
-    def _head(self, reply: Reply) -> bytes:
-        more = b""
-        if self._echoed or reply.headers or not self.keep_alive:
-            pairs = [(name.encode(), value.encode()) for name, value in reply.headers.items()]
-            pairs += self._echoed + ([] if self.keep_alive else [(b"connection", b"close")])
-            more = b"".join(b"%b: %b\r\n" % pair for pair in pairs)
-        return b"%bcontent-type: %b\r\ncontent-length: %d\r\nx-request-id: %b\r\n%b\r\n" % (
-            self._protocol.opening(reply.status),
-            reply.media.encode(),
-            len(reply.body),
-            self.visit.request_id.encode(),
-            more,
-        )
+    def _message(self, answer: bytes | Reply) -> bytes:
+        if type(answer) is bytes and self.keep_alive and ANY_OF.isdisjoint(self.sent):
+            self.status, self.bytes_out = 200, len(answer)
+            opening = self.protocol.opening(200)
+            return b"%b%d\r\nx-request-id: %b\r\n\r\n%b" % (
+                opening,
+                len(answer),
+                self.request_id.encode(),
+                answer,
+            )
+        reply = Reply(answer) if isinstance(answer, bytes) else answer
+        self.status, self.bytes_out = reply.status, len(reply.body)
+        return self._written(reply)
+
+    def _written(self, reply: Reply) -> bytes:
+        pairs = [(name.encode(), value.encode()) for name, value in reply.headers.items()]
+        pairs += [(b"x-request-id", self.request_id.encode()), *echoed(self.sent)]
+        if not self.keep_alive:
+            pairs.append((b"connection", b"close"))
+        head = b"".join(b"%b: %b\r\n" % pair for pair in pairs)
+        opening = self.protocol.opening(reply.status)
+        return b"%b%d\r\n%b\r\n%b" % (opening, len(reply.body), head, reply.body)
 
 
 class Protocol(HttpToolsProtocol):
@@ -97,6 +132,8 @@ class Protocol(HttpToolsProtocol):
     hot: Hot
     _turn: Turn | None = None
     _idle_since = math.inf
+    _made_of: ClassVar[list[tuple[bytes, bytes]]] = []
+    _openings: ClassVar[dict[int, bytes]] = {}
 
     def connection_made(self, transport: Any) -> None:
         """Begin."""
@@ -107,13 +144,23 @@ class Protocol(HttpToolsProtocol):
         """End."""
         super().connection_lost(exc)
         if self._turn is not None:
-            self.hot.leave(self._turn)
+            self.hot.abandon(self._turn)
         if self.timeout_keep_alive_task is not None:
             self.timeout_keep_alive_task.cancel()
 
     def data_received(self, data: bytes) -> None:
         """Read what came."""
-        super().data_received(data)
+        self._idle_since = math.inf
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            log.debug("an upgrade to another protocol was asked for: not done")
+        except httptools.HttpParserCallbackError:
+            # The parser hides what was raised while it called us: a defect of ours.
+            log.exception("a connection failed")
+            self.transport.close()
+        except httptools.HttpParserError:
+            self.send_400_response("")
         if self._turn is not None:
             self.loop.call_later(REST_SECONDS, self._give_up, self._turn)
 
@@ -186,15 +233,22 @@ class Protocol(HttpToolsProtocol):
         self.timeout_keep_alive_task = again
 
     def _unset_keepalive_if_required(self) -> None:
-        """Note that something comes; uvicorn calls it before it reads."""
-        self._idle_since = math.inf
+        """Leave the timer: it looks by itself."""
 
     def opening(self, status: int) -> bytes:
-        """Return the first lines of an answer: its status and the date."""
-        return b"%b%b" % (
-            STATUS_LINE[status],
-            b"".join(b"%b: %b\r\n" % pair for pair in self.server_state.default_headers),
-        )
+        """Return how an answer begins, up to the number of its bytes; uvicorn renews the date."""
+        made_of = self.server_state.default_headers
+        if self._made_of is not made_of:
+            Protocol._made_of, Protocol._openings = made_of, {}
+        opening = self._openings.get(status)
+        if opening is None:
+            date = b"".join(b"%b: %b\r\n" % pair for pair in made_of)
+            opening = b"%b%bcontent-type: application/json\r\ncontent-length: " % (
+                STATUS_LINE[status],
+                date,
+            )
+            self._openings[status] = opening
+        return opening
 
     def send_400_response(self, msg: str) -> None:
         """Answer bytes that are no HTTP request, and close the connection."""
@@ -212,16 +266,16 @@ class Protocol(HttpToolsProtocol):
         return (cycle is None or cycle.response_complete) and not self.flow.write_paused
 
     def _is_plain(self, sent: dict[bytes, bytes]) -> bool:
-        if len(sent) != len(self.headers) or self.parser.get_method() != b"POST":
+        parser = self.parser
+        if parser.get_method() != b"POST" or not parser.should_keep_alive():
             return False
-        if not SPECIAL.isdisjoint(sent) and (
-            sent.keys() & SPECIAL != {b"connection"} or sent[b"connection"] not in KEPT
-        ):
+        if len(sent) != len(self.headers) or not SPECIAL.isdisjoint(sent):
+            return False
+        # HTTP/1.0 keeps a connection only where this header says so; uvicorn never does.
+        if b"connection" in sent and parser.get_http_version() != "1.1":
             return False
         length = sent.get(b"content-length", b"")
-        if not length.isdigit() or len(length) > 5 or int(length) > SHORT_BYTES:
-            return False
-        if self.parser.get_http_version() != "1.1":
+        if len(length) > 5 or not length.isdigit() or int(length) > SHORT_BYTES:
             return False
         return self.hot.is_plain((sent.get(b"content-type"), sent.get(b"accept")))
 

@@ -51,6 +51,7 @@ class Together:
     def __init__(self, model: Model, *, block: bool = True) -> None:
         self.model = model
         self.block = block
+        self.is_text = model.signature.container == "text"
 
     @classmethod
     def of(cls, model: Model, examples: Sequence[Any]) -> Together:
@@ -166,16 +167,16 @@ def _padded(table: Table, size: int) -> Table:
 def _is_free(model: Model, examples: Sequence[Any]) -> bool:
     """Tell whether rows are seen to be answered the same, to the last bit, alone and with others.
 
-    What cannot be seen in the time there is counts as not.
+    What cannot be seen in the time there is, which is the processor's, counts as not.
     """
-    end = time.perf_counter() + TRIAL_SECONDS
+    end = time.thread_time() + TRIAL_SECONDS
     dice = random.Random(0)
     table = model.signature.rows([_varied(model, row, dice) for row in _cycle(examples)])
     alone: list[Any] = []
     for size in (1, *TRIAL_SIZES):
         together: list[Any] = []
         for start in range(0, TRIAL_ROWS, size):
-            if time.perf_counter() > end:
+            if time.thread_time() > end:
                 return False
             answers = model.answers(
                 part(table, start, start + size), probabilities=model.output.probabilities

@@ -6,11 +6,13 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from inference.desk import Desk
+from inference.errors import NoRouteError, RequestError, WrongMethodError
 from inference.openapi.document import document
+from inference.refusal import refusal
 from inference.wire import Receive, Scope, Send
 
 if TYPE_CHECKING:
-    from fastapi import FastAPI
+    from fastapi import FastAPI, Request
 
 #: Relative to the page, so that it also works behind a router's or a proxy's prefix.
 ASSETS = "docs/assets"
@@ -38,12 +40,10 @@ class Documentation:
 
 
 def _app(desk: Desk) -> FastAPI:
-    from fastapi import FastAPI, Request, Response
+    from fastapi import FastAPI, Response
     from fastapi.openapi.docs import get_swagger_ui_html
     from starlette.exceptions import HTTPException
     from starlette.staticfiles import StaticFiles
-
-    from inference.errors import NoRouteError, WrongMethodError
 
     class Described(FastAPI):
         """FastAPI whose document is made of the model's signature, not of Python's types."""
@@ -62,13 +62,20 @@ def _app(desk: Desk) -> FastAPI:
         )
 
     async def refuse(request: Request, error: Exception) -> Response:
-        path = request.url.path[:200]
-        if isinstance(error, HTTPException) and error.status_code == 405:
-            raise WrongMethodError(f"{path} does not take {request.method}: use GET", "GET")
-        raise NoRouteError(f"there is no {path}: see /docs for the routes")
+        told = refusal(_ours(request, error), request.scope["visit"], desk.retry_after())
+        return Response(told.body, told.status, told.headers, told.media)
 
     app = Described(docs_url=None, redoc_url=None, redirect_slashes=False)
     app.add_route("/docs", page, include_in_schema=False)
     app.mount("/docs/assets", StaticFiles(packages=[("fastapi_swagger", "resources")]))
     app.add_exception_handler(HTTPException, refuse)
     return app
+
+
+def _ours(request: Request, error: Exception) -> RequestError:
+    """Put an error of FastAPI's routing into our words."""
+    path = request.url.path[:200]
+    if getattr(error, "status_code", 404) == 405:
+        words = f"{path} does not take {request.method}: use GET, HEAD"
+        return WrongMethodError(words, "GET, HEAD")
+    return NoRouteError(f"there is no {path}: see /docs for the routes")
