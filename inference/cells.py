@@ -155,9 +155,11 @@ def _strings(field: Field, cells: Cells) -> Column | None:
     kinds = set(map(type, cells))
     if not kinds <= {str, type(None)} or (type(None) in kinds and not field.nullable):
         return None
+    if field.closed is not None:  # What is known has no problem.
+        return _objects(cells) if _are_known(field, cells) else None
     if any(isinstance(cell, str) and _text_problem(cell) for cell in cells):
         return None
-    return _objects(cells) if _are_known(field, cells) else None
+    return _objects(cells)
 
 
 def _are_known(field: Field, cells: Cells) -> bool:

@@ -103,6 +103,9 @@ def _graph(bundle: Bundle, compiled: Compiled) -> Engine:
 
 
 def _estimator(bundle: Bundle, *, pickle: bool) -> Engine:
+    from inference import threads
+
+    threads.announce()
     # They import importlib.metadata, which a compiled model's quick start does without.
     from inference import libraries
     from inference.estimator import Estimator, unpickled

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from inference import frame
+from inference import frame, threads
 from inference.errors import BundleError, InvalidInputError, ScoringError
 from inference.libraries import other_version
 from inference.model import dense
 from inference.signature import Field
+from inference.table import matrix
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -44,20 +45,28 @@ class Estimator:
         Of its signature: what a DataFrame of its columns is made with.
     name : str
         How it is stored.
+    plain : bool
+        Whether it takes columns as a matrix, without their names.
     """
 
     fitted: Any
     fields: tuple[Field, ...]
     name: str = "joblib"
+    plain: bool = False
 
     @classmethod
     def of(cls, fitted: Any, fields: tuple[Field, ...], name: str = "joblib") -> Estimator:
-        """Make a loaded estimator ready to serve: its threads kept to the cores there are."""
-        return cls(fitted, fields, name)
+        """Make a loaded estimator ready to serve: few threads, and no DataFrame without need."""
+        threads.calm(fitted)
+        threads.bound()
+        plain = frame.is_needless(fitted, fields)
+        if plain:
+            frame.forget_names(fitted)
+        return cls(fitted, fields, name, plain)
 
     def predict(self, table: Table, *, probabilities: bool) -> tuple[Array, Shares]:
         """Call ``predict``, and ``predict_proba`` if probabilities are asked for."""
-        rows = frame.rows(table, self.fields)
+        rows = matrix(table) if self.plain else frame.rows(table, self.fields)
         labels = dense(_asked(self.fitted.predict, rows))
         if not probabilities:
             return labels, None

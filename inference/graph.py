@@ -14,7 +14,7 @@ import numpy as np
 from inference import cores
 from inference.errors import BundleError, InvalidInputError, ScoringError
 from inference.signature import Field, OutputSignature
-from inference.table import Columns
+from inference.table import Columns, matrix
 from inference.terms import Terms
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class Graph:
             counted = self._terms.counts(list(table))  # type: ignore[arg-type]
             return ({ROWS: each.astype(self._dtype, copy=False)} for each in counted)
         if self._is_matrix:
-            return ({ROWS: self._numbers(_matrix(table))},)
+            return ({ROWS: self._numbers(matrix(table))},)
         return (self._by_column(table),)
 
     def _by_column(self, table: Table) -> Feeds:
@@ -185,12 +185,6 @@ def opened(content: bytes) -> Any:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 4
     return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-
-
-def _matrix(table: Table) -> Array:
-    if isinstance(table, Columns):
-        return np.column_stack([each.astype(np.float64, copy=False) for each in table.arrays])
-    return np.asarray(table)
 
 
 def _texts(field: Field, cells: Array) -> Array:

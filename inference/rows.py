@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -102,7 +104,17 @@ class RowCheck:
             )
         return row
 
+    @cached_property
+    def _picked(self) -> Callable[[dict[Any, object]], Row]:
+        names = [field.name for field in self.fields]
+        if len(names) == 1:
+            return lambda row: (row[names[0]],)
+        return itemgetter(*names)
+
     def _named(self, index: int, row: dict[Any, object]) -> Row:
+        if len(row) == len(self.fields):
+            with contextlib.suppress(KeyError):
+                return self._picked(row)
         if unknown := [name for name in row if name not in self._positions]:
             raise InvalidInputError(
                 f"row {index}: unknown field {shown(unknown[0])}{self._advice(unknown[0])}"

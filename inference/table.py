@@ -78,6 +78,13 @@ def joined(tables: Sequence[Table]) -> Table:
     return list(chain.from_iterable(tables))  # type: ignore[arg-type]
 
 
+def matrix(table: Table) -> Array:
+    """Return a table of numbers as one array, rows by columns."""
+    if isinstance(table, Columns):
+        return np.column_stack([each.astype(np.float64, copy=False) for each in table.arrays])
+    return np.asarray(table)
+
+
 def part(table: Table, start: int, stop: int) -> Table:
     """Return the rows from `start` up to, and without, `stop`."""
     if isinstance(table, Columns):
