@@ -42,7 +42,7 @@ class Aim:
         good = self.reached <= self.wished if self.at_most else self.reached >= self.wished
         if good:
             return "reached"
-        return f"missed: {self.reached / self.wished:.2g} of it" if self.wished else "missed"
+        return f"missed: {self.reached / self.wished:.3g} of it" if self.wished else "missed"
 
     @property
     def wish(self) -> str:
