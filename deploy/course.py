@@ -49,8 +49,13 @@ def copies(stage: Stage, order: Order, percent: int) -> None:
 
 
 def retire(stage: Stage, order: Order, before: Endpoint) -> None:
-    """Undeploy what neither serves, nor is the new deployment, nor the one to roll back to."""
+    """Undeploy what neither serves, nor is the new deployment, nor the one to roll back to.
+
+    An experiment decides nothing yet, and takes nothing away.
+    """
     new = order.wanted
+    if order.course[-1].held:
+        return
     found = stage.target.describe(new.endpoint)
     previous = history.previous(before, new.name) if order.keep_previous else None
     kept = {new.name, previous, *found.traffic}

@@ -53,6 +53,8 @@ def plan(order: Order, before: Endpoint | None, prices: Prices | None) -> Plan:
     kept = {new.name}
     if before and order.keep_previous:
         kept |= {history.previous(before, new.name) or new.name}
+    if order.course[-1].held:
+        kept |= set(running)
     after = {name: one for name, one in (running | {new.name: wanted}).items() if name in kept}
     return Plan(
         tuple(_steps(order, before, kept)),

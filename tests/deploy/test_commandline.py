@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from inference.bundle import Bundle
@@ -115,6 +116,61 @@ def test_doctor_tells_what_is_not_well(served: Door, v1: Bundle, tmp_path: Path)
     said = served("doctor", "--bundle", tmp_path)
     assert said.code == 1
     assert "FAIL  bundle" in said.out
+
+
+def test_an_experiment_is_compared_with_few_and_enough_samples_and_stopped(
+    served: Door, v2: Bundle, v3: Bundle, tmp_path: Path
+) -> None:
+    old, new = name_of(v2), name_of(v3)
+    before = served("status", "--json").json()[0]
+    assert served("compare").code == 2
+    words = ("--bundle", v3.path, "--set", "strategy=ab", "--set", "split=40")
+    said = served("release", *words, "--json")
+    assert said.json()["traffic"] == {old: 60, new: 40}
+    few = served("compare", "--json").json()
+    assert few["verdict"] in ("not measured", "not enough samples")
+    labels = tmp_path / "labels.csv"
+    labels.write_text("\n".join(["request_id,label", *_labelled(before["url"], new, 500)]))
+    found = served("compare", "--labels", labels, "--set", "compare.effect=0.2", "--json").json()
+    assert found["verdict"] == "worse"
+    assert "accuracy: worse" in found["why"]
+    assert (found["new"]["requests"], found["new"]["labelled"]) == (200, 200)
+    assert found["old"]["right"] == 300
+    table = served("compare", "--labels", labels).out
+    for word in (f"{new}, 40 %", "Fisher's exact, p = ", "300 of 300 (100 %)", "verdict on"):
+        assert word in table
+    assert served("stop").code == 0
+    after = served("status", "--json").json()[0]
+    assert (after["traffic"], len(after["deployments"])) == (before["traffic"], 2)
+
+
+def _labelled(url: str, new: str, count: int) -> list[str]:
+    """Ask, and tell the truth afterwards: the old one was right, and the new one half the time."""
+    lines = []
+    with httpx.Client(trust_env=False) as client:
+        for number in range(count):
+            sent = {"x-request-id": f"r{number}", "content-type": "application/json"}
+            answer = client.post(f"{url}/invocations", content=REQUEST, headers=sent)
+            wrong = answer.headers["x-deployment"] == new and number % 2
+            lines.append(f"r{number},{'virginica' if wrong else 'setosa'}")
+    return lines
+
+
+def test_a_shadow_release_ends_without_traffic_and_is_promoted(
+    served: Door, v1: Bundle, v2: Bundle, v3: Bundle
+) -> None:
+    words = ("--set", "strategy=shadow", "--set", "bake=0.1")
+    said = served("release", "--bundle", v3.path, *words)
+    assert said.code == 0, said.err
+    assert f"copies to {name_of(v3)}: 50 % of the requests" in said.err
+    assert f"judge {name_of(v3)} at copies of 50 %" in said.err
+    (shown,) = served("status", "--json").json()
+    assert shown["traffic"] == {name_of(v2): 100}
+    promoted = served("promote", "--bundle", v3.path, "--json")
+    assert promoted.json()["traffic"] == {name_of(v3): 100}
+    assert "at 100 %: error_rate passed" in promoted.err
+    for bundle in (v1, v2):
+        assert served("release", "--bundle", bundle.path).code == 0
 
 
 def test_a_wrong_configuration_is_exit_code_2(door: Door, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -126,6 +127,50 @@ def test_the_model_servers_own_routes_are_reached(target: LocalTarget, v1: Bundl
             f"{url}/invocations", content="5.1,3.5,1.4,0.2", headers={"content-type": "text/csv"}
         )
         assert csv.text.strip() == "setosa"
+
+
+def test_copies_are_answered_for_nobody_and_both_answers_are_kept(
+    target: LocalTarget, v1: Bundle, v2: Bundle
+) -> None:
+    old, new = name_of(v1), name_of(v2)
+    change.shift(target, "iris", {old: 100}, deadline())
+    since = datetime.now(UTC)
+    change.copy(target, "iris", new, 25, deadline())
+    url = target.describe("iris").url
+    with httpx.Client(trust_env=False) as client:
+        for number in range(20):
+            answer = client.post(
+                f"{url}/invocations", json=BODY, headers={"x-request-id": f"r{number}"}
+            )
+            assert answer.headers[HEADER] == old
+        client.post(f"{url}/invocations", json=BODY, headers={HEADER: old})
+    wait.until(
+        lambda: len(target.answers("iris", new, since)) == 5, deadline(), goal="five were copied"
+    )
+    served = {one.request: one for one in target.answers("iris", old, since)}
+    assert list(served) == [f"r{number}" for number in range(20)]
+    for copy in target.answers("iris", new, since):
+        assert copy.predictions == served[copy.request].predictions == ("setosa",)
+    change.copy(target, "iris", new, 0, deadline())
+    assert target.describe("iris").shadow == {}
+
+
+def test_live_requests_are_counted_with_their_failures_and_the_callers_are_no_failures(
+    target: LocalTarget, v1: Bundle
+) -> None:
+    change.shift(target, "iris", {name_of(v1): 100}, deadline())
+    since = datetime.now(UTC)
+    url = target.describe("iris").url
+    with httpx.Client(trust_env=False) as client:
+        for body in (BODY, BODY, {"instances": [["wrong"]]}):
+            client.post(f"{url}/invocations", json=body)
+    wait.until(
+        lambda: target.metrics("iris", name_of(v1), since).requests == 3, deadline(), goal="counted"
+    )
+    found = target.metrics("iris", name_of(v1), since)
+    assert (found.requests, found.errors) == (3, 0)
+    assert found.predictions == {"setosa": 2}
+    assert found.latency_p95_ms
 
 
 def test_unknown_endpoints_and_deployments_are_404(target: LocalTarget) -> None:
