@@ -8,6 +8,7 @@ MODEL  ?= examples/iris
 NAME   := $(notdir $(patsubst %/,%,$(MODEL)))
 BUILT  := build/$(NAME)/bundle
 BUNDLE ?= $(BUILT)
+IMAGE  ?= tridock:latest
 LIVE   ?=
 ARGS   ?=
 
@@ -21,7 +22,7 @@ PEERS   := $(patsubst tests/performance/peers/%.in,%,$(wildcard tests/performanc
 DEPLOY   = $(PY) -m deploy
 
 help:  ## list the targets
-	@sed -nE 's/^(\$$\((TARGETS|MODULES):%=)?([a-z-]+)[^#]*## /\3 /p' Makefile | sed 's/- /-T /' | \
+	@sed -nE 's/^(\$$\((TARGETS|MODULES):%=)?([a-z0-9-]+)[^#]*## /\3 /p' Makefile | sed 's/- /-T /' | \
 	  while read -r name about; do printf '  %-13s %s\n' "$$name" "$$about"; done
 	@echo "  T is one of: $(TARGETS). Variables: MODEL=$(MODEL) BUNDLE=DIR LIVE=1 ARGS='more words' PYTHON=$(PYTHON)"
 
@@ -46,6 +47,10 @@ test-clients: $(READY) $(CLIENTS:%=.venvs/%/ready)  ## run the vendors' own clie
 
 test-terraform: $(READY)  ## run releases under the modules' policies and outputs, and planted mistakes
 	$(PY) -m pytest -q -n 2 --dist loadfile tests/terraform/slow $(ARGS)
+
+test-ray: .venvs/ray/ready  ## run batch jobs on a Ray cluster of this machine
+	.venvs/ray/bin/python -m pytest -q tests/ray $(ARGS)
+.venvs/ray/ready: tests/ray/ray.lock | $(READY); $(SYNC)
 
 # Each peer has its environment, made when it is asked for: make bench ARGS="--only tridock,fastapi --seconds 3"
 bench: $(READY)  ## measure servers side by side, overload and batch; writes docs/performance.md
@@ -90,6 +95,19 @@ fix: $(READY)  ## format, and mend what can be mended
 	$(PY) -m ruff check --fix
 	$(PY) -m ruff format
 
+# VARIANT=onnx or sklearn, both by default; BAKE=DIR makes self-contained images, too.
+VARIANT ?=
+BAKE    ?=
+image: $(READY) .venvs/audit/ready  ## build the images, list what is in them, audit it; into build/image
+	$(PY) -m inference build --audit .venvs/audit/bin/pip-audit $(VARIANT:%=--variant %) $(BAKE:%=--bundle %) $(ARGS)
+.venvs/audit/ready: tests/image/audit.lock; $(SYNC)
+check-image: $(READY) $(BUNDLE)/manifest.json  ## start IMAGE as each cloud would and judge it: IMAGE=tridock:onnx
+	$(PY) -m inference check $(IMAGE) --bundle $(BUNDLE) $(ARGS)
+e2e: $(READY) .venvs/audit/ready  ## build, check and release the very image on all emulated targets
+	$(PY) -m tests.image $(ARGS)
+test-image: $(READY) .venvs/audit/ready  ## test the built images and the runner of containers
+	$(PY) -m pytest -q tests/image $(ARGS)
+
 bundle: $(BUNDLE)/manifest.json  ## train MODEL and package it into build/NAME/bundle
 $(BUILT)/manifest.json: $(shell find $(MODEL) -type f -not -name '*.pyc' 2>/dev/null) | $(READY)
 	$(PY) -m $(subst /,.,$(patsubst %/,%,$(MODEL))).train --to $(BUILT)
@@ -125,15 +143,19 @@ $(MODULES:%=destroy-%): destroy-%:  ## show what Terraform would remove at T; wi
 LOCK := .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make lock"
 lock: $(READY)  ## resolve all lock files anew (ARGS=--upgrade for newer versions)
 	$(LOCK) $(ARGS) inference/requirements.in --group kit --group dev -o requirements.lock
-	$(LOCK) $(ARGS) -c requirements.lock inference/requirements.in -o inference/requirements.txt
+	for image in requirements requirements-onnx; do \
+	  $(LOCK) $(ARGS) -c requirements.lock inference/$$image.in -o inference/$$image.txt || exit; done
 	for client in $(CLIENTS:%=tests/clients/%); do \
 	  less=$$client.excludes; test -f $$less && less="--excludes $$less" || less=; \
 	  $(LOCK) $(ARGS) $$less $$client.in -o $$client.lock || exit; done
 	for peer in $(PEERS:%=tests/performance/peers/%); do $(LOCK) $(ARGS) $$peer.in -o $$peer.lock || exit; done
 	$(LOCK) $(ARGS) tests/fuzz/schemathesis.in -o tests/fuzz/schemathesis.lock
+	$(LOCK) $(ARGS) tests/image/audit.in -o tests/image/audit.lock
+	$(LOCK) $(ARGS) -c requirements.lock tests/ray/ray.in -o tests/ray/ray.lock
 	$(LOCK) $(ARGS) tests/terraform/checkov.in -o tests/terraform/checkov.lock
 	$(LOCK) $(ARGS) .ci/uv.in -o .ci/uv.txt
 
-.PHONY: help setup demo test test-clients test-terraform bench fuzz check $(CHECKS) fix bundle up down lock \
+.PHONY: help setup demo test test-clients test-terraform test-ray bench fuzz check $(CHECKS) fix bundle \
+  image check-image e2e test-image up down lock \
   $(foreach verb,deploy invoke status rollback delete,$(TARGETS:%=$(verb)-%)) \
   $(foreach verb,provision destroy,$(MODULES:%=$(verb)-%))

@@ -1,4 +1,4 @@
-"""The image's door: `python -m inference serve|check|package|batch`."""
+"""The image's door: `python -m inference serve|check|build|package|batch`."""
 
 from __future__ import annotations
 
@@ -51,6 +51,12 @@ def _package(options: argparse.Namespace) -> int:
         return 1
 
 
+def _build(options: argparse.Namespace) -> int:
+    from inference.image import build
+
+    return build.main(options)
+
+
 def _batch(options: argparse.Namespace) -> int:
     from inference.batch import door
 
@@ -72,6 +78,13 @@ def _parser(command: str) -> argparse.ArgumentParser:
 
         packaging.add_arguments(package)
     package.set_defaults(run=_package)
+    about = "build the model server's images; say their size, list what is in them"
+    build = verbs.add_parser("build", help=about, description=about)
+    if command == "build":
+        from inference.image import build as building
+
+        building.add_arguments(build)
+    build.set_defaults(run=_build)
     about = "predict the rows of files: CSV, JSON Lines or Parquet; goes on after a kill"
     batch = verbs.add_parser("batch", help=about, description=about)
     if command == "batch":

@@ -35,7 +35,7 @@ def _make_targets() -> set[str]:
     printed = subprocess.run(
         ["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
-    names = re.findall(r"^  ([a-z]+(?:-[a-zT]+)*) ", printed, re.MULTILINE)
+    names = re.findall(r"^  ([a-z0-9]+(?:-[a-zT]+)*) ", printed, re.MULTILINE)
     releases = re.findall(r"T is one of: ([a-z ]+)\.", printed)[0].split()
     return {name.replace("T", one) for name in names for one in releases}
 
@@ -58,12 +58,12 @@ def test_every_file_a_document_names_exists(document: Path) -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_make_target_a_document_names_exists(document: Path) -> None:
-    named = _named(r"(?:^|`)make ([a-z]+(?:-[a-z]+)*)", document.read_text())
+    named = _named(r"(?:^|`)make ([a-z0-9]+(?:-[a-z]+)*)", document.read_text())
     assert set(named) <= _make_targets()
 
 
 def test_the_readme_names_every_make_target() -> None:
-    told = set(_named(r"`(?:make )?([a-z]+(?:-[a-z]+)*)", README))
+    told = set(_named(r"`(?:make )?([a-z0-9]+(?:-[a-z]+)*)", README))
     others = tuple(f"-{target}" for target in registry.TARGETS if target != "aws")
     assert {name for name in _make_targets() if not name.endswith(others)} - told == {"help"}
 

@@ -152,7 +152,8 @@ class _Load:
                 return
             self.answered += 1
             if came.status != 200 and begun < self.terminated:
-                self.lost.append(came.told())
+                said = came.body[:100].decode(errors="replace")
+                self.lost.append(f"{came.told()}: {said}")
 
 
 def _stop(stage: Stage) -> Verdict:

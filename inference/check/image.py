@@ -12,7 +12,7 @@ from pathlib import Path
 from inference.check import RULES, container
 from inference.check.finding import Finding, Rule, State, Verdict
 from inference.check.stage import DEFAULT_MEMORY, DOCKS, Stage, staged
-from inference.image.contents import paths
+from inference.image.contents import read
 from inference.image.engine import EngineError, Image, demand, docker, inspect
 from inference.image.size import measure
 
@@ -42,9 +42,9 @@ class Exhibit:
     image: Image
 
     @cached_property
-    def paths(self) -> list[str]:
+    def paths(self) -> tuple[str, ...]:
         """All its files."""
-        return paths(self.image)
+        return read(self.image).paths
 
 
 def judge(

@@ -1,0 +1,1 @@
+"""The built image, tested: `python -m tests.image` builds, checks and releases it everywhere."""
