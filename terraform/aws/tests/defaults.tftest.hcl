@@ -175,7 +175,7 @@ run "the_deployer_may_what_its_calls_need_and_on_its_endpoints_alone" {
 
   assert {
     condition = alltrue([for each in data.aws_iam_policy_document.deployer.statement :
-    !contains(each.resources, "*") || each.sid == "FindWhatStands"])
+    !contains(each.resources, "*") || contains(["FindWhatStands", "FindScaling"], each.sid)])
     error_message = "the deployer's policy has a wildcard resource"
   }
 
@@ -190,6 +190,27 @@ run "the_deployer_may_what_its_calls_need_and_on_its_endpoints_alone" {
     condition = one([for each in data.aws_iam_policy_document.deployer.statement : "${one(each.condition).variable}=${one(one(each.condition).values)} ${one(each.resources)}"
     if contains(each.actions, "iam:PassRole")]) == "iam:PassedToService=sagemaker.amazonaws.com arn:aws:iam::123456789012:role/tridock-dev-server"
     error_message = "the deployer may give the server's role to any service"
+  }
+
+  assert {
+    condition = { for each in one([for each in data.aws_iam_policy_document.deployer.statement : each.condition
+      if each.sid == "ScaleVariants"]) : each.variable => one(each.values) } == {
+      "application-autoscaling:service-namespace"  = "sagemaker"
+      "application-autoscaling:scalable-dimension" = "sagemaker:variant:DesiredInstanceCount"
+    }
+    error_message = "the deployer may scale what is no variant"
+  }
+
+  assert {
+    condition = alltrue([for arn in one([for each in data.aws_iam_policy_document.deployer.statement : each.resources
+    if each.sid == "KeepScalingAlarms"]) : can(regex(":alarm:TargetTracking-endpoint/(iris|loans)/variant/\\*$", arn))])
+    error_message = "the deployer may touch alarms that are not its scaling's"
+  }
+
+  assert {
+    condition = one([for each in data.aws_iam_policy_document.deployer.statement : one(one(each.condition).values)
+    if contains(each.actions, "iam:CreateServiceLinkedRole")]) == "sagemaker.application-autoscaling.amazonaws.com"
+    error_message = "the deployer may make any service's role"
   }
 
   assert {

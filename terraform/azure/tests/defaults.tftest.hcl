@@ -153,6 +153,11 @@ run "the_deployer_may_what_its_calls_need" {
   }
 
   assert {
+    condition     = alltrue([for each in azurerm_role_definition.scale.permissions[0].actions : can(regex("^Microsoft.Insights/autoscaleSettings/(delete|read|write)$", each))])
+    error_message = "the deployer's role for scaling has more than autoscale settings"
+  }
+
+  assert {
     condition     = azurerm_role_assignment.deployer.scope == azurerm_machine_learning_workspace.this.id && azurerm_role_assignment.deployer_keeps_bundles.scope == azurerm_storage_account.this.id
     error_message = "the deployer's roles reach further than workspace and storage"
   }
