@@ -27,7 +27,7 @@ VERBS = {
 
 EXIT_CODES = (
     "exit codes: 0 done, 1 failed, 2 usage or configuration, 3 a gate said no (traffic restored), "
-    "4 the cloud refused, 5 not finished in time, 6 credentials"
+    "4 the cloud refused or rolled back by itself, 5 not finished in time, 6 credentials"
 )
 
 

@@ -24,6 +24,7 @@ from itertools import cycle
 from pathlib import Path
 
 import httpx
+import joblib
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -81,10 +82,12 @@ class Outcome:
 
 
 @contextmanager
-def place(target: str, state: Path, speed: str) -> Iterator[Callable[[str], Callable[[], Answer]]]:
+def place(
+    target: str, state: Path, good: Bundle, *, speed: str
+) -> Iterator[Callable[[str], Callable[[], Answer]]]:
     """Bring a target up, lead clients to it, and give what makes a client of an endpoint."""
     if not registry.find(target).provision:
-        yield lambda endpoint: _local(state, endpoint)
+        yield lambda endpoint: _local(state, endpoint, good)
         return
     door, where = [sys.executable, "-m", "emulators"], [target, "--state", str(state)]
     command = [*door, "env", *where, "--speed", speed]
@@ -146,7 +149,7 @@ def _outcomes(options: argparse.Namespace, folder: Path) -> Iterator[Outcome]:
     live = options.live_requests
     settings, kinds = (SETTINGS | LIVE, LIVE_KINDS) if live else (SETTINGS, KINDS)
     more = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
-    with place(options.target, folder / "state", options.speed) as connect:
+    with place(options.target, folder / "state", good, speed=options.speed) as connect:
         first = door("release", "--bundle", good.path)
         assert first.code == 0, first.err
         ask = connect("iris")
@@ -159,18 +162,22 @@ def _outcomes(options: argparse.Namespace, folder: Path) -> Iterator[Outcome]:
         assert door("delete").code == 0
 
 
-def _local(state: Path, endpoint: str) -> Callable[[], Answer]:
-    """Ask with each flower of the data in turn: their predictions are spread as the baseline's."""
+def _local(state: Path, endpoint: str, good: Bundle) -> Callable[[], Answer]:
+    """Ask with each flower of the data in turn: their predictions are spread as the baseline's.
+
+    What the good model says is right.
+    """
     url = f"{daemon.find(state / 'local')}/endpoints/{endpoint}/invocations"
     client = httpx.Client(trust_env=False, timeout=70)
-    data = load_iris()
-    flowers = cycle(zip(data.data[::7].tolist(), data.target[::7].tolist(), strict=True))
+    rows = load_iris().data[::7]
+    kinds = joblib.load(good.path / "model.joblib").predict(rows)
+    flowers = cycle(zip(rows.tolist(), kinds.tolist(), strict=True))
 
     def ask() -> Answer:
         row, kind = next(flowers)
         answer = client.post(url, json={"instances": [row]})
         answer.raise_for_status()
-        right = json.loads(answer.text) == {"predictions": [data.target_names[kind]]}
+        right = json.loads(answer.text) == {"predictions": [kind]}
         return Answer(answer.text, right, answer.headers[HEADER])
 
     return ask
