@@ -8,6 +8,14 @@ from pathlib import Path
 #: Where control groups are mounted (Linux «cgroups», version 2 and version 1).
 ROOT = Path("/sys/fs/cgroup")
 
+_processes = 1
+
+
+def share(processes: int) -> None:
+    """Divide the cores: so many processes like this one will run at the same time."""
+    global _processes
+    _processes = processes
+
 
 def available(root: Path = ROOT) -> float:
     """Return the cores this process may use, above 0; 0.5 is half of one's time.
@@ -22,8 +30,8 @@ def available(root: Path = ROOT) -> float:
 
 
 def whole(root: Path = ROOT) -> int:
-    """Return `available` as a number of threads or processes: rounded up, at least 1."""
-    return max(1, -int(-available(root) // 1))
+    """Return this process's share as a number of threads: rounded up, at least 1."""
+    return max(1, -int(-available(root) // _processes))
 
 
 def _affinity() -> float:

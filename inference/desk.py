@@ -52,11 +52,12 @@ class Desk:
     ) -> Desk:
         """Set one up."""
         metrics = metrics or Metrics()
+        threads = max(1, settings.workers // settings.processes)
         return cls(
             settings,
             lifecycle,
             Batcher(queue=settings.queue, patience=settings.patience),
-            Pool(settings.workers, queue=settings.queue, patience=settings.patience),
+            Pool(threads, queue=settings.queue, patience=settings.patience),
             metrics,
             Watch(metrics, RequestLog(log)),
         )

@@ -18,16 +18,23 @@ from inference.bundle import Bundle
 from inference.monitor import ROWS, SECONDS
 from inference.tally import Key
 
+#: Of these the smallest is told, of the others the sum.
+FIRST = ("process_start_time_seconds", "process_max_fds")
+
 Totals = Mapping[Key, float]
 
 
-def write(totals: Totals, accept: str, bundle: Bundle | None) -> tuple[bytes, str]:
+def write(
+    totals: Totals, pids: Sequence[int], accept: str, bundle: Bundle | None
+) -> tuple[bytes, str]:
     """Return the metrics and their content type, as `accept` prefers them.
 
     Parameters
     ----------
     totals : Mapping[Key, float]
         What `inference.monitor.Metrics` counted.
+    pids : sequence of int
+        The processes that count.
     accept : str
         The scraper's Accept header.
     bundle : Bundle or None
@@ -35,7 +42,7 @@ def write(totals: Totals, accept: str, bundle: Bundle | None) -> tuple[bytes, st
     """
     registry = CollectorRegistry()
     registry.register(_Counted(totals, bundle))
-    ProcessCollector(registry=registry)
+    registry.register(_Processes(pids))
     encoder, media = choose_encoder(accept)
     return encoder(registry), media
 
@@ -91,6 +98,26 @@ class _Counted(Collector):
             found = self._bundle
             family.add_metric([found.name, found.version, found.digest], 1)
         return family
+
+
+class _Processes(Collector):
+    """Memory, processor time and files of all processes together."""
+
+    def __init__(self, pids: Sequence[int]) -> None:
+        self._pids = pids
+
+    def collect(self) -> Iterator[Metric]:
+        each = [list(_of_process(pid)) for pid in self._pids]
+        for families in zip(*each, strict=False):  # one that just died tells nothing
+            sum_or_first = min if families[0].name in FIRST else sum
+            sample = families[0].samples[0]
+            value = sum_or_first(family.samples[0].value for family in families)
+            families[0].samples = [sample._replace(value=value)]
+            yield families[0]
+
+
+def _of_process(pid: int) -> Iterable[Metric]:
+    return ProcessCollector(pid=lambda: pid, registry=None).collect()
 
 
 def _buckets(bounds: Sequence[float], found: Mapping[int, float]) -> list[tuple[str, float]]:

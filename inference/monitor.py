@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sys
 import time
 from bisect import bisect_left
@@ -72,6 +73,22 @@ class Metrics:
         for route, seconds in seconds_sums.items():
             self.tally.add(("seconds_sum", route), seconds)
 
+    def tell(self) -> None:
+        """Tell other processes that this one lives, and what it is at."""
+        self.tally.put(("in_flight",), self._in_flight)
+        self.tally.put(("beat",), time.time())
+        self.tally.put(("pid",), os.getpid())
+
+    def beat(self, place: int) -> float:
+        """Return when the process number `place` last lived, in seconds since 1970; 0: never."""
+        beats = self.tally.each(("beat",))
+        return beats[place] if place < len(beats) else 0.0
+
+    def requests(self) -> float:
+        """Return how many requests all processes have answered."""
+        totals = self.tally.totals()
+        return sum(value for key, value in totals.items() if key[0] == "requests")
+
     def expose(self, accept: str, bundle: Bundle | None) -> tuple[bytes, str]:
         """Return the metrics and their content type, as `accept` prefers them.
 
@@ -84,8 +101,9 @@ class Metrics:
         """
         from inference import exposition  # its library is of use only to who scrapes
 
-        self.tally.put(("in_flight",), self._in_flight)
-        return exposition.write(self.tally.totals(), accept, bundle)
+        self.tell()
+        pids = [int(pid) for pid in self.tally.each(("pid",))]
+        return exposition.write(self.tally.totals(), pids, accept, bundle)
 
 
 class RequestLog:

@@ -21,6 +21,9 @@ PORTS = range(20000, 30000)
 #: What a server inherits of our environment: no credentials, no proxies; a container has none.
 INHERITED = ("PATH", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "SOURCE_DATE_EPOCH")
 
+#: SageMaker's own way to say how many processes there are.
+WORKERS = "SAGEMAKER_MODEL_SERVER_WORKERS"
+
 
 @dataclass(frozen=True)
 class ModelServer:
@@ -160,4 +163,6 @@ def _is_free(port: int) -> bool:
 def _environment(more: Mapping[str, str]) -> dict[str, str]:
     kept = {name: os.environ[name] for name in INHERITED if name in os.environ}
     root = str(Path(__file__).resolve().parents[1])
-    return kept | {"PYTHONPATH": root, "PYTHONUNBUFFERED": "1"} | dict(more)
+    # Many servers run on a developer's machine: each is one process, unless it is told otherwise.
+    few = {} if WORKERS in more else {"TRIDOCK_WORKERS": "1"}
+    return kept | {"PYTHONPATH": root, "PYTHONUNBUFFERED": "1"} | few | dict(more)

@@ -1,35 +1,32 @@
-"""The process around the app: a socket, uvicorn, and an end at which nothing accepted is lost."""
+"""The process around the app: a socket, one process or several, and an end that loses nothing."""
 
 from __future__ import annotations
 
-import asyncio
-import ctypes
 import logging
-import math
 import os
-import signal
 import socket
-import struct
 import sys
-import time
-from types import FrameType
+import threading
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import NoReturn
 
 import uvicorn
 
+from inference import cores, running
 from inference.lifecycle import Lifecycle
+from inference.monitor import Metrics
+from inference.parent import watch_stdin
+from inference.running import let_in_nobody
 from inference.settings import Settings
+from inference.workers import Supervisor
 
 #: Longer than the 60 s for which load balancers keep idle connections, so that theirs ends first.
 KEEP_ALIVE_SECONDS = 75
 #: SageMaker kills 30 s after SIGTERM («How SageMaker stops your container»), Cloud Run after 10.
 FINISH_SECONDS = 25
-#: No request for so long means that callers have gone elsewhere.
-QUIET_SECONDS = 0.5
-#: Time to take what the kernel still holds after the last connection was let in.
-LAST_CALL_SECONDS = 0.2
-#: Linux: asm-generic/socket.h; Python has no name for it.
-SO_ATTACH_FILTER = 26
+#: A model that loads within this time is not worth a server that says it is not ready.
+HEAD_START_SECONDS = 0.5
 
 log = logging.getLogger(__name__)
 
@@ -53,84 +50,82 @@ def serve(settings: Settings, host: str, port: int) -> int:
         log.error("cannot listen on %s:%d: %s", host, port, error.strerror or error)
         return 1
     log.info("listening on %s:%d", host, port)
-    return _serve_on(listener, settings)
+    _load_and_serve(listener, settings)
 
 
-def _serve_on(listener: socket.socket, settings: Settings) -> NoReturn:
-    lifecycle = Lifecycle()
-    lifecycle.load(settings.bundle, _fail)
-    from inference.app import create_app  # after that thread began: both import a lot
-    from inference.protocol import Protocol
+def _load_and_serve(listener: socket.socket, settings: Settings) -> NoReturn:
+    """Serve in this process, or in as many as shall predict at the same time.
 
-    config = uvicorn.Config(
-        create_app(settings, lifecycle=lifecycle),
-        http=Protocol,
-        interface="asgi3",
-        lifespan="off",
-        proxy_headers=False,
-        ws="none",
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=FINISH_SECONDS,
-    )
-    Server(config, lifecycle, drain=settings.drain).run(sockets=[listener])
-    _end(0)
-
-
-class Server(uvicorn.Server):
-    """uvicorn that takes its time to end.
-
-    SIGTERM comes while callers still send: those who find the server not ready go elsewhere, but
-    not at once. So it goes on taking connections, answers each request with ``Connection: close``,
-    and closes its socket when no request came for a while.
-
-    Parameters
-    ----------
-    config : uvicorn.Config
-        What to run, and how.
-    lifecycle : Lifecycle
-        Told of the signal at once.
-    drain : float
-        Longest time to go on taking connections, in seconds.
+    Workers are forked when the model is loaded, so its memory is shared. Until then this process
+    says 503. A script of the user's stays in one process, with threads: it may keep state.
     """
+    cores.share(settings.workers)
+    lifecycle = Lifecycle()
+    loading = lifecycle.load(settings.bundle, _fail)
+    metrics = Metrics(settings.workers)
+    house = _House(listener, settings, lifecycle, metrics)
+    if settings.workers > 1:
+        loading.join(HEAD_START_SECONDS)
+        if loading.is_alive():
+            house.wait(loading)
+        if lifecycle.loaded().script is None:
+            house.divide()
+    house.serve()
 
-    def __init__(self, config: uvicorn.Config, lifecycle: Lifecycle, *, drain: float) -> None:
-        super().__init__(config)
-        self._lifecycle = lifecycle
-        self._drain_seconds = drain
-        self._seen, self._seen_at = 0, -math.inf
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to end; a second Ctrl-C ends at once."""
-        self._lifecycle.drain()
-        self.force_exit = self.should_exit and sig == signal.SIGINT
-        self.should_exit = True
+@dataclass(frozen=True)
+class _House:
+    """What one server process works with."""
 
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Let callers go, then take no more, then finish what was accepted."""
-        await self._let_go()
-        for listener in sockets or ():
-            _let_in_nobody(listener)
-        await asyncio.sleep(LAST_CALL_SECONDS)
-        await super().shutdown(sockets)
+    listener: socket.socket
+    settings: Settings
+    lifecycle: Lifecycle
+    metrics: Metrics
 
-    async def on_tick(self, counter: int) -> bool:
-        """See, ten times a second, whether requests came."""
-        self._look()
-        return await super().on_tick(counter)
+    def serve(self) -> NoReturn:
+        """Serve alone."""
+        running.Alone(self._config(), drain=self.settings.drain).run(sockets=[self.listener])
+        _end(0)
 
-    async def _let_go(self) -> None:
-        end = time.monotonic() + self._drain_seconds
-        while not self.force_exit and self._look() < QUIET_SECONDS and time.monotonic() < end:
-            await asyncio.sleep(0.05)
+    def wait(self, loading: threading.Thread) -> None:
+        """Say 503 until the model is loaded."""
+        running.Waiting(self._config(), loading).run(sockets=[self.listener.dup()])
+        if self.lifecycle.is_draining:
+            _end(0)
+        loading.join()
 
-    def _look(self) -> float:
-        """Return for how many seconds no request has come to its end."""
-        if self.server_state.total_requests != self._seen:
-            self._seen, self._seen_at = self.server_state.total_requests, time.monotonic()
-        return time.monotonic() - self._seen_at
+    def divide(self) -> NoReturn:
+        """Serve in workers, and watch them."""
+        settings = replace(self.settings, processes=self.settings.workers)
+        worker = replace(self, settings=settings)
+        supervisor = Supervisor(settings.workers, worker.work, self.metrics)
+        supervisor.run(drain=settings.drain, shut=partial(let_in_nobody, self.listener))
+        _end(0)
+
+    def work(self, place: int) -> NoReturn:
+        """Serve as one of several."""
+        watch_stdin()
+        running.Worker(self._config()).run(sockets=[self.listener])
+        _end(0)
+
+    def _config(self) -> uvicorn.Config:
+        from inference.app import create_app
+        from inference.protocol import Protocol
+
+        app = create_app(self.settings, lifecycle=self.lifecycle, metrics=self.metrics)
+        return uvicorn.Config(
+            app,
+            http=Protocol,
+            interface="asgi3",
+            lifespan="off",
+            proxy_headers=False,
+            ws="none",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=FINISH_SECONDS,
+        )
 
 
 def _listener(host: str, port: int) -> socket.socket:
@@ -138,23 +133,6 @@ def _listener(host: str, port: int) -> socket.socket:
     listener = socket.create_server((host, port), family=family, backlog=2048)
     listener.setblocking(False)
     return listener
-
-
-def _let_in_nobody(listener: socket.socket) -> None:
-    """Have the kernel drop connections that begin now, while those it holds are still taken.
-
-    Closing a listening socket resets every connection that is established but not yet accepted.
-    A socket filter that passes no packet (Linux, «filter.txt», one BPF instruction: return 0)
-    keeps new ones out first; their callers try again and find the port closed.
-    """
-    if not sys.platform.startswith("linux"):
-        return
-    return_nothing = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0))
-    program = struct.pack("HL", 1, ctypes.addressof(return_nothing))
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
-    except OSError:
-        log.debug("no socket filters here: connections of the last moment may be reset")
 
 
 def _fail(reason: str) -> NoReturn:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from inference import cores
 
 #: Where each platform says on which port it will call, in the order of precedence. Sources:
 #: SageMaker «Invoke containers with direct invocation»; Vertex AI «Custom container
@@ -34,6 +35,8 @@ class Settings:
         Longest body that is read, as sent and again after unzipping.
     workers : int
         Predictions that run at the same time.
+    processes : int
+        Among how many processes they are divided; the server knows when it has seen the bundle.
     queue : int
         Requests that may wait for a worker.
     patience : float
@@ -48,7 +51,8 @@ class Settings:
 
     bundle: Path | None = None
     body_bytes: int = DEFAULT_BODY_BYTES
-    workers: int = field(default_factory=lambda: cores())
+    workers: int = field(default_factory=cores.whole)
+    processes: int = 1
     queue: int = 256
     patience: float = 10.0
     drain: float = 3.0
@@ -93,21 +97,6 @@ def port(option: str | None, environment: Mapping[str, str]) -> int:
     return DEFAULT_PORT
 
 
-def cores() -> int:
-    """Return how many cores this process may use, its container's CPU quota respected."""
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, min(allowed or 1, _quota() or allowed or 1))
-
-
-def _quota() -> int | None:
-    """Read the control group's quota (Linux «cgroup-v2», cpu.max), rounded up to whole cores."""
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        return -(-int(quota) // int(period))
-    except (OSError, ValueError):  # no cgroup v2 here, or "max": no quota
-        return None
-
-
 def _port(source: str, value: str) -> int:
     number = int(value) if value.isdecimal() and len(value) < 6 else 0
     if not 0 < number < 65536:
@@ -116,7 +105,9 @@ def _port(source: str, value: str) -> int:
 
 
 def _workers(environment: Mapping[str, str]) -> int:
-    sagemaker = _whole(environment, "SAGEMAKER_MODEL_SERVER_WORKERS", cores(), least=1, most=1024)
+    sagemaker = _whole(
+        environment, "SAGEMAKER_MODEL_SERVER_WORKERS", cores.whole(), least=1, most=1024
+    )
     return _whole(environment, "TRIDOCK_WORKERS", sagemaker, least=1, most=1024)
 
 

@@ -61,6 +61,11 @@ class Tally:
                 sums[key] = sums.get(key, 0.0) + self._values[cell]
         return sums
 
+    def each(self, key: Key) -> list[float]:
+        """Return what `key` counts in each place that has it, by place."""
+        found = (dict(self._entries(place)).get(key) for place in range(self._places))
+        return [self._values[cell] for cell in found if cell is not None]
+
     def _new(self, key: Key) -> int:
         """Make room for a key; it is told to others by the last write, when it is complete."""
         text = JOINT.join(key).encode()

@@ -21,7 +21,8 @@ import pytest
 from inference.bundle import Bundle
 from inference.packaging import About, package_script
 from inference.process import ModelServer, free_port, wait_ready
-from inference.settings import SettingError, Settings, cores, port
+from inference.cores import whole as cores
+from inference.settings import SettingError, Settings, port
 from tests.inference.asking import IRIS_ROW
 
 SLOW_SCRIPT = """
@@ -113,11 +114,13 @@ class Caller(threading.Thread):
         return not response.will_close
 
 
+@pytest.mark.parametrize("workers", ["1", "2"], ids=["one process", "two workers"])
 @pytest.mark.parametrize("keep", [False, True], ids=["new connections", "kept connections"])
 def test_sigterm_under_load_loses_nothing_that_was_accepted(
-    iris_bundle: Bundle, tmp_path: Path, keep: bool
+    iris_bundle: Bundle, tmp_path: Path, keep: bool, workers: str
 ) -> None:
-    with started(iris_bundle, tmp_path, TRIDOCK_DRAIN_SECONDS="1") as server:
+    told = {"TRIDOCK_DRAIN_SECONDS": "1", "TRIDOCK_WORKERS": workers}
+    with started(iris_bundle, tmp_path, **told) as server:
         body = json.dumps({"features": IRIS_ROW})
         callers = [Caller(server.port, body, keep=keep) for _ in range(8)]
         time.sleep(0.5)
@@ -130,6 +133,34 @@ def test_sigterm_under_load_loses_nothing_that_was_accepted(
     assert [caller.lost for caller in callers if caller.lost] == []
     assert accepted == answered > 50
     assert {status for caller in callers for status in caller.statuses} == {200}
+
+
+def workers_of(server: ModelServer) -> set[int]:
+    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
+    return set(map(int, children.read_text().split()))
+
+
+def test_a_worker_that_dies_is_started_again_and_its_counts_are_kept(
+    iris_bundle: Bundle, tmp_path: Path
+) -> None:
+    body = json.dumps({"features": IRIS_ROW})
+    with started(iris_bundle, tmp_path, TRIDOCK_WORKERS="2") as server:
+        first = workers_of(server)
+        callers = [Caller(server.port, body, most=25) for _ in range(4)]
+        for caller in callers:
+            caller.join(30)
+        os.kill(min(first), signal.SIGKILL)
+        while len(workers_of(server)) < 2 or min(first) in workers_of(server):
+            time.sleep(0.05)
+        assert b"ended by signal 9: started again" in server.log.read_bytes()
+        told = ask(server.port, "GET", "/metrics")[2].decode()
+        assert 'tridock_requests_total{route="/score",status="200"} 100.0' in told
+        assert [caller.statuses for caller in callers] == [[200] * 25] * 4
+        server.process.kill()  # nobody is told, and nobody stays
+        deadline = time.monotonic() + 20
+        while any(map(is_running, first)) and time.monotonic() < deadline:
+            time.sleep(0.05)
+    assert not any(map(is_running, first))
 
 
 def test_predictions_that_run_at_sigterm_are_answered(slow_bundle: Bundle, tmp_path: Path) -> None:
