@@ -6,7 +6,8 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.ordeal import table
@@ -16,6 +17,7 @@ from tests.ordeal.bundles import make
 from tests.ordeal.client import Client
 from tests.ordeal.deployer import Deployers
 from tests.ordeal.table import Row
+from tests.ordeal.together import a_release_in_a_rollback, two_releases
 from tests.ordeal.trial import Ordeal, Result
 
 TARGETS = ("local", "aws", "gcp", "azure")
@@ -24,6 +26,10 @@ TARGETS = ("local", "aws", "gcp", "azure")
 def main(arguments: list[str] | None = None) -> int:
     """Run the ordeal and return the exit code: 0 if nothing was lost, 1 otherwise."""
     options = _parser().parse_args(arguments)
+    if options.together:
+        for target in options.target or TARGETS:
+            show_together(target)
+        return 0
     rows = [
         run(options, target, strategy)
         for target in options.target or TARGETS
@@ -36,42 +42,66 @@ def main(arguments: list[str] | None = None) -> int:
 def run(options: argparse.Namespace, target: str, strategy: str) -> Row:
     """Put one strategy on one target to the ordeal."""
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="ordeal-") as name:
-        folder = Path(name)
-        bundles = make(folder / "bundles")
-        words = _words(options, folder, target, strategy)
-        with opened(target, folder, {}) as arena:
-            (folder / "logs").mkdir()
-            client = Client(arena.target, ENDPOINT)
-            ordeal = Ordeal(arena, Deployers(folder / "logs"), bundles, words, client)
-            ordeal.begin()
-            row = Row(target, strategy, len(ordeal.clean), len(ordeal.places()))
-            kinds = options.kind or [*KILLS, *arena.faults]
-            for kind, nth in _plan(options, kinds, ordeal):
-                back = options.rollback and kind in KILLS
-                result = ordeal.strike(kind, nth, back=back)
-                row.add(result)
-                _say(result, options.verbose)
-                if options.stop and (result.problems or result.orphans):
-                    break
-            row.sent, row.failed = client.sent, len(client.failed)
+    with (
+        tempfile.TemporaryDirectory(prefix="ordeal-") as folder,
+        prepared(Path(folder), target, strategy, more=options.set) as ordeal,
+    ):
+        row = Row(target, strategy, len(ordeal.clean), len(ordeal.places()))
+        for kind, nth in _plan(options, ordeal):
+            result = ordeal.strike(kind, nth, back=options.rollback and kind in KILLS)
+            row.add(result)
+            _say(result, options.verbose)
+            if options.stop and (result.problems or result.orphans):
+                break
+        row.sent, row.failed = ordeal.client.sent, len(ordeal.client.failed)
     row.took = time.monotonic() - began
     return row
 
 
-def _words(options: argparse.Namespace, folder: Path, target: str, strategy: str) -> list[str]:
+def show_together(target: str) -> None:
+    """Print what two changes of one endpoint at once say."""
+    with (
+        tempfile.TemporaryDirectory(prefix="ordeal-") as folder,
+        prepared(Path(folder), target, "canary") as ordeal,
+    ):
+        print(f"# {target}\n{a_release_in_a_rollback(ordeal)}\n{two_releases(ordeal)}", flush=True)
+
+
+@contextmanager
+def prepared(
+    folder: Path, target: str, strategy: str, *, more: Sequence[str] = ()
+) -> Iterator[Ordeal]:
+    """Bring up a target on which two versions were released, and a third with its calls recorded.
+
+    Parameters
+    ----------
+    more : sequence of str
+        Further keys of ``release.toml``, ``KEY=VALUE``.
+    """
+    bundles = make(folder / "bundles")
+    words = _words(folder, target, strategy, more)
+    with (
+        opened(target, folder, {}) as arena,
+        Deployers(target, arena.settings, folder / "logs") as deployers,
+    ):
+        client = Client(arena.target, ENDPOINT)
+        ordeal = Ordeal(arena, deployers, bundles, words, client)
+        ordeal.begin()
+        yield ordeal
+
+
+def _words(folder: Path, target: str, strategy: str, more: Sequence[str]) -> list[str]:
     """Return the flags of every command."""
     request = folder / "bundles" / "request.json"
     flags = ["--target", target, "--endpoint", ENDPOINT, "--state", str(folder / "state")]
-    settings = [f"request={request}", "gates.requests=2", *options.set]
+    settings = [f"request={request}", "gates.requests=2", *more]
     settings += [] if strategy == "canary" else [f"strategy={strategy}"]
     return [*flags, *(word for each in settings for word in ("--set", each))]
 
 
-def _plan(
-    options: argparse.Namespace, kinds: list[str], ordeal: Ordeal
-) -> Iterator[tuple[str, int]]:
+def _plan(options: argparse.Namespace, ordeal: Ordeal) -> Iterator[tuple[str, int]]:
     """Yield what happens at which call; every kind in turn, if not each at every call."""
+    kinds = options.kind or [*KILLS, *ordeal.arena.faults]
     every = range(1, len(ordeal.clean) + 1)
     first, _, last = (options.calls or f"1-{len(every)}").partition("-")
     chosen = [
@@ -106,6 +136,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--polls", action="store_true", help="also at polls that repeat the one before")
     add("--rollback", action="store_true", help="roll back after each kill, before the next run")
     add("--set", action="append", default=[], metavar="KEY=VALUE", help="of release.toml")
+    add("--together", action="store_true", help="show two changes of one endpoint at once")
     add("--stop", action="store_true", help="stop at the first failure")
     add("--verbose", action="store_true", help="tell every trial")
     return parser

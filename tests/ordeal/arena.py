@@ -20,9 +20,8 @@ from deploy.target import Target
 from emulators import daemon
 from emulators.asking import ask
 from emulators.place import Place
-from tests.ordeal import inventory, warm
-from tests.ordeal.blows import FAULTS, FAULTS_OF_VERBS, fault
-from tests.ordeal.deployer import Blow
+from tests.ordeal import inventory, stable
+from tests.ordeal.blows import FAULTS, FAULTS_OF_VERBS, SLOW, Blow, fault
 
 ENDPOINT = "ordeal"
 #: Emulated seconds per second.
@@ -33,9 +32,13 @@ class Arena(Protocol):
     """What a trial needs of the place it plays in."""
 
     target: Target
+    settings: dict[str, str]
     faults: tuple[str, ...]
+    name: str
 
-    def plan(self, kind: str, nth: int) -> Blow | None:
+    def plan(
+        self, kind: str = "", nth: int = 0, *, seconds: float = SLOW, operation: str = "*"
+    ) -> Blow | None:
         """Let the n-th call from now on go wrong; without a kind, none. Calls count from zero."""
         ...
 
@@ -59,10 +62,13 @@ class Emulated:
     name: str
     place: Place
     target: Target
+    settings: dict[str, str]
     faults: tuple[str, ...] = FAULTS
 
-    def plan(self, kind: str, nth: int) -> Blow | None:
-        faults = [fault(kind, nth)] if kind else []
+    def plan(
+        self, kind: str = "", nth: int = 0, *, seconds: float = SLOW, operation: str = "*"
+    ) -> Blow | None:
+        faults = [fault(kind, nth, seconds) | {"operation": operation}] if kind else []
         self._ask("PUT", faults)
         return None
 
@@ -90,14 +96,17 @@ class Local:
 
     folder: Path
     target: Target
+    settings: dict[str, str]
     faults: tuple[str, ...] = FAULTS_OF_VERBS
     name: str = "local"
     _count: int = 0
 
-    def plan(self, kind: str, nth: int) -> Blow | None:
+    def plan(
+        self, kind: str = "", nth: int = 0, *, seconds: float = SLOW, operation: str = "*"
+    ) -> Blow | None:
         self._count += 1
         self._notes.touch()
-        return Blow(kind, nth, self._notes)
+        return Blow(kind, nth, self._notes, seconds, operation)
 
     def met(self) -> bool:
         return self._notes.with_suffix(".met").exists()
@@ -126,11 +135,12 @@ def opened(name: str, folder: Path, settings: dict[str, str]) -> Iterator[Arena]
             daemon.up(place)
             known = dict(emulated.enter(name, cloud, known, state))
         known |= {"state": str(state)}
-        os.environ[warm.VARIABLE] = json.dumps({"target": name, "settings": known})
-        target = warm.opened({"target": name, "settings": known})
+        target = stable.opened(name, known)
         notes = folder / "calls"
         notes.mkdir(parents=True, exist_ok=True)
-        yield Emulated(name, place, target) if cloud.provision else Local(notes, target)
+        yield (
+            Emulated(name, place, target, known) if cloud.provision else Local(notes, target, known)
+        )
     finally:
         if cloud.provision:
             daemon.down(place)

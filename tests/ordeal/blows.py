@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +35,9 @@ STALE = 4
 FOREVER = 600.0
 
 
-def fault(kind: str, nth: int) -> dict[str, Any]:
+def fault(kind: str, nth: int, seconds: float = SLOW) -> dict[str, Any]:
     """Return the fault for an emulator's plan; to be killed, a deployer is made to hang."""
-    planned: dict[str, Any] = {"operation": "*", "nth": nth, "kind": kind, "seconds": SLOW}
+    planned: dict[str, Any] = {"operation": "*", "nth": nth, "kind": kind, "seconds": seconds}
     if kind in KILLS:
         return {**planned, "kind": kind.replace("kill", "hang"), "seconds": FOREVER}
     if kind.startswith("hang"):
@@ -48,6 +49,31 @@ def fault(kind: str, nth: int) -> dict[str, Any]:
     return planned
 
 
+@dataclass(frozen=True)
+class Blow:
+    """What happens to a deployer of a target without an emulator: at its n-th verb.
+
+    Attributes
+    ----------
+    kind : str
+        One of `KILLS` or `FAULTS_OF_VERBS`; empty for nothing.
+    nth : int
+        From 1.
+    notes : Path
+        File that receives the verbs, one a line; beside it another one, once the n-th came.
+    seconds : float
+        How long a slow verb takes.
+    operation : str
+        Which verbs count; ``"*"`` for all.
+    """
+
+    kind: str
+    nth: int
+    notes: Path
+    seconds: float = SLOW
+    operation: str = "*"
+
+
 class Struck:
     """A target whose n-th verb goes wrong; the verbs are counted as an emulator counts calls.
 
@@ -57,26 +83,29 @@ class Struck:
         What does the work.
     blow : Blow
         What goes wrong, and where the verbs are noted.
+    prefix : str
+        Before the names of its verbs.
     """
 
-    def __init__(self, target: Any, kind: str, nth: int, notes: Path, prefix: str = "") -> None:
+    def __init__(self, target: Any, blow: Blow, prefix: str = "") -> None:
         self._target = target
-        self._told = kind, nth, notes
+        self._blow = blow
         self._prefix = prefix
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._target, name)
         if name == "notes":
-            return Struck(found, *self._told, prefix="notes.")
+            return Struck(found, self._blow, prefix="notes.")
         if not callable(found) or name in ("invoke", "snippets"):
             return found
         return lambda *given, **named: self._do(name, lambda: found(*given, **named))
 
     def _do(self, name: str, work: Callable[[], Any]) -> Any:
-        kind, nth, notes = self._told
+        kind, nth, notes = self._blow.kind, self._blow.nth, self._blow.notes
         with notes.open("a") as file:
             file.write(f"{self._prefix}{name}\n")
-        if len(notes.read_text().splitlines()) != nth:
+        wanted = self._blow.operation in ("*", name)
+        if not wanted or self._count(notes, name) != nth:
             return work()
         met = notes.with_suffix(".met")
         if kind in ("kill-before", "drop-before"):
@@ -84,12 +113,16 @@ class Struck:
             _stop(kind)
         if kind == "slow":
             met.touch()
-            time.sleep(SLOW)
+            time.sleep(self._blow.seconds)
         done = work()
         if kind in ("kill-after", "drop-after"):
             met.touch()
             _stop(kind)
         return done
+
+    def _count(self, notes: Path, name: str) -> int:
+        done = notes.read_text().splitlines()
+        return len(done) if self._blow.operation == "*" else done.count(name)
 
 
 def _stop(kind: str) -> None:
@@ -98,7 +131,7 @@ def _stop(kind: str) -> None:
     raise UnavailableError(f"a planned fault: {kind}")
 
 
-def struck(target: Target, blow: Any) -> Target:
+def struck(target: Target, blow: Blow) -> Target:
     """Return the target whose verb `blow` names goes wrong."""
-    wrapped: Any = Struck(target, blow.kind, blow.nth, blow.notes)
+    wrapped: Any = Struck(target, blow)
     return wrapped  # type: ignore[no-any-return]

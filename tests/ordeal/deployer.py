@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import json
 import os
+import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from multiprocessing.context import ForkServerContext, ForkServerProcess
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from tests.ordeal.blows import Blow
 
 #: Seconds that a deployer may take.
 PATIENCE = 120.0
-
-
-@dataclass(frozen=True)
-class Blow:
-    """What happens to a deployer of a target without an emulator: at its n-th verb.
-
-    Attributes
-    ----------
-    kind : str
-        One of `tests.ordeal.blows`; empty for nothing.
-    nth : int
-        From 1.
-    notes : Path
-        File that receives the verbs, one a line, and what was met.
-    """
-
-    kind: str
-    nth: int
-    notes: Path
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
@@ -43,83 +30,97 @@ class Ended:
 
 
 class Deployers:
-    """Starts deployers from a warm fork server, one at a time."""
+    """Starts deployers of one target from its stable.
 
-    def __init__(self, folder: Path) -> None:
+    Parameters
+    ----------
+    target : str
+        Its name.
+    settings : dict
+        Its settings; the environment leads to its account already.
+    folder : Path
+        Where each deployer's words go.
+    """
+
+    def __init__(self, target: str, settings: dict[str, str], folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
-        self._context: ForkServerContext = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["tests.ordeal.warm"])
+        told = json.dumps({"target": target, "settings": settings})
+        self._stable = subprocess.Popen(
+            [sys.executable, "-m", "tests.ordeal.stable", told],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         self._count = 0
+
+    def __enter__(self) -> Deployers:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stable.communicate()
 
     def start(self, words: list[str], blow: Blow | None = None) -> Running:
         """Start ``python -m deploy WORDS``."""
         self._count += 1
         log = self._folder / f"{self._count}.log"
-        process = self._context.Process(target=_be, args=(words, log, blow))
-        process.start()
-        return Running(process, log)
+        struck = {**asdict(blow), "notes": str(blow.notes)} if blow else None
+        pid = self.order({"words": words, "log": str(log), "blow": struck})
+        return Running(self, int(pid), log)
+
+    def order(self, told: dict[str, Any]) -> Any:
+        """Send the stable an order and return its answer."""
+        assert self._stable.stdin
+        assert self._stable.stdout
+        self._stable.stdin.write(json.dumps(told) + "\n")
+        self._stable.stdin.flush()
+        return json.loads(self._stable.stdout.readline())
 
 
 @dataclass(frozen=True)
 class Running:
     """A deployer at work."""
 
-    process: ForkServerProcess
+    stable: Deployers
+    pid: int
     log: Path
+
+    @property
+    def code(self) -> int | None:
+        """Its exit code, None while it runs."""
+        found: int | None = self.stable.order({"poll": self.pid})
+        return found
 
     def wait(self) -> Ended:
         """Return how it ended."""
-        self.process.join(PATIENCE)
-        if self.process.exitcode is None:
+        if self.wait_until(lambda: False):
+            raise AssertionError("never")
+        code = self.code
+        if code is None:
             self.kill()
             return Ended(-1, f"{self.said()}\nit did not end within {PATIENCE:g} s")
-        return Ended(self.process.exitcode, self.said())
+        return Ended(code, self.said())
 
     def wait_until(self, met: Callable[[], bool]) -> bool:
         """Return whether `met` became true before it ended."""
         deadline = time.monotonic() + PATIENCE
-        while time.monotonic() < deadline and self.process.exitcode is None:
+        while time.monotonic() < deadline and self.code is None:
             if met():
                 return True
-            time.sleep(0.005)
+            time.sleep(0.01)
         return met()
 
     def kill(self) -> None:
         """End it as the kernel does, without a word."""
-        self.process.kill()
-        self.process.join()
+        os.kill(self.pid, signal.SIGKILL)
+        while self.code is None:
+            time.sleep(0.001)
 
     def said(self) -> str:
         return self.log.read_text(errors="replace") if self.log.exists() else ""
-
-
-def _be(words: list[str], log: Path, blow: Blow | None) -> None:
-    """Be ``python -m deploy WORDS`` with a target that is open already."""
-    import random
-
-    from deploy.__main__ import main
-    from deploy.config import Config
-    from deploy.progress import Progress
-    from deploy.retry import Patient, Policy
-    from deploy.session import Session
-    from tests.ordeal import warm
-    from tests.ordeal.blows import struck
-
-    random.seed()
-    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    for number in (1, 2):
-        os.dup2(output, number)
-    target = warm.TARGET
-    assert target
-    if blow:
-        target = struck(target, blow)
-    patient = Patient(target, Policy(patience=30.0, first=0.02, longest=1.0))
-
-    def connect(config: Config, say: Progress, *, live: bool) -> Session:
-        config = replace(config, settings={**config.settings, **warm.SETTINGS})
-        return Session(config, warm.CLOUD, patient, live, say)
-
-    code = main(words, connect=connect)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)

@@ -17,6 +17,8 @@ DIGEST = re.compile(r"[0-9a-f]{64}")
 DEPLOYMENT = re.compile(r"v\d-[0-9a-f]{8}")
 #: Files of a bundle that is stored file by file.
 VERSION = re.compile(r"\d-[0-9a-f]{12}|[0-9a-f-]{36}|[0-9a-f]{32}")
+#: Folders that the SDK names by the bundle's folder.
+NUMBER = re.compile(r"/\d/")
 
 
 def of(target: Target) -> Counter[str]:
@@ -29,7 +31,7 @@ def plain(names: Iterable[str], kind: str) -> Iterator[str]:
     """Yield names without what changes from version to version."""
     for name in names:
         general = DEPLOYMENT.sub("DEPLOYMENT", DIGEST.sub("DIGEST", name))
-        yield f"{kind} {VERSION.sub('VERSION', general)}"
+        yield f"{kind} {NUMBER.sub('/VERSION/', VERSION.sub('VERSION', general))}"
 
 
 def _aws(target: Any) -> Iterator[str]:

@@ -64,8 +64,8 @@ class Ordeal:
         self._allow(self.serving, new)
         self.client.target.invoke(ENDPOINT, b'{"instances": [[0.0]]}')
         with self.client:
-            blow = self.arena.plan("", 0)
-            ended = self.deployers.start(self._release(new), blow).wait()
+            blow = self.arena.plan()
+            ended = self.deployers.start(self.release(new), blow).wait()
             self.clean = self.arena.calls()
         if ended.code or self.client.failed:
             raise AssertionError(f"the clean release failed:\n{ended.said}\n{self.client.failed}")
@@ -90,21 +90,23 @@ class Ordeal:
             start = end + 1
         return [number + 1 for number in sorted(chosen)]
 
-    def strike(self, kind: str, nth: int, *, back: bool = False) -> Result:
+    def strike(self, kind: str, nth: int, *, operation: str = "*", back: bool = False) -> Result:
         """Release the next version, let `kind` happen at the n-th call, and see it through.
 
         Parameters
         ----------
+        operation : str
+            Count only calls of this name.
         back : bool
             Whether a killed release is rolled back first.
         """
-        began, result = time.monotonic(), Result(kind, nth)
+        began, result = time.monotonic(), Result(kind, nth, operation)
         new = next(self._turns)
         kept = ({*self.bundles} - {new, self.serving}) if back else set()
         self._allow(self.serving, new, *kept)
         failed, sent = len(self.client.failed), self.client.sent
         with self.client:
-            done = self._struck(new, result)
+            done = self._struck(new, result, operation)
             if back:
                 self._roll_back(result)
             if back or not done:
@@ -117,10 +119,10 @@ class Ordeal:
         result.took = time.monotonic() - began
         return result
 
-    def _struck(self, new: str, result: Result) -> bool:
+    def _struck(self, new: str, result: Result, operation: str) -> bool:
         """Release under the blow; tell whether the release says that it is done."""
-        blow = self.arena.plan(result.kind, result.nth)
-        running = self.deployers.start(self._release(new), blow)
+        blow = self.arena.plan(result.kind, result.nth, operation=operation)
+        running = self.deployers.start(self.release(new), blow)
         if result.kind in KILLS:
             result.met = running.wait_until(self.arena.met)
             running.kill()
@@ -129,8 +131,9 @@ class Ordeal:
             ended = running.wait()
             result.met = self.arena.met()
         calls = self.arena.calls()
-        result.call = calls[result.nth - 1] if len(calls) >= result.nth else ""
-        self.arena.plan("", 0)
+        if operation == "*":
+            result.call = calls[result.nth - 1] if len(calls) >= result.nth else ""
+        self.arena.plan()
         result.said = ended.said
         if ended.code not in (0, -9, 1, 4, 5):
             result.problems.append(f"exit code {ended.code}: {ended.said}")
@@ -140,7 +143,7 @@ class Ordeal:
         return ended.code == 0
 
     def _roll_back(self, result: Result) -> None:
-        ended = self.deployers.start(self._command("rollback"), self.arena.plan("", 0)).wait()
+        ended = self.deployers.start(self.command("rollback"), self.arena.plan()).wait()
         if ended.code:
             result.problems.append(f"rollback exited with {ended.code}: {ended.said}")
             return
@@ -156,7 +159,7 @@ class Ordeal:
     def _see_through(self, new: str, result: Result) -> None:
         """Release again until it says that it is done; once is enough after a kill."""
         for _ in range(RUNS):
-            ended = self.deployers.start(self._release(new), self.arena.plan("", 0)).wait()
+            ended = self.deployers.start(self.release(new), self.arena.plan()).wait()
             result.runs += 1
             result.said += "\n---\n" + ended.said
             if not ended.code:
@@ -196,7 +199,7 @@ class Ordeal:
         return wait.until_settled(self.arena.target, ENDPOINT, Deadline.after(SETTLING))
 
     def _through(self, version: str) -> None:
-        ended = self.deployers.start(self._release(version), self.arena.plan("", 0)).wait()
+        ended = self.deployers.start(self.release(version), self.arena.plan()).wait()
         if ended.code:
             raise AssertionError(f"the release of {version} failed:\n{ended.said}")
         self.serving = version
@@ -204,10 +207,10 @@ class Ordeal:
     def _allow(self, *versions: str) -> None:
         self.client.allowed = frozenset(versions)
 
-    def _release(self, version: str) -> list[str]:
-        return [*self._command("release"), "--bundle", str(self.bundles[version].path)]
+    def release(self, version: str) -> list[str]:
+        return [*self.command("release"), "--bundle", str(self.bundles[version].path)]
 
-    def _command(self, verb: str) -> list[str]:
+    def command(self, verb: str) -> list[str]:
         return [verb, *self.words]
 
 
