@@ -50,7 +50,7 @@ def serve(settings: Settings, host: str, port: int) -> int:
         log.error("cannot listen on %s:%d: %s", host, port, error.strerror or error)
         return 1
     log.info("listening on %s:%d", host, port)
-    _load_and_serve(listener, settings)
+    return _load_and_serve(listener, settings)
 
 
 def _load_and_serve(listener: socket.socket, settings: Settings) -> NoReturn:

@@ -14,6 +14,8 @@ PLACE_BYTES = 1 << 18
 CELL = 8
 #: Separates the parts of a key; no route, status or kind holds it.
 JOINT = "\x1f"
+#: Counts what there is no room to count by itself.
+REST: Key = ("rest",)
 
 
 class Tally:
@@ -40,6 +42,8 @@ class Tally:
         """Count in `place` from now on; a process calls it once it was forked."""
         self._start = place * PLACE_BYTES
         self._cells = dict(self._entries(place))
+        if not self._cells:
+            self._new(REST)
 
     def add(self, key: Key, amount: float = 1.0) -> None:
         """Add `amount` to what `key` counts."""
@@ -58,7 +62,8 @@ class Tally:
         sums: dict[Key, float] = {}
         for place in range(self._places):
             for key, cell in self._entries(place):
-                sums[key] = sums.get(key, 0.0) + self._values[cell]
+                if key != REST or self._values[cell]:
+                    sums[key] = sums.get(key, 0.0) + self._values[cell]
         return sums
 
     def each(self, key: Key) -> list[float]:
@@ -74,7 +79,7 @@ class Tally:
         at = self._start + CELL + used
         end = used + len(head) + CELL
         if CELL + end > PLACE_BYTES:
-            raise MemoryError(f"no room to count {key}: too many different things are counted")
+            return self._cells[REST]
         self._memory[at : at + len(head)] = head
         cell: int = (at + len(head)) // CELL
         self._cells[key] = cell
