@@ -66,6 +66,7 @@ class Config:
     terraform: Path | None
     gates: Gates
     compare: Compare
+    allow_pickle: bool = True
     scaling: Scaling | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
     explicit: frozenset[str] = frozenset()

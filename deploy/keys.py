@@ -165,6 +165,9 @@ CORE = {
     "keep_previous": Key(
         yes, None, "keep the deployment before at 0 % for a rollback; true but for blue-green"
     ),
+    "allow_pickle": Key(
+        yes, True, "false: refuse a bundle whose serving means unpickling, here and in the server"
+    ),
     "timeout": Key(number, 1800.0, "seconds for a command to finish; `--timeout`"),
     "state": Key(path, STATE, "folder of the local router and of the emulated clouds"),
     "terraform": Key(

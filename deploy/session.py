@@ -77,9 +77,11 @@ class Session:
         Raises
         ------
         ConfigError
-            If the target has no such scaling.
+            If the target has no such scaling, or the bundle may not be served without pickles.
         """
         settings = self.config.settings
+        if not self.config.allow_pickle:
+            _refuse_pickle(bundle)
         scaling.check(self.config.scaling, self.target)
         wanted = Release(
             endpoint=self.config.endpoint or bundle.name,
@@ -92,6 +94,7 @@ class Session:
             version=bundle.version,
             digest=bundle.digest,
             scaling=self.config.scaling,
+            allow_pickle=self.config.allow_pickle,
         )
         course = rollout.course(self.config.strategy)
         if any(step.shadow for step in course) and "shadow" in self.target.limits:
@@ -145,6 +148,16 @@ class Session:
         """
         with lock.held(self.target.notes, self.endpoint, what, tell=self.say.note) as lease:
             yield replace(self, target=self.target.under(lease.check))
+
+
+def _refuse_pickle(bundle: Bundle) -> None:
+    from inference.engine import unpickles  # brings NumPy, which most commands do without
+
+    if reason := unpickles(bundle.manifest):
+        raise ConfigError(
+            f"allow_pickle is false, and {bundle.path} cannot be served so: {reason}. Package the "
+            "model so that it compiles, or with --store skops"
+        )
 
 
 def connect(config: Config, say: Progress, *, live: bool) -> Session:

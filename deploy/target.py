@@ -79,6 +79,8 @@ class Release:
         The bundle's name, version and digest; the cloud keeps them as tags.
     scaling : Scaling or None
         None for a number that stays.
+    allow_pickle : bool
+        Whether the model server may load files that unpickle.
     """
 
     endpoint: str
@@ -91,6 +93,12 @@ class Release:
     version: str = ""
     digest: str = ""
     scaling: Scaling | None = None
+    allow_pickle: bool = True
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What the model server is told by its environment."""
+        return {} if self.allow_pickle else {"TRIDOCK_ALLOW_PICKLE": "false"}
 
 
 @dataclass(frozen=True)

@@ -251,6 +251,8 @@ class SageMakerTarget:
     def _make_model(self, model: str, release: Release) -> None:
         """Create the model; one that a run before left half-way goes first."""
         container: Any = {"Image": release.image, "ModelDataUrl": release.artifact}
+        if release.variables:
+            container["Environment"] = release.variables
         client = self.account.sagemaker
         with suppress(NotFoundError), translated("sagemaker"):
             client.delete_model(ModelName=model)

@@ -69,7 +69,8 @@ def environment(release: Release, server: str) -> dict[str, str]:
     """Return what a container is told: where its bundle lies, and what of the release is kept."""
     identity = {"TRIDOCK_IDENTITY_ID": server} if server else {}
     kept = {MARK + name.upper(): str(getattr(release, name)) for name in KEPT}
-    return {"PORT": str(PORT), "TRIDOCK_BUNDLE_URI": release.artifact, **identity, **kept}
+    told = {"PORT": str(PORT), "TRIDOCK_BUNDLE_URI": release.artifact, **release.variables}
+    return {**told, **identity, **kept}
 
 
 def app(account: Account, release: Release, place: tuple[str, str]) -> dict[str, Any]:

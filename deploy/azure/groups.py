@@ -23,7 +23,7 @@ def marks(release: Release) -> dict[str, str]:
 def group(account: Account, release: Release, location: str) -> dict[str, Any]:
     """Return the container group that runs a release."""
     cpu = sizes.cpus(release.instance)
-    told = {"PORT": str(PORT), "TRIDOCK_BUNDLE_URI": release.artifact}
+    told = {"PORT": str(PORT), "TRIDOCK_BUNDLE_URI": release.artifact, **release.variables}
     told |= {"TRIDOCK_IDENTITY_ID": account.server} if account.server else {}
     probe = {"httpGet": {"path": "/readyz", "port": PORT, "scheme": "http"}}
     container = {

@@ -69,6 +69,7 @@ def deployment_entity(release: Release, environment_name: str) -> ManagedOnlineD
         endpoint_name=release.endpoint,
         model=release.artifact,
         environment=environment_name,
+        environment_variables=release.variables,
         instance_type=release.instance or "Standard_DS3_v2",
         instance_count=release.count,
         request_settings=REQUESTS,

@@ -156,5 +156,6 @@ def _model(release: Release) -> dict[str, Any]:
             "health_route": HEALTH,
             "predict_route": PREDICT,
             "ports": [{"container_port": PORT}],
+            "env": [{"name": name, "value": value} for name, value in release.variables.items()],
         },
     }

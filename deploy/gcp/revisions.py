@@ -69,6 +69,7 @@ def template(release: Release, runs_as: str = "") -> run_v2.RevisionTemplate:
         containers=[
             run_v2.Container(
                 image=release.image,
+                env=[run_v2.EnvVar(name=key, value=one) for key, one in release.variables.items()],
                 volume_mounts=[run_v2.VolumeMount(name="model", mount_path=MODEL)],
                 resources=run_v2.ResourceRequirements(
                     limits={"cpu": str(cpu), "memory": f"{2 * cpu}Gi"}

@@ -131,7 +131,7 @@ class Fleet:
         if found:
             return
         log = self._folder / release["endpoint"] / release["name"] / "server.log"
-        server = ModelServer.start(Path(release["folder"]), log)
+        server = ModelServer.start(Path(release["folder"]), log, environment=release["variables"])
         running = Running(release, server, datetime.now(UTC))
         running.watch = asyncio.get_running_loop().create_task(running.follow())
         served.deployments[release["name"]] = running

@@ -96,7 +96,7 @@ class LocalTarget:
         if not Path(folder).is_dir():
             raise NotFoundError(f"there is no bundle at {release.artifact}: upload it first")
         url = f"{daemon.up(self.folder)}/-/endpoints/{release.endpoint}/deployments/{release.name}"
-        _order("PUT", url, asdict(release) | {"folder": folder})
+        _order("PUT", url, asdict(release) | {"folder": folder, "variables": release.variables})
 
     def scale(self, endpoint: str, deployment: str, scaling: Scaling | None) -> None:
         """See `Target.scale`, and `limits`."""

@@ -8,16 +8,25 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from deploy import change, wait
-from deploy.errors import ConfigError, ConflictError, InvokeError, NotFoundError, UnsupportedError
+from deploy.errors import (
+    ConfigError,
+    ConflictError,
+    DeploymentError,
+    InvokeError,
+    NotFoundError,
+    UnsupportedError,
+)
 from deploy.notes import Note, Notes
 from deploy.target import METRICS, Release, Scaling, State, Target
 from deploy.wait import Deadline
 from inference.bundle import Bundle
 from tests.contract.conftest import wanted
+from tests.deploy import bundles
 
 SHARED = "contract-shared"
 REQUEST = b'{"instances": [[5.1, 3.5, 1.4, 0.2]]}'
@@ -211,6 +220,23 @@ def test_a_bad_request_is_told_with_the_model_servers_status(target: Target, old
     with pytest.raises(InvokeError) as caught:
         target.invoke(SHARED, b'{"instances": [[1]]}')
     assert caught.value.status == 400
+
+
+def test_a_server_that_may_not_unpickle_refuses_a_pickle(
+    target: Target, endpoint: str, tmp_path: Path
+) -> None:
+    if target.name == "memory":
+        pytest.skip("it serves nothing")
+    bundle = bundles.good(tmp_path / "bundle", "3", compiled=False)
+    release = wanted(endpoint, bundle, target.upload(bundle), target=target)
+    target.deploy(replace(release, allow_pickle=False))
+    with pytest.raises(DeploymentError) as failed:
+        wait.until_ready(target, endpoint, release.name, deadline())
+    # Not every cloud repeats the container's last words: some leave them in its log.
+    told = str(failed.value)
+    if "is a pickle" not in told:
+        told = "\n".join(target.logs(endpoint, release.name, lines=40))
+    assert "model.joblib is a pickle" in told
 
 
 def test_logs_of_a_deployment_end_with_its_last_lines(target: Target, old: Release) -> None:

@@ -203,6 +203,18 @@ def test_a_bundle_of_another_scikit_learn_is_exit_code_1_and_leaves_nothing(
     assert door("status", "--json").code == 4
 
 
+def test_a_bundle_that_unpickles_is_refused_before_anything_is_uploaded(
+    tmp_path: Path,
+) -> None:
+    door = Door("local", tmp_path / "state")
+    pickled = bundles.good(tmp_path / "bundle", "1", compiled=False)
+    said = door("release", "--bundle", pickled.path, "--set", "allow_pickle=false")
+    assert said.code == 2
+    assert "allow_pickle is false, and" in said.err
+    assert "model.joblib is a pickle, and the model is not compiled" in said.err
+    assert not (tmp_path / "state" / "local" / "bundles").exists()
+
+
 def test_a_crashing_model_is_exit_code_1_with_its_last_words(door: Door, tmp_path: Path) -> None:
     bundle = bundles.crashing(tmp_path / "bundle", "1")
     said = door("release", "--bundle", bundle.path, "--set", "gates.requests=0")
