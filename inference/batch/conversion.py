@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +19,9 @@ from inference.signature import Field
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    Mask = npt.NDArray[np.bool_]
+    Mask: TypeAlias = npt.NDArray[np.bool_]
+    #: A column, and its cells that do not fit, if any do not.
+    Found: TypeAlias = tuple[Any, Mask | None]
 
 #: Doubles hold every integer below this one.
 EXACT = 2.0**53
@@ -41,14 +43,14 @@ class Converted:
     ----------
     values : ndarray
         As the model takes them; of cells that do not fit, anything.
-    wrong : ndarray of bool
-        Which cells do not fit.
+    wrong : ndarray of bool, or None
+        Which cells do not fit; None where all do.
     cells : callable
         Gives the cell at an index as JSON would have held it.
     """
 
     values: Any
-    wrong: Mask
+    wrong: Mask | None
     cells: Callable[[int], object]
 
 
@@ -82,7 +84,7 @@ def of_objects(field: Field, cells: Sequence[object]) -> Converted:
     """Make a field's column of decoded JSON values."""
     converted = column(field, cells)
     if converted is not None:
-        return Converted(converted, np.zeros(len(cells), bool), lambda index: cells[index])
+        return Converted(converted, None, lambda index: cells[index])
     return _each(field, cells)
 
 
@@ -105,18 +107,20 @@ def _cell(field: Field, cell: pa.Scalar, *, text: bool) -> object:
     return None if isinstance(value, float) and value != value else value
 
 
-def _text_numbers(field: Field, cells: pa.Array) -> tuple[Any, Mask] | None:
+def _text_numbers(field: Field, cells: pa.Array) -> Found | None:
     doubles = _cast(_without_empty(cells), pa.float64())
     return None if doubles is None else _numbers(field, doubles)
 
 
-def _typed_numbers(field: Field, cells: pa.Array) -> tuple[Any, Mask] | None:
+def _typed_numbers(field: Field, cells: pa.Array) -> Found | None:
     doubles = _doubles(cells)
     return None if doubles is None else _numbers(field, doubles)
 
 
-def _numbers(field: Field, doubles: pa.Array) -> tuple[Any, Mask]:
+def _numbers(field: Field, doubles: pa.Array) -> Found:
     values = _array(doubles)
+    if not doubles.null_count and field.closed is None and _is_tame(field, values):
+        return (values.astype(np.float32) if field.single else values), None
     wrong = _not_finite(field, values, doubles)
     if field.closed is not None:
         wrong |= ~(np.isin(values, list(field.closed)) | _missing(doubles))
@@ -127,20 +131,31 @@ def _numbers(field: Field, doubles: pa.Array) -> tuple[Any, Mask]:
     return values, wrong
 
 
-def _text_integers(field: Field, cells: pa.Array) -> tuple[Any, Mask] | None:
+def _is_tame(field: Field, values: Any) -> bool:
+    """Tell in one pass that all numbers fit; if not, a closer look is needed.
+
+    A sum of numbers is finite only if each of them is.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        if not np.isfinite(values.sum()):
+            return False
+    return not field.single or max(values.max(), -values.min()) <= SINGLE_MAX
+
+
+def _text_integers(field: Field, cells: pa.Array) -> Found | None:
     doubles = _cast(_without_empty(cells), pa.float64())
     return None if doubles is None else _integers(field, doubles)
 
 
-def _typed_integers(field: Field, cells: pa.Array) -> tuple[Any, Mask] | None:
+def _typed_integers(field: Field, cells: pa.Array) -> Found | None:
     if pa.types.is_integer(cells.type) and not cells.null_count and field.closed is None:
         whole = _cast(cells, pa.int64())
-        return None if whole is None else (_array(whole), np.zeros(len(cells), bool))
+        return None if whole is None else (_array(whole), None)
     doubles = _doubles(cells)
     return None if doubles is None else _integers(field, doubles)
 
 
-def _integers(field: Field, doubles: pa.Array) -> tuple[Any, Mask] | None:
+def _integers(field: Field, doubles: pa.Array) -> Found | None:
     """Convert whole doubles; large ones are looked at one by one, since doubles round them."""
     values = _array(doubles)
     finite = np.isfinite(values)
@@ -154,7 +169,7 @@ def _integers(field: Field, doubles: pa.Array) -> tuple[Any, Mask] | None:
     return np.where(finite, values, 0.0).astype(np.int64), wrong
 
 
-def _text_booleans(field: Field, cells: pa.Array) -> tuple[Any, Mask] | None:
+def _text_booleans(field: Field, cells: pa.Array) -> Found | None:
     coded = pc.dictionary_encode(cells)
     parsed = [field.parse(text) for text in coded.dictionary.to_pylist()]
     wrong = np.array([bool(problem(field, value)) for value in parsed], bool)
@@ -165,28 +180,28 @@ def _text_booleans(field: Field, cells: pa.Array) -> tuple[Any, Mask] | None:
     return (np.equal(values, True).astype(bool) if plain else values), wrong[codes]
 
 
-def _typed_booleans(field: Field, cells: pa.Array) -> tuple[Any, Mask] | None:
+def _typed_booleans(field: Field, cells: pa.Array) -> Found | None:
     if not pa.types.is_boolean(cells.type):
         return None
     missing = _missing(cells)
     if cells.null_count and field.nullable:
         values = np.array(cells.to_pylist(), object)
         values[missing] = np.nan
-        return values, np.zeros(len(cells), bool)
+        return values, None
     return _array(pc.fill_null(cells, False)), missing
 
 
-def _text_strings(field: Field, cells: pa.Array) -> tuple[Any, Mask] | None:
+def _text_strings(field: Field, cells: pa.Array) -> Found | None:
     return _strings(field, _without_empty(cells) if field.nullable else cells)
 
 
-def _typed_strings(field: Field, cells: pa.Array) -> tuple[Any, Mask] | None:
+def _typed_strings(field: Field, cells: pa.Array) -> Found | None:
     if not (pa.types.is_string(cells.type) or pa.types.is_large_string(cells.type)):
         return None
     return _strings(field, cells)
 
 
-def _strings(field: Field, cells: pa.Array) -> tuple[Any, Mask]:
+def _strings(field: Field, cells: pa.Array) -> Found:
     """Convert to objects: each different text becomes one, since making them is what takes time."""
     coded = pc.dictionary_encode(cells)
     known = np.append(_array(coded.dictionary).astype(object), np.nan)
@@ -214,11 +229,10 @@ def _doubles(cells: pa.Array) -> pa.Array | None:
     kind = cells.type
     if not any(is_number(kind) for is_number in NUMBERS):
         return None
-    doubles = pc.cast(cells, pa.float64(), safe=False)
-    if not pa.types.is_floating(kind):
+    doubles = cells if kind == pa.float64() else pc.cast(cells, pa.float64(), safe=False)
+    if not pa.types.is_floating(kind) or not np.isnan(_array(doubles)).any():
         return doubles
-    unknown = pc.is_nan(doubles)
-    return pc.if_else(unknown, None, doubles) if pc.any(unknown).as_py() else doubles
+    return pc.if_else(pc.is_nan(doubles), None, doubles)
 
 
 def _cast(cells: pa.Array, kind: pa.DataType) -> pa.Array | None:

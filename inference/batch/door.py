@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 import time
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -164,9 +165,35 @@ def _local(job: Job, model: Model, workers: int | None) -> Mark:
     from inference.batch.scorer import Scorer
     from inference.batch.workers import Threads
 
+    if model.engine == "onnx":
+        _without_pandas()
     scorer = Scorer.of(job.plan, model)
     with Threads(scorer, workers or cores.whole()) as scoring, progress() as shown:
         return job.run(scoring, shown)
+
+
+def _without_pandas() -> None:
+    """Let Arrow settle, at its first array, that there is no pandas: it takes long to import.
+
+    Arrow looks for it once, to recognise a Series, and no compiled model needs one.
+    """
+    import pyarrow as pa
+
+    hidden = _Hidden()
+    sys.meta_path.insert(0, hidden)
+    try:
+        pa.array([0])
+    finally:
+        sys.meta_path.remove(hidden)
+
+
+class _Hidden(MetaPathFinder):
+    """Finds no pandas."""
+
+    def find_spec(self, fullname: str, path: object, target: object = None) -> None:
+        """See `importlib.abc.MetaPathFinder.find_spec`."""
+        if fullname == "pandas":
+            raise ModuleNotFoundError("pandas is not wanted here", name=fullname)
 
 
 def _tell(options: argparse.Namespace, mark: Mark, seconds: float) -> None:

@@ -48,7 +48,8 @@ def checked(plan: Plan, read: Read) -> Batch:
     columns = [each.values for each in read.converted]
     wrong = np.zeros(len(read.lines), bool)
     for each in read.converted:
-        wrong |= each.wrong
+        if each.wrong is not None:
+            wrong |= each.wrong
     if not wrong.any():
         return Batch(tuple(columns), read.carried, read.lines, read.refused)
     good = ~wrong
@@ -82,15 +83,15 @@ def as_typed(plan: Plan, converted: Sequence[Converted]) -> dict[str, pa.Array]:
 def _typed(dtype: str, each: Converted) -> pa.Array:
     kind = conversion.ARROW[dtype]
     values = each.values
-    if dtype == "integer" and values.dtype.kind == "f":
-        values = np.where(each.wrong, np.nan, values)
-    if dtype == "string" and each.wrong.any():
-        values = np.where(each.wrong, None, values)
+    if each.wrong is not None and dtype in ("integer", "string"):
+        values = np.where(each.wrong, np.nan if values.dtype.kind == "f" else None, values)
     return pa.array(values, from_pandas=True).cast(kind)
 
 
 def _refused(plan: Plan, read: Read, index: int) -> Refused:
     pairs = zip(plan.fields, read.converted, strict=True)
-    field, cells = next((field, each) for field, each in pairs if each.wrong[index])
+    field, cells = next(
+        (field, each) for field, each in pairs if each.wrong is not None and each.wrong[index]
+    )
     reason = conversion.reason(field, cells.cells(index))
     return Refused(int(read.lines[index]), reason, read.shown(index))

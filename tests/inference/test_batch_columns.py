@@ -52,12 +52,13 @@ CELLS: dict[Dtype, st.SearchStrategy[Any]] = {
 
 def _is_as_over_http(field: Field, cells: list[Any], found: conversion.Converted) -> None:
     wrong = [bool(problem(field, cell)) for cell in cells]
-    assert found.wrong.tolist() == wrong
+    marked = np.zeros(len(cells), bool) if found.wrong is None else found.wrong
+    assert marked.tolist() == wrong
     good = [cell for cell, bad in zip(cells, wrong, strict=True) if not bad]
     if good:
         wanted = column(field, good)
         assert wanted is not None
-        values = found.values[~found.wrong]
+        values = found.values[~marked]
         assert np.array_equal(_plain(values), _plain(wanted))
         if not any(wrong):
             assert values.dtype == wanted.dtype
