@@ -109,9 +109,11 @@ class Result:
 def compare(old: Side, new: Side, terms: Terms) -> tuple[Result, ...]:
     """Return what each measure says of the new one.
 
-    Nothing is called better or worse before the samples are enough to see what matters: who
-    looks again and again and stops at the first difference sees one sooner or later. `alpha` is
-    shared among the measures (Bonferroni).
+    Before the samples are enough to see what matters, only a difference far beyond it is called:
+    who looks again and again and stops at the first small p sees a difference sooner or later.
+    The bound is O'Brien's and Fleming's ("A Multiple Testing Procedure for Clinical Trials",
+    Biometrics 35, 1979), taken so that it holds however often somebody looks (the reflection
+    principle). `alpha` is shared among the measures (Bonferroni).
     """
     terms = replace(terms, alpha=terms.alpha / (4 if old.labelled or new.labelled else 3))
     found = [_errors(old, new, terms), _latency(old, new, terms), _predictions(old, new, terms)]
@@ -157,7 +159,7 @@ def _proportions(
         return Result(measure, Finding.UNMEASURED)
     p = float(stats.fisher_exact([[hits, size - hits], [others, other - others]]).pvalue)
     needed = power.proportions(
-        hits / size, terms.effect, size / other, alpha=terms.alpha, power=terms.power
+        hits / size, terms.effect, size / other, alpha=terms.alpha / 2, power=terms.power
     )
     greater = others / other > hits / size
     finding = Finding.BETTER if greater is more_is_better else Finding.WORSE
@@ -169,7 +171,7 @@ def _latency(old: Side, new: Side, terms: Terms) -> Result:
         return Result("latency", Finding.UNMEASURED)
     told = stats.mannwhitneyu(new.latencies, old.latencies)
     size, other = len(old.latencies), len(new.latencies)
-    needed = power.ranks(terms.slower, size / other, alpha=terms.alpha, power=terms.power)
+    needed = power.ranks(terms.slower, size / other, alpha=terms.alpha / 2, power=terms.power)
     slower = float(told.statistic) / (size * other)
     finding = Finding.WORSE if slower > 0.5 else Finding.BETTER
     result = Result("latency", finding, "Mann-Whitney", float(told.pvalue))
@@ -187,15 +189,17 @@ def _predictions(old: Side, new: Side, terms: Terms) -> Result:
         return Result("predictions", Finding.SAME, "chi-square", 1.0)
     told = stats.chi2_contingency(np.array(counts), correction=False)
     ratio = sum(counts[0]) / sum(counts[1])
-    needed = power.kinds(len(names), terms.spread, ratio, alpha=terms.alpha, power=terms.power)
+    needed = power.kinds(len(names), terms.spread, ratio, alpha=terms.alpha / 2, power=terms.power)
     result = Result("predictions", Finding.DIFFERENT, "chi-square", float(told.pvalue))
     return _settled(result, sum(counts[1]), needed, terms)
 
 
 def _settled(result: Result, sample: int, needed: int, terms: Terms) -> Result:
-    """Hold a result back while its sample is too small, or while chance explains it."""
+    """Hold a result back while its sample is too small for it, or while chance explains it."""
+    share = min(1.0, sample / needed)
+    bound = stats.norm.ppf(1 - terms.alpha / 4) / np.sqrt(share)
+    if result.p is not None and result.p < 2 * stats.norm.sf(bound):
+        return result
     if sample < needed:
         return replace(result, finding=Finding.FEW, more=needed - sample)
-    if result.p is None or result.p >= terms.alpha:
-        return replace(result, finding=Finding.SAME)
-    return result
+    return replace(result, finding=Finding.SAME)
