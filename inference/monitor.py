@@ -81,8 +81,7 @@ class Metrics:
 
     def beat(self, place: int) -> float:
         """Return when the process number `place` last lived, in seconds since 1970; 0: never."""
-        beats = self.tally.each(("beat",))
-        return beats[place] if place < len(beats) else 0.0
+        return self.tally.each(("beat",))[place]
 
     def requests(self) -> float:
         """Return how many requests all processes have answered."""
@@ -102,7 +101,7 @@ class Metrics:
         from inference import exposition  # its library is of use only to who scrapes
 
         self.tell()
-        pids = [int(pid) for pid in self.tally.each(("pid",))]
+        pids = [int(pid) for pid in self.tally.each(("pid",)) if pid]
         return exposition.write(self.tally.totals(), pids, accept, bundle)
 
 

@@ -67,9 +67,9 @@ class Tally:
         return sums
 
     def each(self, key: Key) -> list[float]:
-        """Return what `key` counts in each place that has it, by place."""
+        """Return what `key` counts in each place, 0 where it is not counted."""
         found = (dict(self._entries(place)).get(key) for place in range(self._places))
-        return [self._values[cell] for cell in found if cell is not None]
+        return [0.0 if cell is None else self._values[cell] for cell in found]
 
     def _new(self, key: Key) -> int:
         """Make room for a key; it is told to others by the last write, when it is complete."""
