@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
+import os
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,7 +46,7 @@ class DockerRunner:
     def __init__(self, owner: Path) -> None:
         self._label = f"{LABEL}={owner.resolve()}"
         self._lock = threading.Lock()
-        self._watcher: subprocess.Popen[bytes] | None = None
+        self._is_watched = False
 
     def start(self, container: Container, folder: Path) -> Server:
         """See `Runner.start`."""
@@ -74,16 +74,11 @@ class DockerRunner:
     def _watch(self) -> None:
         """Have the containers watched from before the first one on; end those left from before."""
         with self._lock:
-            if self._watcher:
+            if self._is_watched:
                 return
             _remove(self._label)
-            self._watcher = subprocess.Popen(
-                ["sh", "-c", WATCHER, "sh", self._label],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-            )
+            _spawn_watcher(self._label)
+            self._is_watched = True
 
 
 @dataclass(frozen=True)
@@ -112,6 +107,26 @@ class NeverStarted:
 
     def stop(self, *, grace: float = 30.0) -> None:
         """Do nothing: it has ended."""
+
+
+def _spawn_watcher(label: str) -> None:
+    """Start a watcher whose input ends when this process does, and not before.
+
+    Not by `subprocess`: its object would have to be kept for as long as this process runs.
+    """
+    reading, _ = os.pipe()  # nobody writes, and children do not inherit the other end
+    os.posix_spawnp(
+        "sh",
+        ["sh", "-c", WATCHER, "sh", label],
+        os.environ,
+        file_actions=[
+            (os.POSIX_SPAWN_DUP2, reading, 0),
+            (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ],
+        setsid=True,
+    )
+    os.close(reading)
 
 
 def _remove(label: str) -> None:
