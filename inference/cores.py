@@ -12,7 +12,11 @@ _processes = 1
 
 
 def share(processes: int) -> None:
-    """Divide the cores: so many processes like this one will run at the same time."""
+    """Say that this process will be forked into so many, each with one thread.
+
+    Threads that a library starts before a fork do not exist after it, and it would wait for them
+    for ever.
+    """
     global _processes
     _processes = processes
 
@@ -30,8 +34,11 @@ def available(root: Path = ROOT) -> float:
 
 
 def whole(root: Path = ROOT) -> int:
-    """Return this process's share as a number of threads: rounded up, at least 1."""
-    return max(1, -int(-available(root) // _processes))
+    """Return `available` as a number of threads or processes: rounded up, at least 1.
+
+    It is 1 where `share` has said that there will be several processes.
+    """
+    return max(1, -int(-available(root) // 1)) if _processes == 1 else 1
 
 
 def _affinity() -> float:

@@ -26,6 +26,9 @@ SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 1
 ROWS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 10_000, 100_000)
 #: A bucket's key ends with its place among the bounds.
 PLACES = tuple(map(str, range(len(SECONDS) + 1)))
+#: So many lines are written at once: what is longer than PIPE_BUF, 4,096 bytes, may be torn by
+#: what another process writes (POSIX, «write»).
+LINES = 12
 
 #: A request that was answered, and how many seconds that took.
 Ended: TypeAlias = tuple[Visit, float]
@@ -121,12 +124,13 @@ class RequestLog:
     def write(self, ended: Iterable[Ended]) -> None:
         """Write the lines of requests that ended just now."""
         now = self._now()
-        text = "".join([_line(now, visit, seconds) for visit, seconds in ended])
+        lines = [_line(now, visit, seconds).encode() for visit, seconds in ended]
         stream = self._stream or sys.stdout.buffer
         # Whoever read our output may be gone: predictions are worth more than their log.
         with contextlib.suppress(OSError):
-            stream.write(text.encode())
-            stream.flush()
+            for start in range(0, len(lines), LINES):
+                stream.write(b"".join(lines[start : start + LINES]))
+                stream.flush()
 
     def _now(self) -> str:
         """Return the time in UTC, ISO 8601 to the millisecond."""

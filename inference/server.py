@@ -105,6 +105,7 @@ class _House:
     def work(self, place: int) -> NoReturn:
         """Serve as one of several."""
         watch_stdin()
+        self.lifecycle.asked()  # the model's first prediction is not the first caller's
         running.Worker(self._config()).run(sockets=[self.listener])
         _end(0)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -21,7 +22,6 @@ import pytest
 from inference.bundle import Bundle
 from inference.packaging import About, package_script
 from inference.process import ModelServer, free_port, wait_ready
-from inference.cores import whole as cores
 from inference.settings import SettingError, Settings, port
 from tests.inference.asking import IRIS_ROW
 
@@ -207,6 +207,29 @@ def test_what_is_not_http_is_refused_in_json(model_server: ModelServer) -> None:
     assert json.loads(body)["code"] == "not_http"
 
 
+def posted(row: list[float], *headers: str) -> bytes:
+    body = json.dumps({"features": row}).encode()
+    head = ["POST /predict HTTP/1.1", "host: x", f"content-length: {len(body)}", *headers]
+    return "\r\n".join(head).encode() + b"\r\n\r\n" + body
+
+
+def test_requests_in_a_row_and_in_pieces_are_answered_in_their_order(
+    model_server: ModelServer,
+) -> None:
+    first, second = posted(IRIS_ROW, "x-request-id: 1"), posted([7, 3, 6, 2], "x-request-id: 2")
+    whole = first + second + b"GET /ping HTTP/1.1\r\nhost: x\r\n\r\n" + posted([1, 2])
+    last = posted(IRIS_ROW, "x-request-id: 3", "connection: close")
+    with socket.create_connection(("127.0.0.1", model_server.port), timeout=30) as connection:
+        connection.sendall(whole)
+        for piece in (last[:7], last[7:-9], last[-9:]):
+            time.sleep(0.05)
+            connection.sendall(piece)
+        told = connection.makefile("rb").read()
+    assert re.findall(rb"HTTP/1.1 (\d+)", told) == [b"200", b"200", b"200", b"400", b"200"]
+    assert re.findall(rb"x-request-id: (\d)\r", told) == [b"1", b"2", b"3"]
+    assert [told.count(b'"setosa"'), told.count(b'"virginica"')] == [2, 1]
+
+
 def test_a_caller_who_leaves_in_the_middle_does_no_harm(model_server: ModelServer) -> None:
     with socket.create_connection(("127.0.0.1", model_server.port)) as connection:
         connection.sendall(b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-length: 99\r\n\r\n[[1,")
@@ -363,7 +386,3 @@ def test_sagemakers_own_variables_are_respected() -> None:
     assert Settings.read({"SAGEMAKER_MAX_PAYLOAD_IN_MB": "0"}).body_bytes == 100 << 20
     with pytest.raises(SettingError, match="SAGEMAKER_MAX_PAYLOAD_IN_MB is '101'"):
         Settings.read({"SAGEMAKER_MAX_PAYLOAD_IN_MB": "101"})
-
-
-def test_there_is_a_worker_for_each_core_we_may_use() -> None:
-    assert 1 <= cores() <= (os.cpu_count() or 1)
