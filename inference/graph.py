@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -176,6 +177,9 @@ def load(file: Path, compiled: Compiled, signature: Signature, output: OutputSig
 
 def opened(content: bytes) -> Any:
     """Start a session of ONNX Runtime with as many threads as there are cores, which sleep idle."""
+    # Its wheels report their use to its maker unless told not to, before they are imported
+    # (ONNX Runtime's Privacy.md, «Disabling Telemetry»).
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
