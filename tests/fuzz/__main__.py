@@ -36,7 +36,7 @@ def main(words: list[str] | None = None) -> int:
             for engine in given.engines:
                 with _served(bundle, Path(folder) / f"{model}.{engine}.log", engine) as server:
                     faults += _fuzz(server, f"{model}, {engine}", model, given)
-    print(f"in all: {faults} faults")
+    print(f"in all: {faults} faults; seed {given.seed}")
     return int(faults > 0)
 
 

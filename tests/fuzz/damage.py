@@ -199,7 +199,7 @@ def _recoded(found: Question, dice: Random) -> Question:
     coding = dice.choice(CODINGS)
     body = found.body
     if dice.random() < 0.6:
-        body = gzip.compress(body) if dice.random() < 0.5 else zlib.compress(body)
+        body = gzip.compress(body, mtime=0) if dice.random() < 0.5 else zlib.compress(body)
     if dice.random() < 0.1:
         body, coding = BOMB, "gzip"
     if dice.random() < 0.3:

@@ -34,9 +34,10 @@ def main(words: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     bench = Bench(given, cores)
-    bench.measure()
-    text = bench.report()
-    print(text)
+    try:
+        bench.measure()
+    finally:  # an interrupted run keeps what it has: ARGS=--resume goes on from there
+        print(bench.report())
     _say(f"written to {bench.document.relative_to(ROOT)}; figures in {bench.store.folder}")
     return int(bench.has_failed)
 
@@ -174,7 +175,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--models", type=_models, default=[], metavar="NAME,…", help=f"of {', '.join(MODELS)}")
     add("--connections", type=_numbers, default=SIZES, metavar="N,…", help="default 1,32,256")
     add("--seconds", type=int, default=2, help="of each load, slow servers longer (default 2)")
-    add("--minutes", type=float, default=18, help="begin nothing after so many (default 18)")
+    add("--minutes", type=float, default=20, help="begin nothing after so many (default 20)")
     add("--rows", type=int, default=batch.ROWS, help="of the batch job (default 10 million)")
     add("--resume", action="store_true", help="keep the last full run's figures, measure the rest")
     add("--again", type=_names, default=[], metavar="NAME,…", help="as --resume, but these anew")

@@ -97,10 +97,6 @@ def _overload(overloads: Overloads | None) -> Iterator[Aim]:
         what = f"overload, {case.title}"
         rate = case.overload.rate / case.capacity.rate
         yield Aim(f"{what}: accepted, share of capacity", 0.9, rate)
-        times = case.overload.p99_ms / case.capacity.p99_ms
-        yield Aim(
-            f"{what}: p99 of the accepted, in multiples of that at capacity", 2, times, at_most=True
-        )
         grown = case.rss_after_mb / case.rss_before_mb
         yield Aim(f"{what}: memory after, share of before", 1.1, grown, at_most=True)
     if overloads and overloads.ending:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from inference.process import free_port
 from tests.performance import environment, load
+from tests.performance.aims import CONNECTIONS
 from tests.performance.asking import first_right, wrong_answers
 from tests.performance.cores import Cores
 from tests.performance.errors import MeasuringError
@@ -28,7 +29,7 @@ LONGEST = 10
 ANSWERS_EACH = 4
 LIMIT_SECONDS = 1
 WARM_SECONDS = 1
-#: Ours are started and loaded so often; their medians count.
+#: Ours are started so often, and loaded so often at the aims' connections; their medians count.
 REPEATS = 3
 
 
@@ -142,14 +143,22 @@ def _ready(server: Server, model: Model, plan: Plan) -> float:
 def _rounds(one: Started, limit: Started, plan: Plan, repeats: int) -> Iterator[Round]:
     alone = 0.0
     for connections in plan.connections:
-        for _ in range(repeats):
+        for _ in range(repeats if connections == CONNECTIONS else 1):
             with one.running.paused():
                 before = limit.put(connections, LIMIT_SECONDS, plan.cores)
-            found = one.put(connections, _seconds(plan, connections, alone), plan.cores)
+            found = _load(one, connections, _seconds(plan, connections, alone), plan)
             with one.running.paused():
                 after = limit.put(connections, LIMIT_SECONDS, plan.cores)
             alone = alone or found.p50_ms / 1e3 / connections
             yield Round(found, before, after)
+
+
+def _load(one: Started, connections: int, seconds: int, plan: Plan) -> Load:
+    """Load for so many seconds, and for longer if most connections got no answer in them."""
+    found = one.put(connections, seconds, plan.cores)
+    if found.requests < ANSWERS_EACH * connections and seconds < LONGEST:
+        found = one.put(connections, LONGEST, plan.cores)
+    return found
 
 
 def _seconds(plan: Plan, connections: int, alone: float) -> int:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from tests.performance.aims import Cells, all_aims
 from tests.performance.batch import Batch
 from tests.performance.machine import Machine
-from tests.performance.overload import Burden, Overloads
+from tests.performance.overload import Burden, Overload, Overloads
 from tests.performance.record import Cell, Round
 from tests.performance.servers import LIMIT, SERVERS
 
@@ -23,7 +23,7 @@ before and after every load, at the same number of connections, while the other 
 "share" is good answers a second over the mean of these two. Every server's answers are compared
 with scikit-learn's before and after. Every peer has its own environment from its own lock
 (`tests/performance/peers/`), one worker, and the app its documentation teaches. Of ours, the
-medians of three rounds and of three starts."""
+medians of three starts, and of three rounds at 32 connections."""
 
 
 @dataclass(frozen=True)
@@ -184,10 +184,20 @@ def _overload(found: Overloads) -> str:
             ("capacity, 32 connections", *_burden(case.capacity), f"{case.rss_before_mb:.0f}"),
             ("ten times", *_burden(case.overload), f"{case.rss_after_mb:.0f}"),
         ]
-        parts.append(f"{case.title}; ten times: {case.how}.\n\n{table(heads, rows)}")
+        told_of = f"{case.title}; ten times: {case.how}."
+        parts.append(f"{told_of}\n\n{table(heads, rows)}\n\n{_against(case)}")
     if found.ending:
         parts.append(_ending(found))
     return told + "\n\n".join(parts)
+
+
+def _against(case: Overload) -> str:
+    rate = case.overload.rate / case.capacity.rate
+    times = case.overload.p99_ms / case.capacity.p99_ms
+    return (
+        f"Of those accepted: {rate:.2f} of the rate at capacity, {times:.1f} times its p99; "
+        f"{case.overload.share('429'):.0%} were refused with 429."
+    )
 
 
 def _burden(one: Burden) -> tuple[str, ...]:
