@@ -38,8 +38,12 @@ demo: $(READY)  ## train, package, release, canary under traffic, roll back: in 
 test: $(READY)  ## run the tests
 	$(PY) -m pytest -q -n 2 --dist loadfile $(ARGS)
 
-test-clients: $(READY) $(CLIENTS:%=.venvs/%/ready)  ## run the vendors' own clients against the emulators
-	$(PY) -m pytest -q tests/clients $(ARGS)
+test-clients: $(READY) $(CLIENTS:%=.venvs/%/ready) .venvs/boosters/ready  ## run the vendors' own clients, and other libraries' models
+	$(PY) -m pytest -q tests/clients tests/boosters $(ARGS)
+.venvs/boosters/ready: tests/boosters/boosters.lock
+	@.venv/bin/uv venv -q --clear --python $(PY) .venvs/boosters
+	@.venv/bin/uv pip sync -q --require-hashes --python .venvs/boosters/bin/python $<
+	@touch $@
 .venvs/%/ready: tests/clients/%.lock
 	@.venv/bin/uv venv -q --clear --python $(PY) .venvs/$*
 	.venv/bin/uv pip sync -q --require-hashes --python .venvs/$*/bin/python $<
@@ -148,6 +152,7 @@ lock: $(READY)  ## resolve all lock files anew (ARGS=--upgrade for newer version
 	for client in $(CLIENTS:%=tests/clients/%); do \
 	  less=$$client.excludes; test -f $$less && less="--excludes $$less" || less=; \
 	  $(LOCK) $(ARGS) $$less $$client.in -o $$client.lock || exit; done
+	$(LOCK) $(ARGS) -c requirements.lock tests/boosters/boosters.in -o tests/boosters/boosters.lock
 	for peer in $(PEERS:%=tests/performance/peers/%); do $(LOCK) $(ARGS) $$peer.in -o $$peer.lock || exit; done
 	$(LOCK) $(ARGS) tests/fuzz/schemathesis.in -o tests/fuzz/schemathesis.lock
 	$(LOCK) $(ARGS) tests/image/audit.in -o tests/image/audit.lock

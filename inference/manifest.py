@@ -59,7 +59,8 @@ class Compiled:
     file : str
         Relative path of the ONNX graph.
     precision : str
-        What it computes in, ``"double"`` or ``"single"``.
+        What it computes in: ``"double"``, ``"single"``, or ``"mixed"`` where the model itself
+        rounds between its steps.
     opset : Mapping[str, int]
         Version of each domain of its operators.
     rows : int

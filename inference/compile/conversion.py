@@ -14,9 +14,11 @@ from inference.compile import boosters, converters, vectorizers
 from inference.graph import ROWS, TERMS
 from inference.signature import Field, Signature
 
-Precision: TypeAlias = Literal["double", "single"]
+Precision: TypeAlias = Literal["double", "mixed", "single"]
 Layout: TypeAlias = Literal["matrix", "columns"]
 
+#: What the converters are asked for: skl2onnx's newest, and the one of trees it knows.
+OPSETS = {"": 22, "ai.onnx.ml": 3}
 #: The operators of trees in double precision came with this version of their domain.
 TREES = {"ai.onnx.ml": 5}
 
@@ -30,7 +32,8 @@ class Way:
     layout : str
         ``"matrix"``: one input for all columns; ``"columns"``: one for each.
     precision : str
-        What numbers are fed as and mostly computed in, ``"double"`` or ``"single"``.
+        ``"double"``; ``"mixed"``: fed in double precision to a model that rounds by itself, as
+        XGBoost does; ``"single"``.
     """
 
     layout: Layout
@@ -46,7 +49,7 @@ def ways(signature: Signature) -> list[Way]:
         layouts = ["columns"]
     else:
         layouts = ["matrix"] if signature.container == "array" else ["matrix", "columns"]
-    precisions: tuple[Precision, ...] = ("double", "single")
+    precisions: tuple[Precision, ...] = ("double", "mixed", "single")
     return [Way(layout, precision) for precision in precisions for layout in layouts]
 
 
@@ -86,9 +89,8 @@ def converted(estimator: Any, signature: Signature, way: Way) -> bytes:
 def _inputs(signature: Signature, way: Way, width: int) -> list[tuple[str, Any]]:
     from skl2onnx.common import data_types
 
-    number = (
-        data_types.DoubleTensorType if way.precision == "double" else data_types.FloatTensorType
-    )
+    single = way.precision == "single"
+    number = data_types.FloatTensorType if single else data_types.DoubleTensorType
     if way.layout == "matrix":
         return [(ROWS, number([None, width]))]
     text = data_types.StringTensorType
@@ -106,9 +108,9 @@ def _converted(estimator: Any, inputs: list[tuple[str, Any]]) -> Any:
     # Without it, probabilities come as a dictionary for each row.
     options = {id(final): {"zipmap": False}} if hasattr(final, "predict_proba") else None
     try:
-        return convert_sklearn(estimator, "model", inputs, options=options)
+        return convert_sklearn(estimator, "model", inputs, options=options, target_opset=OPSETS)
     except NameError:  # This kind of model has no such option.
-        return convert_sklearn(estimator, "model", inputs)
+        return convert_sklearn(estimator, "model", inputs, target_opset=OPSETS)
 
 
 def _rename(graph: Any, names: list[str]) -> None:

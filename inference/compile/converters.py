@@ -6,6 +6,8 @@ Source: skl2onnx, «Custom converters».
 from __future__ import annotations
 
 import functools
+import itertools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,8 @@ from inference.compile.ensembles import Ensemble, ensemble
 
 #: Larger ensembles would take more memory than they save time.
 MAX_NODES = 3_000_000
+#: What every classifier's converter has to declare.
+OPTIONS = {"zipmap": [True, False, "columns"], "nocl": [True, False]}
 FORESTS = (
     "DecisionTree",
     "ExtraTree",
@@ -39,30 +43,40 @@ def register() -> None:
     from sklearn.feature_extraction.text import TfidfTransformer
     from sklearn.impute import SimpleImputer
 
-    options = {"zipmap": [True, False, "columns"], "nocl": [True, False]}
-    for name in FORESTS:
+    for name, kind in itertools.product(FORESTS, ("Classifier", "Regressor")):
         place = tree if name in ("DecisionTree", "ExtraTree") else ensembles
-        update_registered_converter(
-            getattr(place, f"{name}Classifier"),
-            f"Tridock{name}Classifier",
-            _classifier_shape,
-            _classifier,
-            options=options,
-        )
-        update_registered_converter(
-            getattr(place, f"{name}Regressor"),
-            f"Tridock{name}Regressor",
-            _regressor_shape,
-            _regressor,
-        )
+        shape, convert = of_trees(kind, ensemble)
+        options = OPTIONS if kind == "Classifier" else None
+        model, alias = getattr(place, name + kind), f"Tridock{name}{kind}"
+        update_registered_converter(model, alias, shape, convert, options=options)
     shape = calculate_sklearn_imputer_output_shapes
     update_registered_converter(SimpleImputer, "TridockSimpleImputer", shape, _imputer)
     shape = calculate_sklearn_tfidf_transformer_output_shapes
     update_registered_converter(TfidfTransformer, "TridockTfidfTransformer", shape, _tfidf)
 
 
-def _classifier(scope: Any, operator: Any, container: Any) -> None:
-    draft, read = Draft(scope, container), _read(operator)
+def of_trees(kind: str, read: Callable[[Any], Ensemble]) -> tuple[Any, Any]:
+    """Return what skl2onnx wants for a model of trees: its shape and its converter.
+
+    Parameters
+    ----------
+    kind : str
+        ``"Classifier"`` or ``"Regressor"``.
+    read : callable
+        Reads the fitted model.
+    """
+    shape, add = _KINDS[kind]
+
+    def convert(scope: Any, operator: Any, container: Any) -> None:
+        found = read(operator.raw_operator)
+        if found.nodes > MAX_NODES:
+            raise NotImplementedError(f"{found.nodes} nodes are too many to compile")
+        add(Draft(scope, container), operator, found)
+
+    return shape, convert
+
+
+def _classifier(draft: Draft, operator: Any, read: Ensemble) -> None:
     label, shares = operator.output_full_names[:2]
     sums = _sums(draft, operator, read)
     if read.link == "logistic":
@@ -80,18 +94,10 @@ def _classifier(scope: Any, operator: Any, container: Any) -> None:
     draft.add("Gather", _classes(draft, operator.raw_operator), index, out=label)
 
 
-def _regressor(scope: Any, operator: Any, container: Any) -> None:
-    draft, read = Draft(scope, container), _read(operator)
+def _regressor(draft: Draft, operator: Any, read: Ensemble) -> None:
     sums = _sums(draft, operator, read)
     kind = "Exp" if read.link == "exp" else "Identity"
     draft.add(kind, sums, out=operator.output_full_names[0])
-
-
-def _read(operator: Any) -> Ensemble:
-    read = ensemble(operator.raw_operator)
-    if read.nodes > MAX_NODES:
-        raise NotImplementedError(f"{read.nodes} nodes are too many to compile")
-    return read
 
 
 def _sums(draft: Draft, operator: Any, read: Ensemble) -> str:
@@ -127,6 +133,12 @@ def _regressor_shape(operator: Any) -> None:
     outputs = getattr(operator.raw_operator, "n_outputs_", 1)
     rows = operator.inputs[0].get_first_dimension()
     operator.outputs[0].type = DoubleTensorType([rows, outputs])
+
+
+_KINDS: dict[str, tuple[Any, Any]] = {
+    "Classifier": (_classifier_shape, _classifier),
+    "Regressor": (_regressor_shape, _regressor),
+}
 
 
 def _imputer(scope: Any, operator: Any, container: Any) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 #: Largest difference of a probability, or of a number relative to it or to the spread of
 #: predictions, whichever is larger. By the precision of the graph.
-TOLERANCE = {"double": 1e-9, "single": 1e-5}
+TOLERANCE = {"double": 1e-9, "mixed": 1e-5, "single": 1e-5}
 #: Sizes of numbers that are tried, the largest first: any, and those of single precision.
 SIZES = (1e300, float(np.finfo(np.float32).max), 1e30, 1e15)
 #: So many rows are also asked one at a time.
