@@ -61,7 +61,9 @@ class MiniBatch:
             if written.refused:
                 first = written.refused[0]
                 raise BadRowError(f"{path.name}, line {first.line}: {first.reason}")
-            yield from bytes(written.body).decode().splitlines()
+            # Not splitlines: it ends lines at characters that a cell may hold.
+            if written.rows:
+                yield from bytes(written.body).decode().removesuffix("\n").split("\n")
 
 
 _ready: MiniBatch | None = None

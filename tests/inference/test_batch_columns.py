@@ -107,7 +107,7 @@ def test_what_is_written_reads_back(words: list[str | None], numbers: list[float
     assert [cells[0] for cells in lines] == [word or "" for word in words[:rows]]
     assert [float(cells[1]) if cells[1] else None for cells in lines] == finite
     pieces = ["[", texts.json_values(text), ",", texts.json_values(number), "]\n"]
-    values = [json.loads(line) for line in bytes(texts.lines(pieces)).decode().splitlines()]
+    values = [json.loads(line) for line in bytes(texts.lines(pieces)).splitlines()]
     assert values == [list(pair) for pair in zip(words[:rows], finite, strict=True)]
 
 
