@@ -40,10 +40,7 @@ test: $(READY)  ## run the tests
 
 test-clients: $(READY) $(CLIENTS:%=.venvs/%/ready) .venvs/boosters/ready  ## run the vendors' own clients, and other libraries' models
 	$(PY) -m pytest -q tests/clients tests/boosters $(ARGS)
-.venvs/boosters/ready: tests/boosters/boosters.lock
-	@.venv/bin/uv venv -q --clear --python $(PY) .venvs/boosters
-	@.venv/bin/uv pip sync -q --require-hashes --python .venvs/boosters/bin/python $<
-	@touch $@
+.venvs/boosters/ready: tests/boosters/boosters.lock | $(READY); $(SYNC)
 .venvs/%/ready: tests/clients/%.lock
 	@.venv/bin/uv venv -q --clear --python $(PY) .venvs/$*
 	.venv/bin/uv pip sync -q --require-hashes --python .venvs/$*/bin/python $<
