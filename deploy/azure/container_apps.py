@@ -35,6 +35,7 @@ LIMITS = {
     "scaling by requests": "Container Apps follows the requests in flight",
     "scaling by cpu": "only rules for requests in flight are made here: one for CPUs cannot scale "
     "to zero",
+    "scaling again": "a revision has its scaling from the beginning, and cannot be changed",
     "instance": "a machine size is taken as its CPUs, at most 4, with 2 GiB of memory each",
     "logs": "the log stream ends with the revision; Log Analytics keeps more, if the environment "
     "sends it there",

@@ -32,6 +32,7 @@ LIMITS = {
     "runs nothing and costs nothing",
     "scaling by requests": "Cloud Run follows the requests in flight, and its CPUs by itself",
     "scaling by cpu": "Cloud Run holds its CPUs at 60 % by itself, and takes no other target",
+    "scaling again": "a revision has its scaling from the beginning, and cannot be changed",
     "count": "Cloud Run does not tell how many instances run",
     "instance": "the machine type's last number is taken as CPUs, with 2 GiB of memory each",
     "logs": "Cloud Logging keeps the lines of a deployment after it: its log bucket says how long",

@@ -93,8 +93,12 @@ class Deployments:
         standing = next(
             each for each in reading.told.deployed_models if each.display_name == deployment
         )
-        least = standing.dedicated_resources.min_replica_count
-        changed = {"id": standing.id, "dedicated_resources": replicas(scaling, least)}
+        resources = standing.dedicated_resources
+        wanted = {
+            "machine_spec": {"machine_type": resources.machine_spec.machine_type},
+            **replicas(scaling, resources.min_replica_count),
+        }
+        changed = {"id": standing.id, "dedicated_resources": wanted}
         with translated("aiplatform:MutateDeployedModel"):
             self.account.endpoints.mutate_deployed_model(
                 request={

@@ -257,6 +257,13 @@ def test_a_deployment_scales_and_a_deleted_endpoint_is_gone_and_can_be_made_agai
     for _ in range(2):
         target.scale(endpoint, release.name, scaling)
         assert target.describe(endpoint).deployments[release.name].scaling == scaling
+    if "scaling again" in target.limits:
+        with pytest.raises(ConflictError):
+            target.scale(endpoint, release.name, None)
+    else:
+        target.scale(endpoint, release.name, None)
+        assert target.describe(endpoint).deployments[release.name].scaling is None
+        target.scale(endpoint, release.name, scaling)
     for _ in range(2):
         change.remove(target, endpoint, deadline())
         with pytest.raises(NotFoundError):
