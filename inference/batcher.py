@@ -16,6 +16,10 @@ from inference.together import BLOCK, Outcome, Together
 NEWEST = 0.2
 #: A prediction that takes longer would hold up health and everybody else: it goes to a thread.
 INLINE_SECONDS = 0.003
+#: So many refusals are told in so many seconds: 2,000 a second cost a few percent of a core.
+#: Where still more come, so many wait for theirs.
+PACE, PACE_SECONDS = 20, 0.01
+MOST_REFUSED = 10_000
 
 
 class Item(Protocol):
@@ -89,6 +93,7 @@ class Batcher:
         self._queue = queue
         self._patience = patience
         self._waiting: deque[Item] = deque()
+        self._refused: deque[tuple[Item, OverloadedError]] = deque()
         self._rows = 0
         self._mean_seconds = math.inf
         self._running = False
@@ -98,13 +103,12 @@ class Batcher:
     def put(self, item: Item) -> None:
         """Take a request; its `done` is called when it is predicted, maybe before this returns.
 
-        Raises
-        ------
-        OverloadedError
-            If it would wait too long.
+        One that would wait too long hears an `OverloadedError` instead.
         """
         if self._running:
-            self._admit()
+            if self._is_full():
+                self._refuse(item)
+                return
             item.latest = time.perf_counter() + self._patience
         self._waiting.append(item)
         self._rows += len(item.asked)
@@ -141,9 +145,30 @@ class Batcher:
         """Return whole seconds after which a refused caller may try again."""
         return max(1, math.ceil(self.wait_seconds()))
 
-    def _admit(self) -> None:
-        if len(self._waiting) >= self._queue or self.wait_seconds() > self._patience:
-            raise _overloaded(f"{len(self._waiting)} requests are waiting, as many as fit")
+    def _is_full(self) -> bool:
+        return len(self._waiting) >= self._queue or self.wait_seconds() > self._patience
+
+    def _refuse(self, item: Item) -> None:
+        """Refuse a request, soon: whoever is refused may come again at once, and again.
+
+        Answering all of them as fast as they come takes the processor from those who were let in.
+        """
+        reason = f"{len(self._waiting)} requests are waiting, as many as fit"
+        self._refused.append((item, _overloaded(reason)))
+        if len(self._refused) == 1:
+            asyncio.get_running_loop().call_later(PACE_SECONDS, self._pace)
+        elif len(self._refused) > MOST_REFUSED:
+            self._tell_refused()
+
+    def _pace(self) -> None:
+        for _ in range(min(PACE, len(self._refused))):
+            self._tell_refused()
+        if self._refused:
+            asyncio.get_running_loop().call_later(PACE_SECONDS, self._pace)
+
+    def _tell_refused(self) -> None:
+        item, error = self._refused.popleft()
+        item.done(error)
 
     def _plan(self) -> None:
         """Have what waits predicted at the end of the loop's turn."""

@@ -10,7 +10,7 @@ from inference.codec.envelope import ANSWERS, Envelope
 from inference.codec.media import Form, Media, answer_type, form_of
 from inference.codec.quick import open_quickly
 from inference.desk import Desk
-from inference.errors import OverloadedError, RequestError
+from inference.errors import RequestError
 from inference.exchange import Reply
 from inference.refusal import refusal
 from inference.routes import predicting
@@ -69,10 +69,7 @@ class Hot:
         turn.together = together
         turn.bytes_in = len(body)
         turn.since = self._watch.enter()
-        try:
-            self._put(turn)
-        except OverloadedError as error:
-            turn.done(error)
+        self._put(turn)
         return True
 
     def answer(self, turn: Turn, outcome: Outcome) -> bytes | Reply:
