@@ -27,10 +27,19 @@ def promote(stage: Stage, order: Order) -> Endpoint:
     except BaseException as failure:  # a gate, a cloud error or Ctrl-C: all goes back
         recovery.put_traffic_back(stage, before, order.deadline.again(), failure)
         raise
+    _scale(stage, order, before)
     experiment.end(stage.target.notes, endpoint)
     course.retire(stage, order, before)
     stage.say.note(f"{name} serves all traffic of {endpoint}")
     return stage.target.describe(endpoint)
+
+
+def _scale(stage: Stage, order: Order, before: Endpoint) -> None:
+    """Scale as the configuration wants it, if it does: SageMaker scales no shadow."""
+    new = order.wanted
+    if new.scaling and before.deployments[new.name].scaling != new.scaling:
+        with stage.say.step(f"scale {new.name}: {new.scaling}"):
+            stage.target.scale(new.endpoint, new.name, new.scaling)
 
 
 def stop(stage: Stage, endpoint: str, name: str, deadline: Deadline) -> Endpoint:

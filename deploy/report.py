@@ -74,6 +74,7 @@ def endpoint_record(endpoint: Endpoint) -> dict[str, Any]:
         "reason": endpoint.reason,
         "url": endpoint.url,
         "traffic": dict(endpoint.traffic),
+        "shadow": dict(endpoint.shadow),
         "deployments": [
             _record(endpoint, one) for one in history.by_age(endpoint.deployments.values())
         ],
@@ -113,6 +114,7 @@ def _cells(endpoint: Endpoint, one: Deployment) -> tuple[str, ...]:
     size = f"{one.count} x {one.instance}" if one.instance else ""
     size += f", {one.scaling}" if one.scaling else ""
     share = f"{endpoint.traffic.get(one.name, 0)} %"
+    share += f", copies of {endpoint.shadow[one.name]} %" if one.name in endpoint.shadow else ""
     state = one.state.value
     if endpoint.state is not one.state and endpoint.state.value in ("updating", "deleting"):
         state = f"{state} ({endpoint.state.value})"

@@ -116,7 +116,7 @@ class Session:
         """Return what a promotion of a deployment is to do."""
         bake = self.config.strategy.bake
         step = Step(100, bake=bake[-1] if bake else 0.0)
-        wanted = Release(self.endpoint, name, "")
+        wanted = Release(self.endpoint, name, "", scaling=self.config.scaling)
         return Order(wanted, (step,), self.config.keep_previous, self.deadline())
 
     def judge_of(self, name: str) -> Judge | None:

@@ -168,6 +168,8 @@ class SageMakerTarget:
             raise ConflictError(f"{endpoint}/{deployment} has traffic: it cannot get copies")
         if reading.shadow.get(deployment, 0) == percent:
             return
+        # A production variant that is a scalable target cannot become another kind.
+        self._scalings.end(endpoint, deployment.__eq__)
         rest = [one for one in _weighted(reading) if one["VariantName"] != deployment]
         base = sum(reading.weights.values()) or 1.0
         copied = {**found[deployment], "InitialVariantWeight": base * percent / 100}
