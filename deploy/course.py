@@ -27,11 +27,11 @@ def run(stage: Stage, order: Order, before: Endpoint | None) -> None:
     """
     new, target = order.wanted, stage.target
     for move in rollout.moves(before.traffic if before else {}, new.name, order.course):
+        if move.step.held:  # before the split: who is cut short in between finds both to compare
+            experiment.begin(target.notes, new.endpoint, new=new.name, old=_beside(move, new.name))
         with stage.say.step(f"traffic: {history.traffic_text(move.split)}"):
             change.shift(target, new.endpoint, move.split, order.deadline)
         copies(stage, order, move.step.shadow)
-        if move.step.held:
-            experiment.begin(target.notes, new.endpoint, new=new.name, old=_beside(move, new.name))
         _watch(stage, order, move)
         copies(stage, order, 0)
 

@@ -21,6 +21,7 @@ def put_back(stage: Stage, order: Order, before: Endpoint | None, failure: BaseE
             _remove(stage, order.wanted.endpoint, deadline)
         else:
             _restore(stage, before, order.wanted.name, deadline)
+        experiment.end(stage.target.notes, order.wanted.endpoint)
     except DeployError as error:
         failure.add_note(
             f"Putting things back failed, too: {error}\n"

@@ -13,6 +13,7 @@ from deploy.config import Gates
 from deploy.errors import ConfigError, DeadlineError, DeployError, GateError, RolledBackError
 from deploy.judge import Judge
 from deploy.metrics import Answer
+from deploy.notes import Note
 from deploy.order import Order, Stage
 from deploy.plan import plan
 from deploy.probes import probes
@@ -23,7 +24,7 @@ from deploy.target import Endpoint, Release
 from deploy.wait import Deadline
 from inference.baseline import categorical
 from inference.bundle import Bundle
-from tests.deploy.memory import MemoryTarget
+from tests.deploy.memory import MemoryNotes, MemoryTarget
 from tests.deploy.staging import (
     ENDPOINT,
     GATES,
@@ -229,6 +230,29 @@ def test_an_experiment_is_remembered_and_ends_with_all_traffic(
         found = stop(change, ENDPOINT, name_of(v2), deadline)
         assert found.traffic == {name_of(v1): 100}
         assert set(found.deployments) == {name_of(v1)}
+
+
+@dataclass
+class Deadly(MemoryNotes):
+    """Notes whose writer is killed: nothing is put back, and the note is not written."""
+
+    cloud: Cloud | None = None
+
+    def write(self, key: str, body: bytes, *, over: Note | None) -> Note:
+        assert self.cloud
+        self.cloud.dead_after = 1
+        raise KeyboardInterrupt
+
+
+def test_an_experiment_that_was_killed_at_its_note_is_remembered_by_the_next_run(
+    cloud: Cloud, v2: Bundle
+) -> None:
+    notes, cloud.notes = cloud.notes, Deadly(cloud=cloud)
+    with suppress(KeyboardInterrupt):
+        run(cloud, v2, "ab")
+    cloud.notes, cloud.dead_after = notes, 0
+    found, _ = run(cloud, v2, "ab")
+    assert experiment.find(cloud.notes, found).new == name_of(v2)
 
 
 def test_a_promotion_that_a_gate_refuses_leaves_the_experiment_as_it_was(

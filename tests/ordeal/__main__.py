@@ -20,6 +20,18 @@ from tests.ordeal.table import Row
 from tests.ordeal.together import a_release_in_a_rollback, two_releases
 from tests.ordeal.trial import Ordeal, Result
 
+#: Keys of ``release.toml`` by strategy: bake times are lived through elsewhere.
+STRATEGIES = {
+    "canary": (),
+    "linear": ("increment=50",),
+    "blue-green": ("keep_old=0",),
+    "shadow": ("bake=0", "gates.shadow_agreement=0"),
+    "ab": (),
+}
+#: Vertex AI has no mirrored traffic.
+IMPOSSIBLE = {("gcp", "shadow")}
+#: What ends a release that leaves two deployments serving.
+FINISH = {"shadow": ("promote",), "ab": ("promote",)}
 TARGETS = ("local", "aws", "gcp", "azure")
 
 
@@ -33,7 +45,8 @@ def main(arguments: list[str] | None = None) -> int:
     rows = [
         run(options, target, strategy)
         for target in options.target or TARGETS
-        for strategy in options.strategy or ["canary"]
+        for strategy in options.strategy or STRATEGIES
+        if (target, strategy) not in IMPOSSIBLE
     ]
     print(table.text(rows))
     return int(any(row.is_bad for row in rows))
@@ -85,7 +98,7 @@ def prepared(
         Deployers(target, arena.settings, folder / "logs") as deployers,
     ):
         client = Client(arena.target, ENDPOINT)
-        ordeal = Ordeal(arena, deployers, bundles, words, client)
+        ordeal = Ordeal(arena, deployers, bundles, words, client, FINISH.get(strategy, ()))
         ordeal.begin()
         yield ordeal
 
@@ -94,8 +107,8 @@ def _words(folder: Path, target: str, strategy: str, more: Sequence[str]) -> lis
     """Return the flags of every command."""
     request = folder / "bundles" / "request.json"
     flags = ["--target", target, "--endpoint", ENDPOINT, "--state", str(folder / "state")]
-    settings = [f"request={request}", "gates.requests=2", *more]
-    settings += [] if strategy == "canary" else [f"strategy={strategy}"]
+    settings = [f"request={request}", "gates.requests=2", "gates.latency_p95=60000", *more]
+    settings += [f"strategy={strategy}", *STRATEGIES[strategy]]
     return [*flags, *(word for each in settings for word in ("--set", each))]
 
 
@@ -129,7 +142,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.ordeal", description=__doc__)
     add = parser.add_argument
     add("--target", action="append", choices=TARGETS, help="default: all")
-    add("--strategy", action="append", help="default: canary")
+    add("--strategy", action="append", choices=sorted(STRATEGIES), help="default: all")
     add("--kind", action="append", help="kill-before, kill-after or a fault; default: all")
     add("--calls", metavar="A-B", help="only at these calls")
     add("--every", type=int, default=1, metavar="N", help="only every N-th trial")

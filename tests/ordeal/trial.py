@@ -42,8 +42,19 @@ class Result:
 class Ordeal:
     """A target and a strategy on trial; each trial begins where the one before ended.
 
-    A version serves, the one before it is kept without traffic, and the third is released: then
-    the first of the three is gone, and the next trial releases that.
+    A version serves, perhaps the one before it is kept without traffic, and the third is released:
+    then the first of the three is gone, and the next trial releases that.
+
+    Attributes
+    ----------
+    finish : tuple of str
+        Verbs after a release that leaves two serving, so that the new one has all traffic.
+    traffic : dict
+        The split after a clean release, of ``"new"`` and ``"old"``.
+    standard : Counter
+        What stands when all is done.
+    clean : list of str
+        The calls of a clean release.
     """
 
     arena: Arena
@@ -51,15 +62,17 @@ class Ordeal:
     bundles: dict[str, Bundle]
     words: list[str]
     client: Client
+    finish: tuple[str, ...] = ()
     serving: str = ""
+    traffic: dict[str, int] = field(default_factory=dict)
     standard: Counter[str] = field(default_factory=Counter)
     clean: list[str] = field(default_factory=list)
 
     def begin(self) -> None:
         """Release twice, and then once more with every call recorded."""
         self._turns = cycle(self.bundles)
-        for _ in range(2):
-            self._through(next(self._turns))
+        self._through(next(self._turns))  # the first has all traffic, whatever the strategy
+        self._through(next(self._turns), self.finish)
         new = next(self._turns)
         self._allow(self.serving, new)
         self.client.target.invoke(ENDPOINT, b'{"instances": [[0.0]]}')
@@ -69,6 +82,8 @@ class Ordeal:
             self.clean = self.arena.calls()
         if ended.code or self.client.failed:
             raise AssertionError(f"the clean release failed:\n{ended.said}\n{self.client.failed}")
+        self.traffic = self._split(new)
+        self._finish()
         self.serving = new
         self.standard = self.arena.inventory()
 
@@ -111,11 +126,13 @@ class Ordeal:
                 self._roll_back(result)
             if back or not done:
                 self._see_through(new, result)
+            self._hold(new, result)
             time.sleep(0.05)
         result.problems += [f"client: {each}" for each in self.client.failed[failed:]]
         if self.client.sent == sent:
             result.problems.append("the client sent nothing")
-        self._compare(new, result)
+        self._compare(result)
+        self.serving = new
         result.took = time.monotonic() - began
         return result
 
@@ -166,17 +183,31 @@ class Ordeal:
                 return
             result.problems.append(f"a run without faults exited with {ended.code}: {ended.said}")
 
-    def _compare(self, new: str, result: Result) -> None:
+    def _hold(self, new: str, result: Result) -> None:
+        """Hold what serves to what a clean release leaves, and let the new one have it all."""
         try:
+            split = self._split(new)
+            self._finish()
             found = self._settled()
-        except DeployError as error:
-            result.problems.append(f"not settled: {error}")
+        except (AssertionError, DeployError) as error:
+            result.problems.append(f"not done: {error}")
             return
-        name = name_of(self.bundles[new])
-        if found.traffic != {name: 100}:
-            result.problems.append(f"traffic {found.traffic}, not {name}")
+        if split != self.traffic:
+            result.problems.append(f"traffic {split}, not {self.traffic}")
         if {one.state for one in found.deployments.values()} != {State.READY}:
             result.problems.append(f"states {found.deployments}")
+
+    def _split(self, new: str) -> dict[str, int]:
+        """Return the split by what its parts are, not by their names."""
+        roles = {name_of(self.bundles[new]): "new", name_of(self.bundles[self.serving]): "old"}
+        traffic = self._settled().traffic
+        return {roles.get(name, name): share for name, share in traffic.items()}
+
+    def _finish(self) -> None:
+        for verb in self.finish:
+            self._run(self.command(verb))
+
+    def _compare(self, result: Result) -> None:
         if lock_of(self.arena.target):
             result.problems.append("the lock stands")
         stands = self._inventory()
@@ -184,7 +215,6 @@ class Ordeal:
         missing = self.standard - stands
         if missing:
             result.problems.append(f"missing: {dict(missing)}")
-        self.serving = new
 
     def _inventory(self) -> Counter[str]:
         """Count what stands, once what is going has gone: draining servers take their time."""
@@ -198,11 +228,15 @@ class Ordeal:
     def _settled(self) -> Endpoint:
         return wait.until_settled(self.arena.target, ENDPOINT, Deadline.after(SETTLING))
 
-    def _through(self, version: str) -> None:
-        ended = self.deployers.start(self.release(version), self.arena.plan()).wait()
-        if ended.code:
-            raise AssertionError(f"the release of {version} failed:\n{ended.said}")
+    def _through(self, version: str, finish: tuple[str, ...] = ()) -> None:
+        for words in (self.release(version), *map(self.command, finish)):
+            self._run(words)
         self.serving = version
+
+    def _run(self, words: list[str]) -> None:
+        ended = self.deployers.start(words, self.arena.plan()).wait()
+        if ended.code:
+            raise AssertionError(f"{words} exited with {ended.code}:\n{ended.said}")
 
     def _allow(self, *versions: str) -> None:
         self.client.allowed = frozenset(versions)
