@@ -1,6 +1,7 @@
 """The scoring contract in Azure ML's words: ``init()`` once, ``run()`` per request.
 
-Every way in, of every cloud, ends in `run`; nothing else predicts.
+Every way in, of every cloud, ends in what `init` loaded: a program's in `run`, requests that the
+server predicts together in its model.
 """
 
 from __future__ import annotations
