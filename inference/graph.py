@@ -119,8 +119,8 @@ class Graph:
 
     def _feeds(self, table: Table) -> Iterable[Feeds]:
         if self._terms:
-            counted = self._terms.counts(list(table))  # type: ignore[arg-type]
-            return ({ROWS: each.astype(self._dtype, copy=False)} for each in counted)
+            weighed = self._terms.weights(list(table))  # type: ignore[arg-type]
+            return ({ROWS: each.astype(self._dtype, copy=False)} for each in weighed)
         if self._is_matrix:
             return ({ROWS: self._numbers(matrix(table))},)
         return (self._by_column(table),)

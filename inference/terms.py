@@ -1,7 +1,7 @@
-"""Texts as counts of the terms a vectorizer learnt, without the vectorizer.
+"""Texts as weights of the terms a vectorizer learnt, without the vectorizer.
 
 The words of scikit-learn's `CountVectorizer` (`sklearn.feature_extraction.text`, «word» analyzer):
-lower case, tokens by a pattern, runs of neighbouring tokens.
+lower case, tokens by a pattern, runs of neighbouring tokens. The weights are `TfidfTransformer`'s.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
     Array: TypeAlias = npt.NDArray[np.float64]
 
-#: So many counts are held at once, 8 bytes each.
-MAX_COUNTS = 2_000_000
+#: So many weights are held at once, 8 bytes each.
+MAX_WEIGHTS = 2_000_000
 
 
 @dataclass(frozen=True)
 class Terms:
-    """What is counted in a text.
+    """What is counted in a text, and what a count weighs.
 
     Attributes
     ----------
@@ -43,6 +43,12 @@ class Terms:
         Whether a term counts once in a text at most.
     stop : tuple of str
         Tokens that are passed over.
+    sublinear : bool
+        Whether a count n weighs 1 + log(n).
+    rarity : tuple of float
+        What each term's weight is multiplied with; empty: nothing.
+    norm : str
+        ``"l1"`` or ``"l2"``: which length a text's weights are brought to 1 in; empty: none.
     """
 
     vocabulary: tuple[str, ...]
@@ -51,6 +57,9 @@ class Terms:
     lowercase: bool
     binary: bool
     stop: tuple[str, ...] = ()
+    sublinear: bool = False
+    rarity: tuple[float, ...] = ()
+    norm: str = ""
 
     def to_json(self) -> str:
         """Write this as canonical JSON."""
@@ -60,14 +69,14 @@ class Terms:
     def from_json(cls, text: str) -> Terms:
         """Read what `to_json` wrote."""
         record = json.loads(text)
-        lists = ("vocabulary", "lengths", "stop")
+        lists = ("vocabulary", "lengths", "stop", "rarity")
         return cls(**{**record, **{name: tuple(record[name]) for name in lists}})
 
-    def counts(self, texts: Sequence[str]) -> Iterator[Array]:
-        """Give the texts' counts, rows by terms, in parts that bound the memory they take."""
-        step = max(1, MAX_COUNTS // max(1, len(self.vocabulary)))
+    def weights(self, texts: Sequence[str]) -> Iterator[Array]:
+        """Give the texts' weights, rows by terms, in parts that bound the memory they take."""
+        step = max(1, MAX_WEIGHTS // max(1, len(self.vocabulary)))
         for start in range(0, len(texts), step):
-            yield self._counted(texts[start : start + step])
+            yield self._weighed(texts[start : start + step])
 
     @cached_property
     def _tokens(self) -> Any:
@@ -81,12 +90,35 @@ class Terms:
     def _passed_over(self) -> frozenset[str]:
         return frozenset(self.stop)
 
-    def _counted(self, texts: Sequence[str]) -> Array:
-        table, columns = np.zeros((len(texts), len(self.vocabulary))), self._columns
-        for row, text in zip(table, texts, strict=True):
-            found = Counter(columns[term] for term in self._terms(text) if term in columns)
-            row[list(found)] = 1.0 if self.binary else list(found.values())
+    @cached_property
+    def _rarity(self) -> Array:
+        return np.array(self.rarity)
+
+    def _weighed(self, texts: Sequence[str]) -> Array:
+        found = [self._counted(text) for text in texts]
+        rows = np.repeat(np.arange(len(texts)), list(map(len, found)))
+        columns = np.array([column for each in found for column in each], dtype=np.int64)
+        weights = np.array([count for each in found for count in each.values()], dtype=np.float64)
+        if self.binary:
+            weights[:] = 1.0
+        if self.sublinear:
+            weights = np.log(weights) + 1.0
+        if self.rarity:
+            weights *= self._rarity[columns]
+        if self.norm:
+            weights /= self._lengths(rows, weights, len(texts))[rows]
+        table = np.zeros((len(texts), len(self.vocabulary)))
+        table[rows, columns] = weights
         return table
+
+    def _lengths(self, rows: npt.NDArray[np.int64], weights: Array, count: int) -> Array:
+        if self.norm == "l2":
+            return np.sqrt(np.bincount(rows, weights**2, minlength=count)).astype(np.float64)
+        return np.bincount(rows, np.abs(weights), minlength=count).astype(np.float64)
+
+    def _counted(self, text: str) -> Counter[int]:
+        columns = self._columns
+        return Counter(columns[term] for term in self._terms(text) if term in columns)
 
     def _terms(self, text: str) -> list[str]:
         tokens: list[str] = self._tokens(text.lower() if self.lowercase else text)

@@ -35,12 +35,8 @@ def register() -> None:
     """Tell skl2onnx of them, once in a process."""
     from skl2onnx import update_registered_converter
     from skl2onnx.shape_calculators.imputer import calculate_sklearn_imputer_output_shapes
-    from skl2onnx.shape_calculators.tfidf_transformer import (
-        calculate_sklearn_tfidf_transformer_output_shapes,
-    )
     from sklearn import ensemble as ensembles
     from sklearn import tree
-    from sklearn.feature_extraction.text import TfidfTransformer
     from sklearn.impute import SimpleImputer
 
     for name, kind in itertools.product(FORESTS, ("Classifier", "Regressor")):
@@ -51,8 +47,6 @@ def register() -> None:
         update_registered_converter(model, alias, shape, convert, options=options)
     shape = calculate_sklearn_imputer_output_shapes
     update_registered_converter(SimpleImputer, "TridockSimpleImputer", shape, _imputer)
-    shape = calculate_sklearn_tfidf_transformer_output_shapes
-    update_registered_converter(TfidfTransformer, "TridockTfidfTransformer", shape, _tfidf)
 
 
 def of_trees(kind: str, read: Callable[[Any], Ensemble]) -> tuple[Any, Any]:
@@ -156,26 +150,3 @@ def _imputer(scope: Any, operator: Any, container: Any) -> None:
     rows = names[0] if len(names) == 1 else draft.add("Concat", *names, attributes=joined)
     fill = draft.constant(np.asarray(model.statistics_, dtype=float).reshape(1, -1))
     draft.add("Where", draft.add("IsNaN", rows), fill, rows, out=operator.output_full_names[0])
-
-
-def _tfidf(scope: Any, operator: Any, container: Any) -> None:
-    """Weigh counts as scikit-learn does; skl2onnx's own takes 1 + log(n) for log(1 + n)."""
-    from skl2onnx.operator_converters.tfidf_transformer import convert_sklearn_tfidf_transformer
-
-    model, rows = operator.raw_operator, operator.inputs[0].full_name
-    if type(operator.inputs[0].type).__name__ != "DoubleTensorType":
-        convert_sklearn_tfidf_transformer(scope, operator, container)
-        return
-    draft = Draft(scope, container)
-    one, zero = draft.constant(np.ones(1)), draft.constant(np.zeros(1))
-    if model.sublinear_tf:
-        logs = draft.add("Add", draft.add("Log", draft.add("Max", rows, one)), one)
-        rows = draft.add("Where", draft.add("Greater", rows, zero), logs, zero)
-    if model.use_idf:
-        rows = draft.add("Mul", rows, draft.constant(np.asarray(model.idf_, dtype=float)))
-    if model.norm:
-        kind = {"l2": "ReduceL2", "l1": "ReduceL1"}[model.norm]
-        length = draft.add(kind, rows, attributes={"axes": [1], "keepdims": 1})
-        nothing = draft.add("Equal", length, zero)
-        rows = draft.add("Div", rows, draft.add("Where", nothing, one, length))
-    draft.add("Identity", rows, out=operator.output_full_names[0])

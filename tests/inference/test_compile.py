@@ -25,7 +25,7 @@ from sklearn.ensemble import (
     RandomForestClassifier,
     RandomForestRegressor,
 )
-from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -166,20 +166,24 @@ VECTORIZERS = [
     CountVectorizer(ngram_range=(2, 3), lowercase=False),
     CountVectorizer(binary=True),
     CountVectorizer(stop_words=["a", "the"], token_pattern=r"(?u)\b\w+\b"),
+    TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2)),
+    TfidfVectorizer(norm="l1", smooth_idf=False),
+    TfidfVectorizer(norm=None, use_idf=False, binary=True),
 ]
 WORDS = ["the free prize is a prize", "meet me in the free hour", "Is a Ö é 日本語 x"]
 
 
 @settings(max_examples=60, deadline=None)
 @given(texts=st.lists(st.text(max_size=40), min_size=1, max_size=5))
-def test_terms_are_counted_as_the_vectorizer_counts_them(texts: list[str]) -> None:
+def test_terms_weigh_what_the_vectorizer_makes_them_weigh(texts: list[str]) -> None:
     asked = [*WORDS, *texts, " ".join(texts + WORDS)]
     for vectorizer in VECTORIZERS:
         if not hasattr(vectorizer, "vocabulary_"):
             vectorizer.fit(WORDS)
         terms, _ = vectorizers.split(Pipeline([("counts", vectorizer), ("model", None)]))
-        (counted,) = terms.counts(asked)
-        np.testing.assert_array_equal(counted, vectorizer.transform(asked).toarray())
+        (weights,) = terms.weights(asked)
+        expected = vectorizer.transform(asked).toarray()
+        np.testing.assert_allclose(weights, expected, rtol=1e-12, atol=0)
 
 
 def trial(estimator: Any, rows: Any, target: Any) -> Trial:
