@@ -81,7 +81,7 @@ def _watch(stage: Stage, order: Order, move: Move) -> None:
         for _ in wait.looks(order.deadline.of(step.bake + patience)):
             _refuse_rolled_back(stage, order, move)
             look = _look(stage, order, move, since)
-            told.detail = str(look)
+            told.detail = str(look) if stage.judge else ""
             if not baked.left() and not look.awaited:
                 return
             told.awaits(look.awaited)

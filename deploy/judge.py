@@ -87,7 +87,7 @@ class Look:
     awaited: str = ""
 
     def __str__(self) -> str:
-        return "; ".join(map(str, self.verdicts))
+        return "; ".join(map(str, self.verdicts)) or "nothing was measured"
 
     def saying(self, ruling: Ruling) -> str:
         """Return the verdicts of one ruling, in words."""

@@ -160,4 +160,5 @@ def _refuse_failed(found: Endpoint, deployment: str) -> None:
     failed = one.state is State.FAILED if one else found.settled
     if failed or found.state is State.FAILED:
         reason = (one.reason if one else "") or found.reason or "the cloud gave no reason"
-        raise DeploymentError(f"{found.name}/{deployment} did not come up: {reason}")
+        undone = "" if one else ", and the cloud rolled back by itself"
+        raise DeploymentError(f"{found.name}/{deployment} did not come up{undone}: {reason}")
