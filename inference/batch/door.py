@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 #: Rows at a time; the fewest that keep a Parquet file's row groups of a good size.
 CHUNK_ROWS = 131_072
-INSTALL = "batch needs {}, which is not installed here: pip install {}"
+#: How to get what is missing.
+HOW = {"ray": "`make .venvs/ray/ready` makes an environment with it, from tests/ray/ray.lock"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -83,7 +84,8 @@ def main(options: argparse.Namespace) -> int:
         return _failed(error, 1)
     except ModuleNotFoundError as error:
         missing = str(error.name).partition(".")[0]
-        return _failed(BatchError(INSTALL.format(missing, missing)), 2)
+        how = HOW.get(missing, f"pip install {missing}")
+        return _failed(BatchError(f"batch needs {missing}, which is not installed here: {how}"), 2)
     except KeyboardInterrupt:
         return _failed(BatchError("stopped: the same command goes on from here"), 1)
     _tell(options, mark, time.monotonic() - began)

@@ -244,6 +244,15 @@ def test_an_output_is_replaced_only_on_request(
     assert (told["rows"], told["refused"]) == (1, 0)
 
 
+def test_what_is_not_installed_is_named_with_the_way_to_get_it(
+    batch: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "in.csv").write_text(HEAD)
+    assert batch(tmp_path / "in.csv", tmp_path / "out.csv", "--engine", "ray") == 2
+    told = capsys.readouterr().err
+    assert "batch needs ray, which is not installed here: `make .venvs/ray/ready`" in told
+
+
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
 def test_mixed_columns_with_missing_values_are_predicted_as_over_http(
     kind: str, loan_bundle: Bundle, batch: Callable[..., int], tmp_path: Path
