@@ -48,12 +48,12 @@ class Image:
 
     @property
     def labels(self) -> dict[str, str]:
-        """Its labels; empty if it has none."""
+        """Labels by name; empty if it has none."""
         return self.config.get("Labels") or {}
 
     @property
     def variables(self) -> dict[str, str]:
-        """Its environment."""
+        """Variables by name."""
         return dict(pair.split("=", 1) for pair in self.config.get("Env") or ())
 
 
