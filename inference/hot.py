@@ -17,7 +17,7 @@ from inference.routes import predicting
 from inference.together import BLOCK, Outcome
 
 if TYPE_CHECKING:
-    from inference.protocol import Turn
+    from inference.turn import Turn
 
 #: So many pairs of Content-Type and Accept are remembered.
 REMEMBERED = 256

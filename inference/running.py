@@ -100,13 +100,7 @@ class Alone(_Server):
 
 
 class Worker(_Server):
-    """One of several, which ends as its supervisor says.
-
-    Parameters
-    ----------
-    config : uvicorn.Config
-        What to run, and how.
-    """
+    """One of several, which ends as its supervisor says."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

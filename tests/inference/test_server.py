@@ -149,12 +149,14 @@ def test_a_worker_that_dies_is_started_again_and_its_counts_are_kept(
         callers = [Caller(server.port, body, most=25) for _ in range(4)]
         for caller in callers:
             caller.join(30)
+        counted = 'tridock_requests_total{route="/score",status="200"} 100.0'
+        while counted not in ask(server.port, "GET", "/metrics")[2].decode():
+            time.sleep(0.05)
         os.kill(min(first), signal.SIGKILL)
         while len(workers_of(server)) < 2 or min(first) in workers_of(server):
             time.sleep(0.05)
         assert b"ended by signal 9: started again" in server.log.read_bytes()
-        told = ask(server.port, "GET", "/metrics")[2].decode()
-        assert 'tridock_requests_total{route="/score",status="200"} 100.0' in told
+        assert counted in ask(server.port, "GET", "/metrics")[2].decode()
         assert [caller.statuses for caller in callers] == [[200] * 25] * 4
         server.process.kill()  # nobody is told, and nobody stays
         deadline = time.monotonic() + 20
