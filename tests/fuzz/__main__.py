@@ -77,10 +77,11 @@ def _neighbours(server: ModelServer, title: str, model: str, size: tuple[int, in
     began = time.monotonic()
     count, seed = size
     asked = neighbours.mixed(SUBJECTS[model], max(1, count // 3), seed)
-    found = neighbours.compare(server.port, asked, rounds=3)
+    found = neighbours.compare(server, asked, rounds=3)
     print(
         f"{title}: {found.asked} requests in company in {time.monotonic() - began:.0f} s, "
-        f"{found.good} good: {len(found.differed)} answered otherwise than alone"
+        f"{found.good} good, {found.busy} refused: "
+        f"{len(found.differed)} answered otherwise than alone"
     )
     for question, alone, together in found.differed[:SHOWN]:
         print(f"  {question}\n    alone    {alone!r:.300}\n    together {together!r:.300}")

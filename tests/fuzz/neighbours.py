@@ -1,20 +1,25 @@
-"""Does an answer depend on who else is asking? Each request alone, then all of them at once."""
+"""Does an answer depend on who else is asking? Each request alone, then many in one moment."""
 
 from __future__ import annotations
 
 import http.client
-import queue
-import threading
+import os
+import signal
+import socket
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import islice
 from random import Random
 
+from inference.process import ModelServer
 from tests.fuzz.damage import spoiled
 from tests.fuzz.templates import Question, Subject, question
 
-#: Callers at the same time: below what a server refuses for its queue's sake.
+#: Requests of one moment: below what a server refuses for its queue's sake.
 AT_ONCE = 48
+#: Beside them, so many that are never finished.
+HALVES = 4
 BUSY = (429, 503)
 
 Told = tuple[int, str, bytes]
@@ -30,13 +35,26 @@ class Comparison:
         Requests answered in company and compared, byte for byte, with their answers alone.
     good : int
         Of these, answered with 200.
+    busy : int
+        Refused in company for the queue's sake, and so not compared.
     differed : list
         Requests with their two answers.
     """
 
     asked: int = 0
     good: int = 0
+    busy: int = 0
     differed: list[tuple[Question, Told, Told]] = field(default_factory=list)
+
+    def add(self, asked: Question, alone: Told, together: Told) -> None:
+        """Compare the two answers to one request."""
+        if together[0] in BUSY:
+            self.busy += 1
+            return
+        self.asked += 1
+        self.good += together[0] == 200
+        if together != alone:
+            self.differed.append((asked, alone, together))
 
 
 def mixed(subject: Subject, count: int, seed: int) -> list[Question]:
@@ -46,82 +64,67 @@ def mixed(subject: Subject, count: int, seed: int) -> list[Question]:
     return [_plain(draw[at % 2](subject, dice)) for at in range(count)]
 
 
-def compare(port: int, questions: Sequence[Question], rounds: int = 1) -> Comparison:
-    """Ask each alone, then all at once in another order, as many rounds as wanted."""
-    with closing(_Caller(port)) as caller:
-        alone = [caller.ask(each) for each in questions]
+def compare(server: ModelServer, questions: Sequence[Question], rounds: int = 1) -> Comparison:
+    """Ask each alone, then 48 in one moment in another order, as many rounds as wanted.
+
+    The moment is made by stopping the server (SIGSTOP) while the requests are written: when it
+    goes on, all of them are there, and those that can be predicted together are.
+    """
+    alone = [_told(_sent(server.port, each)) for each in questions]
     found = Comparison()
     for seed in range(rounds):
         order = list(range(len(questions)))
         Random(seed).shuffle(order)
-        together = _together(port, questions, order)
-        for at in order:
-            found.asked += 1
-            found.good += together[at][0] == 200
-            if together[at] != alone[at]:
-                found.differed.append((questions[at], alone[at], together[at]))
+        indices = iter(order)
+        while burst := list(islice(indices, AT_ONCE)):
+            together = _together(server, [questions[at] for at in burst])
+            for at, told in zip(burst, together, strict=True):
+                found.add(questions[at], alone[at], told)
     return found
 
 
-def _together(port: int, questions: Sequence[Question], order: list[int]) -> dict[int, Told]:
-    waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
-    for at in order:
-        waiting.put(at)
-    answers: dict[int, Told] = {}
-
-    def work() -> None:
-        with closing(_Caller(port)) as caller:
-            while True:
-                try:
-                    at = waiting.get_nowait()
-                except queue.Empty:
-                    return
-                answers[at] = caller.ask(questions[at])
-
-    threads = [threading.Thread(target=work) for _ in range(AT_ONCE)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return answers
-
-
-class _Caller:
-    """One connection, kept as long as the server keeps it."""
-
-    def __init__(self, port: int) -> None:
-        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-
-    def ask(self, asked: Question) -> Told:
-        """Ask, again while the server is busy, and on a fresh connection if the old one is over."""
-        was_kept = self._connection.sock is not None
-        while (told := self._once(asked))[0] in BUSY or (not told[0] and was_kept):
-            was_kept = bool(told[0])
-        return told
-
-    def close(self) -> None:
-        """End the connection."""
-        self._connection.close()
-
-    def _once(self, asked: Question) -> Told:
+def _together(server: ModelServer, questions: Sequence[Question]) -> list[Told]:
+    with ExitStack() as stack:
+        os.killpg(server.process.pid, signal.SIGSTOP)
         try:
-            self._connection.putrequest("POST", asked.route, skip_accept_encoding=True)
-            for name, value in asked.headers:
-                self._connection.putheader(name, value.encode("latin-1", "replace"))
-            self._connection.putheader("content-length", str(len(asked.body)))
-            self._connection.endheaders(asked.body)
-            with self._connection.getresponse() as response:
-                body = response.read()
+            for half in questions[:HALVES]:
+                text = message(half)
+                stack.enter_context(_connected(server.port)).sendall(text[: len(text) // 2])
+            connections = [_sent(server.port, each) for each in questions]
+        finally:
+            os.killpg(server.process.pid, signal.SIGCONT)
+        return [_told(connection) for connection in connections]
+
+
+def message(asked: Question) -> bytes:
+    """Write a whole request that lets the connection be kept."""
+    lines = [f"POST {asked.route} HTTP/1.1", "host: model"]
+    lines += [f"{name}: {value}" for name, value in asked.headers]
+    lines += [f"content-length: {len(asked.body)}", "", ""]
+    return "\r\n".join(lines).encode("latin-1", "replace") + asked.body
+
+
+def _connected(port: int) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", port), timeout=60)
+
+
+def _sent(port: int, asked: Question) -> socket.socket:
+    connection = _connected(port)
+    connection.sendall(message(asked))
+    return connection
+
+
+def _told(connection: socket.socket) -> Told:
+    with connection, http.client.HTTPResponse(connection, method="POST") as response:
+        try:
+            response.begin()
+            return response.status, response.headers.get("content-type", ""), response.read()
         except (OSError, http.client.HTTPException) as error:
-            self._connection.close()
             return 0, type(error).__name__, b""
-        if response.will_close:
-            self._connection.close()
-        return response.status, response.headers.get("content-type", ""), body
 
 
 def _plain(asked: Question) -> Question:
-    """Leave out what http.client cannot say, and what breaks the connection rather than a row."""
+    """Leave out what breaks the connection rather than a row."""
     left = ("host", "expect", "upgrade")
     headers = tuple(
         (name, value) for name, value in asked.headers if name not in left and value.isprintable()

@@ -127,6 +127,6 @@ def test_any_request_on_the_wire(iris_server: ModelServer) -> None:
 
 def test_an_answer_is_the_same_alone_and_in_company(iris_server: ModelServer) -> None:
     asked = neighbours.mixed(SUBJECTS["iris"], 200, seed=6)
-    found = neighbours.compare(iris_server.port, asked, rounds=2)
+    found = neighbours.compare(iris_server, asked, rounds=2)
     assert found.differed == []
     assert found.good > 100
