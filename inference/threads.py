@@ -14,11 +14,14 @@ from inference import cores
 
 #: Read by OpenMP when it is loaded (OpenMP API, «OMP_NUM_THREADS»).
 OPENMP = "OMP_NUM_THREADS"
+#: How its idle threads wait: one that spins takes the core that another request needs.
+WAITING = "OMP_WAIT_POLICY"
 
 
 def announce() -> None:
     """Tell OpenMP how many threads to start, unless the environment does; before it is loaded."""
     os.environ.setdefault(OPENMP, str(cores.whole()))
+    os.environ.setdefault(WAITING, "PASSIVE")
 
 
 def calm(estimator: Any) -> None:
