@@ -49,7 +49,7 @@ def main(folder: Path) -> None:
             "rows": [[None if cell != cell else cell for cell in row] for row in rows.tolist()],
             "answers": estimator.predict(rows).tolist(),
         }
-    print(json.dumps(told))
+    sys.stdout.write(json.dumps(told))
 
 
 if __name__ == "__main__":
