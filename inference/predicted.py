@@ -93,7 +93,8 @@ def _answered(order: Order, together: Together) -> Reply:
 
 
 def _flag(query: bytes, name: str) -> bool:
-    value = parse_qs(query.decode("latin-1")).get(name, ["false"])[-1].lower()
+    given = parse_qs(query.decode("latin-1"), keep_blank_values=True)
+    value = given.get(name, ["false"])[-1].lower()
     if value not in ("true", "false", "1", "0"):
         raise InvalidInputError(f"query parameter {name!r} is true or false, got {value[:60]!r}")
     return value in ("true", "1")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Iterable
@@ -33,6 +34,8 @@ def main(words: list[str] | None = None) -> int:
     except MeasuringError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    # Servers that are measured end with us, also where a time limit around us ends us.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     bench = Bench(given, cores)
     try:
         bench.measure()
