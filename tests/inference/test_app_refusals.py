@@ -270,11 +270,11 @@ def test_wrong_methods_and_routes_are_told_in_json(
     assert (response.status_code, response.json()["error"]) == (status, message)
 
 
-def test_a_flag_in_the_query_is_true_or_false(iris: Asked) -> None:
-    response = iris.post("/predict?probabilities=maybe", {"features": IRIS_ROW})
-    assert (
-        response.json()["error"] == "query parameter 'probabilities' is true or false, got 'maybe'"
-    )
+@pytest.mark.parametrize("value", ["maybe", ""])
+def test_a_flag_in_the_query_is_true_or_false(iris: Asked, value: str) -> None:
+    response = iris.post(f"/predict?probabilities={value}", {"features": IRIS_ROW})
+    words = f"query parameter 'probabilities' is true or false, got {value!r}"
+    assert response.json()["error"] == words
 
 
 def test_before_the_model_is_loaded_everything_but_liveness_is_503(
