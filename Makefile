@@ -46,6 +46,9 @@ test-clients: $(READY) $(CLIENTS:%=.venvs/%/ready) .venvs/boosters/ready  ## run
 	.venv/bin/uv pip sync -q --require-hashes --python .venvs/$*/bin/python $<
 	@touch $@
 
+ordeal: $(READY)  ## kill releases at every call, and let every call fail, while a client asks (docs/ordeal.md)
+	$(PY) -m tests.ordeal $(ARGS)
+
 test-terraform: $(READY)  ## run releases under the modules' policies and outputs, and planted mistakes
 	$(PY) -m pytest -q -n 2 --dist loadfile tests/terraform/slow $(ARGS)
 
@@ -157,7 +160,7 @@ lock: $(READY)  ## resolve all lock files anew (ARGS=--upgrade for newer version
 	$(LOCK) $(ARGS) tests/terraform/checkov.in -o tests/terraform/checkov.lock
 	$(LOCK) $(ARGS) .ci/uv.in -o .ci/uv.txt
 
-.PHONY: help setup demo test test-clients test-terraform test-ray bench fuzz check $(CHECKS) fix bundle \
+.PHONY: ordeal help setup demo test test-clients test-terraform test-ray bench fuzz check $(CHECKS) fix bundle \
   image check-image e2e test-image up down lock \
   $(foreach verb,deploy invoke status rollback delete,$(TARGETS:%=$(verb)-%)) \
   $(foreach verb,provision destroy,$(MODULES:%=$(verb)-%))

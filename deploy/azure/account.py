@@ -11,7 +11,6 @@ from typing import Any
 
 import httpx
 from azure.ai.ml import MLClient
-from azure.ai.ml._artifacts import _blob_storage_helper
 from azure.ai.ml._utils import _azureml_polling
 from azure.identity import DefaultAzureCredential
 
@@ -72,9 +71,8 @@ class Account:
     def client(self) -> MLClient:
         """The control plane."""
         # Its pollers print dots to standard output, which is for results, from threads of their
-        # own, its uploads print control codes, and its loggers have handlers of their own.
-        for module in (_azureml_polling, _blob_storage_helper):
-            vars(module)["print"] = _say_nothing
+        # own, and its loggers have handlers of their own.
+        vars(_azureml_polling)["print"] = _say_nothing
         logging.getLogger("azure.ai.ml").setLevel(logging.ERROR)
         with translated("session"):
             return MLClient(

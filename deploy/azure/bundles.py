@@ -29,11 +29,14 @@ class Bundles:
     account: Account
 
     def upload(self, bundle: Bundle) -> str:
-        """Store a bundle under its digest, unless it is there, and return its address.
+        """Store a bundle under its digest, unless it is there, and return its address."""
+        return self.store(bundle, f"{PREFIX}{bundle.digest}/model")
+
+    def store(self, bundle: Bundle, folder: str) -> str:
+        """Store a bundle in a folder, unless it is there, and return its address.
 
         The manifest goes last: where it stands, all else does.
         """
-        folder = f"{PREFIX}{bundle.digest}/model"
         with self.container("blobs:upload") as container:
             if not container.get_blob_client(f"{folder}/{MANIFEST}").exists():
                 files = [path for path in bundle.path.rglob("*") if path.is_file()]
@@ -54,7 +57,15 @@ class Bundles:
         """
         with self.container("blobs:delete") as container:
             names = list(container.list_blob_names(name_starts_with=PREFIX))
-            for name in sorted(_leaving(names, prefix, used)):
+            for name in sorted(_leaving(names, prefix, used), key=_manifest_first):
+                with suppress(NotFoundError), translated("blobs:delete"):
+                    container.delete_blob(name)
+
+    def remove(self, folder: str) -> None:
+        """Remove what is stored in a folder. Absent is success."""
+        with self.container("blobs:delete") as container:
+            names = list(container.list_blob_names(name_starts_with=f"{folder}/"))
+            for name in sorted(names, key=_manifest_first):
                 with suppress(NotFoundError), translated("blobs:delete"):
                     container.delete_blob(name)
 
@@ -79,6 +90,11 @@ def _leaving(names: Collection[str], prefix: str, used: Collection[str]) -> set[
     touched = {_digest(name) for name in stale}
     kept = {_digest(name) for name, user in users.items() if user and name not in stale}
     return stale | {name for name in names if _digest(name) in touched - kept}
+
+
+def _manifest_first(name: str) -> tuple[bool, str]:
+    """Order what is removed: without its manifest, what is left of a bundle is no bundle."""
+    return not name.endswith(f"/{MANIFEST}"), name
 
 
 def _digest(name: str) -> str:

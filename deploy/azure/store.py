@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from azure.ai.ml.constants import AssetTypes
 from azure.ai.ml.entities import Model
-from azure.storage.blob import ContainerClient
 
 from deploy.azure.account import Account
+from deploy.azure.bundles import DATASTORE, Bundles
 from deploy.azure.errors import translated
 from deploy.errors import NotFoundError
 from inference.bundle import Bundle
@@ -23,6 +24,8 @@ from inference.bundle import Bundle
 #: Names of our models begin so: `Store.release` looks at no others.
 PREFIX = "tridock-"
 MARK = "used-by-"
+#: Where their files are, in the workspace's default datastore.
+FILES = "tridock/models/"
 
 
 @dataclass(frozen=True)
@@ -32,13 +35,19 @@ class Store:
     account: Account
 
     def upload(self, bundle: Bundle) -> str:
-        """Register a bundle under its digest, unless it is there, and return its name."""
+        """Register a bundle under its digest, unless it is there, and return its name.
+
+        Its files are stored by ourselves: the SDK's upload waits forever for what one before it,
+        which was cut short, has left.
+        """
         name, version = f"{PREFIX}{bundle.name}", _version(bundle)
+        folder = f"{FILES}{bundle.digest}/model"
+        Bundles(self.account).store(bundle, folder)
         if self._find(name, version) is None:
             model = Model(
                 name=name,
                 version=version,
-                path=str(bundle.path),
+                path=f"{self._address()}/paths/{folder}",
                 type=AssetTypes.CUSTOM_MODEL,
                 tags={"digest": bundle.digest, "version": bundle.version},
             )
@@ -96,24 +105,20 @@ class Store:
             return None
 
     def _remove(self, model: Any) -> None:
-        """Delete a version and its files: the SDK can only archive it, which keeps them."""
-        self.account.call("DELETE", f"/models/{model.name}/versions/{model.version}")
-        datastore, _, path = model.path.partition("/datastores/")[2].partition("/paths/")
-        about = self.account.call("GET", f"/datastores/{datastore}")["properties"]
-        key = self._key(datastore, about)
-        address = f"https://{about['accountName']}.blob.{about['endpoint']}"
-        with (
-            translated("blobs:delete"),
-            ContainerClient(address, about["containerName"], key) as container,
-        ):
-            for name in list(container.list_blob_names(name_starts_with=path.rstrip("/") + "/")):
-                container.delete_blob(name)
+        """Delete a version's files and then itself: the SDK can only archive it, which keeps them.
 
-    def _key(self, datastore: str, about: Any) -> Any:
-        """Return what opens a datastore: ourselves, where it keeps no secret."""
-        if about.get("credentials", {}).get("credentialsType") == "None":
-            return self.account.credential
-        return self.account.call("POST", f"/datastores/{datastore}/listSecrets", {})["sasToken"]
+        While it stands, the next run finds it again.
+        """
+        folder = model.path.partition("/paths/")[2].rstrip("/")
+        Bundles(self.account).remove(folder)
+        with suppress(NotFoundError):
+            self.account.call("DELETE", f"/models/{model.name}/versions/{model.version}")
+
+    def _address(self) -> str:
+        """Return the default datastore as Azure ML names it in paths."""
+        place = self.account
+        group = f"subscriptions/{place.subscription}/resourcegroups/{place.group}"
+        return f"azureml://{group}/workspaces/{place.workspace}{DATASTORE}"
 
 
 def _version(bundle: Bundle) -> str:

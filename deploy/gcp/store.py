@@ -64,7 +64,8 @@ class Store:
             touched = {name.split("/")[1] for name in stale}
             kept = {n.split("/")[1] for n in names if "/used-by/" in n and n not in stale}
             orphans = {name for name in names if name.split("/")[1] in touched - kept}
-            for name in sorted(stale | orphans):
+            # Without its manifest, what is left of a bundle is no bundle.
+            for name in sorted(stale | orphans, key=lambda one: (not one.endswith(MANIFEST), one)):
                 with suppress(NotFoundError), translated("storage:Delete"):
                     self._blob(name).delete(retry=None)
 

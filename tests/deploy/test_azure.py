@@ -27,6 +27,7 @@ from azure.core import exceptions as core
 from deploy import change, rollout, wait
 from deploy.azure import CLOUD
 from deploy.azure.batch import Batch
+from deploy.azure.bundles import Bundles
 from deploy.azure.errors import refused, translated
 from deploy.azure.target import AzureTarget
 from deploy.emulated import enter
@@ -251,6 +252,32 @@ def test_a_refusal_becomes_the_error_that_it_means(
     assert (error.operation, error.code) == ("x:y", code)
     if isinstance(error, UnavailableError):
         assert error.retry_after == 7.0
+
+
+def test_a_bundle_whose_upload_or_removal_was_cut_short_is_made_whole(
+    target: AzureTarget, tmp_path: Path
+) -> None:
+    bundle = bundles.good(tmp_path / "7", "7")
+    folder = f"tridock/models/{bundle.digest}/model"
+    own = Bundles(target.account)
+    with own.container("blobs:upload") as container:
+        container.upload_blob(f"{folder}/model.joblib", b"half of it")
+    target.upload(bundle)
+    with own.container("blobs:list") as container:
+        stored = {
+            name.removeprefix(f"{folder}/"): container.download_blob(name).readall()
+            for name in container.list_blob_names(name_starts_with=folder)
+        }
+        assert stored == {path.name: path.read_bytes() for path in bundle.path.iterdir()}
+        container.delete_blob(f"{folder}/manifest.json")
+        container.delete_blob(f"{folder}/model.joblib")
+    target.upload(bundle)  # the model stands, and is whole again
+    with own.container("blobs:list") as container:
+        assert len(list(container.list_blob_names(name_starts_with=folder))) == len(stored)
+    target.store.mark(target.upload(bundle), "nobody")
+    target.store.release("nobody", ())
+    with own.container("blobs:list") as container:
+        assert not list(container.list_blob_names(name_starts_with=folder))
 
 
 def test_the_finest_hint_to_wait_is_kept() -> None:
