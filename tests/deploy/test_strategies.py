@@ -157,7 +157,7 @@ def test_a_release_that_is_cut_short_at_any_call_ends_as_the_clean_one(
 ) -> None:
     start = len(cloud.calls)
     clean, _ = run(cloud, v2, strategy)
-    for nth in range(1, len(cloud.calls) - start, 3):
+    for nth in range(1, len(cloud.calls) - start, 7):
         fresh = Cloud(answer=cloud.answer)
         released(fresh, v1)
         fresh.dead_after = len(fresh.calls) + nth
