@@ -121,7 +121,7 @@ GCP = (
     Needs("DELETE", rf"{VERTEX}/models/[^/]+", _gcp("models", "delete")),
     Needs("POST", rf"/upload{BUCKET}/o", ("storage.objects.create", "storage.objects.delete")),
     Needs("GET", rf"{BUCKET}/o", ("storage.objects.list",)),
-    Needs("GET", rf"{BUCKET}/o/[^/]+", ("storage.objects.get",)),
+    Needs("GET", rf"(/download)?{BUCKET}/o/[^/]+", ("storage.objects.get",)),
     Needs("DELETE", rf"{BUCKET}/o/[^/]+", ("storage.objects.delete",)),
     Needs("POST", r"/v2/entries:list", ("logging.logEntries.list",)),
     Needs("POST", rf"{RUN}/services", ("run.services.create",)),
