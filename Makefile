@@ -36,7 +36,7 @@ demo: $(READY)  ## train, package, release, canary under traffic, roll back: in 
 
 # A file's tests share servers, so one worker takes them all.
 test: $(READY)  ## run the tests
-	$(PY) -m pytest -q -n 2 --dist loadfile $(ARGS)
+	$(PY) -m pytest -q -n 3 --dist loadfile $(ARGS)
 
 test-clients: $(READY) $(CLIENTS:%=.venvs/%/ready) .venvs/boosters/ready  ## run the vendors' own clients, and other libraries' models
 	$(PY) -m pytest -q tests/clients tests/boosters $(ARGS)

@@ -48,12 +48,12 @@ class Image:
 
     @property
     def labels(self) -> dict[str, str]:
-        """Labels by name; empty if it has none."""
+        """Return the labels by name; empty if it has none."""
         return self.config.get("Labels") or {}
 
     @property
     def variables(self) -> dict[str, str]:
-        """Variables by name."""
+        """Return the variables by name."""
         return dict(pair.split("=", 1) for pair in self.config.get("Env") or ())
 
 
