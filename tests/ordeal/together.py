@@ -8,7 +8,7 @@ from tests.ordeal.deployer import Ended
 from tests.ordeal.trial import Ordeal
 
 #: The call at which the first one is held up, after it took the lock, and for how long.
-HELD_AT, SECONDS = 4, 4.0
+HELD_AT, SECONDS = 4, 3.0
 
 
 @dataclass(frozen=True)
@@ -43,4 +43,6 @@ def a_release_in_a_rollback(ordeal: Ordeal) -> Together:
     back = ordeal.deployers.start(ordeal.command("rollback"), blow)
     back.wait_until(ordeal.arena.met)
     second = ordeal.deployers.start(ordeal.release(version)).wait()
-    return Together("a release started while a rollback runs", back.wait(), second)
+    first = back.wait()
+    ordeal.look()
+    return Together("a release started while a rollback runs", first, second)

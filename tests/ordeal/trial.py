@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from itertools import cycle
 
 from deploy import wait
 from deploy.errors import DeployError
@@ -70,10 +69,9 @@ class Ordeal:
 
     def begin(self) -> None:
         """Release twice, and then once more with every call recorded."""
-        self._turns = cycle(self.bundles)
-        self._through(next(self._turns))  # the first has all traffic, whatever the strategy
-        self._through(next(self._turns), self.finish)
-        new = next(self._turns)
+        first, second, new = self.bundles
+        self._through(first)  # it has all traffic, whatever the strategy
+        self._through(second, self.finish)
         self._allow(self.serving, new)
         self.client.target.invoke(ENDPOINT, b'{"instances": [[0.0]]}')
         with self.client:
@@ -86,6 +84,11 @@ class Ordeal:
         self._finish()
         self.serving = new
         self.standard = self.arena.inventory()
+
+    def look(self) -> None:
+        """See who serves, after something else than a trial."""
+        (name,) = self._settled().traffic
+        self.serving = next(each for each, one in self.bundles.items() if name_of(one) == name)
 
     def places(self) -> list[int]:
         """Return the numbers of the calls that differ, from 1: polls repeat themselves.
@@ -116,7 +119,7 @@ class Ordeal:
             Whether a killed release is rolled back first.
         """
         began, result = time.monotonic(), Result(kind, nth, operation)
-        new = next(self._turns)
+        new = self._absent()
         kept = ({*self.bundles} - {new, self.serving}) if back else set()
         self._allow(self.serving, new, *kept)
         failed, sent = len(self.client.failed), self.client.sent
@@ -135,6 +138,11 @@ class Ordeal:
         self.serving = new
         result.took = time.monotonic() - began
         return result
+
+    def _absent(self) -> str:
+        """Return a version that is not deployed: after a rollback it is not always the same."""
+        there = self._settled().deployments
+        return next(each for each, one in self.bundles.items() if name_of(one) not in there)
 
     def _struck(self, new: str, result: Result, operation: str) -> bool:
         """Release under the blow; tell whether the release says that it is done."""
@@ -161,6 +169,8 @@ class Ordeal:
 
     def _roll_back(self, result: Result) -> None:
         ended = self.deployers.start(self.command("rollback"), self.arena.plan()).wait()
+        if ended.code == 1 and "nothing to go back to" in ended.said:
+            return
         if ended.code:
             result.problems.append(f"rollback exited with {ended.code}: {ended.said}")
             return
