@@ -67,6 +67,22 @@ def test_the_clouds_hint_is_the_least_pause() -> None:
     assert call(work, Policy(clock=hands.clock())) >= 7.0
 
 
+def test_a_call_is_not_tried_once_its_permit_is_gone() -> None:
+    tried, hands = list[int](), Hands()
+
+    def permit() -> None:
+        if len(tried) == 2:
+            raise ConflictError("the lock is lost")
+
+    def refuse() -> None:
+        tried.append(1)
+        raise UnavailableError("busy")
+
+    with pytest.raises(ConflictError, match="the lock is lost"):
+        call(refuse, Policy(clock=hands.clock(), permit=permit))
+    assert len(tried) == 2
+
+
 def test_patience_ends() -> None:
     hands = Hands()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -103,6 +104,53 @@ def test_a_call_dropped_before_did_nothing_and_one_dropped_after_did(aws: Aws) -
     names = {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}
     assert "dropped-before" not in names
     assert "dropped-after" in names
+
+
+def test_a_refusal_asks_for_the_planned_pause_and_what_was_met_is_told(aws: Aws) -> None:
+    impatient = aws.client("sagemaker", retries={"max_attempts": 0})
+    plan(aws, [{"operation": "*", "kind": "throttle", "nth": 2, "retry_after": 7}])
+    impatient.list_models()
+    with pytest.raises(ClientError) as refused:
+        impatient.list_endpoints()
+    assert refused.value.response["ResponseMetadata"]["HTTPHeaders"]["retry-after"] == "7"
+    told = control(aws, "GET", "faults")
+    assert told["calls"] == ["ListModels", "ListEndpoints"]
+    assert told["met"] == [{"operation": "ListEndpoints", "kind": "throttle", "call": 2}]
+
+
+def test_a_hanging_call_is_let_go_without_an_answer_by_the_next_plan(aws: Aws) -> None:
+    s3 = aws.client("s3", retries={"max_attempts": 0})
+    plan(aws, [{"operation": "CreateBucket", "kind": "hang-after", "nth": 1, "seconds": 600}])
+
+    def let_go() -> None:
+        while not control(aws, "GET", "faults")["met"]:
+            time.sleep(0.01)
+        plan(aws, [])
+
+    watch = threading.Thread(target=let_go)
+    watch.start()
+    with pytest.raises((ConnectionClosedError, HTTPClientError)):
+        s3.create_bucket(Bucket="hung-after")
+    watch.join()
+    assert "hung-after" in {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}
+
+
+def test_stale_reads_answer_as_before_the_latest_change(aws: Aws) -> None:
+    sagemaker = aws.client("sagemaker")
+    name = {"ModelPackageGroupName": "stale"}
+    stale = {"kind": "stale", "nth": 1, "calls": 2, "seconds": 0}
+    change = {"operation": "CreateModelPackageGroup", **stale}
+    plan(aws, [change])
+
+    def groups() -> list[str]:
+        found = sagemaker.list_model_package_groups(NameContains="stale")
+        return [each["ModelPackageGroupName"] for each in found["ModelPackageGroupSummaryList"]]
+
+    assert groups() == []
+    sagemaker.create_model_package_group(**name)
+    assert [groups() for _ in range(3)] == [[], [], ["stale"]]
+    plan(aws, [])
+    sagemaker.delete_model_package_group(**name)
 
 
 def test_the_runtime_has_faults_too(aws: Aws, hosting: Hosting, shared: str) -> None:
