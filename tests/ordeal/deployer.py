@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -118,7 +119,8 @@ class Running:
 
     def kill(self) -> None:
         """End it as the kernel does, without a word."""
-        os.kill(self.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it was quicker
+            os.kill(self.pid, signal.SIGKILL)
         while self.code is None:
             time.sleep(0.001)
 

@@ -148,13 +148,12 @@ class Ordeal:
         """Release under the blow; tell whether the release says that it is done."""
         blow = self.arena.plan(result.kind, result.nth, operation=operation)
         running = self.deployers.start(self.release(new), blow)
-        if result.kind in KILLS:
-            result.met = running.wait_until(self.arena.met)
+        if result.kind in KILLS and running.wait_until(self.arena.met):
             running.kill()
-            ended = Ended(-9, running.said()) if result.met else running.wait()
+            ended = Ended(-9, running.said())
         else:
             ended = running.wait()
-            result.met = self.arena.met()
+        result.met = self.arena.met()
         calls = self.arena.calls()
         if operation == "*":
             result.call = calls[result.nth - 1] if len(calls) >= result.nth else ""
