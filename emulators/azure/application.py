@@ -39,7 +39,7 @@ class Application:
         try:
             answer = await faulty.suffer(faults, fault, lambda: self._answer(host, call))
         except ConnectionDropped:
-            await faulty.drop(send)
+            await faulty.drop(receive)
             return
         await write(send, faulty.of_the_past(faults, host, call, answer))
 

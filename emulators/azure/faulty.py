@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from emulators.azure.call import Answer, Call
@@ -19,8 +19,6 @@ from emulators.azure.front import (
 )
 from emulators.azure.site import Site
 from emulators.faults import Fault, FaultKind, Faults
-
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 #: Parts of a path that name no operation: identifiers after their collection.
 PROVIDER = re.compile(r".*/providers/[^/]+", re.I)
@@ -92,10 +90,15 @@ def of_the_past(faults: Faults, host: str, call: Call, answer: Answer) -> Answer
     return answer
 
 
-async def drop(send: Send) -> None:
-    """Promise a body and send none: the server then closes the connection."""
-    headers = [(b"content-length", b"1")]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
+async def drop(receive: Callable[..., object]) -> None:
+    """Close the connection that a request came by, without an answer.
+
+    ASGI has no word for that. `receive` is a method of uvicorn's cycle of request and response.
+    """
+    cycle: Any = receive.__self__  # type: ignore[attr-defined]
+    cycle.transport.close()
+    while not cycle.disconnected:
+        await asyncio.sleep(0.001)
 
 
 def _hint(fault: Fault) -> dict[str, str]:
