@@ -15,11 +15,15 @@
       * LockedError
     * QuotaError
     * UnavailableError (the only one that is retried)
+      * UnsentError
     * InvokeError (1)
     * RolledBackError
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class DeployError(Exception):
@@ -127,6 +131,19 @@ class UnavailableError(TargetError):
     ) -> None:
         super().__init__(message, operation=operation, code=code)
         self.retry_after = retry_after
+
+
+class UnsentError(UnavailableError):
+    """What a request to a model needs could not be asked for: an address, a key. None was sent."""
+
+
+@contextmanager
+def before_sending() -> Iterator[None]:
+    """Let what is briefly unavailable in the block mean that no request was sent."""
+    try:
+        yield
+    except UnavailableError as error:
+        raise UnsentError(str(error), retry_after=error.retry_after) from error
 
 
 class InvokeError(TargetError):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
-from deploy.errors import ConflictError, UnavailableError
+from deploy.errors import ConflictError, UnavailableError, UnsentError
 from deploy.notes import Note, Notes
 from deploy.target import Endpoint, Release, Scaling, Target
 from deploy.wait import Clock, Deadline
@@ -43,8 +43,10 @@ class Policy:
     """Asked before each try; raises once we may not go on, e.g. because a lock is lost."""
 
 
-def call(work: Callable[[], Result], policy: Policy) -> Result:
-    """Return what `work` returns, trying again while it raises `UnavailableError`.
+def call(
+    work: Callable[[], Result], policy: Policy, *, of: type[UnavailableError] = UnavailableError
+) -> Result:
+    """Return what `work` returns, trying again while it raises an error `of` this kind.
 
     Raises
     ------
@@ -57,7 +59,7 @@ def call(work: Callable[[], Result], policy: Policy) -> Result:
         policy.permit()
         try:
             return work()
-        except UnavailableError as error:
+        except of as error:
             pause = max(error.retry_after or 0.0, policy.dice(0.0, bound))
             if pause >= deadline.left():
                 raise
@@ -69,7 +71,8 @@ def call(work: Callable[[], Result], policy: Policy) -> Result:
 class Patient:
     """A target that tries again. Its verbs may be repeated: the contract demands it.
 
-    `invoke` is passed through once: a request that failed is what a judge has to see.
+    `invoke` sends once: a request that failed is what a judge has to see. It is tried again only
+    where nothing was sent, because the endpoint's address or key could not be asked for.
     """
 
     target: Target
@@ -123,8 +126,12 @@ class Patient:
         call(lambda: self.target.set_traffic(endpoint, traffic), self.policy)
 
     def invoke(self, endpoint: str, body: bytes, *, deployment: str | None = None) -> bytes:
-        """See `Target.invoke`. Tried once."""
-        return self.target.invoke(endpoint, body, deployment=deployment)
+        """See `Target.invoke`. Sent once."""
+        return call(
+            lambda: self.target.invoke(endpoint, body, deployment=deployment),
+            self.policy,
+            of=UnsentError,
+        )
 
     def shadow(self, endpoint: str, deployment: str, percent: int) -> None:
         """See `Target.shadow`."""

@@ -21,7 +21,7 @@ from deploy.azure.bundles import Bundles
 from deploy.azure.errors import refused, translated
 from deploy.azure.notes import BlobNotes
 from deploy.azure.snippets import plain_calls
-from deploy.errors import ConflictError, NotFoundError, UnsupportedError
+from deploy.errors import ConflictError, NotFoundError, UnsupportedError, before_sending
 from deploy.metrics import Answer, Metrics
 from deploy.target import Endpoint, Release, Scaling
 from inference.bundle import Bundle
@@ -137,10 +137,11 @@ class ContainerAppsTarget:
 
     def invoke(self, endpoint: str, body: bytes, *, deployment: str | None = None) -> bytes:
         """See `Target.invoke`. A revision has an address of its own."""
-        if deployment is None:
-            host = self._need(endpoint).properties.configuration.ingress.fqdn
-        else:
-            host = self._revision(endpoint, deployment).properties.fqdn
+        with before_sending():
+            if deployment is None:
+                host = self._need(endpoint).properties.configuration.ingress.fqdn
+            else:
+                host = self._revision(endpoint, deployment).properties.fqdn
         return ask(
             self.account.http, f"https://{host}{ROUTE}", body, operation="containerApps:invoke"
         )

@@ -22,7 +22,13 @@ from deploy.azure.bundles import Bundles
 from deploy.azure.errors import translated
 from deploy.azure.notes import BlobNotes
 from deploy.azure.snippets import plain_calls
-from deploy.errors import ConfigError, ConflictError, NotFoundError, UnsupportedError
+from deploy.errors import (
+    ConfigError,
+    ConflictError,
+    NotFoundError,
+    UnsupportedError,
+    before_sending,
+)
 from deploy.metrics import Answer, Metrics
 from deploy.target import Endpoint, Release, Scaling
 from inference.bundle import Bundle
@@ -122,7 +128,8 @@ class InstancesTarget:
 
     def invoke(self, endpoint: str, body: bytes, *, deployment: str | None = None) -> bytes:
         """See `Target.invoke`."""
-        found = self._need(endpoint)
+        with before_sending():
+            found = self._need(endpoint)
         if deployment not in (None, (found.tags or {}).get("name")):
             raise NotFoundError(f"{endpoint} has no deployment {deployment}")
         url = groups.url(found) + ROUTE

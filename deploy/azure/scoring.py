@@ -12,7 +12,7 @@ import httpx
 
 from deploy.azure.account import Account
 from deploy.azure.errors import refused, translated
-from deploy.errors import DeployError, InvokeError
+from deploy.errors import DeployError, InvokeError, before_sending
 
 #: What the service answers for the model: its error, its time, its load ("Troubleshoot online
 #: endpoints deployment and scoring", HTTP status codes).
@@ -62,7 +62,7 @@ class Scoring:
     def address(self, endpoint: str) -> Address:
         """Return where an endpoint is asked, and its primary key."""
         if endpoint not in self.known:
-            with translated("onlineEndpoints:listKeys"):
+            with before_sending(), translated("onlineEndpoints:listKeys"):
                 found = self.account.client.online_endpoints.get(endpoint)
                 keys = self.account.client.online_endpoints.get_keys(endpoint)
             key = getattr(keys, "primary_key", None) or getattr(keys, "access_token", "")

@@ -14,7 +14,13 @@ from typing import Any
 from google.cloud import run_v2
 from google.oauth2 import id_token
 
-from deploy.errors import ConflictError, InvokeError, NotFoundError, UnsupportedError
+from deploy.errors import (
+    ConflictError,
+    InvokeError,
+    NotFoundError,
+    UnsupportedError,
+    before_sending,
+)
 from deploy.gcp import names, snippets
 from deploy.gcp.account import TIMEOUT_SECONDS, Account
 from deploy.gcp.entries import last
@@ -131,7 +137,8 @@ class CloudRunTarget:
 
     def invoke(self, endpoint: str, body: bytes, *, deployment: str | None = None) -> bytes:
         """See `Target.invoke`. A deployment's tag has an address of its own."""
-        look = Look.of(self.account, endpoint)
+        with before_sending():
+            look = Look.of(self.account, endpoint)
         with translated("run:Invoke"):
             token = id_token.fetch_id_token(self.account.transport, look.told.uri)
             answer = self.account.plain.post(

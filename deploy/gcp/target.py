@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
-from deploy.errors import ConflictError, NotFoundError, UnsupportedError
+from deploy.errors import ConflictError, NotFoundError, UnsupportedError, before_sending
 from deploy.gcp import names, snippets
 from deploy.gcp.account import Account
 from deploy.gcp.asking import Asking
@@ -123,7 +123,9 @@ class VertexTarget:
         """See `Target.invoke`, and `limits`."""
         if deployment is None:
             return self._asking.ask(endpoint, body)
-        return self._asking.ask_one(self._read(endpoint), deployment, body)
+        with before_sending():
+            reading = self._read(endpoint)
+        return self._asking.ask_one(reading, deployment, body)
 
     def shadow(self, endpoint: str, deployment: str, percent: int) -> None:
         """See `Target.shadow`, and `limits`."""

@@ -5,9 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy import wait
-from deploy.errors import ConflictError, DeadlineError, UnavailableError
-from deploy.retry import Policy, call
+from deploy.errors import ConflictError, DeadlineError, UnavailableError, UnsentError
+from deploy.retry import Patient, Policy, call
+from deploy.target import Release
 from deploy.wait import SLOWEST, Deadline
+from tests.deploy.memory import MemoryTarget
 from tests.deploy.staging import Hands
 
 
@@ -81,6 +83,29 @@ def test_a_call_is_not_tried_once_its_permit_is_gone() -> None:
     with pytest.raises(ConflictError, match="the lock is lost"):
         call(refuse, Policy(clock=hands.clock(), permit=permit))
     assert len(tried) == 2
+
+
+@pytest.mark.parametrize("error", [UnsentError, UnavailableError])
+def test_a_request_is_sent_once_and_tried_again_only_where_none_was_sent(
+    error: type[UnavailableError],
+) -> None:
+    tried = []
+
+    def answer(name: str, body: bytes) -> bytes:
+        tried.append(name)
+        if len(tried) == 1:
+            raise error("busy")
+        return b"{}"
+
+    target = MemoryTarget(answer=answer, running={"e": {"v1": Release("e", "v1", "")}})
+    patient = Patient(target, Policy(clock=Hands().clock()))
+    if error is UnsentError:
+        assert patient.invoke("e", b"", deployment="v1") == b"{}"
+        assert len(tried) == 2
+    else:
+        with pytest.raises(UnavailableError):
+            patient.invoke("e", b"", deployment="v1")
+        assert len(tried) == 1
 
 
 def test_patience_ends() -> None:
