@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from deploy import change, experiment, history, rollout
-from deploy.errors import DeployError
+from deploy.errors import ConflictError, DeployError, NotFoundError
 from deploy.order import Order, Stage
 from deploy.target import Endpoint
 from deploy.wait import Deadline
@@ -18,7 +20,7 @@ def put_back(stage: Stage, order: Order, before: Endpoint | None, failure: BaseE
     try:
         experiment.end(stage.target.notes, order.wanted.endpoint)
         if before is None or history.is_first(before, order.wanted.name):
-            _remove(stage, order.wanted.endpoint, deadline)
+            _remove(stage, order.wanted.endpoint, order.wanted.name, deadline)
         else:
             _restore(stage, before, order.wanted.name, deadline)
         experiment.end(stage.target.notes, order.wanted.endpoint)
@@ -41,7 +43,12 @@ def put_traffic_back(
         failure.add_note(f"Putting traffic back failed, too: {error}")
 
 
-def _remove(stage: Stage, endpoint: str, deadline: Deadline) -> None:
+def _remove(stage: Stage, endpoint: str, new: str, deadline: Deadline) -> None:
+    """Delete what a first release made, and nothing that others serve behind it."""
+    with suppress(NotFoundError):
+        others = sorted(set(stage.target.describe(endpoint).deployments) - {new})
+        if others:
+            raise ConflictError(f"{endpoint} has {', '.join(others)}, too: it is left as it is")
     with stage.say.step(f"delete endpoint {endpoint}: it was made by this release"):
         change.remove(stage.target, endpoint, deadline)
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from deploy import change, course, history, recovery, wait
-from deploy.errors import DeploymentError, NotFoundError
+from deploy.errors import ConflictError, DeploymentError, NotFoundError
 from deploy.order import Order, Stage
 from deploy.target import Endpoint, Release, State
 
@@ -104,6 +104,9 @@ def _bring_up(stage: Stage, order: Order, new: Release, before: Endpoint | None)
             ready = wait.until_ready(stage.target, new.endpoint, new.name, order.deadline)
         except DeploymentError as failure:
             raise _with_logs(stage, new, failure) from failure
+    others = sorted(set(ready.deployments) - {new.name})
+    if others and before is None:  # the cloud had shown nothing: who serves would lose all traffic
+        raise ConflictError(f"{new.endpoint} has {', '.join(others)} after all: try again")
     _scale(stage, new, ready)
 
 

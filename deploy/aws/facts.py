@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from deploy.aws.errors import translated
+from deploy.errors import NotFoundError, UnavailableError
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
+    from mypy_boto3_sagemaker.type_defs import DescribeEndpointOutputTypeDef
+
+#: Seconds after a change of ours in which an answer of before it is taken for outdated.
+CONSISTENT = 30.0
+
+#: What every change of an endpoint changes: its state, its time, or its configurations.
+Mark = tuple[Any, ...]
 
 
 @dataclass(frozen=True)
@@ -32,14 +41,55 @@ class Facts:
     client: SageMakerClient
     _variants: dict[str, tuple[list[Any], list[Any]]] = field(default_factory=dict)
     _models: dict[str, Model] = field(default_factory=dict)
+    _changes: dict[str, tuple[Mark | None, float]] = field(default_factory=dict)
+
+    def endpoint(self, name: str) -> DescribeEndpointOutputTypeDef:
+        """Describe an endpoint, which changes: it is asked for each time.
+
+        Raises
+        ------
+        UnavailableError
+            If what is shown is what stood before our own last change. Nobody may decide by it
+            what is not used any more: SageMaker lets configurations in use be deleted.
+        """
+        before, until = self._changes.get(name, (None, 0.0))
+        is_recent = time.monotonic() < until
+        try:
+            with translated("sagemaker"):
+                told = self.client.describe_endpoint(EndpointName=name)
+        except NotFoundError as error:
+            if is_recent and before is None:
+                raise UnavailableError(f"{name} was made and is not shown yet: {error}") from error
+            raise
+        if is_recent and _mark(told) == before:
+            raise UnavailableError(f"SageMaker shows {name} as it was before our last change")
+        return told
+
+    def changed(self, name: str, before: DescribeEndpointOutputTypeDef | None) -> None:
+        """Note that we changed an endpoint, and how it was shown before; None: not at all."""
+        self._changes[name] = (_mark(before) if before else None), time.monotonic() + CONSISTENT
+
+    def deleted(self, name: str) -> None:
+        """Note that an endpoint was deleted by us."""
+        self._changes.pop(name, None)
 
     def variants(self, config: str) -> tuple[list[Any], list[Any]]:
-        """Return a configuration's production variants and its shadow variants."""
+        """Return a configuration's production variants and its shadow variants.
+
+        Raises
+        ------
+        UnavailableError
+            If it is gone: an endpoint that names it is shown as it was, or serves without one.
+            It is no reason to think that there is no endpoint.
+        """
         if config not in self._variants:
-            with translated("sagemaker"):
-                told: Mapping[str, Any] = self.client.describe_endpoint_config(
-                    EndpointConfigName=config
-                )
+            try:
+                with translated("sagemaker"):
+                    told: Mapping[str, Any] = self.client.describe_endpoint_config(
+                        EndpointConfigName=config
+                    )
+            except NotFoundError as error:
+                raise UnavailableError(f"an endpoint's configuration is gone: {error}") from error
             shadows = told.get("ShadowProductionVariants", ())
             self._variants[config] = list(told["ProductionVariants"]), list(shadows)
         return self._variants[config]
@@ -57,3 +107,9 @@ class Facts:
     def forget(self, model: str) -> None:
         """Forget a model that is deleted: its name may be made again."""
         self._models.pop(model, None)
+
+
+def _mark(told: DescribeEndpointOutputTypeDef) -> Mark:
+    pending = told.get("PendingDeploymentSummary", {}).get("EndpointConfigName")
+    shown = told["EndpointStatus"], told["LastModifiedTime"], told.get("EndpointConfigName")
+    return (*shown, pending)

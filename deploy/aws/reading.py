@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from deploy import rollout
 from deploy.aws import names
-from deploy.aws.errors import translated
 from deploy.aws.facts import Facts
 from deploy.target import Deployment, Endpoint, State
 
@@ -56,8 +55,7 @@ class Reading:
     @classmethod
     def of(cls, facts: Facts, endpoint: str) -> Reading:
         """Look at an endpoint; raise `NotFoundError` if there is none."""
-        with translated("sagemaker"):
-            told = facts.client.describe_endpoint(EndpointName=endpoint)
+        told = facts.endpoint(endpoint)
         variants, shadows = facts.variants(told["EndpointConfigName"])
         now = {each["VariantName"] for each in (*variants, *shadows)}
         coming = told.get("PendingDeploymentSummary", {}).get("EndpointConfigName", "")

@@ -148,6 +148,7 @@ class SageMakerTarget:
             self.account.sagemaker.update_endpoint_weights_and_capacities(
                 EndpointName=endpoint, DesiredWeightsAndCapacities=weights
             )
+        self.account.facts.changed(endpoint, reading.told)
 
     def invoke(self, endpoint: str, body: bytes, *, deployment: str | None = None) -> bytes:
         """See `Target.invoke`."""
@@ -216,6 +217,7 @@ class SageMakerTarget:
             if told["EndpointStatus"] != "Deleting":
                 self._scalings.end(endpoint, lambda variant: True)
                 self.account.sagemaker.delete_endpoint(EndpointName=endpoint)
+        self.account.facts.deleted(endpoint)
 
     def purge(self, endpoint: str) -> None:
         """See `Target.purge`: configurations, models, bundles and scalings that nothing uses."""
@@ -312,6 +314,7 @@ class SageMakerTarget:
                 )
             else:
                 client.create_endpoint(EndpointName=endpoint, EndpointConfigName=config, **tags)
+        self.account.facts.changed(endpoint, reading.told if reading else None)
 
     def _listed(self, operation: Any, kind: str, prefix: str) -> Iterator[str]:
         pages: Any = self.account.sagemaker.get_paginator(operation)

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 
 from deploy.errors import (
+    ConflictError,
     DeadlineError,
     DeployError,
     DeploymentError,
@@ -17,7 +18,7 @@ from deploy.errors import (
 )
 from deploy.release import release
 from deploy.retry import Patient, Policy
-from deploy.target import Release
+from deploy.target import Endpoint, Release
 from inference.bundle import Bundle
 from tests.deploy.memory import MemoryTarget
 from tests.deploy.staging import (
@@ -233,6 +234,33 @@ def test_a_failure_at_any_call_leaves_one_release_serving_and_the_next_run_ends_
         assert again.traffic == clean.traffic, f"call {nth}"
         assert set(again.deployments) == set(clean.deployments), f"call {nth}"
         assert fresh.artifacts == {v1.digest, v2.digest}, f"call {nth}"
+
+
+@dataclass
+class Forgetful(MemoryTarget):
+    """Shows nothing of an endpoint at first, as a cloud does that is not consistent yet."""
+
+    forgets: int = 0
+
+    def describe(self, endpoint: str) -> Endpoint:
+        if self.forgets:
+            self.forgets -= 1
+            raise NotFoundError("no such endpoint")
+        return super().describe(endpoint)
+
+
+def test_an_endpoint_that_was_not_shown_keeps_its_traffic_and_is_not_deleted(
+    v1: Bundle, v2: Bundle
+) -> None:
+    answers = true_answers(v1, v2)
+    target = Forgetful(answer=lambda name, body: answers[body])
+    released(target, v1)
+    target.forgets = 1
+    with pytest.raises(ConflictError, match=f"{name_of(v1)} after all") as failed:
+        released(target, v2)
+    assert "it is left as it is" in "".join(failed.value.__notes__)
+    assert target.traffic[ENDPOINT] == {name_of(v1): 100}
+    assert released(target, v2).traffic == {name_of(v2): 100}
 
 
 def test_a_deployer_killed_at_any_call_is_finished_by_the_next_run(

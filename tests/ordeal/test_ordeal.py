@@ -22,20 +22,25 @@ def ordeal(
         yield ordeal
 
 
-#: What is done to a release at the first call of a name, by target.
+#: What is done to a release at the n-th call of a name, by target. The second configuration is
+#: made to take the oldest deployment away: stale reads had the configuration in use deleted.
 STRIKES = {
-    "local": [("kill-after", "deploy"), ("kill-before", "set_traffic"), ("drop-after", "undeploy")],
+    "local": [
+        ("kill-after", "deploy", 1),
+        ("kill-before", "set_traffic", 1),
+        ("drop-after", "undeploy", 1),
+    ],
     "aws": [
-        ("kill-after", "UpdateEndpoint"),
-        ("drop-after", "UpdateEndpoint"),
-        ("stale", "UpdateEndpointWeightsAndCapacities"),
+        ("kill-after", "UpdateEndpoint", 1),
+        ("drop-after", "UpdateEndpoint", 1),
+        ("stale", "CreateEndpointConfig", 2),
     ],
 }
 
 
 def test_a_release_that_is_struck_ends_as_if_nothing_had_happened(ordeal: Ordeal) -> None:
-    for kind, call in STRIKES[ordeal.arena.name]:
-        result = ordeal.strike(kind, 1, operation=call)
+    for kind, call, nth in STRIKES[ordeal.arena.name]:
+        result = ordeal.strike(kind, nth, operation=call)
         assert result.met, (kind, call)
         assert not result.problems, "\n".join(result.problems)
         assert not result.orphans
