@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from deploy.errors import ConflictError, InvokeError, NotFoundError, TargetError
+from deploy.errors import (
+    ConflictError,
+    InvokeError,
+    NotFoundError,
+    TargetError,
+    UnavailableError,
+    before_sending,
+)
 from deploy.gcp import names
 from deploy.gcp.account import TIMEOUT_SECONDS, Account
 from deploy.gcp.deployments import DEPLOY_SECONDS, Deployments
@@ -55,7 +62,9 @@ class Asking:
         if deployment not in reading.ids:
             raise NotFoundError(f"no deployment {deployment} behind {reading.name!r}")
         if not reading.traffic.get(deployment):
-            return self.ask(self._alone(reading, deployment), body)
+            with before_sending():
+                alone = self._alone(reading, deployment)
+            return self.ask(alone, body)
         for _ in range(MOST_TRIES):
             answer = self._post(reading.name, body)
             if answer.headers.get(DEPLOYED, "") == reading.ids[deployment]:
@@ -74,6 +83,8 @@ class Asking:
                 each for each in reading.told.deployed_models if each.display_name == deployment
             )
             version = self.deployments.registry.find(reading.name, deployment)
+            if version is None:
+                raise UnavailableError(f"the version of {deployment} is not shown yet")
             machine = deployed.dedicated_resources.machine_spec.machine_type
             release = Release(reading.name, deployment, "", instance=machine)
             with translated("aiplatform:DeployModel"):

@@ -25,6 +25,14 @@ LEADER, RUNNER_UP = ("default", "blue"), ("green",)
 
 
 @dataclass(frozen=True)
+class Registered:
+    """A version that was just registered, by what Vertex AI calls it."""
+
+    name: str
+    version_id: str
+
+
+@dataclass(frozen=True)
 class Registry:
     """The models of one account.
 
@@ -64,8 +72,9 @@ class Registry:
             begun = self.account.models.upload_model(
                 request=request, retry=None, timeout=TIMEOUT_SECONDS
             )
-            begun.result(timeout=UPLOAD_SECONDS)
-        return self.find(release.endpoint, release.name)
+            told = begun.result(timeout=UPLOAD_SECONDS)
+        # What was just made may not be shown yet.
+        return Registered(told.model, told.model_version_id)
 
     @staticmethod
     def differences(version: Any, release: Release) -> list[str]:
