@@ -36,7 +36,7 @@ class ModelVersion:
     approval : Approval
         As it stands.
     reason : str
-        Who decided, when and why; empty while nobody has.
+        Who decided, when and why, in at most 512 characters; empty while nobody has.
     aliases : tuple of str
         In alphabetical order.
     metrics : Mapping[str, float]
@@ -61,6 +61,21 @@ class ModelVersion:
     data: str = ""
     source: str = ""
     created: datetime | None = None
+
+
+def entry(bundle: Bundle, artifact: str = "") -> ModelVersion:
+    """Return what a registry is to know of a bundle that is new to it."""
+    manifest = bundle.manifest
+    measured = manifest.metrics.items()
+    return ModelVersion(
+        bundle.name,
+        bundle.version,
+        bundle.digest,
+        artifact,
+        metrics={name: value for name, value in measured if value is not None},
+        data=manifest.training.digest if manifest.training else "",
+        source=manifest.commit or "",
+    )
 
 
 class Models(Protocol):
@@ -98,5 +113,9 @@ class Models(Protocol):
         ...
 
     def fetch(self, found: ModelVersion, folder: Path) -> None:
-        """Copy a version's bundle into an empty folder, as it was registered."""
+        """Copy a version's bundle, as it was registered, into a folder that is empty or not there.
+
+        A copy that failed leaves nothing there; `inference.bundle.replaced` sees to that. Raises
+        `NotFoundError` if what was stored is gone.
+        """
         ...

@@ -6,9 +6,11 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from deploy.errors import ConflictError, UnavailableError, UnsentError
+from deploy.models import Approval, Models, ModelVersion
 from deploy.notes import Note, Notes
 from deploy.target import Endpoint, Release, Scaling, Target
 from deploy.wait import Clock, Deadline
@@ -96,6 +98,11 @@ class Patient:
     def notes(self) -> Notes:
         """See `Target.notes`."""
         return PatientNotes(self.target.notes, self.policy)
+
+    @property
+    def models(self) -> Models:
+        """See `Target.models`."""
+        return PatientModels(self.target.models, self.policy)
 
     def identity(self) -> str:
         """See `Target.identity`."""
@@ -194,3 +201,35 @@ class PatientNotes:
     def remove(self, key: str, *, over: Note) -> None:
         """See `Notes.remove`."""
         call(lambda: self.notes.remove(key, over=over), self.policy)
+
+
+@dataclass(frozen=True)
+class PatientModels:
+    """A registry that tries again. All its verbs may be repeated: the contract demands it."""
+
+    models: Models
+    policy: Policy = field(default_factory=Policy)
+
+    def names(self) -> Sequence[str]:
+        """See `Models.names`."""
+        return call(self.models.names, self.policy)
+
+    def versions(self, model: str) -> Sequence[ModelVersion]:
+        """See `Models.versions`."""
+        return call(lambda: self.models.versions(model), self.policy)
+
+    def register(self, bundle: Bundle) -> ModelVersion:
+        """See `Models.register`."""
+        return call(lambda: self.models.register(bundle), self.policy)
+
+    def approve(self, model: str, version: str, approval: Approval, reason: str) -> None:
+        """See `Models.approve`."""
+        call(lambda: self.models.approve(model, version, approval, reason), self.policy)
+
+    def alias(self, model: str, alias: str, version: str) -> None:
+        """See `Models.alias`."""
+        call(lambda: self.models.alias(model, alias, version), self.policy)
+
+    def fetch(self, found: ModelVersion, folder: Path) -> None:
+        """See `Models.fetch`."""
+        call(lambda: self.models.fetch(found, folder), self.policy)

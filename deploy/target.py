@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from deploy.metrics import Answer, Metrics
+    from deploy.models import Models
     from deploy.notes import Notes
     from inference.bundle import Bundle
 
@@ -195,6 +196,14 @@ class Target(Protocol):
     @property
     def notes(self) -> Notes:
         """Small documents beside the artifacts, for locks and records: compare and swap."""
+        ...
+
+    @property
+    def models(self) -> Models:
+        """The registry of models: the cloud's own.
+
+        Where ``"models"`` stands in `limits`, this raises `UnsupportedError` with the reason.
+        """
         ...
 
     def identity(self) -> str:

@@ -26,6 +26,16 @@ from deploy.target import METRICS, Release, Scaling, State, Target
 from deploy.wait import Deadline
 from inference.bundle import Bundle
 from tests.contract.conftest import wanted
+from tests.contract.registering import (  # noqa: F401 - here the emulators are up already
+    shelf,
+    test_a_bundle_is_fetched_as_it_was_registered_whatever_was_released_and_purged,
+    test_a_version_is_never_another_bundle,
+    test_a_version_is_pending_until_somebody_decides_and_may_be_decided_again,
+    test_an_alias_names_one_version_at_a_time,
+    test_nothing_is_said_of_a_version_that_is_not_there,
+    test_the_same_bundle_again_is_the_version_that_stands,
+    test_versions_are_listed_newest_first_with_what_their_bundles_say,
+)
 from tests.deploy import bundles
 
 SHARED = "contract-shared"

@@ -9,7 +9,7 @@ from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 
 from inference.bundle import Bundle
-from inference.manifest import MANIFEST, Example, Manifest
+from inference.manifest import MANIFEST, Example, Manifest, Training
 from inference.packaging import About, package, package_script
 
 CRASHING = """\
@@ -75,6 +75,16 @@ def good(to: Path, version: str, *, compiled: bool = True) -> Bundle:
     fitted = model.fit(data.data, data.target_names[data.target])
     about = About("iris", version, examples=5, compile=compiled)
     return package(fitted, data.data, to, about=about)
+
+
+def measured(to: Path, name: str, version: str, *, accuracy: float = 0.97) -> Bundle:
+    """One that tells its metrics and what it was trained on, and is soon made."""
+    data = load_iris()
+    model = LogisticRegression(max_iter=500).fit(data.data, data.target_names[data.target])
+    trained = Training("ab" * 32, len(data.data))
+    told = {"accuracy": accuracy, "macro_f1": accuracy - 0.01}
+    about = About(name, version, metrics=told, training=trained, examples=5, compile=False)
+    return package(model, data.data, to, about=about)
 
 
 def lying(to: Path, version: str) -> Bundle:

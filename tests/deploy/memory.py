@@ -11,6 +11,7 @@ from deploy.metrics import Answer, Metrics, summed
 from deploy.notes import Note
 from deploy.target import Deployment, Endpoint, Release, Scaling, State
 from inference.bundle import Bundle
+from tests.deploy.memory_models import MemoryModels
 
 #: The one request it refuses.
 WRONG = b'{"instances": [[1]]}'
@@ -79,6 +80,7 @@ class MemoryTarget:
     blind: bool = False
 
     notes: MemoryNotes = field(default_factory=MemoryNotes)
+    models: MemoryModels = field(default_factory=MemoryModels)
 
     def identity(self) -> str:
         self._count("identity")
