@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import shutil
+import threading
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
@@ -62,9 +63,19 @@ def retire(cloud: Cloud, generation: Generation, *, grace: float = 30.0) -> None
     grace : float
         Real seconds for them; then SIGTERM is followed by SIGKILL.
     """
-    for instance in generation.everyone():
+
+    def end(instance: Instance) -> None:
         instance.wait_idle(grace)
         _end(cloud, instance, grace=grace)
+
+    ending = [
+        threading.Thread(target=end, args=(instance,), daemon=True)
+        for instance in generation.everyone()
+    ]
+    for thread in ending:
+        thread.start()
+    for thread in ending:
+        thread.join()
 
 
 def revive(instance: Instance) -> None:

@@ -162,6 +162,8 @@ def _listen(place: Place, name: str) -> socket.socket:
     for port in (_remembered(place).get(name, PREFERRED[name]), 0):
         listener = socket.socket()
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Else an answer's second part waits 40 ms for the acknowledgement of its first.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             listener.bind(("127.0.0.1", port))
         except OSError:

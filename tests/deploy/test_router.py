@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ import pytest
 
 from deploy import change, wait
 from deploy.local import daemon
+from deploy.local.__main__ import _listen
 from deploy.local.router import HEADER
 from deploy.local.target import LocalTarget
 from deploy.target import Release
@@ -86,6 +88,15 @@ def load(url: str, clients: int = 4) -> Iterator[Load]:
         seen.over.set()
         for thread in threads:
             thread.join()
+
+
+def test_an_answer_in_two_parts_does_not_wait_for_an_acknowledgement(tmp_path: Path) -> None:
+    with (
+        _listen(tmp_path / "port") as listener,
+        socket.create_connection(listener.getsockname()),
+        listener.accept()[0] as accepted,
+    ):
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_a_cycle_of_requests_is_split_exactly(target: LocalTarget, v1: Bundle, v2: Bundle) -> None:
