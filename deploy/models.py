@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from inference.bundle import Bundle
@@ -75,6 +75,30 @@ def entry(bundle: Bundle, artifact: str = "") -> ModelVersion:
         metrics={name: value for name, value in measured if value is not None},
         data=manifest.training.digest if manifest.training else "",
         source=manifest.commit or "",
+    )
+
+
+def record(one: ModelVersion) -> dict[str, Any]:
+    """Return a version as JSON-ready values."""
+    return {
+        **asdict(one),
+        "approval": one.approval.value,
+        "aliases": list(one.aliases),
+        "metrics": dict(one.metrics),
+        "created": one.created.isoformat() if one.created else None,
+    }
+
+
+def from_record(told: Mapping[str, Any]) -> ModelVersion:
+    """Read what `record` wrote."""
+    created = told["created"]
+    return ModelVersion(
+        **{
+            **told,
+            "approval": Approval(told["approval"]),
+            "aliases": tuple(told["aliases"]),
+            "created": datetime.fromisoformat(created) if created else None,
+        }
     )
 
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.errors import ConflictError
+from deploy.local.gate import alone, put
 from deploy.notes import Note
 
 
@@ -36,18 +33,14 @@ class FileNotes:
 
     def write(self, key: str, body: bytes, *, over: Note | None) -> Note:
         """See `Notes.write`."""
-        with self._alone():
+        with alone(self.folder):
             self._demand(key, over)
-            path = self.folder / key
-            path.parent.mkdir(parents=True, exist_ok=True)
-            draft = path.with_name(f".{path.name}.{os.getpid()}")
-            draft.write_bytes(body)
-            draft.rename(path)
+            put(self.folder / key, body)
         return Note(key, body, hashlib.sha256(body).hexdigest())
 
     def remove(self, key: str, *, over: Note) -> None:
         """See `Notes.remove`."""
-        with self._alone():
+        with alone(self.folder):
             if self.read(key) is not None:
                 self._demand(key, over)
                 (self.folder / key).unlink()
@@ -56,11 +49,3 @@ class FileNotes:
         found = self.read(key)
         if (found.version if found else None) != (over.version if over else None):
             raise ConflictError(f"{self.folder / key} was changed by somebody else meanwhile")
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Let one process at a time compare and write; the kernel frees what a killed one held."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / ".changing").open("w") as gate:
-            fcntl.flock(gate, fcntl.LOCK_EX)
-            yield

@@ -25,6 +25,7 @@ from deploy.errors import (
     UnavailableError,
 )
 from deploy.local import daemon
+from deploy.local.models import FolderModels
 from deploy.local.notes import FileNotes
 from deploy.local.router import HEADER
 from deploy.metrics import Answer, Metrics, with_log
@@ -70,6 +71,11 @@ class LocalTarget:
     def notes(self) -> FileNotes:
         """See `Target.notes`."""
         return FileNotes(self.folder / "notes")
+
+    @property
+    def models(self) -> FolderModels:
+        """See `Target.models`."""
+        return FolderModels(self.folder / "models")
 
     def identity(self) -> str:
         """See `Target.identity`."""
