@@ -12,6 +12,7 @@ from emulators.clock import Clock
 from emulators.faults import Faults
 from emulators.fleet import Fleet
 from emulators.gcp.logs import Logs
+from emulators.gcp.meter import Meter
 from emulators.gcp.names import Record
 from emulators.gcp.operations import Operations
 from emulators.gcp.schema import Schema
@@ -51,6 +52,8 @@ class Cloud:
         What answers predictions.
     arrivals : Arrivals
         When requests came, by serving.
+    meter : Meter
+        What was measured of predictions.
     models : dict
         Versions by number, by model name.
     endpoints, jobs, services, revisions : dict
@@ -76,6 +79,7 @@ class Cloud:
     store: Store
     servings: Servings
     arrivals: Arrivals
+    meter: Meter
     models: dict[str, dict[str, Record]] = field(default_factory=dict)
     endpoints: dict[str, Record] = field(default_factory=dict)
     jobs: dict[str, Record] = field(default_factory=dict)
@@ -102,6 +106,7 @@ class Cloud:
             Store(place.folder / "storage"),
             Servings(fleet, arrivals),
             arrivals,
+            Meter(clock),
         )
 
     def clear(self) -> None:
@@ -113,5 +118,6 @@ class Cloud:
             self.balances.clear()
             self.servings.clear()
             self.store.clear()
+            self.meter.clear()
         self.operations.clear()
         self.fleet.stop_all()

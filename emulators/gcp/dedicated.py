@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from urllib.parse import unquote
 
 from emulators.gcp import predictions
@@ -11,6 +12,7 @@ from emulators.gcp.endpoints import find
 from emulators.gcp.errors import FailedPreconditionError, InvalidArgumentError, NotFoundError
 from emulators.gcp.faulty import faults
 from emulators.gcp.interface import as_answer
+from emulators.gcp.meter import measured, of_deployed
 from emulators.gcp.models import find as find_model
 from emulators.gcp.names import Record
 from emulators.gcp.predictions import Raw
@@ -70,9 +72,12 @@ def _invoke(cloud: Cloud, endpoint: Record, where: tuple[str, str], request: Req
         raise FailedPreconditionError(
             f"DeployedModel {key} does not support Invoke: its model has no invoke_route_prefix."
         )
-    serving = cloud.servings.get(key)
     raw = Raw("", "", request.body, headers=_carried(request))
-    return as_answer(predictions.open_stream(serving, route, raw, deployed=deployed))
+    with measured(cloud.meter, of_deployed(endpoint, deployed)) as measurement:
+        serving = cloud.servings.get(key)
+        answer = predictions.open_stream(serving, route, raw, deployed=deployed)
+        parts = measurement.through(answer.parts, answer.status)
+    return as_answer(replace(answer, parts=parts))
 
 
 def _carried(request: Request) -> dict[str, str]:

@@ -9,6 +9,7 @@ from emulators.gcp import (
     deployments,
     endpoints,
     models,
+    monitoring,
     predictions,
     projects,
     revisions,
@@ -25,4 +26,5 @@ HANDLERS: Mapping[str, Handler] = {
     **projects.HANDLERS,
     **services.HANDLERS,
     **revisions.HANDLERS,
+    **monitoring.HANDLERS,
 }

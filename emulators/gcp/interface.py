@@ -52,7 +52,11 @@ class Interface:
         if binding.name in RAW_METHODS:
             raw = Raw(variables["endpoint"], request.content_type, request.body)
             return as_answer(self.call_raw(method, raw))
-        message = self.cloud.schema.parse(method.request, _data(binding, variables, request))
+        data = _data(binding, variables, request)
+        lists = self.cloud.schema.lists(method.request, dict(request.query))
+        for name, path in lists.items():
+            _put(data, path, [value for key, value in request.query if key == name])
+        message = self.cloud.schema.parse(method.request, data)
         record = self._call(method, message)
         if method.response == "google.longrunning.Operation" or "predictions" not in record:
             built = self.cloud.schema.build(method.response, record)

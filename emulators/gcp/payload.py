@@ -62,12 +62,12 @@ def check(descriptor: Descriptor, value: Any, path: str = "") -> Iterator[Violat
         yield _wrong(path, f"type.googleapis.com/{descriptor.full_name}", value)
         return
     for name, item in value.items():
-        field = _field(descriptor, name)
-        if field is None:
+        found = field_of(descriptor, name)
+        if found is None:
             words = f"Unknown name {json.dumps(name)}{_at(path)}: Cannot find field."
             yield Violation(path, f"Invalid JSON payload received. {words}")
         elif item is not None:
-            yield from _check_field(field, item, f"{path}.{field.name}" if path else field.name)
+            yield from _check_field(found, item, f"{path}.{found.name}" if path else found.name)
 
 
 def _check_field(field: FieldDescriptor, value: Any, path: str) -> Iterator[Violation]:
@@ -136,7 +136,8 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _field(descriptor: Descriptor, name: str) -> FieldDescriptor | None:
+def field_of(descriptor: Descriptor, name: str) -> FieldDescriptor | None:
+    """Return a message type's field, by its name in JSON or in proto."""
     return descriptor.fields_by_camelcase_name.get(name) or descriptor.fields_by_name.get(name)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
@@ -21,6 +21,7 @@ from emulators.gcp.errors import (
     ResourceExhaustedError,
     UnavailableError,
 )
+from emulators.gcp.meter import Measurement, measured, of_deployed
 from emulators.gcp.names import Record
 from emulators.gcp.serving import Serving
 from emulators.gcp.wire import Answer
@@ -90,11 +91,16 @@ def predict_on(cloud: Cloud, endpoint: Record, request: Mapping[str, Any]) -> Re
     """Carry ``instances`` and ``parameters`` to one of the endpoint's models."""
     sent = {key: request[key] for key in ("instances", "parameters") if key in request}
     body = json.dumps(sent).encode()
-    answer, deployed = _send(cloud, endpoint, body)
-    if answer.status_code != 200:
-        raise _relayed(answer)
+    _check_size(endpoint, len(body), "Request")
+    deployed = _chosen(cloud, endpoint)
+    with measured(cloud.meter, of_deployed(endpoint, deployed)) as measurement:
+        answer = _send(cloud.servings.get(deployed["id"]), endpoint, body, measurement)
+        if answer.status_code != 200:
+            raise _relayed(answer)
+        record = _predictions(answer)
+        measurement.end(200, len(record["predictions"]))
     samples.keep(cloud, endpoint, deployed["id"], (body, answer.content))
-    return _predictions(answer) | {
+    return record | {
         "deployedModelId": deployed["id"],
         "model": deployed["model"],
         "modelDisplayName": deployed["displayName"],
@@ -107,10 +113,12 @@ def raw_predict(cloud: Cloud, request: Raw) -> RawAnswer:
     endpoint = _of_host(cloud, request.endpoint, dedicated=request.dedicated)
     _check_size(endpoint, len(request.body), "Request")
     headers = {"content-type": request.content_type or "application/json"}
-    deployed, serving = _chosen(cloud, endpoint)
-    return open_stream(
-        serving, serving.predict, Raw("", "", request.body, headers=headers), deployed=deployed
-    )
+    deployed = _chosen(cloud, endpoint)
+    with measured(cloud.meter, of_deployed(endpoint, deployed)) as measurement:
+        serving = cloud.servings.get(deployed["id"])
+        raw = Raw("", "", request.body, headers=headers)
+        answer = open_stream(serving, serving.predict, raw, deployed=deployed)
+        return replace(answer, parts=measurement.through(answer.parts, answer.status))
 
 
 def open_stream(serving: Serving, route: str, request: Raw, *, deployed: Record) -> RawAnswer:
@@ -167,24 +175,26 @@ def _of_host(cloud: Cloud, name: str, *, dedicated: bool) -> Record:
     return endpoint
 
 
-def _chosen(cloud: Cloud, endpoint: Record) -> tuple[Record, Serving]:
+def _chosen(cloud: Cloud, endpoint: Record) -> Record:
+    """Return the deployed model whose turn it is."""
     balance = cloud.balances.get(endpoint["name"])
     if balance is None:
         raise FailedPreconditionError(
             f"Endpoint {endpoint['name']} doesn't have traffic_split: deploy a model to it first."
         )
     key = balance.next()
-    deployed = next((d for d in endpoint.get("deployedModels", []) if d["id"] == key), None)
-    if deployed is None:
-        raise UnavailableError(f"DeployedModel {key} has just left the Endpoint.")
-    return deployed, cloud.servings.get(key)
+    for deployed in endpoint.get("deployedModels", []):
+        if deployed["id"] == key:
+            found: Record = deployed
+            return found
+    raise UnavailableError(f"DeployedModel {key} has just left the Endpoint.")
 
 
-def _send(cloud: Cloud, endpoint: Record, body: bytes) -> tuple[httpx.Response, Record]:
-    _check_size(endpoint, len(body), "Request")
+def _send(
+    serving: Serving, endpoint: Record, body: bytes, measurement: Measurement
+) -> httpx.Response:
     dedicated = "dedicatedEndpointDns" in endpoint
     seconds = limits.DEDICATED_SECONDS if dedicated else limits.SHARED_SECONDS
-    deployed, serving = _chosen(cloud, endpoint)
     try:
         answer = _CLIENT.post(
             serving.url,
@@ -196,8 +206,9 @@ def _send(cloud: Cloud, endpoint: Record, body: bytes) -> tuple[httpx.Response, 
         raise DeadlineExceededError(f"The model took longer than {seconds:g} s.") from error
     except httpx.HTTPError as error:
         raise UnavailableError(f"The model server does not answer: {error}") from error
+    measurement.answered()
     _check_size(endpoint, len(answer.content), "Response")
-    return answer, deployed
+    return answer
 
 
 def _check_size(endpoint: Record, size: int, what: str) -> None:

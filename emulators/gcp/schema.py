@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,7 @@ from google.protobuf.message import Message
 
 from emulators.gcp import payload
 from emulators.gcp.errors import InvalidArgumentError
+from emulators.gcp.listing import camel
 from emulators.gcp.payload import Violation
 
 FOLDER = Path(__file__).parent / "schemas"
@@ -139,6 +140,18 @@ class Schema:
             return json_format.ParseDict(data, class_(), descriptor_pool=self._pool)
         except json_format.ParseError as error:
             raise InvalidArgumentError(f"Invalid JSON payload received. {error}") from error
+
+    def lists(self, name: str, paths: Iterable[str]) -> Mapping[str, list[str]]:
+        """Return those of the `paths` into a message that lead to a list, part by part."""
+        found = {}
+        for path in paths:
+            class_, field_ = self.message(name).DESCRIPTOR, None
+            for part in path.split("."):
+                field_ = class_ and payload.field_of(class_, part)
+                class_ = field_ and field_.message_type
+            if field_ and field_.is_repeated:
+                found[path] = [camel(part) for part in path.split(".")]
+        return found
 
     def build(self, name: str, data: Mapping[str, Any]) -> Message:
         """Make a message from an answer of ours."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from emulators.gcp import predictions
 from emulators.gcp.cloud import Cloud
 from emulators.gcp.errors import NotFoundError, PermissionDeniedError, UnavailableError
+from emulators.gcp.meter import measured, of_revision
 from emulators.gcp.names import Record, canonical
 from emulators.gcp.wire import Answer, Request
 
@@ -26,10 +29,14 @@ def answer(cloud: Cloud, request: Request) -> Answer:
             "identity token, or set invoker_iam_disabled."
         )
     revision = _tagged(service, tag) if tag else _next(cloud, service)
-    serving = cloud.servings.get(canonical(f"{service['name']}/revisions/{revision}"))
+    origin = of_revision(service["name"], revision)
+    with measured(cloud.meter, origin):
+        serving = cloud.servings.get(canonical(f"{service['name']}/revisions/{revision}"))
     kept = {name: value for name, value in request.headers.items() if name not in _OWN}
     path = request.path + (f"?{request.query_string}" if request.query_string else "")
-    return predictions.carry(serving, request.verb, path, request.body, headers=kept)
+    with measured(cloud.meter, origin) as measurement:  # to start a server is no latency
+        answer = predictions.carry(serving, request.verb, path, request.body, headers=kept)
+        return replace(answer, body=measurement.through(answer.parts, answer.status))
 
 
 def _tagged(service: Record, tag: str) -> str:

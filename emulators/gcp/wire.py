@@ -96,6 +96,11 @@ class Answer:
     body: bytes | Iterable[bytes] = b""
     headers: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def parts(self) -> Iterable[bytes]:
+        """The body in parts, also where it is whole."""
+        return (self.body,) if isinstance(self.body, bytes) else self.body
+
     @classmethod
     def of(cls, record: Any, status: int = 200) -> Answer:
         """Return `record` as JSON."""

@@ -1,7 +1,8 @@
 """Write the schemas anew from Google's client libraries: `python -m emulators.gcp.schemas`.
 
-Needs google-cloud-aiplatform, -run, -resource-manager and google-api-python-client; the emulator
-itself needs none of them. docs/decisions/0020-schema-of-the-emulated-vertex-ai.md says why.
+Needs google-cloud-aiplatform, -run, -resource-manager, -monitoring and google-api-python-client;
+the emulator itself needs none of them.
+docs/decisions/0020-schema-of-the-emulated-vertex-ai.md says why.
 """
 
 from __future__ import annotations
@@ -60,6 +61,29 @@ SOURCES = (
         r"Projects\.GetProject",
     ),
     Source("run", "google-cloud-run", "google.cloud.run_v2", r"(Services|Revisions)\..*"),
+)
+
+_V3 = "google.monitoring.v3"
+_METRICS = "/v3/{name=projects/*}/metricDescriptors"
+_METRIC = "/v3/{name=projects/*/metricDescriptors/**}"
+_SERIES = "/v3/{name=projects/*}/timeSeries"
+_RESOURCES = "/v3/{name=projects/*}/monitoredResourceDescriptors"
+_RESOURCE = "/v3/{name=projects/*/monitoredResourceDescriptors/*}"
+#: Cloud Monitoring's library speaks gRPC alone and names no routes: they are those of
+#: google/monitoring/v3/metric_service.proto. Name, verb, path; of those emulated the messages, too.
+MONITORING = (
+    ("ListTimeSeries", "GET", _SERIES, f"{_V3}.ListTimeSeriesRequest", "ListTimeSeriesResponse"),
+    (
+        *("ListMetricDescriptors", "GET", _METRICS),
+        *(f"{_V3}.ListMetricDescriptorsRequest", "ListMetricDescriptorsResponse"),
+    ),
+    ("GetMetricDescriptor", "GET", _METRIC, f"{_V3}.GetMetricDescriptorRequest", ""),
+    ("CreateMetricDescriptor", "POST", _METRICS),
+    ("DeleteMetricDescriptor", "DELETE", _METRIC),
+    ("CreateTimeSeries", "POST", _SERIES),
+    ("CreateServiceTimeSeries", "POST", f"{_SERIES}:createService"),
+    ("ListMonitoredResourceDescriptors", "GET", _RESOURCES),
+    ("GetMonitoredResourceDescriptor", "GET", _RESOURCE),
 )
 #: Interfaces without messages of ours: routes only, to name what is not emulated.
 DOCUMENTS = ("storage.v1", "logging.v2", "bigquery.v2")
@@ -209,14 +233,49 @@ def _file(name: str, package: str, messages: Messages) -> descriptor_pb2.FileDes
     return made
 
 
+def write_monitoring() -> None:
+    """Write the routes and messages of Cloud Monitoring; its service words what is required."""
+    types = importlib.import_module("google.cloud.monitoring_v3.types")
+    classes, messages = dict(_classes(types)), Messages()
+    kept, known = [], []
+    for name, verb, path, *types_ in MONITORING:
+        if not types_:
+            known.append([f"MetricService.{name}", verb, path])
+            continue
+        response = f"{_V3}.{types_[1]}" if types_[1] else "google.api.MetricDescriptor"
+        for type_ in (types_[0], response):
+            if type_ in classes:
+                messages.add(classes[type_].meta.pb.DESCRIPTOR, _V3)
+        bound = {"request": types_[0], "response": response, "bindings": [[verb, path, ""]]}
+        kept.append({"name": f"MetricService.{name}", "stream": False, **bound})
+    record = {
+        "source": f"google-cloud-monitoring {version('google-cloud-monitoring')}",
+        "package": _V3,
+        "methods": kept,
+        "known": known + [found for found in _document("monitoring.v3") if _is_apart(found[0])],
+        "required": {},
+    }
+    _json(FOLDER / "monitoring.json", record)
+    descriptors = _file("monitoring", _V3, messages).SerializeToString(deterministic=True)
+    (FOLDER / "monitoring.binpb").write_bytes(descriptors)
+
+
+def _is_apart(name: str) -> bool:
+    """Tell whether a documented method is of another service than MetricService."""
+    part = name.split(".")[2]
+    return part not in ("timeSeries", "metricDescriptors", "monitoredResourceDescriptors")
+
+
 def write_documents() -> None:
     """Write the methods of the interfaces that are emulated without their messages."""
-    folder = files("googleapiclient").joinpath("discovery_cache/documents")
-    found = {}
-    for name in DOCUMENTS:
-        document = json.loads(folder.joinpath(f"{name}.json").read_text())
-        found[name.partition(".")[0]] = sorted(_listed(document, "/" + document["servicePath"]))
+    found = {name.partition(".")[0]: _document(name) for name in DOCUMENTS}
     _json(FOLDER / "documents.json", found)
+
+
+def _document(name: str) -> list[list[str]]:
+    folder = files("googleapiclient").joinpath("discovery_cache/documents")
+    document = json.loads(folder.joinpath(f"{name}.json").read_text())
+    return sorted(_listed(document, "/" + document["servicePath"]))
 
 
 def _listed(resource: dict[str, Any], prefix: str) -> Iterator[list[str]]:
@@ -234,4 +293,5 @@ def _json(path: Path, record: object) -> None:
 if __name__ == "__main__":
     for source_ in SOURCES:
         write(source_)
+    write_monitoring()
     write_documents()
