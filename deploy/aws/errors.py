@@ -73,6 +73,8 @@ MEANINGS = (
         re.compile(r"Could not find (endpoint|model |endpoint configuration)|not found\.?$"),
         NotFoundError,
     ),
+    (re.compile(r"^ModelPackage(Group)? .* does not exist"), NotFoundError),
+    (re.compile(r"^Model Package Group already exists"), ConflictError),
     (re.compile(r"Cannot (create already existing|update in-progress|delete)"), ConflictError),
 )
 

@@ -2,6 +2,7 @@
 
 ``bundles/<digest>/model.tar.gz`` stands beside ``bundles/<digest>/used-by/<model>``, an empty
 object for each SageMaker model made of it. An archive without marks is nobody's.
+Registered ones are ``models/<digest>/model.tar.gz``; nothing removes those.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from inference.bundle import Bundle
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-PREFIX = "bundles/"
+PREFIX, REGISTERED = "bundles/", "models/"
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,21 @@ class Store:
 
     def upload(self, bundle: Bundle) -> str:
         """Store a bundle under its digest, unless it is there, and return its URI."""
-        key = f"{PREFIX}{bundle.digest}/model.tar.gz"
+        return self._put(bundle, PREFIX)
+
+    def keep(self, bundle: Bundle) -> str:
+        """Store a bundle for good, unless it is there, and return its URI."""
+        return self._put(bundle, REGISTERED)
+
+    def download(self, key: str, file: Path) -> None:
+        """Write an object's content to a file; raise `NotFoundError` if it is gone."""
+        with translated("s3"), file.open("wb") as content:
+            told = self.s3.get_object(Bucket=self.bucket, Key=key)
+            for chunk in told["Body"].iter_chunks(1 << 20):
+                content.write(chunk)
+
+    def _put(self, bundle: Bundle, prefix: str) -> str:
+        key = f"{prefix}{bundle.digest}/model.tar.gz"
         if not self._has(key):
             with tempfile.TemporaryDirectory() as folder:
                 packed = bundle.pack(Path(folder) / "model.tar.gz")

@@ -15,6 +15,7 @@ from deploy.aws import names, snippets
 from deploy.aws.account import Account
 from deploy.aws.errors import translated
 from deploy.aws.logs import Logs
+from deploy.aws.models import SageMakerModels
 from deploy.aws.notes import S3Notes
 from deploy.aws.reading import Reading
 from deploy.aws.scaling import Scalings
@@ -32,6 +33,8 @@ LIMITS = {
     "scaling by cpu": "SageMaker has no predefined metric of a variant's CPUs",
     "scaling to zero": "a variant that answers at once keeps at least one instance; SageMaker "
     "scales inference components and asynchronous endpoints to zero",
+    "metrics of a registered model": "a model package has 50 properties: the first 40 metrics in "
+    "the alphabet are kept in the registry, and all of them in the bundle",
     "reason": "SageMaker takes a variant that did not come up away and keeps why on the endpoint",
 }
 
@@ -50,6 +53,8 @@ class SageMakerTarget:
         ARN.
     network : Mapping
         Of CreateModel, for containers that run in a network.
+    image : str
+        Of registered models.
     """
 
     account: Account
@@ -57,13 +62,15 @@ class SageMakerTarget:
     role: str
     network: Mapping[str, Any] = field(default_factory=dict)
     name: str = "aws"
+    image: str = ""
 
     @classmethod
     def connect(cls, settings: Mapping[str, str]) -> SageMakerTarget:
         """Return the target of `settings` by the default credential chain; nothing is called."""
         account = Account.open(settings)
         network = _network(settings)
-        return cls(account, Store(account.s3, settings["bucket"]), settings["role"], network)
+        store = Store(account.s3, settings["bucket"])
+        return cls(account, store, settings["role"], network, image=settings["image"])
 
     @property
     def limits(self) -> Mapping[str, str]:
@@ -74,6 +81,11 @@ class SageMakerTarget:
     def notes(self) -> S3Notes:
         """See `Target.notes`."""
         return S3Notes(self.account.s3, self.store.bucket)
+
+    @property
+    def models(self) -> SageMakerModels:
+        """See `Target.models`."""
+        return SageMakerModels(self.account.sagemaker, self.store, self.image)
 
     def identity(self) -> str:
         """See `Target.identity`."""

@@ -1,0 +1,207 @@
+"""The registry of models: a model package group for each model, a model package for each version.
+
+Packages have no tags and no aliases: what we know of a version are its customer metadata
+properties, and an alias is a tag of the group, ``tridock:alias:<alias>``, with the version as its
+value. Source: "Register and Deploy Models with Model Registry", SageMaker developer guide.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from deploy.aws import packages
+from deploy.aws.errors import translated
+from deploy.aws.store import Store
+from deploy.errors import ConfigError, ConflictError, NotFoundError
+from deploy.models import Approval, ModelVersion, entry
+from inference.bundle import Bundle
+
+if TYPE_CHECKING:
+    from mypy_boto3_sagemaker import SageMakerClient
+
+#: Of a group: whose it is, and the beginning of its aliases.
+MODEL, ALIAS = "tridock:model", "tridock:alias:"
+_CONTENT = ["application/json", "text/csv", "application/jsonlines"]
+
+
+@dataclass(frozen=True)
+class SageMakerModels:
+    """The model registry of one account and region.
+
+    Attributes
+    ----------
+    store : Store
+        Of the bucket; registered bundles stand beside those of releases, and nothing purges them.
+    image : str
+        Of the containers that the console would deploy.
+    """
+
+    sagemaker: SageMakerClient
+    store: Store
+    image: str
+
+    def names(self) -> Sequence[str]:
+        """See `Models.names`."""
+        pages = self.sagemaker.get_paginator("list_model_package_groups").paginate()
+        with translated("sagemaker"):
+            found = [each for page in pages for each in page["ModelPackageGroupSummaryList"]]
+        ours = [
+            each["ModelPackageGroupName"]
+            for each in found
+            if MODEL in self._tags(each["ModelPackageGroupArn"])
+        ]
+        return sorted(name for name in ours if self._arns(name))
+
+    def versions(self, model: str) -> Sequence[ModelVersion]:
+        """See `Models.versions`.
+
+        Where two packages tell the same version, the one that was first is it.
+        """
+        group = self._group(model)
+        if group is None:
+            return ()
+        aliases = {
+            key.removeprefix(ALIAS): version
+            for key, version in self._tags(group).items()
+            if key.startswith(ALIAS)
+        }
+        found: dict[str, ModelVersion] = {}
+        for one in sorted(self._described(model), key=lambda one: int(one.number)):
+            found.setdefault(one.version, one)
+        named = [replace(one, aliases=_of(one.version, aliases)) for one in found.values()]
+        return tuple(reversed(named))
+
+    def register(self, bundle: Bundle) -> ModelVersion:
+        """See `Models.register`."""
+        if not self.image:
+            raise ConfigError("a model package names an image: set image in [aws] of release.toml")
+        self._make_group(bundle.name)
+        found = self._standing(bundle)
+        if found is None:
+            artifact = self.store.keep(bundle)
+            self._make_package(entry(bundle, artifact))
+            found = self._standing(bundle)
+        if found is None:
+            raise NotFoundError(f"{bundle.name} {bundle.version} was registered and is not shown")
+        if found.digest != bundle.digest:
+            raise ConflictError(
+                f"{bundle.name} {bundle.version} is registered with the digest "
+                f"{found.digest[:12]}…, not {bundle.digest[:12]}…: package it as another version"
+            )
+        return found
+
+    def approve(self, model: str, version: str, approval: Approval, reason: str) -> None:
+        """See `Models.approve`."""
+        found = self._find(model, version)
+        with translated("sagemaker"):
+            self.sagemaker.update_model_package(
+                ModelPackageArn=f"{self._package(model)}/{found.number}",
+                ModelApprovalStatus=packages.STATUSES[approval],  # type: ignore[arg-type]
+                ApprovalDescription=reason,
+            )
+
+    def alias(self, model: str, alias: str, version: str) -> None:
+        """See `Models.alias`: one call overwrites the tag."""
+        self._find(model, version)
+        with translated("sagemaker"):
+            self.sagemaker.add_tags(
+                ResourceArn=self._demand_group(model),
+                Tags=[{"Key": f"{ALIAS}{alias}", "Value": version}],
+            )
+
+    def fetch(self, found: ModelVersion, folder: Path) -> None:
+        """See `Models.fetch`."""
+        key = urlsplit(found.artifact).path.lstrip("/")
+        with tempfile.TemporaryDirectory() as scratch:
+            archive = Path(scratch) / "model.tar.gz"
+            self.store.download(key, archive)
+            Bundle.unpack(archive, folder)
+
+    def _standing(self, bundle: Bundle) -> ModelVersion | None:
+        versions = {one.version: one for one in self.versions(bundle.name)}
+        return versions.get(bundle.version)
+
+    def _find(self, model: str, version: str) -> ModelVersion:
+        for one in self.versions(model):
+            if one.version == version:
+                return one
+        raise NotFoundError(f"no model {model} {version} in SageMaker's registry")
+
+    def _group(self, model: str) -> str | None:
+        """Return the ARN of a model's group; None if there is none, or it is not ours."""
+        with suppress(NotFoundError), translated("sagemaker"):
+            told = self.sagemaker.describe_model_package_group(ModelPackageGroupName=model)
+            arn = told["ModelPackageGroupArn"]
+            return arn if MODEL in self._tags(arn) else None
+        return None
+
+    def _demand_group(self, model: str) -> str:
+        group = self._group(model)
+        if group is None:
+            raise ConflictError(
+                f"the model package group {model} is not ours: it has no tag {MODEL!r}. Package "
+                "the model under another name, or give the group that tag"
+            )
+        return group
+
+    def _package(self, model: str) -> str:
+        """Return the ARN of a model's packages without their number."""
+        return self._demand_group(model).replace(":model-package-group/", ":model-package/")
+
+    def _make_group(self, model: str) -> None:
+        if self._group(model) is None:
+            with suppress(ConflictError), translated("sagemaker"):  # by another, meanwhile
+                self.sagemaker.create_model_package_group(
+                    ModelPackageGroupName=model, Tags=[{"Key": MODEL, "Value": model}]
+                )
+            self._demand_group(model)
+
+    def _make_package(self, one: ModelVersion) -> None:
+        container: Any = {"Image": self.image, "ModelDataUrl": one.artifact}
+        lineage: Any = {"MetadataProperties": {"CommitId": one.source}} if one.source else {}
+        with translated("sagemaker"):
+            self.sagemaker.create_model_package(
+                ModelPackageGroupName=one.model,
+                ModelPackageDescription=f"{one.model} {one.version}",
+                InferenceSpecification={
+                    "Containers": [container],
+                    "SupportedContentTypes": _CONTENT,
+                    "SupportedResponseMIMETypes": _CONTENT,
+                },
+                ModelApprovalStatus="PendingManualApproval",
+                CustomerMetadataProperties=packages.properties(one),
+                ClientToken=one.digest[:32],  # the same again, its answer lost, is the same one
+                **lineage,
+            )
+
+    def _described(self, model: str) -> Iterator[ModelVersion]:
+        """Yield the versions of a group, without those that are not ours."""
+        for arn in self._arns(model):
+            with translated("sagemaker"):
+                told = self.sagemaker.describe_model_package(ModelPackageName=arn)
+            found = packages.version(model, told)
+            if found:
+                yield found
+
+    def _arns(self, model: str) -> Sequence[str]:
+        pages = self.sagemaker.get_paginator("list_model_packages")
+        with translated("sagemaker"):
+            told = list(pages.paginate(ModelPackageGroupName=model))
+        return [
+            each["ModelPackageArn"] for page in told for each in page["ModelPackageSummaryList"]
+        ]
+
+    def _tags(self, arn: str) -> Mapping[str, str]:
+        pages = self.sagemaker.get_paginator("list_tags").paginate(ResourceArn=arn)
+        with translated("sagemaker"):
+            return {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
+
+
+def _of(version: str, aliases: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(sorted(alias for alias, at in aliases.items() if at == version))
