@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -15,6 +15,7 @@ from google.auth.transport.requests import AuthorizedSession, Request
 
 from deploy.errors import ConfigError
 from deploy.gcp.errors import translated
+from deploy.gcp.own import Own
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 #: Of one call: a prediction on a shared endpoint may take 60 s ("Choose an endpoint type").
@@ -33,12 +34,15 @@ class Account:
         Where we work.
     runs_as : str
         Service account of the containers; empty for the service's own.
+    own : Own
+        Requests of our own to single deployments.
     """
 
     credentials: Credentials
     project: str
     location: str
     runs_as: str = ""
+    own: Own = field(default_factory=Own, compare=False)
 
     @classmethod
     def open(cls, settings: Mapping[str, str]) -> Account:

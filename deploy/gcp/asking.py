@@ -67,11 +67,19 @@ class Asking:
             return self.ask(alone, body)
         for _ in range(MOST_TRIES):
             answer = self._post(reading.name, body)
-            if answer.headers.get(DEPLOYED, "") == reading.ids[deployment]:
+            found = self._note(reading, answer)
+            if found == deployment:
                 return self._told(answer)
         raise ConflictError(
             f"{MOST_TRIES} requests to {reading.name} were answered by others than {deployment}"
         )
+
+    def _note(self, reading: Reading, answer: Any) -> str:
+        """Remember whom a request of ours met, and return the deployment's name."""
+        key = answer.headers.get(DEPLOYED, "")
+        found = next((name for name, each in reading.ids.items() if each == key), "")
+        self.account.own.note(reading.name, found, failed=answer.status_code >= 500)
+        return found
 
     def _alone(self, reading: Reading, deployment: str) -> str:
         """Return the temporary endpoint of a deployment, brought up if it is not."""

@@ -21,7 +21,7 @@ from deploy.errors import (
     UnsupportedError,
     before_sending,
 )
-from deploy.gcp import names, snippets
+from deploy.gcp import monitoring, names, snippets
 from deploy.gcp.account import TIMEOUT_SECONDS, Account
 from deploy.gcp.entries import last
 from deploy.gcp.errors import translated
@@ -41,6 +41,7 @@ LIMITS = {
     "scaling again": "a revision has its scaling from the beginning, and cannot be changed",
     "count": "Cloud Run does not tell how many instances run",
     "instance": "the machine type's last number is taken as CPUs, with 2 GiB of memory each",
+    "live requests": "Cloud Monitoring keeps minutes, and shows one up to three minutes after it",
     "logs": "Cloud Logging keeps the lines of a deployment after it: its log bucket says how long",
 }
 ROUTE = "/predict"
@@ -147,6 +148,9 @@ class CloudRunTarget:
                 headers={"Content-Type": "application/json", "Authorization": f"Bearer {token}"},
                 timeout=TIMEOUT_SECONDS,
             )
+        if deployment:
+            failed = answer.status_code >= 500
+            self.account.own.note(endpoint, deployment, failed=failed)
         if answer.status_code == 200:
             return bytes(answer.content)
         raise InvokeError(
@@ -160,8 +164,18 @@ class CloudRunTarget:
         raise UnsupportedError(f"no copies of requests for {endpoint}: {LIMITS['shadow']}")
 
     def metrics(self, endpoint: str, deployment: str, since: datetime) -> Metrics | None:
-        """See `Target.metrics`."""
-        return None
+        """See `Target.metrics`, `limits`, and `deploy.gcp.monitoring`.
+
+        A revision's requests by its tag's address are measured as those by the service's: this
+        process's own are left out by their number, those of others are not.
+        """
+        labels = {
+            "resource.labels.service_name": endpoint,
+            "resource.labels.revision_name": revision_name(endpoint, deployment),
+        }
+        lines = self._lines(endpoint, deployment)
+        asked = monitoring.Asked(monitoring.RUN, labels, lines, (endpoint, deployment))
+        return monitoring.metrics(self.account, asked, since)
 
     def answers(self, endpoint: str, deployment: str, since: datetime) -> Sequence[Answer]:
         """See `Target.answers`, and `limits`."""
@@ -169,12 +183,7 @@ class CloudRunTarget:
 
     def logs(self, endpoint: str, deployment: str, *, lines: int = 20) -> Sequence[str]:
         """See `Target.logs`."""
-        wanted = {
-            "resource.type": "cloud_run_revision",
-            "resource.labels.service_name": endpoint,
-            "resource.labels.revision_name": revision_name(endpoint, deployment),
-        }
-        return last(self.account, wanted, lines=lines)
+        return last(self.account, self._lines(endpoint, deployment), lines=lines)
 
     def undeploy(self, endpoint: str, deployment: str) -> None:
         """See `Target.undeploy`, and `limits`."""
@@ -209,6 +218,14 @@ class CloudRunTarget:
     def snippets(self, endpoint: str, body: bytes) -> Mapping[str, str]:
         """See `Target.snippets`."""
         return snippets.run_calls(Look.of(self.account, endpoint).told.uri + ROUTE, body)
+
+    @staticmethod
+    def _lines(endpoint: str, deployment: str) -> Mapping[str, str]:
+        return {
+            "resource.type": "cloud_run_revision",
+            "resource.labels.service_name": endpoint,
+            "resource.labels.revision_name": revision_name(endpoint, deployment),
+        }
 
     def _look(self, endpoint: str) -> Look | None:
         with suppress(NotFoundError):

@@ -98,10 +98,18 @@ def of_status(
     return kind(text + advice, operation=operation, code=code)
 
 
+def of_answer(answer: requests.Response, *, operation: str) -> TargetError:
+    """Return our error for an HTTP answer that is none of success."""
+    told = _read(answer)
+    text = str(told.get("message") or answer.text)
+    code, after = str(told.get("status", "")), _after(told, answer.headers)
+    return of_status(answer.status_code, text, operation=operation, code=code, after=after)
+
+
 def _of_call(error: api.GoogleAPICallError, operation: str) -> DeployError:
     # Over REST the library keeps the status and loses the code: FAILED_PRECONDITION and
     # INVALID_ARGUMENT are both 400. The answer still has it.
-    told = _told(error)
+    told = _read(error.response)
     status = int(error.code or 0)
     code = str(told.get("status", ""))
     text = str(told.get("message") or error.message)
@@ -118,9 +126,10 @@ def _after(told: Mapping[str, Any], headers: Mapping[str, str]) -> float | None:
     return float(found) if found.isdecimal() else None
 
 
-def _told(error: api.GoogleAPICallError) -> Mapping[str, Any]:
+def _read(answer: Any) -> Mapping[str, Any]:
+    """Return what Google says of an error (AIP-193), if it is said in that form."""
     try:
-        found = error.response.json()["error"]
+        found = answer.json()["error"]
     except (AttributeError, ValueError, KeyError, TypeError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from deploy.errors import ConflictError, NotFoundError, UnsupportedError, before_sending
-from deploy.gcp import names, snippets
+from deploy.gcp import monitoring, names, snippets
 from deploy.gcp.account import Account
 from deploy.gcp.asking import Asking
 from deploy.gcp.deployments import Deployments
@@ -34,6 +34,7 @@ LIMITS = {
     "scaling to zero": "v1 demands at least one replica of each deployed model; scaling to zero is "
     "a preview of v1beta1, and not on shared endpoints",
     "count": "with [scaling], Vertex AI begins with its minimum",
+    "live requests": "Cloud Monitoring keeps minutes, and shows one up to two minutes after it",
     "logs": "Cloud Logging keeps the lines of a deployment after it: its log bucket says how long",
 }
 
@@ -132,8 +133,19 @@ class VertexTarget:
         raise UnsupportedError(f"no copies of requests for {endpoint}: {LIMITS['shadow']}")
 
     def metrics(self, endpoint: str, deployment: str, since: datetime) -> Metrics | None:
-        """See `Target.metrics`."""
-        return None
+        """See `Target.metrics`, `limits`, and `deploy.gcp.monitoring`.
+
+        Requests of this process that a deployment with traffic answered are left out by their
+        number; those to one without are on an endpoint of their own.
+        """
+        deployed = names.deployed_id(endpoint, deployment)
+        labels = {
+            "resource.labels.endpoint_id": endpoint,
+            "metric.labels.deployed_model_id": deployed,
+        }
+        lines = self._lines(endpoint, deployment)
+        asked = monitoring.Asked(monitoring.VERTEX, labels, lines, (endpoint, deployment))
+        return monitoring.metrics(self.account, asked, since)
 
     def answers(self, endpoint: str, deployment: str, since: datetime) -> Sequence[Answer]:
         """See `Target.answers`, and `limits`."""
@@ -141,12 +153,7 @@ class VertexTarget:
 
     def logs(self, endpoint: str, deployment: str, *, lines: int = 20) -> Sequence[str]:
         """See `Target.logs`."""
-        wanted = {
-            "resource.type": "aiplatform.googleapis.com/Endpoint",
-            "resource.labels.endpoint_id": endpoint,
-            "labels.deployed_model_id": names.deployed_id(endpoint, deployment),
-        }
-        return last(self.account, wanted, lines=lines)
+        return last(self.account, self._lines(endpoint, deployment), lines=lines)
 
     def undeploy(self, endpoint: str, deployment: str) -> None:
         """See `Target.undeploy`."""
@@ -182,6 +189,14 @@ class VertexTarget:
         """See `Target.snippets`."""
         name = f"{self.account.parent}/endpoints/{endpoint}"
         return snippets.calls(name, body, host=self.account.host)
+
+    @staticmethod
+    def _lines(endpoint: str, deployment: str) -> Mapping[str, str]:
+        return {
+            "resource.type": "aiplatform.googleapis.com/Endpoint",
+            "resource.labels.endpoint_id": endpoint,
+            "labels.deployed_model_id": names.deployed_id(endpoint, deployment),
+        }
 
     @property
     def _deployments(self) -> Deployments:

@@ -34,6 +34,8 @@ TARGETS = [LIVE] if LIVE else ["memory", *registry.TARGETS, *SECOND]
 
 #: Emulated seconds per second: states are passed through, and soon.
 SPEED = "600"
+#: Seconds that a cloud's minute lasts.
+MINUTE = 60.0 if LIVE else 60.0 / float(SPEED)
 
 #: Beginnings of variables that lead the clouds' clients somewhere.
 AMBIENT = ("AWS_", "AZURE_", "GOOGLE_", "CLOUDSDK_")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,11 +22,12 @@ from deploy.errors import (
     NotFoundError,
     UnsupportedError,
 )
+from deploy.metrics import Metrics
 from deploy.notes import Note, Notes
 from deploy.target import METRICS, Release, Scaling, State, Target
 from deploy.wait import Deadline
 from inference.bundle import Bundle
-from tests.contract.conftest import wanted
+from tests.contract.conftest import MINUTE, wanted
 from tests.contract.registering import (  # noqa: F401 - here the emulators are up already
     shelf,
     test_a_bundle_is_fetched_as_it_was_registered_whatever_was_released_and_purged,
@@ -42,6 +44,7 @@ SHARED = "contract-shared"
 REQUEST = b'{"instances": [[5.1, 3.5, 1.4, 0.2]]}'
 ANSWER = {"predictions": ["setosa"]}
 ANY = Scaling(1, 2, "requests", 70)
+LIVE_REQUESTS, NAMED_REQUESTS = 4, 2
 
 
 @dataclass(frozen=True)
@@ -224,6 +227,40 @@ def test_nothing_was_measured_of_the_future(target: Target, old: Release) -> Non
     found = target.metrics(SHARED, old.name, later)
     assert found is None or (found.requests, found.errors, found.latency_p95_ms) == (0, 0, None)
     assert not target.answers(SHARED, old.name, later)
+
+
+def test_live_requests_are_measured_and_a_callers_mistake_is_no_error(
+    target: Target, old: Release
+) -> None:
+    if target.name == "memory":
+        pytest.skip("it serves nothing")
+    time.sleep(MINUTE)  # what was asked before is of another minute
+    since = datetime.now(UTC)
+    if target.metrics(SHARED, old.name, since) is None:
+        pytest.skip("this target does not tell")
+    time.sleep(MINUTE)  # what is asked now is of a minute that begins after
+    for _ in range(LIVE_REQUESTS - 1):
+        target.invoke(SHARED, REQUEST)
+    with pytest.raises(InvokeError):
+        target.invoke(SHARED, b'{"instances": [[1]]}')
+    for _ in range(NAMED_REQUESTS):
+        target.invoke(SHARED, REQUEST, deployment=old.name)
+    found = settled(lambda: target.metrics(SHARED, old.name, since) or Metrics())
+    assert LIVE_REQUESTS <= found.requests <= LIVE_REQUESTS + NAMED_REQUESTS
+    assert found.errors == 0
+    assert found.latency_p95_ms
+    assert found.latency_p95_ms < 60_000
+
+
+def settled(look: Callable[[], Metrics]) -> Metrics:
+    """Look until enough was measured, and no more comes: a cloud shows a minute when it is over."""
+    until = deadline()
+    before, found = Metrics(), look()
+    while found.requests < LIVE_REQUESTS or found != before:
+        assert until.left() > 0, found
+        time.sleep(3 * MINUTE)
+        before, found = found, look()
+    return found
 
 
 def test_a_bad_request_is_told_with_the_model_servers_status(target: Target, old: Release) -> None:

@@ -1,0 +1,159 @@
+"""Cloud Monitoring: what was measured of a deployment's live requests.
+
+The service keeps minutes, and shows one some two or three minutes after it is over. Counted are the
+minutes that began at or after the moment that is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from deploy.errors import NotFoundError
+from deploy.gcp.account import TIMEOUT_SECONDS, Account
+from deploy.gcp.distributions import Buckets
+from deploy.gcp.entries import events
+from deploy.gcp.errors import of_answer, translated
+from deploy.metrics import Metrics, with_log
+
+OPERATION = "monitoring:ListTimeSeries"
+HOST = "https://monitoring.googleapis.com"
+_ONLINE = "aiplatform.googleapis.com/prediction/online"
+
+
+@dataclass(frozen=True)
+class Meter:
+    """Where a service tells of its deployments ("Google Cloud metrics").
+
+    Attributes
+    ----------
+    answers, latencies : str
+        Types of the metrics.
+    status : str
+        Label of `answers` that begins with the status' first digit.
+    total : Mapping of str to str
+        Labels that `latencies` shall have.
+    """
+
+    answers: str
+    latencies: str
+    status: str
+    total: Mapping[str, str]
+
+
+VERTEX = Meter(
+    f"{_ONLINE}/response_count",
+    f"{_ONLINE}/prediction_latencies",
+    "response_code",
+    {"metric.labels.latency_type": "total"},
+)
+RUN = Meter(
+    "run.googleapis.com/request_count",
+    "run.googleapis.com/request_latencies",
+    "response_code_class",
+    {},
+)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Whose live requests are asked for.
+
+    Attributes
+    ----------
+    meter : Meter
+        Of the service.
+    labels : Mapping of str to str
+        That the deployment's series have, e.g. ``{"resource.labels.service_name": …}``.
+    lines : Mapping of str to str
+        Fields that the deployment's log entries have.
+    key : tuple of (str, str)
+        The endpoint's and the deployment's name: whose own requests are left out.
+    """
+
+    meter: Meter
+    labels: Mapping[str, str]
+    lines: Mapping[str, str]
+    key: tuple[str, str]
+
+
+def metrics(account: Account, asked: Asked, since: datetime) -> Metrics:
+    """Return what was measured since a moment, without the requests of `Account.own`.
+
+    Those are told apart by their number alone: their latencies, and their predictions in the
+    model server's log, are in what is returned. It is all zeros if nothing is shown yet.
+    """
+    answers = list(_points(account, asked.meter.answers, asked.labels, since))
+    if not answers:
+        return Metrics()
+    until = max(point.end for point in answers)
+    own, failed = account.own.between(asked.key, since, until)
+    wanted = {**asked.labels, **asked.meter.total}
+    latencies = _points(account, asked.meter.latencies, wanted, since)
+    spread = Buckets.of([point.value["distributionValue"] for point in latencies])
+    errors = [point for point in answers if point.labels[asked.meter.status].startswith("5")]
+    found = Metrics(
+        requests=max(0, _sum(answers) - own),
+        errors=max(0, _sum(errors) - failed),
+        latency_p95_ms=spread.percentile(0.95),
+    )
+    return with_log(found, events(account, asked.lines, since, event="predictions"), since)
+
+
+@dataclass(frozen=True)
+class _Point:
+    """One minute of one time series."""
+
+    labels: Mapping[str, str]
+    end: datetime
+    value: Mapping[str, Any]
+
+
+def _points(
+    account: Account, metric: str, labels: Mapping[str, str], since: datetime
+) -> Iterator[_Point]:
+    """Yield the minutes that began at or after `since`."""
+    for series in _series(account, {"metric.type": metric, **labels}, since):
+        for point in series.get("points", ()):
+            start, end = (_time(point["interval"][name]) for name in ("startTime", "endTime"))
+            if start >= since:
+                yield _Point(series["metric"].get("labels", {}), end, point["value"])
+
+
+def _series(account: Account, wanted: Mapping[str, str], since: datetime) -> Iterator[Any]:
+    """Yield every series with the `wanted` labels, page by page; none of an unknown metric."""
+    now = datetime.now(UTC)
+    if since >= now:
+        return
+    request = {
+        "filter": " AND ".join(f'{key} = "{value}"' for key, value in wanted.items()),
+        "interval.startTime": since.astimezone(UTC).isoformat(),
+        "interval.endTime": now.isoformat(),
+    }
+    with suppress(NotFoundError):  # a metric is not known before it was first measured
+        while True:
+            page = _page(account, request)
+            yield from page.get("timeSeries", ())
+            if not page.get("nextPageToken"):
+                return
+            request["pageToken"] = page["nextPageToken"]
+
+
+def _page(account: Account, request: Mapping[str, str]) -> Any:
+    url = f"{HOST}/v3/projects/{account.project}/timeSeries"
+    with translated(OPERATION):
+        answer = account.session.get(url, params=request, timeout=TIMEOUT_SECONDS)
+    if answer.status_code != 200:
+        raise of_answer(answer, operation=OPERATION)
+    return answer.json()
+
+
+def _sum(points: Sequence[_Point]) -> int:
+    return sum(int(point.value["int64Value"]) for point in points)
+
+
+def _time(stamp: str) -> datetime:
+    return datetime.fromisoformat(stamp)
