@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from collections.abc import Iterable
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 ROWS = "rows"
 #: Where a graph of texts keeps what is counted in them (ONNX, «ModelProto.metadata_props»).
 TERMS = "tridock.terms"
+#: The output of classes by number, and where the graph keeps their names: a string for each row
+#: costs more than many a prediction.
+CODES, CLASSES = "codes", "tridock.classes"
 #: What a missing string is fed as: ONNX has no missing strings.
 MISSING = "nan"
 
@@ -79,24 +83,47 @@ class Graph:
         ScoringError
             If the graph fails.
         """
-        names = self._outputs if probabilities else self._outputs[:1]
+        found = self._found(self._outputs if probabilities else self._outputs[:1], table)
+        return self._labels(found[0]), self._shares(found[1]) if probabilities else None
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes that `codes` tells by number; empty if it cannot."""
+        held = self.session.get_modelmeta().custom_metadata_map.get(CLASSES)
+        return tuple(json.loads(held)) if held else ()
+
+    def codes(self, table: Table, *, probabilities: bool) -> tuple[Array, Shares]:
+        """Do as `predict` does, and return the index of each row's label in `classes`."""
+        names = [CODES, *self._outputs[1:]] if probabilities else [CODES]
+        found = self._found(names, table, self._short)
+        return found[0].reshape(-1), self._shares(found[1]) if probabilities else None
+
+    def _found(self, names: list[str], table: Table, options: Any = None) -> list[Any]:
         try:
-            parts = [self._run(names, feeds) for feeds in self._feeds(table)]
+            parts = [self._run(names, feeds, options) for feeds in self._feeds(table)]
         except InvalidInputError:
             raise
         except Exception as error:
             log.exception("the compiled model failed")
             raise ScoringError(f"the model failed: {type(error).__name__}") from error
-        found = parts[0] if len(parts) == 1 else list(map(_joined, zip(*parts, strict=True)))
-        return self._labels(found[0]), self._shares(found[1]) if probabilities else None
+        return parts[0] if len(parts) == 1 else list(map(_joined, zip(*parts, strict=True)))
 
     @cached_property
     def _run(self) -> Any:
         return self.session.run
 
     @cached_property
+    def _short(self) -> Any:
+        """Options that leave out what is not asked for: here, the labels' strings."""
+        import onnxruntime
+
+        options = onnxruntime.RunOptions()
+        options.only_execute_path_to_fetches = True
+        return options
+
+    @cached_property
     def _outputs(self) -> list[str]:
-        return [each.name for each in self.session.get_outputs()]
+        return [each.name for each in self.session.get_outputs() if each.name != CODES]
 
     @cached_property
     def _inputs(self) -> list[tuple[str, int, Field]]:

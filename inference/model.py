@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
@@ -22,6 +22,13 @@ if TYPE_CHECKING:
     Shares: TypeAlias = Array | tuple[Array, ...] | None
 
 Names: TypeAlias = tuple[str, ...]
+
+
+class Predict(Protocol):
+    """A method of an engine."""
+
+    def __call__(self, table: Table, *, probabilities: bool) -> tuple[Array, Shares]:
+        """Return something for each row, and the classes' probabilities if they are asked for."""
 
 
 class Engine(Protocol):
@@ -43,6 +50,18 @@ class Engine(Protocol):
         """
 
 
+@runtime_checkable
+class Coding(Engine, Protocol):
+    """An engine that can tell classes by number: a string for each row takes its time."""
+
+    @property
+    def classes(self) -> Names:
+        """What `codes` counts in; empty if this model's labels have no numbers."""
+
+    def codes(self, table: Table, *, probabilities: bool) -> tuple[Array, Shares]:
+        """Do as `predict` does, and return the index of each label in `classes`."""
+
+
 @dataclass(frozen=True)
 class Answers:
     """Predictions for some rows, in order.
@@ -56,11 +75,14 @@ class Answers:
         were not asked for.
     classes : tuple
         Names of the classes in `shares`; a tuple of such tuples for several outputs.
+    names : tuple of str
+        Where `labels` are indices, what of; empty where they are the predictions themselves.
     """
 
     labels: Array
     shares: Shares = None
     classes: tuple[Any, ...] = ()
+    names: Names = ()
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -73,7 +95,7 @@ class Answers:
             shares = tuple(each[start:stop] for each in shares)
         elif shares is not None:
             shares = shares[start:stop]
-        return Answers(self.labels[start:stop], shares, self.classes)
+        return Answers(self.labels[start:stop], shares, self.classes, self.names)
 
     def values(self) -> list[Any]:
         """Return one JSON-ready value per row.
@@ -82,6 +104,8 @@ class Answers:
         several outputs, a list of such objects of shares.
         """
         predictions = jsonable(self.labels)
+        if self.names:
+            predictions = [self.names[index] for index in predictions]
         if self.shares is None:
             return predictions
         return [
@@ -147,15 +171,27 @@ class Model:
         ScoringError
             If the model fails in any other way.
         """
+        return self._answers(self.runner.predict, table, (), probabilities)
+
+    def coded(self, table: Table, *, probabilities: bool = False) -> Answers:
+        """Do as `answers` does, for many rows: with labels as indices where the engine can."""
+        runner = self.runner
+        if isinstance(runner, Coding) and runner.classes:
+            return self._answers(runner.codes, table, runner.classes, probabilities)
+        return self.answers(table, probabilities=probabilities)
+
+    def _answers(
+        self, predict: Predict, table: Table, names: Names, probabilities: bool
+    ) -> Answers:
         if not probabilities:
-            return Answers(self.runner.predict(table, probabilities=False)[0])
+            return Answers(predict(table, probabilities=False)[0], names=names)
         if not self.output.probabilities:
             raise InvalidInputError("this model gives no probabilities: ask without them")
-        labels, shares = self.runner.predict(table, probabilities=True)
+        labels, shares = predict(table, probabilities=True)
         several = bool(self.classes) and isinstance(self.classes[0], tuple)
         if several != isinstance(shares, tuple):
             raise InvalidInputError("this model's probabilities are not those of its classes")
-        return Answers(labels, shares, self.classes)
+        return Answers(labels, shares, self.classes, names)
 
     def predict(self, table: Table) -> list[Any]:
         """Return one JSON-ready prediction per row of a checked table, in order."""

@@ -49,7 +49,7 @@ def of(answers: Answers, output: OutputSignature) -> Outcome:
     shares = answers.shares
     listed = () if shares is None else shares if isinstance(shares, tuple) else (shares,)
     return Outcome(
-        tuple(_label(each, output) for each in labels),
+        tuple(_label(each, output, answers.names) for each in labels),
         tuple(_named(*each) for each in zip(listed, _classes(output), strict=False)),
         several,
     )
@@ -105,7 +105,9 @@ def _named(shares: Any, classes: list[str]) -> Named:
     return tuple(zip(classes, (_numbers(column) for column in columns), strict=True))
 
 
-def _label(labels: Any, output: OutputSignature) -> pa.Array:
+def _label(labels: Any, output: OutputSignature, names: tuple[str, ...]) -> pa.Array:
+    if names:  # without a string of Python for each row, which one thread at a time can make
+        return pa.array(names).take(pa.array(labels))
     kind = ARROW[output.dtype]
     if output.dtype == "number":
         return _numbers(np.asarray(labels, np.float64))

@@ -125,7 +125,7 @@ class Scorer:
         return built(signature.container, signature.fields, batch.columns)
 
     def _asked(self, table: Table) -> Answers:
-        return self.model.answers(table, probabilities=self.plan.probabilities)
+        return self.model.coded(table, probabilities=self.plan.probabilities)
 
     def _sifted(self, batch: Batch, table: Table) -> Batch:
         """Take out the rows that the model itself refuses."""

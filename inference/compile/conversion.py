@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import logging
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from inference.compile import boosters, converters, vectorizers
-from inference.graph import ROWS, TERMS
+from inference.compile import boosters, codes, converters, vectorizers
+from inference.graph import CLASSES, ROWS, TERMS
 from inference.signature import Field, Signature
 
 Precision: TypeAlias = Literal["double", "mixed", "single"]
@@ -83,6 +84,8 @@ def converted(estimator: Any, signature: Signature, way: Way) -> bytes:
     _rename(graph.graph, [name for name, _ in inputs])
     if terms:
         graph.metadata_props.add(key=TERMS, value=terms.to_json())
+    if names := codes.expose(graph.graph):
+        graph.metadata_props.add(key=CLASSES, value=json.dumps(names))
     return _cleaned(graph)
 
 

@@ -42,7 +42,7 @@ from inference.errors import BundleError, InvalidInputError
 from inference.estimator import Estimator
 from inference.graph import Graph, opened
 from inference.manifest import Manifest
-from inference.model import Model
+from inference.model import Coding, Model
 from inference.packaging import package
 from inference.sample import Sample
 from tests.inference.models import ABOUT, NAMES, PEOPLE, X, people_model, y
@@ -75,6 +75,9 @@ def test_the_examples_are_compiled(
         assert compiled.largest_difference <= compiled.tolerance == 1e-9
         assert {"onnxruntime", "skl2onnx"} <= set(compiled.libraries)
         assert compiled.file in manifest(bundle).files
+        fitted, _ = both(bundle)
+        assert isinstance(fitted.runner, Coding)
+        assert fitted.runner.classes == fitted.output.classes
 
 
 HISTOGRAM = HistGradientBoostingClassifier(max_iter=10)
@@ -114,6 +117,9 @@ def test_a_model_is_compiled_and_answers_alike(
         assert loaded.model
         assert loaded.model.engine == engine
         answers.append(score.run(asked))
+        coded = loaded.model.coded(loaded.model.signature.rows(asked))
+        assert coded.values() == answers[-1]
+        assert bool(coded.names) == (engine == "onnx" and isinstance(answers[-1][0], str))
     assert {type(answer) for answer in answers[0]} == {type(answer) for answer in answers[1]}
     if isinstance(answers[0][0], str | bool | int):
         assert answers[0] == answers[1]
