@@ -8,6 +8,7 @@ import random
 import threading
 import time
 from collections import Counter, deque
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,11 @@ class Fault:
         What happens.
     nth : int
         Which call since the plan was made, from 1; 0 to use `share` instead.
+    since : str
+        Operation of the control plane or of storage after whose call `nth` is counted; empty to
+        count from the start. Polls in between, now more and now less, then move nothing.
+    since_nth : int
+        Which call of that operation, from 1.
     share : float
         Probability for each call, 0 to 1.
     seconds : float
@@ -71,6 +77,8 @@ class Fault:
     operation: str
     kind: FaultKind
     nth: int = 0
+    since: str = ""
+    since_nth: int = 1
     share: float = 0.0
     seconds: float = 1.0
     calls: int = 0
@@ -216,5 +224,25 @@ class Faults:
 
     def _is_due(self, fault: Fault) -> bool:
         if fault.nth:
-            return self._counts[fault.operation] == fault.nth
+            return self._count(fault) == fault.nth
         return random.random() < fault.share
+
+    def _count(self, fault: Fault) -> int:
+        if not fault.since:
+            return self._counts[fault.operation]
+        return count_since(list(self._calls), fault)
+
+
+def count_since(calls: Sequence[str], fault: Fault) -> int:
+    """Count the calls of a fault's operation after the call that it counts from.
+
+    Parameters
+    ----------
+    calls : sequence of str
+        All calls so far, by name.
+    """
+    starts = [number for number, name in enumerate(calls) if name == fault.since]
+    if len(starts) < fault.since_nth:
+        return 0
+    later = calls[starts[fault.since_nth - 1] + 1 :]
+    return len(later) if fault.operation == EVERY else later.count(fault.operation)

@@ -44,6 +44,14 @@ def test_every_operation_counts_towards_a_star() -> None:
     ]
 
 
+def test_calls_are_counted_after_another_one() -> None:
+    faults = Faults()
+    fault = Fault("Describe", FaultKind.SLOW, nth=2, since="Update", since_nth=2)
+    faults.plan((fault,))
+    names = ["Describe", "Update", *["Describe"] * 5, "Update", "List", "Describe", "Describe"]
+    assert [bool(faults.next(name)) for name in names].index(True) == len(names) - 1
+
+
 @pytest.mark.parametrize(("share", "expected"), [(0.0, 0), (1.0, 50)])
 def test_a_share_of_none_or_all_is_exact(share: float, expected: int) -> None:
     faults = Faults()

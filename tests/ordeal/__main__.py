@@ -5,17 +5,20 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
-from tests.ordeal import table
+from deploy.errors import DeployError
+from tests.ordeal import ledger, points, table
 from tests.ordeal.arena import ENDPOINT, opened
 from tests.ordeal.blows import KILLS
 from tests.ordeal.bundles import make
 from tests.ordeal.client import Client
 from tests.ordeal.deployer import Deployers
+from tests.ordeal.ledger import Ledger
+from tests.ordeal.points import Point
 from tests.ordeal.table import Row
 from tests.ordeal.together import a_release_in_a_rollback, two_releases
 from tests.ordeal.trial import Ordeal, Result
@@ -32,6 +35,7 @@ STRATEGIES = {
 IMPOSSIBLE = {("gcp", "shadow")}
 #: What ends a release that leaves two deployments serving.
 FINISH = {"shadow": ("promote",), "ab": ("promote",)}
+RESULTS = Path("build/ordeal")
 TARGETS = ("local", "aws", "gcp", "azure")
 
 
@@ -42,33 +46,44 @@ def main(arguments: list[str] | None = None) -> int:
         for target in options.target or TARGETS:
             show_together(target)
         return 0
-    rows = [
-        run(options, target, strategy)
-        for target in options.target or TARGETS
-        for strategy in options.strategy or STRATEGIES
-        if (target, strategy) not in IMPOSSIBLE
-    ]
+    for target in () if options.table else options.target or TARGETS:
+        for strategy in options.strategy or STRATEGIES:
+            if (target, strategy) not in IMPOSSIBLE:
+                print(table.text([run(options, target, strategy)]), flush=True)
+    rows = ledger.rows(options.results)
     print(table.text(rows))
     return int(any(row.is_bad for row in rows))
 
 
 def run(options: argparse.Namespace, target: str, strategy: str) -> Row:
-    """Put one strategy on one target to the ordeal."""
-    began = time.monotonic()
-    with (
-        tempfile.TemporaryDirectory(prefix="ordeal-") as folder,
-        prepared(Path(folder), target, strategy, more=options.set) as ordeal,
-    ):
-        row = Row(target, strategy, len(ordeal.clean), len(ordeal.places()))
-        for kind, nth in _plan(options, ordeal):
-            result = ordeal.strike(kind, nth, back=options.rollback and kind in KILLS)
-            row.add(result)
-            _say(result, options.verbose)
-            if options.stop and (result.problems or result.orphans):
-                break
-        row.sent, row.failed = ordeal.client.sent, len(ordeal.client.failed)
-    row.took = time.monotonic() - began
-    return row
+    """Put one strategy on one target to the ordeal, on a new account after each loss."""
+    book = Ledger(options.results / f"{target}-{strategy}.jsonl")
+    if not options.resume:
+        book.file.unlink(missing_ok=True)
+    tried = book.done()
+    while True:
+        with (
+            tempfile.TemporaryDirectory(prefix="ordeal-") as folder,
+            prepared(Path(folder), target, strategy, more=options.set) as ordeal,
+        ):
+            chosen = points.of(ordeal.clean)
+            book.begin(calls=len(ordeal.clean), distinct=len(chosen))
+            plan = [each for each in _plan(options, ordeal, chosen) if each.key not in tried]
+            lost = any(_is_lost(ordeal, each, book, tried, options.verbose) for each in plan)
+        if not lost or options.stop:
+            return book.row()
+
+
+def _is_lost(ordeal: Ordeal, planned: Result, book: Ledger, tried: set[str], verbose: bool) -> bool:
+    """Try what is planned and note it; tell whether what stands now can be trusted no more."""
+    tried.add(planned.key)
+    try:
+        result = ordeal.strike(planned.kind, planned.point, back=planned.back)
+    except (AssertionError, DeployError) as error:
+        result = replace(planned, problems=[f"the trial ended with {error!r}"])
+    book.add(result)
+    _say(result, verbose)
+    return result.is_bad
 
 
 def show_together(target: str) -> None:
@@ -112,28 +127,20 @@ def _words(folder: Path, target: str, strategy: str, more: Sequence[str]) -> lis
     return [*flags, *(word for each in settings for word in ("--set", each))]
 
 
-def _plan(options: argparse.Namespace, ordeal: Ordeal) -> Iterator[tuple[str, int]]:
-    """Yield what happens at which call; every kind in turn, if not each at every call."""
+def _plan(options: argparse.Namespace, ordeal: Ordeal, chosen: list[Point]) -> Iterator[Result]:
+    """Yield what happens at which call, the changes first."""
     kinds = options.kind or [*KILLS, *ordeal.arena.faults]
-    every = range(1, len(ordeal.clean) + 1)
-    first, _, last = (options.calls or f"1-{len(every)}").partition("-")
-    chosen = [
-        nth
-        for nth in (every if options.polls else ordeal.places())
-        if int(first) <= nth <= int(last or first)
-    ]
-    for number, nth in enumerate(chosen):
+    for number, point in enumerate(chosen):
         for offset, kind in enumerate(kinds):
             if (number + offset) % options.every == 0:
-                yield kind, nth
+                yield Result(kind, point, back=options.rollback and kind in KILLS)
 
 
 def _say(result: Result, verbose: bool) -> None:
     bad = [*result.problems, *(f"orphan: {n} × {name}" for name, n in result.orphans.items())]
     if bad or verbose:
         mark = "FAILED" if bad else "met" if result.met else "not met"
-        where = f"{result.kind} at {result.nth} {result.call}"
-        print(f"{mark}: {where}, {result.runs} runs, {result.took:.1f} s", flush=True)
+        print(f"{mark}: {result.key}, {result.runs} runs, {result.took:.1f} s", flush=True)
     for each in bad:
         print("   ", each.replace("\n", "\n      "), flush=True)
 
@@ -144,13 +151,14 @@ def _parser() -> argparse.ArgumentParser:
     add("--target", action="append", choices=TARGETS, help="default: all")
     add("--strategy", action="append", choices=sorted(STRATEGIES), help="default: all")
     add("--kind", action="append", help="kill-before, kill-after or a fault; default: all")
-    add("--calls", metavar="A-B", help="only at these calls")
     add("--every", type=int, default=1, metavar="N", help="only every N-th trial")
-    add("--polls", action="store_true", help="also at polls that repeat the one before")
     add("--rollback", action="store_true", help="roll back after each kill, before the next run")
     add("--set", action="append", default=[], metavar="KEY=VALUE", help="of release.toml")
     add("--together", action="store_true", help="show two changes of one endpoint at once")
     add("--stop", action="store_true", help="stop at the first failure")
+    add("--results", type=Path, default=RESULTS, metavar="DIR", help="default: %(default)s")
+    add("--resume", action="store_true", help="leave out what the results say went well")
+    add("--table", action="store_true", help="only print the table of the results")
     add("--verbose", action="store_true", help="tell every trial")
     return parser
 

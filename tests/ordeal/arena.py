@@ -22,10 +22,13 @@ from emulators.asking import ask
 from emulators.place import Place
 from tests.ordeal import inventory, stable
 from tests.ordeal.blows import FAULTS, FAULTS_OF_VERBS, SLOW, Blow, fault
+from tests.ordeal.points import Point
 
 ENDPOINT = "ordeal"
 #: Emulated seconds per second.
 SPEED = 3000.0
+#: Where nothing happens.
+START = Point("*", 0)
 
 
 class Arena(Protocol):
@@ -36,10 +39,8 @@ class Arena(Protocol):
     faults: tuple[str, ...]
     name: str
 
-    def plan(
-        self, kind: str = "", nth: int = 0, *, seconds: float = SLOW, operation: str = "*"
-    ) -> Blow | None:
-        """Let the n-th call from now on go wrong; without a kind, none. Calls count from zero."""
+    def plan(self, kind: str = "", point: Point = START, *, seconds: float = SLOW) -> Blow | None:
+        """Let a call from now on go wrong; without a kind, none. Calls count from zero."""
         ...
 
     def met(self) -> bool:
@@ -65,10 +66,8 @@ class Emulated:
     settings: dict[str, str]
     faults: tuple[str, ...] = FAULTS
 
-    def plan(
-        self, kind: str = "", nth: int = 0, *, seconds: float = SLOW, operation: str = "*"
-    ) -> Blow | None:
-        faults = [fault(kind, nth, seconds) | {"operation": operation}] if kind else []
+    def plan(self, kind: str = "", point: Point = START, *, seconds: float = SLOW) -> Blow | None:
+        faults = [fault(kind, point, seconds)] if kind else []
         self._ask("PUT", faults)
         return None
 
@@ -101,12 +100,10 @@ class Local:
     name: str = "local"
     _count: int = 0
 
-    def plan(
-        self, kind: str = "", nth: int = 0, *, seconds: float = SLOW, operation: str = "*"
-    ) -> Blow | None:
+    def plan(self, kind: str = "", point: Point = START, *, seconds: float = SLOW) -> Blow | None:
         self._count += 1
         self._notes.touch()
-        return Blow(kind, nth, self._notes, seconds, operation)
+        return Blow(kind, point, self._notes, seconds)
 
     def met(self) -> bool:
         return self._notes.with_suffix(".met").exists()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from deploy.errors import UnavailableError
 from deploy.target import Target
+from emulators.faults import EVERY, Fault, FaultKind, count_since
+from tests.ordeal.points import Point
 
 KILLS = ("kill-before", "kill-after")
 FAULTS = (
@@ -35,9 +37,9 @@ STALE = 4
 FOREVER = 600.0
 
 
-def fault(kind: str, nth: int, seconds: float = SLOW) -> dict[str, Any]:
+def fault(kind: str, point: Point, seconds: float = SLOW) -> dict[str, Any]:
     """Return the fault for an emulator's plan; to be killed, a deployer is made to hang."""
-    planned: dict[str, Any] = {"operation": "*", "nth": nth, "kind": kind, "seconds": seconds}
+    planned: dict[str, Any] = {**asdict(point), "kind": kind, "seconds": seconds}
     if kind in KILLS:
         return {**planned, "kind": kind.replace("kill", "hang"), "seconds": FOREVER}
     if kind.startswith("hang"):
@@ -57,21 +59,18 @@ class Blow:
     ----------
     kind : str
         One of `KILLS` or `FAULTS_OF_VERBS`; empty for nothing.
-    nth : int
-        From 1.
+    point : Point
+        At which verb.
     notes : Path
-        File that receives the verbs, one a line; beside it another one, once the n-th came.
+        File that receives the verbs, one a line; beside it another one, once that verb came.
     seconds : float
         How long a slow verb takes.
-    operation : str
-        Which verbs count; ``"*"`` for all.
     """
 
     kind: str
-    nth: int
+    point: Point
     notes: Path
     seconds: float = SLOW
-    operation: str = "*"
 
 
 class Struck:
@@ -101,11 +100,10 @@ class Struck:
         return lambda *given, **named: self._do(name, lambda: found(*given, **named))
 
     def _do(self, name: str, work: Callable[[], Any]) -> Any:
-        kind, nth, notes = self._blow.kind, self._blow.nth, self._blow.notes
+        kind, notes = self._blow.kind, self._blow.notes
         with notes.open("a") as file:
             file.write(f"{self._prefix}{name}\n")
-        wanted = self._blow.operation in ("*", name)
-        if not wanted or self._count(notes, name) != nth:
+        if not self._is_due(f"{self._prefix}{name}"):
             return work()
         met = notes.with_suffix(".met")
         if kind in ("kill-before", "drop-before"):
@@ -120,9 +118,14 @@ class Struck:
             _stop(kind)
         return done
 
-    def _count(self, notes: Path, name: str) -> int:
-        done = notes.read_text().splitlines()
-        return len(done) if self._blow.operation == "*" else done.count(name)
+    def _is_due(self, name: str) -> bool:
+        point = self._blow.point
+        if not self._blow.kind or point.operation not in (EVERY, name):
+            return False
+        done = self._blow.notes.read_text().splitlines()
+        if not point.since:
+            return point.nth == (len(done) if point.operation == EVERY else done.count(name))
+        return point.nth == count_since(done, Fault(kind=FaultKind.SLOW, **asdict(point)))
 
 
 def _stop(kind: str) -> None:

@@ -12,7 +12,7 @@ from deploy.target import Target
 from tests.ordeal.bundles import REQUEST, version_of
 
 #: Seconds between an answer and the next request.
-REST = 0.02
+REST = 0.05
 
 
 @dataclass

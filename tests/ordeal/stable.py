@@ -21,6 +21,7 @@ from deploy.retry import Patient, Policy
 from deploy.session import Session
 from deploy.target import Target
 from tests.ordeal.blows import Blow, struck
+from tests.ordeal.points import Point
 
 #: Parts of the adapters that make a client when they are first used.
 CLIENTS = ("sagemaker", "s3", "runtime", "logs", "client", "http", "storage", "endpoints", "models")
@@ -73,7 +74,8 @@ def _be(target: Target, told: dict[str, Any], order: dict[str, Any]) -> NoReturn
         os.dup2(source, number)
     blow = order["blow"]
     if blow:
-        target = struck(target, Blow(**{**blow, "notes": Path(blow["notes"])}))
+        point = Point(**blow["point"])
+        target = struck(target, Blow(**{**blow, "notes": Path(blow["notes"]), "point": point}))
 
     def connect(config: Config, say: Progress, *, live: bool) -> Session:
         config = replace(config, settings={**config.settings, **told["settings"]})

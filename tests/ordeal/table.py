@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from tests.ordeal.blows import KILLS
 from tests.ordeal.trial import Result
@@ -13,6 +13,7 @@ HEADS = (
     "calls",
     "distinct",
     "kills",
+    "kills, then rollback",
     "faults",
     "not met",
     "requests",
@@ -32,6 +33,7 @@ class Row:
     calls: int
     distinct: int
     kills: int = 0
+    rolled_back: int = 0
     faults: int = 0
     not_met: int = 0
     sent: int = 0
@@ -39,7 +41,6 @@ class Row:
     not_converged: int = 0
     orphans: int = 0
     took: float = 0.0
-    failures: list[Result] = field(default_factory=list)
 
     @property
     def is_bad(self) -> bool:
@@ -48,13 +49,15 @@ class Row:
 
     def add(self, result: Result) -> None:
         """Count one trial; what was not met is a clean release."""
-        self.kills += result.met and result.kind in KILLS
+        self.kills += result.met and result.kind in KILLS and not result.back
+        self.rolled_back += result.met and result.kind in KILLS and result.back
         self.faults += result.met and result.kind not in KILLS
         self.not_met += not result.met
         self.not_converged += bool([one for one in result.problems if "client:" not in one])
         self.orphans += sum(result.orphans.values())
-        if result.problems or result.orphans:
-            self.failures.append(result)
+        self.sent += result.sent
+        self.failed += result.failed
+        self.took += result.took
 
 
 def text(rows: list[Row]) -> str:
@@ -68,6 +71,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         row.calls,
         row.distinct,
         row.kills,
+        row.rolled_back,
         row.faults,
         row.not_met,
         row.sent,

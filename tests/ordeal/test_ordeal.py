@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.ordeal.__main__ import prepared
+from tests.ordeal.points import Point
 from tests.ordeal.together import a_release_in_a_rollback, two_releases
 from tests.ordeal.trial import Ordeal
 
@@ -40,7 +41,7 @@ STRIKES = {
 
 def test_a_release_that_is_struck_ends_as_if_nothing_had_happened(ordeal: Ordeal) -> None:
     for kind, call, nth in STRIKES[ordeal.arena.name]:
-        result = ordeal.strike(kind, nth, operation=call)
+        result = ordeal.strike(kind, Point(call, nth))
         assert result.met, (kind, call)
         assert not result.problems, "\n".join(result.problems)
         assert not result.orphans
@@ -51,7 +52,7 @@ def test_a_release_that_is_struck_ends_as_if_nothing_had_happened(ordeal: Ordeal
 @pytest.mark.parametrize("ordeal", ["aws"], indirect=True)
 def test_a_release_that_was_killed_is_rolled_back_and_then_done(ordeal: Ordeal) -> None:
     call = "UpdateEndpointWeightsAndCapacities"
-    result = ordeal.strike("kill-after", 1, operation=call, back=True)
+    result = ordeal.strike("kill-after", Point(call), back=True)
     assert result.met
     assert not result.problems, "\n".join(result.problems)
     assert not result.orphans

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tests.ordeal.deployer import Ended
+from tests.ordeal.points import Point
 from tests.ordeal.trial import Ordeal
 
 #: The call at which the first one is held up, and for how long: it has taken the lock by then,
@@ -40,7 +41,8 @@ def two_releases(ordeal: Ordeal) -> Together:
 def a_release_in_a_rollback(ordeal: Ordeal) -> Together:
     """Start a release while a rollback runs."""
     version = next(each for each in ordeal.bundles if each != ordeal.serving)
-    blow = ordeal.arena.plan("slow", HELD_AT[ordeal.arena.name], seconds=SECONDS)
+    held_at = Point("*", HELD_AT[ordeal.arena.name])
+    blow = ordeal.arena.plan("slow", held_at, seconds=SECONDS)
     back = ordeal.deployers.start(ordeal.command("rollback"), blow)
     back.wait_until(ordeal.arena.met)
     second = ordeal.deployers.start(ordeal.release(version)).wait()

@@ -16,6 +16,7 @@ from tests.ordeal.blows import KILLS
 from tests.ordeal.bundles import name_of
 from tests.ordeal.client import Client
 from tests.ordeal.deployer import Deployers, Ended
+from tests.ordeal.points import Point
 
 #: Runs that a release may take to get through a fault.
 RUNS = 3
@@ -27,14 +28,26 @@ class Result:
     """What a trial showed."""
 
     kind: str
-    nth: int
-    call: str = ""
+    point: Point
+    back: bool = False
     met: bool = False
     runs: int = 0
+    sent: int = 0
+    failed: int = 0
     problems: list[str] = field(default_factory=list)
     orphans: Counter[str] = field(default_factory=Counter)
     said: str = ""
     took: float = 0.0
+
+    @property
+    def key(self) -> str:
+        """What was tried, of which there is one in a table."""
+        return f"{self.kind}{' and rollback' if self.back else ''} at {self.point}"
+
+    @property
+    def is_bad(self) -> bool:
+        """Whether anything was lost, or left."""
+        return bool(self.problems or self.orphans)
 
 
 @dataclass
@@ -90,41 +103,21 @@ class Ordeal:
         (name,) = self._settled().traffic
         self.serving = next(each for each, one in self.bundles.items() if name_of(one) == name)
 
-    def places(self) -> list[int]:
-        """Return the numbers of the calls that differ, from 1: polls repeat themselves.
-
-        Between two changes, the first and the last call of each operation are taken.
-        """
-        chosen: set[int] = set()
-        start = 0
-        for end, name in enumerate([*self.clean, "the end"]):
-            if _is_read(name):
-                continue
-            between = range(start, end)
-            for operation in {self.clean[number] for number in between}:
-                same = [number for number in between if self.clean[number] == operation]
-                chosen |= {same[0], same[-1]}
-            chosen |= {end} if end < len(self.clean) else set()
-            start = end + 1
-        return [number + 1 for number in sorted(chosen)]
-
-    def strike(self, kind: str, nth: int, *, operation: str = "*", back: bool = False) -> Result:
-        """Release the next version, let `kind` happen at the n-th call, and see it through.
+    def strike(self, kind: str, point: Point, *, back: bool = False) -> Result:
+        """Release the next version, let `kind` happen at a call, and see it through.
 
         Parameters
         ----------
-        operation : str
-            Count only calls of this name.
         back : bool
             Whether a killed release is rolled back first.
         """
-        began, result = time.monotonic(), Result(kind, nth, operation)
+        began, result = time.monotonic(), Result(kind, point, back)
         new = self._absent()
         kept = ({*self.bundles} - {new, self.serving}) if back else set()
         self._allow(self.serving, new, *kept)
         failed, sent = len(self.client.failed), self.client.sent
         with self.client:
-            done = self._struck(new, result, operation)
+            done = self._struck(new, result)
             if back:
                 self._roll_back(result)
             if back or not done:
@@ -132,7 +125,8 @@ class Ordeal:
             self._hold(new, result)
             time.sleep(0.05)
         result.problems += [f"client: {each}" for each in self.client.failed[failed:]]
-        if self.client.sent == sent:
+        result.sent, result.failed = self.client.sent - sent, len(self.client.failed) - failed
+        if not result.sent:
             result.problems.append("the client sent nothing")
         self._compare(result)
         self.serving = new
@@ -144,9 +138,9 @@ class Ordeal:
         there = self._settled().deployments
         return next(each for each, one in self.bundles.items() if name_of(one) not in there)
 
-    def _struck(self, new: str, result: Result, operation: str) -> bool:
+    def _struck(self, new: str, result: Result) -> bool:
         """Release under the blow; tell whether the release says that it is done."""
-        blow = self.arena.plan(result.kind, result.nth, operation=operation)
+        blow = self.arena.plan(result.kind, result.point)
         running = self.deployers.start(self.release(new), blow)
         if result.kind in KILLS and running.wait_until(self.arena.met):
             running.kill()
@@ -154,9 +148,6 @@ class Ordeal:
         else:
             ended = running.wait()
         result.met = self.arena.met()
-        calls = self.arena.calls()
-        if operation == "*":
-            result.call = calls[result.nth - 1] if len(calls) >= result.nth else ""
         self.arena.plan()
         result.said = ended.said
         if ended.code not in (0, -9, 1, 4, 5):
@@ -255,19 +246,3 @@ class Ordeal:
 
     def command(self, verb: str) -> list[str]:
         return [verb, *self.words]
-
-
-def _is_read(call: str) -> bool:
-    """Tell a call that changes nothing, as the clouds and our verbs name it."""
-    words = (
-        "Describe",
-        "List",
-        "Get",
-        "Head",
-        "GET ",
-        "HEAD ",
-        "describe",
-        "notes.read",
-        "endpoints",
-    )
-    return call.startswith(words) or call.endswith((".get", ".list"))
