@@ -19,6 +19,8 @@ from tests.ordeal.blows import Blow
 
 #: Seconds that a deployer may take.
 PATIENCE = 120.0
+#: Seconds between two looks at it.
+LOOKING = 0.05
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -114,7 +116,7 @@ class Running:
         while time.monotonic() < deadline and self.code is None:
             if met():
                 return True
-            time.sleep(0.01)
+            time.sleep(LOOKING)
         return met()
 
     def kill(self) -> None:
