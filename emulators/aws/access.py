@@ -29,6 +29,8 @@ _IN_JSON = {
     "InvalidClientTokenId": "UnrecognizedClientException",
 }
 
+#: What an object in an encrypted bucket needs of the bucket's key.
+_KEYS = {"PutObject": "kms:GenerateDataKey", "GetObject": "kms:Decrypt"}
 
 #: Where moto keeps its two checks: of all services, and of S3.
 _NORMAL = "_authenticate_and_authorize_normal_action"
@@ -97,7 +99,7 @@ def _precise(check: Callable[..., None]) -> Callable[..., None]:
 
 
 def _with_keys(check: Callable[..., None]) -> Callable[..., None]:
-    """Ask S3's callers for the key that a bucket encrypts new objects with.
+    """Ask S3's callers for the key that a bucket encrypts its objects with.
 
     "Using server-side encryption with AWS KMS keys", Permissions.
     """
@@ -106,11 +108,13 @@ def _with_keys(check: Callable[..., None]) -> Callable[..., None]:
         self: Any, bucket_name: str | None = None, key_name: str | None = None
     ) -> None:
         check(self, bucket_name=bucket_name, key_name=key_name)
-        if is_enforced() and key_name and self.data.get("Action") == "PutObject":
+        needed = _KEYS.get(self.data.get("Action", ""))
+        if is_enforced() and key_name and needed:
             rule = (self.backend.get_bucket(bucket_name).encryption or {}).get("Rule", {})
             key = rule.get("ApplyServerSideEncryptionByDefault", {}).get("KMSMasterKeyID")
-            if key:
-                _demand_key(self, Need("kms:GenerateDataKey", key))
+            writes = needed == "kms:GenerateDataKey"
+            if key and (writes or self.backend.get_object(bucket_name, key_name)):
+                _demand_key(self, Need(needed, key))
 
     return authenticate_and_authorize
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from moto.sagemaker.models import ModelPackage, SageMakerModelBackend
 from moto.sagemaker.utils import arn_formatter
@@ -50,6 +50,14 @@ def deployable(backend: SageMakerModelBackend, container: Members) -> dict[str, 
     environment = {**specified.get("Environment", {}), **container.get("Environment", {})}
     own = {name: value for name, value in container.items() if name != "ModelPackageName"}
     return {**specified, **own, "Environment": environment}
+
+
+def refuse_tags() -> NoReturn:
+    """Say that a version has no tags (in a user's report: aws-cdk, issue 33699)."""
+    raise ValidationError(
+        "Tags are not supported in Model Package versions. Please add them to the Model Package "
+        "Group"
+    )
 
 
 def arn_of(backend: SageMakerModelBackend, kind: str, name: str) -> str:

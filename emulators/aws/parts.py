@@ -18,6 +18,7 @@ from emulators.aws import (
     restart,
     roles,
     simulation,
+    tagging,
     transform,
 )
 from emulators.aws.cloud import Installer
@@ -29,6 +30,7 @@ INSTALLERS: tuple[Installer, ...] = (
     simulation.install,
     instance_types.install,
     registry.install,
+    tagging.install,
     alarms.install,
     models.install,
     endpoint_configs.install,

@@ -42,6 +42,8 @@ _NAMED = {
     "Endpoint": ("endpoint", "EndpointName"),
     "EndpointConfig": ("endpoint-config", "EndpointConfigName"),
     "Model": ("model", "ModelName"),
+    "ModelPackageGroup": ("model-package-group", "ModelPackageGroupName"),
+    "ModelPackages": ("model-package-group", "ModelPackageGroupName"),
 }
 #: What target tracking does with alarms in the caller's name.
 _ALARMS = {
@@ -49,9 +51,9 @@ _ALARMS = {
     "DeleteScalingPolicy": ("DeleteAlarms",),
     "DeregisterScalableTarget": ("DeleteAlarms",),
 }
-_VERBS = ("Create", "Delete", "Describe", "Update")
+_VERBS = ("Create", "Delete", "Describe", "Update", "List")
 #: They know no resource.
-_LISTS = ("ListEndpoints", "ListEndpointConfigs", "ListModels")
+_LISTS = ("ListEndpoints", "ListEndpointConfigs", "ListModels", "ListModelPackageGroups")
 
 
 def needs(service: str, operation: str, body: bytes, place: tuple[str, str]) -> Iterator[Need]:
@@ -133,6 +135,9 @@ def _resources(operation: str, given: Mapping[str, Any], place: tuple[str, str])
         yield str(given.get("ResourceArn", "*"))
         return
     account, region = place
+    if operation.endswith("ModelPackage"):
+        yield _package(given, f"arn:aws:sagemaker:{region}:{account}:model-package/")
+        return
     kind = next((operation.removeprefix(verb) for verb in _VERBS if operation.startswith(verb)), "")
     if kind == "EndpointWeightsAndCapacities":
         kind = "Endpoint"
@@ -142,5 +147,12 @@ def _resources(operation: str, given: Mapping[str, Any], place: tuple[str, str])
     if operation in ("CreateEndpoint", "UpdateEndpoint"):
         names.append(_NAMED["EndpointConfig"])
     for resource, parameter in names:
-        name = str(given.get(parameter, "*")).lower()
+        name = str(given.get(parameter, "*")).lower().rpartition("/")[2]
         yield f"arn:aws:sagemaker:{region}:{account}:{resource}/{name}"
+
+
+def _package(given: Mapping[str, Any], root: str) -> str:
+    """Return the ARN of a model package that is named in one of several ways, or is to be made."""
+    group = str(given.get("ModelPackageGroupName", "")).rpartition("/")[2]
+    name = f"{group}/*" if group else given.get("ModelPackageName", given.get("ModelPackageArn"))
+    return str(name) if str(name).startswith("arn:") else f"{root}{str(name).lower()}"

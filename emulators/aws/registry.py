@@ -12,7 +12,7 @@ from moto.sagemaker.responses import SageMakerResponse
 
 from emulators.aws.cloud import Cloud
 from emulators.aws.errors import AwsError, ValidationError
-from emulators.aws.packages import arn_of, find
+from emulators.aws.packages import arn_of, find, refuse_tags
 
 #: Members of the requests that moto has no attribute for. They are described as they were given.
 _KEPT = (
@@ -46,7 +46,10 @@ def install(cloud: Cloud) -> None:
 
 
 def _counted(create: Callable[..., str]) -> Callable[..., str]:
-    """Keep counting versions upward: a deleted version's number is not given again."""
+    """Keep counting versions upward: a deleted version's number is not given again.
+
+    The same call twice, by its token, is one version.
+    """
 
     def create_model_package(self: SageMakerModelBackend, **members: Any) -> str:
         group_name = members["model_package_group_name"]
@@ -57,6 +60,11 @@ def _counted(create: Callable[..., str]) -> Callable[..., str]:
             raise ValidationError(
                 f"ModelPackageGroup {arn_of(self, 'model-package-group', name)} does not exist."
             )
+        if members["tags"]:
+            refuse_tags()
+        made = _made_before(self, name, members["client_token"])
+        if made:
+            return made
         members["model_package_group_name"] = name
         members["model_approval_status"] = (
             members["model_approval_status"] or "PendingManualApproval"
@@ -66,6 +74,12 @@ def _counted(create: Callable[..., str]) -> Callable[..., str]:
         return _renumber(self, arn, group)
 
     return create_model_package
+
+
+def _made_before(self: SageMakerModelBackend, group: str, token: str | None) -> str | None:
+    """Return the version that a call with the same ``ClientToken`` made."""
+    made = [one for one in self.model_packages.values() if one.model_package_group_name == group]
+    return next((one.arn for one in made if token and one.client_token == token), None)
 
 
 def _renumber(self: SageMakerModelBackend, arn: str, group: ModelPackageGroup) -> str:

@@ -92,6 +92,32 @@ def test_approval_changes_nothing_else(sagemaker: Any, group: str) -> None:
     assert _versions(sagemaker, group, ModelApprovalStatus="Rejected") == []
 
 
+def test_the_same_call_twice_is_one_version(sagemaker: Any, group: str) -> None:
+    arns = {_register(sagemaker, group, ClientToken="once") for _ in range(2)}
+    assert len(arns | {_register(sagemaker, group, ClientToken="again")}) == 2
+    assert _versions(sagemaker, group) == [1, 2]
+
+
+def test_a_tag_of_a_group_is_overwritten_and_versions_have_none(sagemaker: Any, group: str) -> None:
+    version = _register(sagemaker, group)
+    arn = sagemaker.describe_model_package_group(ModelPackageGroupName=group)[
+        "ModelPackageGroupArn"
+    ]
+    for value in ("1", "2"):
+        sagemaker.add_tags(ResourceArn=arn, Tags=[{"Key": "alias", "Value": value}])
+    assert sagemaker.list_tags(ResourceArn=arn)["Tags"] == [{"Key": "alias", "Value": "2"}]
+    tags = [{"Key": "alias", "Value": "3"}]
+    with pytest.raises(ClientError, match="not supported in Model Package versions"):
+        sagemaker.add_tags(ResourceArn=version, Tags=tags)
+    with pytest.raises(ClientError, match="not supported in Model Package versions"):
+        _register(sagemaker, group, Tags=tags)
+    with pytest.raises(ClientError, match="Could not find model-package-group"):
+        sagemaker.add_tags(ResourceArn=f"{arn}-of-nobody", Tags=tags)
+    many = [{"Key": str(number), "Value": ""} for number in range(50)]
+    with pytest.raises(ClientError, match="more than 50 tags"):
+        sagemaker.add_tags(ResourceArn=arn, Tags=many)
+
+
 def test_a_group_is_deleted_only_when_it_is_empty(sagemaker: Any, group: str) -> None:
     arn = _register(sagemaker, group)
     with pytest.raises(ClientError, match="it still contains Model Packages") as refused:
