@@ -55,6 +55,8 @@ resource "aws_iam_role_policy_attachment" "deployer" {
 locals {
   issuer = var.deployer == null ? "" : trimprefix(var.deployer.issuer, "https://")
 
+  versions = ["${local.sagemaker}:model-package-group/*", "${local.sagemaker}:model-package/*"]
+
   # The deployer names everything of an endpoint after it (deploy/aws/names.py).
   owned = {
     endpoints = [for each in sort(var.endpoints) : "${local.sagemaker}:endpoint/${each}"]
@@ -71,9 +73,27 @@ locals {
 data "aws_iam_policy_document" "deployer" {
   # checkov:skip=CKV_AWS_356:five lists know no resource, and show names only
   statement {
-    sid       = "FindWhatStands" # knows no resource
-    actions   = ["sagemaker:ListEndpointConfigs", "sagemaker:ListEndpoints", "sagemaker:ListModels"]
+    sid = "FindWhatStands" # knows no resource
+    actions = [
+      "sagemaker:ListEndpointConfigs",
+      "sagemaker:ListEndpoints",
+      "sagemaker:ListModelPackageGroups",
+      "sagemaker:ListModels",
+    ]
     resources = ["*"]
+  }
+
+  statement {
+    sid = "KeepVersions" # of any model: they are not named after endpoints, and none is deleted
+    actions = [
+      "sagemaker:CreateModelPackage",
+      "sagemaker:CreateModelPackageGroup",
+      "sagemaker:DescribeModelPackage",
+      "sagemaker:DescribeModelPackageGroup",
+      "sagemaker:ListModelPackages",
+      "sagemaker:UpdateModelPackage",
+    ]
+    resources = local.versions
   }
 
   statement {
@@ -112,13 +132,13 @@ data "aws_iam_policy_document" "deployer" {
   statement {
     sid       = "TagWhatIsMade"
     actions   = ["sagemaker:AddTags"]
-    resources = concat(local.owned.endpoints, local.owned.configs, local.owned.models)
+    resources = concat(local.owned.endpoints, local.owned.configs, local.owned.models, local.versions)
   }
 
   statement {
     sid       = "TellOursFromOthers" # by its tags: the list of endpoints shows everybody's
     actions   = ["sagemaker:ListTags"]
-    resources = concat(["${local.sagemaker}:endpoint/*"], local.owned.models)
+    resources = concat(["${local.sagemaker}:endpoint/*"], local.owned.models, local.versions)
   }
 
   statement {
@@ -186,6 +206,7 @@ data "aws_iam_policy_document" "deployer" {
     actions = ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
     resources = [
       "arn:${local.partition}:s3:::${aws_s3_bucket.artifacts.bucket}/bundles/*",
+      "arn:${local.partition}:s3:::${aws_s3_bucket.artifacts.bucket}/models/*",
       "arn:${local.partition}:s3:::${aws_s3_bucket.artifacts.bucket}/notes/*",
     ]
   }
@@ -198,7 +219,7 @@ data "aws_iam_policy_document" "deployer" {
 
   statement {
     sid       = "EncryptBundles"
-    actions   = ["kms:GenerateDataKey"]
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
     resources = [aws_kms_key.this.arn]
   }
 

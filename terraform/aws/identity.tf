@@ -36,7 +36,7 @@ data "aws_iam_policy_document" "server" {
   statement {
     sid       = "ReadBundles"
     actions   = ["s3:GetObject"]
-    resources = ["${aws_s3_bucket.artifacts.arn}/bundles/*"]
+    resources = ["${aws_s3_bucket.artifacts.arn}/bundles/*", "${aws_s3_bucket.artifacts.arn}/models/*"]
   }
 
   statement {

@@ -1,4 +1,4 @@
-# Bundles (bundles/<digest>/), the deployer's notes (notes/) and captured requests (capture/).
+# Bundles (bundles/<digest>/), registered ones (models/<digest>/), the deployer's notes (notes/) and captured requests (capture/).
 
 resource "aws_s3_bucket" "artifacts" {
   # checkov:skip=CKV_AWS_18:CloudTrail data events say who read what; an access-log bucket would need the same care again

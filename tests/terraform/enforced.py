@@ -69,7 +69,8 @@ class Standing:
     def target(self) -> SageMakerTarget:
         """Return the account as the deployer sees it."""
         account, told = Account(self.deployer), self.outputs["deploy"]
-        return SageMakerTarget(account, Store(account.s3, told["bucket"]), told["role"])
+        store = Store(account.s3, told["bucket"])
+        return SageMakerTarget(account, store, told["role"], image=told["image"])
 
 
 @contextmanager

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import re
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from deploy import change, wait
 from deploy.errors import PermissionDeniedError
+from deploy.models import Approval
 from deploy.order import Order, Stage
 from deploy.release import release
 from deploy.rollback import rollback
@@ -107,6 +110,11 @@ def _story(account: Standing, versions: Sequence[Bundle]) -> Iterator[Verb]:
         yield lambda target, wanted=wanted: target.deploy(wanted)  # type: ignore[misc]
         yield lambda target: wait.until_settled(target, ENDPOINT, _soon())
         yield lambda target, wanted=wanted: target.scale(ENDPOINT, wanted.name, SCALING)  # type: ignore[misc]
+    yield lambda target: target.models.register(first)
+    yield lambda target: target.models.approve(first.name, "1", Approval.APPROVED, "Ann")
+    yield lambda target: target.models.alias(first.name, "champion", "1")
+    yield lambda target: [target.models.versions(name) for name in target.models.names()]
+    yield lambda target: _fetched(target, first.name)
     yield lambda target: target.describe(ENDPOINT)
     yield lambda target: target.endpoints()
     yield lambda target: target.set_traffic(ENDPOINT, {_name(second): 100})
@@ -119,6 +127,11 @@ def _story(account: Standing, versions: Sequence[Bundle]) -> Iterator[Verb]:
     yield lambda target: target.delete(ENDPOINT)
     yield lambda target: wait.until_gone(target, ENDPOINT, _soon())
     yield lambda target: target.purge(ENDPOINT)
+
+
+def _fetched(target: Target, model: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        target.models.fetch(target.models.versions(model)[0], Path(folder))
 
 
 def _release(account: Standing, bundle: Bundle) -> Release:
