@@ -23,6 +23,12 @@ def check(wanted: Mapping[str, str]) -> None:
         If scikit-learn differs; the message has both versions and the fix.
     """
     found = installed(wanted)
+    if "scikit-learn" in wanted and "scikit-learn" not in found:
+        raise VersionError(
+            f"the model needs scikit-learn {wanted['scikit-learn']}, and none is installed here: "
+            "install it, take the image that has it, or package the model so that it compiles "
+            "(the manifest's not_compiled says why it did not)"
+        )
     if found.get("scikit-learn") != wanted.get("scikit-learn"):
         raise other_version(wanted["scikit-learn"], found.get("scikit-learn", "none"))
     for library in wanted:

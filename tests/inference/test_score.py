@@ -6,6 +6,8 @@ import json
 import logging
 import math
 import pickle
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -113,6 +115,15 @@ def test_another_scikit_learn_is_refused_with_both_versions_and_the_fix(pickled:
         "scikit-learn==1.0.2, or train and package the model again with "
         f"{sklearn.__version__}"
     )
+
+
+def test_where_scikit_learn_is_missing_the_image_without_it_is_named() -> None:
+    """Without site-packages, as in the image for compiled models."""
+    words = "from inference import libraries; libraries.check({'scikit-learn': '1.6.0'})"
+    told = subprocess.run(
+        [sys.executable, "-S", "-c", words], capture_output=True, text=True, check=False
+    )
+    assert "the model needs scikit-learn 1.6.0, and none is installed here" in told.stderr
 
 
 def test_other_libraries_may_differ_with_a_warning(
