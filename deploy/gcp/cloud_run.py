@@ -25,6 +25,7 @@ from deploy.gcp import monitoring, names, snippets
 from deploy.gcp.account import TIMEOUT_SECONDS, Account
 from deploy.gcp.entries import last
 from deploy.gcp.errors import translated
+from deploy.gcp.models import GoogleModels
 from deploy.gcp.notes import ObjectNotes
 from deploy.gcp.revisions import Look, revision_name, target, template
 from deploy.gcp.store import Store
@@ -57,17 +58,20 @@ class CloudRunTarget:
         The clients.
     store : Store
         The bucket's bundles.
+    image : str
+        Of the containers that registered models name.
     """
 
     account: Account
     store: Store
+    image: str = ""
     name: str = "gcp"
 
     @classmethod
     def connect(cls, settings: Mapping[str, str]) -> CloudRunTarget:
         """Return the target of `settings` by application default credentials."""
         account = Account.open(settings)
-        return cls(account, Store(account.storage, settings["bucket"]))
+        return cls(account, Store(account.storage, settings["bucket"]), settings["image"])
 
     @property
     def limits(self) -> Mapping[str, str]:
@@ -78,6 +82,11 @@ class CloudRunTarget:
     def notes(self) -> ObjectNotes:
         """See `Target.notes`."""
         return ObjectNotes(self.account.storage, self.store.bucket)
+
+    @property
+    def models(self) -> GoogleModels:
+        """See `Target.models`: Vertex AI's registry."""
+        return GoogleModels(self.account, self.store, self.image)
 
     def identity(self) -> str:
         """See `Target.identity`."""

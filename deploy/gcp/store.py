@@ -1,7 +1,8 @@
 """Bundles in Cloud Storage: one folder for each digest, and marks that say who uses it.
 
 ``bundles/<digest>/model/…`` stands beside ``bundles/<digest>/used-by/<endpoint>--<deployment>``,
-an empty object for each model version made of it. A bundle without marks is nobody's.
+an empty object for each model version made of it. A bundle without marks is nobody's. What the
+registry keeps stands apart, in ``registered/<digest>/model/…``.
 """
 
 from __future__ import annotations
@@ -9,14 +10,16 @@ from __future__ import annotations
 from collections.abc import Container
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from deploy.errors import NotFoundError
 from deploy.gcp.errors import translated
-from inference.bundle import Bundle
-from inference.manifest import MANIFEST
+from inference.bundle import Bundle, replaced
+from inference.manifest import MANIFEST, Manifest
 
 PREFIX = "bundles/"
+REGISTERED = "registered/"
 
 
 @dataclass(frozen=True)
@@ -35,18 +38,37 @@ class Store:
     bucket: str
 
     def upload(self, bundle: Bundle) -> str:
-        """Store a bundle under its digest, unless it is there, and return its URI.
+        """Store a bundle under its digest, unless it is there, and return its URI."""
+        return self._store(bundle, f"{PREFIX}{bundle.digest}/model")
 
-        The manifest goes last: where it stands, all else does.
+    def keep(self, bundle: Bundle) -> str:
+        """Store a bundle for the registry, where `release` removes nothing, and return its URI."""
+        return self._store(bundle, f"{REGISTERED}{bundle.digest}/model")
+
+    def fetch(self, address: str, folder: Path) -> None:
+        """Copy a stored bundle into a folder that is empty or not there.
+
+        Raises
+        ------
+        NotFoundError
+            If it is gone.
         """
-        folder = f"{PREFIX}{bundle.digest}/model"
-        if not self._has(f"{folder}/{MANIFEST}"):
-            files = [path for path in bundle.path.rglob("*") if path.is_file()]
-            for path in sorted(files, key=lambda path: path.name == MANIFEST):
-                name = f"{folder}/{path.relative_to(bundle.path).as_posix()}"
-                with translated("storage:Insert"):
-                    self._blob(name).upload_from_filename(str(path), retry=None)
-        return f"gs://{self.bucket}/{folder}"
+        bucket, _, path = address.removeprefix("gs://").partition("/")
+        with replaced(folder) as draft, translated("storage:Get"):
+            blobs = list(self.client.list_blobs(bucket, prefix=f"{path}/", retry=None))
+            if not blobs:
+                raise NotFoundError(f"there is no bundle at {address}")
+            for blob in blobs:
+                file = draft / blob.name.removeprefix(f"{path}/")
+                file.parent.mkdir(parents=True, exist_ok=True)
+                blob.download_to_filename(str(file), retry=None)
+
+    def manifest(self, address: str) -> Manifest:
+        """Read the manifest of a stored bundle."""
+        bucket, _, path = address.removeprefix("gs://").partition("/")
+        with translated("storage:Get"):
+            blob = self.client.bucket(bucket).blob(f"{path}/{MANIFEST}")
+            return Manifest.from_json(blob.download_as_text(retry=None))
 
     def mark(self, digest: str, user: str) -> None:
         """Note that a model version uses a bundle."""
@@ -68,6 +90,16 @@ class Store:
             for name in sorted(stale | orphans, key=lambda one: (not one.endswith(MANIFEST), one)):
                 with suppress(NotFoundError), translated("storage:Delete"):
                     self._blob(name).delete(retry=None)
+
+    def _store(self, bundle: Bundle, folder: str) -> str:
+        """Store a bundle; the manifest goes last: where it stands, all else does."""
+        if not self._has(f"{folder}/{MANIFEST}"):
+            files = [path for path in bundle.path.rglob("*") if path.is_file()]
+            for path in sorted(files, key=lambda path: path.name == MANIFEST):
+                name = f"{folder}/{path.relative_to(bundle.path).as_posix()}"
+                with translated("storage:Insert"):
+                    self._blob(name).upload_from_filename(str(path), retry=None)
+        return f"gs://{self.bucket}/{folder}"
 
     @staticmethod
     def _is_stale(name: str, prefix: str, used: Container[str]) -> bool:

@@ -16,6 +16,7 @@ from deploy.gcp.account import Account
 from deploy.gcp.asking import Asking
 from deploy.gcp.deployments import Deployments
 from deploy.gcp.entries import last
+from deploy.gcp.models import GoogleModels
 from deploy.gcp.notes import ObjectNotes
 from deploy.gcp.reading import Reading
 from deploy.gcp.registry import Registry
@@ -49,17 +50,20 @@ class VertexTarget:
         The clients.
     store : Store
         The bucket's bundles.
+    image : str
+        Of the containers that registered models name.
     """
 
     account: Account
     store: Store
+    image: str = ""
     name: str = "gcp"
 
     @classmethod
     def connect(cls, settings: Mapping[str, str]) -> VertexTarget:
         """Return the target of `settings` by application default credentials."""
         account = Account.open(settings)
-        return cls(account, Store(account.storage, settings["bucket"]))
+        return cls(account, Store(account.storage, settings["bucket"]), settings["image"])
 
     @property
     def limits(self) -> Mapping[str, str]:
@@ -70,6 +74,11 @@ class VertexTarget:
     def notes(self) -> ObjectNotes:
         """See `Target.notes`."""
         return ObjectNotes(self.account.storage, self.store.bucket)
+
+    @property
+    def models(self) -> GoogleModels:
+        """See `Target.models`: Vertex AI's registry."""
+        return GoogleModels(self.account, self.store, self.image)
 
     def identity(self) -> str:
         """See `Target.identity`."""

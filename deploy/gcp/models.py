@@ -1,0 +1,237 @@
+"""The registry of models: a Vertex AI Model for each model, a version of it for each version.
+
+What we know of a version is the JSON of its description, the only field of a version that holds
+any text and can be changed; aliases are Vertex AI's own. Source:
+google/cloud/aiplatform/v1/model_service.proto.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from deploy.errors import ConfigError, ConflictError, NotFoundError, UnavailableError
+from deploy.gcp.account import TIMEOUT_SECONDS, Account
+from deploy.gcp.errors import translated
+from deploy.gcp.registry import HEALTH, PORT, PREDICT, UPLOAD_SECONDS
+from deploy.gcp.store import Store
+from deploy.models import Approval, ModelVersion, entry, from_record, record
+from inference.bundle import Bundle
+
+#: An endpoint's own Model has the endpoint's name, which has no underscore.
+PREFIX = "registered_"
+#: Of a Model's id (model_service.proto, UploadModelRequest).
+LONGEST = 63
+#: For who looks at the console; what they say stands in the description, too.
+MODEL, APPROVAL = "tridock-model", "tridock-approval"
+#: Vertex AI's own alias: exactly one version has it, whatever we do.
+DEFAULT = "default"
+
+
+@dataclass(frozen=True)
+class GoogleModels:
+    """The models registered in one project and location.
+
+    Attributes
+    ----------
+    store : Store
+        Of the bucket that keeps their bundles, beside those of releases.
+    image : str
+        Of the container that the console would deploy.
+    """
+
+    account: Account
+    store: Store
+    image: str
+
+    def names(self) -> Sequence[str]:
+        """See `Models.names`."""
+        with translated("aiplatform:ListModels"):
+            found = self.account.models.list_models(
+                parent=self.account.parent, retry=None, timeout=TIMEOUT_SECONDS
+            )
+            ours = [each for each in found if _id(each.name).startswith(PREFIX)]
+        return sorted(str(each.labels.get(MODEL, "")) or each.display_name for each in ours)
+
+    def versions(self, model: str) -> Sequence[ModelVersion]:
+        """See `Models.versions`.
+
+        Where an answer was lost and a version entered twice, the first entry is it.
+        """
+        found: dict[str, ModelVersion] = {}
+        for one in self._entries(model):
+            found.setdefault(one.version, one)
+        return tuple(reversed(found.values()))
+
+    def register(self, bundle: Bundle) -> ModelVersion:
+        """See `Models.register`."""
+        if not self.image:
+            raise ConfigError("a Vertex AI Model names an image: set image in [gcp]")
+        standing = self._standing(bundle)
+        artifact = self.store.keep(bundle)
+        if not standing:
+            made = self._enter(entry(bundle, artifact))
+            # What was just made may not be shown yet.
+            standing = self._standing(bundle) or [made]
+        for again in standing[1:]:
+            self._remove(again)
+        return standing[0]
+
+    def approve(self, model: str, version: str, approval: Approval, reason: str) -> None:
+        """See `Models.approve`: one call changes label and description."""
+        found = replace(self._find(model, version), approval=approval, reason=reason)
+        changed = {
+            "name": self._name(model, found.number),
+            "version_description": _text(found),
+            "labels": _labels(found),
+        }
+        with translated("aiplatform:UpdateModel"):
+            self.account.models.update_model(
+                model=changed,
+                update_mask={"paths": ["version_description", "labels"]},
+                retry=None,
+                timeout=TIMEOUT_SECONDS,
+            )
+
+    def alias(self, model: str, alias: str, version: str) -> None:
+        """See `Models.alias`: one call takes it from the version that had it."""
+        if alias == DEFAULT:
+            raise ConfigError(f"the alias {DEFAULT} is Vertex AI's own: choose another")
+        found = self._find(model, version)
+        with translated("aiplatform:MergeVersionAliases"):
+            self.account.models.merge_version_aliases(
+                name=self._name(model, found.number),
+                version_aliases=[alias],
+                retry=None,
+                timeout=TIMEOUT_SECONDS,
+            )
+
+    def fetch(self, found: ModelVersion, folder: Path) -> None:
+        """See `Models.fetch`."""
+        self.store.fetch(found.artifact, folder)
+
+    def _listed(self, model: str) -> list[Any]:
+        with suppress(NotFoundError), translated("aiplatform:ListModelVersions"):
+            return list(
+                self.account.models.list_model_versions(
+                    name=self._name(model), retry=None, timeout=TIMEOUT_SECONDS
+                )
+            )
+        return []
+
+    def _entries(self, model: str) -> Iterator[ModelVersion]:
+        """Yield what is entered, oldest first, with what was entered twice."""
+        for each in sorted(self._listed(model), key=lambda each: int(each.version_id)):
+            with suppress(NotFoundError):  # neither description nor bundle: not a version of ours
+                yield self._read(each)
+
+    def _read(self, told: Any) -> ModelVersion:
+        found = _told(told) or self._from_bundle(told)
+        aliases = (str(alias) for alias in told.version_aliases if alias != DEFAULT)
+        return replace(
+            found,
+            artifact=told.artifact_uri,
+            number=told.version_id,
+            aliases=tuple(sorted(aliases)),
+            created=told.version_create_time,
+        )
+
+    def _from_bundle(self, told: Any) -> ModelVersion:
+        """Read a version from its bundle: its description was overwritten."""
+        found = entry(Bundle(Path(), self.store.manifest(told.artifact_uri)))
+        return replace(found, approval=Approval(told.labels.get(APPROVAL, "pending")))
+
+    def _standing(self, bundle: Bundle) -> list[ModelVersion]:
+        """Return the entries of a bundle's version, the first first."""
+        found = [one for one in self._entries(bundle.name) if one.version == bundle.version]
+        if found and found[0].digest != bundle.digest:
+            raise ConflictError(
+                f"{bundle.name} {bundle.version} is registered with the digest "
+                f"{found[0].digest[:12]}…, not {bundle.digest[:12]}…: package it as another version"
+            )
+        return found
+
+    def _find(self, model: str, version: str) -> ModelVersion:
+        for one in self._entries(model):
+            if one.version == version:
+                return one
+        raise NotFoundError(f"no model {model} {version} in Vertex AI's registry")
+
+    def _enter(self, one: ModelVersion) -> ModelVersion:
+        name = self._name(one.model)
+        request = {"parent": self.account.parent, "model": _model(one, self.image)}
+        if self._listed(one.model):
+            request["parent_model"] = name
+        else:
+            request["model_id"] = _id(name)
+        try:
+            with translated("aiplatform:UploadModel"):
+                begun = self.account.models.upload_model(
+                    request=request, retry=None, timeout=TIMEOUT_SECONDS
+                )
+                told = begun.result(timeout=UPLOAD_SECONDS)
+        except ConflictError as error:  # by another, or by a try of ours that is not done yet
+            raise UnavailableError(f"the model {name} is just being made: {error}") from error
+        return replace(one, number=told.model_version_id)
+
+    def _remove(self, again: ModelVersion) -> None:
+        with suppress(NotFoundError), translated("aiplatform:DeleteModelVersion"):
+            self.account.models.delete_model_version(
+                name=self._name(again.model, again.number), retry=None, timeout=TIMEOUT_SECONDS
+            ).result(timeout=UPLOAD_SECONDS)
+
+    def _name(self, model: str, number: str = "") -> str:
+        name = f"{self.account.parent}/models/{model_id(model)}"
+        return f"{name}@{number}" if number else name
+
+
+def model_id(model: str) -> str:
+    """Return the id of a registered model: long names are cut, and told apart by a digest."""
+    whole = PREFIX + model
+    if len(whole) <= LONGEST:
+        return whole
+    mark = "_" + hashlib.sha256(model.encode()).hexdigest()[:12]
+    return whole[: LONGEST - len(mark)] + mark
+
+
+def _id(name: str) -> str:
+    return name.rpartition("/")[2].partition("@")[0]
+
+
+def _text(one: ModelVersion) -> str:
+    known = {**record(one), "artifact": "", "number": "", "aliases": [], "created": None}
+    return json.dumps({name: value for name, value in known.items() if value}, ensure_ascii=False)
+
+
+def _told(told: Any) -> ModelVersion | None:
+    """Read a version's description; None if it is not one of ours any more."""
+    empty = record(ModelVersion("", "", ""))
+    try:
+        found = from_record({**empty, **json.loads(told.version_description)})
+    except (ValueError, TypeError, KeyError):
+        return None
+    return found if found.digest else None
+
+
+def _labels(one: ModelVersion) -> dict[str, str]:
+    return {MODEL: one.model, APPROVAL: one.approval.value}
+
+
+def _model(one: ModelVersion, image: str) -> dict[str, Any]:
+    return {
+        "display_name": one.model,
+        "artifact_uri": one.artifact,
+        "labels": _labels(one),
+        "version_description": _text(one),
+        "container_spec": {
+            "image_uri": image,
+            "health_route": HEALTH,
+            "predict_route": PREDICT,
+            "ports": [{"container_port": PORT}],
+        },
+    }
