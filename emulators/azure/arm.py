@@ -13,9 +13,10 @@ from typing import Any
 from emulators.azure.call import Answer, Call
 from emulators.azure.cloud import Cloud
 from emulators.azure.entra import MANAGEMENT_AUDIENCES, TENANT
-from emulators.azure.errors import AzureError, not_emulated
+from emulators.azure.errors import AzureError, missing, not_emulated
 from emulators.azure.group import Groups
 from emulators.azure.kind import Kind
+from emulators.azure.metrics import Metrics
 from emulators.azure.operation import STATUS_WORDS
 from emulators.azure.resource import ResourceId
 
@@ -24,6 +25,9 @@ SUBSCRIPTION = re.compile(r"^/subscriptions/(?P<subscription>[^/]+)(?P<rest>/.*)
 GROUP = re.compile(r"^/resourcegroups(?:/(?P<group>[^/]+))?(?P<rest>/.*)?$", re.I)
 PROVIDER = re.compile(r"^/providers/(?P<provider>[^/]+)(?P<rest>/.*)?$", re.I)
 OPERATION = re.compile(r"^/locations/[^/]+/(?P<word>\w*operation\w*)/(?P<name>[^/]+)$", re.I)
+METRICS = re.compile(
+    r"^(?P<resource>.+)/providers/microsoft\.insights/(?P<word>metrics|metricdefinitions)$", re.I
+)
 GUID = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", re.I)
 
 
@@ -44,6 +48,7 @@ class Arm:
         self._cloud = cloud
         self._groups = groups
         self._kinds = kinds
+        self._metrics = Metrics(cloud)
 
     def answer(self, call: Call) -> Answer:
         """Answer one request."""
@@ -99,6 +104,9 @@ class Arm:
     def _in_group(self, call: Call, place: tuple[str, str], rest: str) -> Answer:
         subscription, group = place
         self._groups.need(subscription, group)
+        measured = METRICS.match(rest)
+        if measured and call.method == "GET":
+            return self._measured(call, measured)
         if rest.lower() == "/resources":
             return self._groups.resources(call, subscription, group)
         provider = PROVIDER.match(rest)
@@ -110,6 +118,14 @@ class Arm:
         if len(parts) % 2:
             return self._on_word(call, identifier, parts[-1])
         return self._on_resource(call, identifier)
+
+    def _measured(self, call: Call, asked: re.Match[str]) -> Answer:
+        """Answer what Azure Monitor says of a resource that stands."""
+        path = call.path.rstrip("/")[: len(asked["resource"]) - len(asked[0])]
+        found = self._cloud.store.get(path)
+        if found is None:
+            raise missing(path)
+        return self._metrics.answer(found, asked["word"], call)
 
     def _on_word(self, call: Call, identifier: ResourceId, word: str) -> Answer:
         """Answer a path that ends with a collection or an action."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from emulators.arrivals import Arrivals
 from emulators.azure.blobs import Blobs
 from emulators.azure.entra import Entra
+from emulators.azure.measurements import Measurements
 from emulators.azure.operation import Operations
 from emulators.azure.pool import Pools
 from emulators.azure.resource import Store
@@ -44,6 +45,8 @@ class Cloud:
         Which model servers answer for which deployment.
     arrivals : Arrivals
         When requests came, by deployment or revision.
+    measurements : Measurements
+        How many were answered, how and in what time, by minute.
     faults : Faults
         What goes wrong on request.
     surroundings : dict of str to str
@@ -60,6 +63,7 @@ class Cloud:
     fleet: Fleet
     pools: Pools
     arrivals: Arrivals
+    measurements: Measurements
     faults: Faults = field(default_factory=Faults)
     surroundings: dict[str, str] = field(default_factory=dict)
 
@@ -77,6 +81,7 @@ class Cloud:
             fleet=Fleet(place.servers, runner(place)),
             pools=Pools(),
             arrivals=Arrivals(clock),
+            measurements=Measurements(clock, place.folder / "metrics.jsonl"),
         )
         cloud.blobs.create(CONTAINER)
         return cloud
@@ -86,6 +91,7 @@ class Cloud:
         self.store.clear()
         self.operations.clear()
         self.pools.clear()
+        self.measurements.clear()
         self.faults.plan(())
         self.fleet.stop_all()
         self.blobs.clear()

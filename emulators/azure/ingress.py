@@ -6,6 +6,7 @@ Source: Azure Container Apps documentation, "Ingress overview" and "Traffic spli
 from __future__ import annotations
 
 import asyncio
+import time
 
 import httpx
 
@@ -13,9 +14,10 @@ from emulators.azure import traffic
 from emulators.azure.call import Answer, Call
 from emulators.azure.cloud import Cloud
 from emulators.azure.pool import Pool
-from emulators.azure.resource import Resource
+from emulators.azure.resource import Resource, ResourceId
 from emulators.azure.revisions import weights
 from emulators.azure.scaler import Scaler
+from emulators.azure.tally import Tally
 
 APPS = "microsoft.app/containerapps"
 
@@ -32,20 +34,25 @@ class Ingress:
     def __init__(self, cloud: Cloud, scaler: Scaler) -> None:
         self._cloud = cloud
         self._scaler = scaler
+        self._tally = Tally(cloud.measurements)
         self._client = httpx.AsyncClient(trust_env=False, timeout=None)  # noqa: S113
 
     async def answer(self, call: Call, host: str) -> Answer:
         """Answer one request to an app, to one of its revisions, or to a label."""
-        key = self._revision(host)
-        pool = self._cloud.pools.get(key) if key else None
-        if key and pool:
+        revision = self._revision(host)
+        key = revision.key if revision else ""
+        pool = self._cloud.pools.get(key)
+        began = time.perf_counter()
+        if pool:
             self._cloud.arrivals.add(key)
             if not pool.servers:  # scaled to zero: the request waits for the first replica
                 await asyncio.to_thread(self._scaler.wake, key)
                 pool = self._cloud.pools.get(key)
-        if pool is None:
+        if pool is None or revision is None:
             return Answer(404, {"error": f"no running revision answers at {host}"})
-        return await self.forward(call, pool)
+        found = await self.forward(call, pool)
+        self._tally.passed(revision, found, began)
+        return found
 
     async def instance(self, call: Call, pool: Pool | None) -> Answer:
         """Answer one request to a container group."""
@@ -89,13 +96,13 @@ class Ingress:
         headers = {name: one for name, one in response.headers.items() if name not in OURS}
         return Answer(response.status_code, response.content, headers)
 
-    def _revision(self, host: str) -> str | None:
-        """Return the key of the revision that answers at `host` this time."""
+    def _revision(self, host: str) -> ResourceId | None:
+        """Return the revision that answers at `host` this time."""
         for app in self._cloud.store.below("/subscriptions"):
             if app.id.type.lower() == APPS:
                 name = _chosen(app, host)
                 if name:
-                    return app.id.child("revisions", name).key
+                    return app.id.child("revisions", name)
         return None
 
 

@@ -1,4 +1,4 @@
-"""What outlives the emulator: resources, blobs, groups and keys, in one file beside the blobs."""
+"""What outlives the emulator: resources, blobs, groups and keys in one file, metrics in another."""
 
 from __future__ import annotations
 
@@ -51,6 +51,7 @@ class Memory:
         found = _read(self._file)
         if found:
             self._restore(found)
+        self._cloud.measurements.restore()
         self._thread.start()
 
     def stop(self) -> None:
@@ -61,7 +62,9 @@ class Memory:
     def _run(self) -> None:
         while not self._ended.wait(PAUSE):
             self._write()
+            self._cloud.measurements.write()
         self._write()
+        self._cloud.measurements.write(all_of_it=True)
 
     def _write(self) -> None:
         parts = (self._cloud.store, self._cloud.blobs, self._catalogue.groups)

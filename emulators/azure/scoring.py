@@ -25,6 +25,7 @@ from emulators.azure.entra import MACHINE_LEARNING_AUDIENCES
 from emulators.azure.errors import AzureError
 from emulators.azure.pool import Pool
 from emulators.azure.resource import Resource
+from emulators.azure.tally import MODEL_STATUS, Tally
 from emulators.fleet import Server
 
 #: Headers that belong to one connection, or that the service sets itself.
@@ -64,6 +65,7 @@ class Scoring:
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
         self._collector = Collector(cloud)
+        self._tally = Tally(cloud.measurements)
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=200)
         self._client = httpx.AsyncClient(limits=limits, trust_env=False, timeout=None)  # noqa: S113
         self._copies: set[asyncio.Task[None]] = set()
@@ -78,9 +80,11 @@ class Scoring:
             pool = self._pool(deployment)
             self._cloud.arrivals.add(deployment.id.key)
             self._mirror(endpoint, call, path)
-            found = await self._forward(pool, call, path, _words(deployment))
         except AzureError as error:
             return Answer(error.status, {"error": error.as_json()}, {**identity, **error.headers})
+        began = time.perf_counter()
+        found = await self._told(pool, call, path, _words(deployment))
+        self._tally.asked(deployment, found, began)
         self._collector.keep(endpoint, deployment, call, found)
         named = {DEPLOYMENT: deployment.id.name}
         return Answer(found.status, found.content, {**found.headers, **identity, **named})
@@ -152,11 +156,16 @@ class Scoring:
     async def _copy(
         self, endpoint: Resource, deployment: Resource, pool: Pool, asked: tuple[Call, str]
     ) -> None:
-        try:
-            found = await self._forward(pool, *asked, MANAGED)
-        except AzureError:
-            return
+        began = time.perf_counter()
+        found = await self._told(pool, *asked, MANAGED)
+        self._tally.copied(deployment, found, began)
         self._collector.keep(endpoint, deployment, asked[0], found)
+
+    async def _told(self, pool: Pool, call: Call, path: str, words: Words) -> Answer:
+        try:
+            return await self._forward(pool, call, path, words)
+        except AzureError as error:
+            return Answer(error.status, {"error": error.as_json()}, error.headers)
 
     async def _forward(self, pool: Pool, call: Call, path: str, words: Words) -> Answer:
         """Let one instance answer, within the deployment's limits."""
@@ -204,7 +213,7 @@ def _model_error(found: Answer, words: Words) -> Answer:
     """Word an answer of the model that is no success; its body stays."""
     reason = HTTPStatus(found.status).phrase
     headers = {
-        "ms-azureml-model-error-statuscode": str(found.status),
+        MODEL_STATUS: str(found.status),
         "ms-azureml-model-error-reason": reason,
     }
     return Answer(words.failed, found.content, {**found.headers, **headers})

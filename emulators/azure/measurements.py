@@ -1,0 +1,192 @@
+"""What is measured where requests are answered, by minute of the service: counts and times."""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from emulators.clock import Clock
+
+#: Minutes of the service that are kept, 34 days of them; Azure Monitor keeps 93 days.
+KEPT = 50_000
+
+#: Times are kept by steps of one percent: percentiles are right to half of that.
+STEP = math.log(1.01)
+LEAST_MS = 0.01
+
+#: Dimensions of a measurement, sorted by name.
+Dimensions = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Series:
+    """What is measured apart from all else.
+
+    Attributes
+    ----------
+    resource : str
+        Identifier in lower case.
+    dimensions : tuple of (name, value)
+        Sorted by name.
+    """
+
+    resource: str
+    dimensions: Dimensions
+
+    @classmethod
+    def of(cls, resource: str, **dimensions: str) -> Series:
+        """Return the series of a resource with these dimensions."""
+        return cls(resource, tuple(sorted(dimensions.items())))
+
+
+@dataclass
+class Sample:
+    """The requests of one series in one minute.
+
+    Attributes
+    ----------
+    count : int
+        Requests.
+    total, least, most : float
+        Of their milliseconds.
+    steps : Counter of int
+        How many took a time, by the number of its step.
+    """
+
+    count: int = 0
+    total: float = 0.0
+    least: float = math.inf
+    most: float = 0.0
+    steps: Counter[int] = field(default_factory=Counter)
+
+    def add(self, milliseconds: float) -> None:
+        """Count one request."""
+        self.count += 1
+        self.total += milliseconds
+        self.least, self.most = min(self.least, milliseconds), max(self.most, milliseconds)
+        self.steps[round(math.log(max(milliseconds, LEAST_MS)) / STEP)] += 1
+
+    def percentile(self, percent: float) -> float:
+        """Return the time that so many percent of the requests took at most."""
+        rank = math.ceil(self.count * percent / 100)
+        for step in sorted(self.steps):
+            rank -= self.steps[step]
+            if rank <= 0:
+                return min(max(math.exp(step * STEP), self.least), self.most)
+        return self.most
+
+
+#: Samples by the number of their minute, and by series.
+Minutes = dict[int, dict[Series, Sample]]
+
+
+def merged(samples: Iterable[Sample]) -> Sample:
+    """Return several samples as one."""
+    whole = Sample()
+    for one in samples:
+        whole.count += one.count
+        whole.total += one.total
+        whole.least, whole.most = min(whole.least, one.least), max(whole.most, one.most)
+        whole.steps.update(one.steps)
+    return whole
+
+
+class Measurements:
+    """Samples by minute and series, kept in a file of lines.
+
+    Parameters
+    ----------
+    clock : Clock
+        Says how long a minute of the service is.
+    file : Path
+        Where what was measured outlives the emulator.
+    """
+
+    def __init__(self, clock: Clock, file: Path) -> None:
+        self.minute = clock.real(60.0)
+        self._file = file
+        self._fresh: Minutes = {}
+        self._written: Minutes = {}
+        self._lock = threading.Lock()
+
+    def add(self, series: Series, milliseconds: float) -> None:
+        """Count one request that was answered just now."""
+        now = self.number(time.time())
+        with self._lock:
+            self._fresh.setdefault(now, {}).setdefault(series, Sample()).add(milliseconds)
+
+    def number(self, moment: float) -> int:
+        """Return the number of the minute that a moment, in seconds since 1970, falls into."""
+        return math.floor(moment / self.minute)
+
+    def of(self, resource: str, first: int, end: int) -> Iterator[tuple[int, Series, Sample]]:
+        """Give what was measured of a resource in the minutes from `first` to before `end`."""
+        whole: dict[tuple[int, Series], list[Sample]] = {}
+        with self._lock:
+            for minutes in (self._written, self._fresh):
+                for number, series, sample in _all(minutes):
+                    if first <= number < end and series.resource == resource:
+                        whole.setdefault((number, series), []).append(sample)
+            found = [(*key, merged(samples)) for key, samples in whole.items()]
+        yield from sorted(found, key=lambda one: one[0])
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._fresh.clear()
+            self._written.clear()
+            self._file.unlink(missing_ok=True)
+
+    def restore(self) -> None:
+        """Read what was measured before."""
+        lines = self._file.read_text().splitlines() if self._file.exists() else []
+        with self._lock:
+            for one in filter(None, map(_read, lines)):
+                series = Series(one["resource"], tuple(map(tuple, one["dimensions"])))
+                self._keep(self.number(one["start"] + self.minute / 2), series, _sample(one))
+
+    def write(self, *, all_of_it: bool = False) -> None:
+        """Put the minutes on disk that are over, or all."""
+        now = self.number(time.time()) + all_of_it
+        with self._lock:
+            due = {number: self._fresh.pop(number) for number in list(self._fresh) if number < now}
+            if not due:
+                return
+            with self._file.open("a") as file:
+                for number, series, sample in _all(due):
+                    start = number * self.minute
+                    line = json.dumps({"start": start, **vars(series), **vars(sample)})
+                    file.write(f"{line}\n")
+                    self._keep(number, series, sample)
+
+    def _keep(self, number: int, series: Series, sample: Sample) -> None:
+        held = self._written.setdefault(number, {})
+        held[series] = merged([held[series], sample]) if series in held else sample
+        if len(self._written) > KEPT:
+            del self._written[next(iter(self._written))]
+
+
+def _all(minutes: Minutes) -> Iterator[tuple[int, Series, Sample]]:
+    for number, held in minutes.items():
+        for series, sample in held.items():
+            yield number, series, sample
+
+
+def _read(line: str) -> Mapping[str, Any] | None:
+    try:
+        found: Mapping[str, Any] = json.loads(line)
+    except ValueError:  # cut off by the emulator's end
+        return None
+    return found
+
+
+def _sample(told: Mapping[str, Any]) -> Sample:
+    steps = Counter({int(step): count for step, count in told["steps"].items()})
+    return Sample(told["count"], told["total"], told["least"], told["most"], steps)
