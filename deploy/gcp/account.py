@@ -15,7 +15,7 @@ from google.auth.transport.requests import AuthorizedSession, Request
 
 from deploy.errors import ConfigError
 from deploy.gcp.errors import translated
-from deploy.gcp.own import Own
+from deploy.own import Own
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 #: Of one call: a prediction on a shared endpoint may take 60 s ("Choose an endpoint type").

@@ -1,4 +1,4 @@
-"""Requests of our own to one deployment, which Google's metrics cannot tell from live ones."""
+"""Requests of our own to one deployment, which a cloud's metrics cannot tell from live ones."""
 
 from __future__ import annotations
 
