@@ -7,9 +7,12 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
-from deploy.errors import ConfigError, ConflictError
+from deploy.errors import ConfigError, ConflictError, NotFoundError
 from deploy.notes import Notes
-from deploy.target import Endpoint
+from deploy.target import Endpoint, Target
+
+#: Where experiments stand among the notes.
+FOLDER = "experiments"
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,16 @@ def find(notes: Notes, endpoint: Endpoint, name: str | None = None) -> Experimen
     return Experiment(endpoint.name, one.name, most, one.created.isoformat())
 
 
+def stands(target: Target, endpoint: str) -> bool:
+    """Tell whether both deployments of the experiment that is remembered are there."""
+    note = target.notes.read(_key(endpoint))
+    found = _read(note.body) if note else None
+    with suppress(NotFoundError):
+        there = target.describe(endpoint).deployments if found else {}
+        return found is not None and {found.new, found.old} <= set(there)
+    return False
+
+
 def end(notes: Notes, endpoint: str) -> None:
     """Forget the experiment at an endpoint. None is success."""
     standing = notes.read(_key(endpoint))
@@ -86,7 +99,7 @@ def end(notes: Notes, endpoint: str) -> None:
 
 
 def _key(endpoint: str) -> str:
-    return f"experiments/{endpoint}.json"
+    return f"{FOLDER}/{endpoint}.json"
 
 
 def _read(body: bytes) -> Experiment | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 
 #: How often two that want the lock at once look again before one of them is told no.
 TRIES = 5
+
+#: Where locks stand among the notes.
+FOLDER = "locks"
 
 
 @dataclass(frozen=True)
@@ -192,10 +195,33 @@ def held(
         lease.give_back()
 
 
+def holder(notes: Notes, endpoint: str, terms: Terms | None = None) -> Claim | None:
+    """Return who holds an endpoint's lock, None if it is free.
+
+    Raises
+    ------
+    LockedError
+        If what stands there is no lock of ours.
+    """
+    note = notes.read(_key(endpoint))
+    claim = Claim.read(note) if note else None
+    return claim if claim and not _is_free(claim, terms or Terms()) else None
+
+
+def endpoints(keys: Iterable[str], folder: str = FOLDER) -> list[str]:
+    """Return the endpoints of which notes with these keys are, among those of a folder."""
+    start, end = f"{folder}/", ".json"
+    return [key[len(start) : -len(end)] for key in keys if key.startswith(start) and end in key]
+
+
+def _key(endpoint: str) -> str:
+    return f"{FOLDER}/{endpoint}.json"
+
+
 def _taken(
     notes: Notes, endpoint: str, what: str, *, terms: Terms, tell: Callable[[str], None]
 ) -> Note:
-    key = f"locks/{endpoint}.json"
+    key = _key(endpoint)
     for _ in range(TRIES):
         found = notes.read(key)
         before = Claim.read(found) if found else None

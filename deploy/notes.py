@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -32,6 +33,10 @@ class Notes(Protocol):
     ``tests/contract`` states what each target's must do. A note that is written twice with the
     same body may not be told apart: put a time or a number into what has to be.
     """
+
+    def keys(self) -> Sequence[str]:
+        """Return the keys of all notes, in alphabetical order."""
+        ...
 
     def read(self, key: str) -> Note | None:
         """Return the note as it stands, None if there is none; never an older one."""

@@ -16,6 +16,7 @@ from deploy.target import Endpoint, Release, Scaling, Target
 from deploy.wait import Clock, Deadline
 
 if TYPE_CHECKING:
+    from deploy.leftovers import Leftover
     from deploy.metrics import Answer, Metrics
     from inference.bundle import Bundle
 
@@ -168,6 +169,14 @@ class Patient:
         """See `Target.purge`."""
         call(lambda: self.target.purge(endpoint), self.policy)
 
+    def leftovers(self) -> Sequence[Leftover]:
+        """See `Target.leftovers`."""
+        return call(self.target.leftovers, self.policy)
+
+    def discard(self, leftover: Leftover) -> None:
+        """See `Target.discard`."""
+        call(lambda: self.target.discard(leftover), self.policy)
+
     def snippets(self, endpoint: str, body: bytes) -> Mapping[str, str]:
         """See `Target.snippets`."""
         return self.target.snippets(endpoint, body)
@@ -183,6 +192,10 @@ class PatientNotes:
 
     notes: Notes
     policy: Policy = field(default_factory=Policy)
+
+    def keys(self) -> Sequence[str]:
+        """See `Notes.keys`."""
+        return call(self.notes.keys, self.policy)
 
     def read(self, key: str) -> Note | None:
         """See `Notes.read`."""

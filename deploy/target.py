@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from deploy.leftovers import Leftover
     from deploy.metrics import Answer, Metrics
     from deploy.models import Models
     from deploy.notes import Notes
@@ -293,6 +294,22 @@ class Target(Protocol):
         """Remove what is stored for the endpoint and no deployment of it uses any more.
 
         Models, configurations, bundles; all of it once the endpoint is gone.
+        """
+        ...
+
+    def leftovers(self) -> Sequence[Leftover]:
+        """Return what bears our marks and serves nothing, whoever's it was.
+
+        In the order in which it can go: what is used by one thing follows it. Nothing that is
+        deployed, with traffic or without, no version of a model in the registry, no note, and
+        nothing of somebody else's.
+        """
+        ...
+
+    def discard(self, leftover: Leftover) -> None:
+        """Delete a leftover, after a look whether it is one still. Absent is success.
+
+        A `ConflictError` if something uses it by now.
         """
         ...
 

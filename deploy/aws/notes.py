@@ -5,6 +5,7 @@ Source: Amazon S3 user guide, "Add preconditions to S3 operations with condition
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,14 @@ class S3Notes:
 
     s3: S3Client
     bucket: str
+
+    def keys(self) -> Sequence[str]:
+        """See `Notes.keys`."""
+        pages = self.s3.get_paginator("list_objects_v2")
+        with translated("s3"):
+            found = list(pages.paginate(Bucket=self.bucket, Prefix=PREFIX))
+        named = (one["Key"] for page in found for one in page.get("Contents", ()))
+        return sorted(name.removeprefix(PREFIX) for name in named)
 
     def read(self, key: str) -> Note | None:
         """See `Notes.read`."""

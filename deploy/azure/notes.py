@@ -5,6 +5,7 @@ Source: Blob service REST API, "Specifying conditional headers for Blob service 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,12 @@ class BlobNotes:
     """The notes in one workspace's storage."""
 
     bundles: Bundles
+
+    def keys(self) -> Sequence[str]:
+        """See `Notes.keys`."""
+        with self.bundles.container("blobs:list") as container:
+            found = list(container.list_blob_names(name_starts_with=PREFIX))
+        return sorted(name.removeprefix(PREFIX) for name in found)
 
     def read(self, key: str) -> Note | None:
         """See `Notes.read`."""

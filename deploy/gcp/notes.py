@@ -5,6 +5,7 @@ Source: Cloud Storage documentation, "Request preconditions".
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +31,12 @@ class ObjectNotes:
 
     client: Any
     bucket: str
+
+    def keys(self) -> Sequence[str]:
+        """See `Notes.keys`."""
+        with translated("storage:List"):
+            found = list(self.client.list_blobs(self.bucket, prefix=PREFIX, retry=None))
+        return sorted(blob.name.removeprefix(PREFIX) for blob in found)
 
     def read(self, key: str) -> Note | None:
         """See `Notes.read`."""

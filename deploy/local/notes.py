@@ -23,6 +23,11 @@ class FileNotes:
 
     folder: Path
 
+    def keys(self) -> Sequence[str]:
+        """See `Notes.keys`."""
+        files = (path for path in self.folder.rglob("[!.]*") if path.is_file())
+        return sorted(path.relative_to(self.folder).as_posix() for path in files)
+
     def read(self, key: str) -> Note | None:
         """See `Notes.read`."""
         try:

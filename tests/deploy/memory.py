@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from deploy.errors import ConflictError, InvokeError, NotFoundError, TargetError
+from deploy.leftovers import Leftover
 from deploy.metrics import Answer, Metrics, summed
 from deploy.notes import Note
 from deploy.target import Deployment, Endpoint, Release, Scaling, State
@@ -24,6 +25,9 @@ class MemoryNotes:
 
     kept: dict[str, Note] = field(default_factory=dict)
     writes: int = 0
+
+    def keys(self) -> Sequence[str]:
+        return sorted(self.kept)
 
     def read(self, key: str) -> Note | None:
         return self.kept.get(key)
@@ -59,6 +63,8 @@ class MemoryTarget:
         Live requests by deployment.
     blind : bool
         Whether it tells nothing of live requests.
+    spare : list
+        What else is left over.
     """
 
     name: str = "memory"
@@ -78,6 +84,7 @@ class MemoryTarget:
     copies: dict[str, dict[str, int]] = field(default_factory=dict)
     seen: dict[str, list[Answer]] = field(default_factory=dict)
     blind: bool = False
+    spare: list[Leftover] = field(default_factory=list)
 
     notes: MemoryNotes = field(default_factory=MemoryNotes)
     models: MemoryModels = field(default_factory=MemoryModels)
@@ -190,11 +197,25 @@ class MemoryTarget:
 
     def purge(self, endpoint: str) -> None:
         self._count("purge")
-        behind = [one for every in self.running.values() for one in every.values()]
-        self.artifacts &= {one.digest for one in behind}
+        self.artifacts &= self._used()
+
+    def leftovers(self) -> Sequence[Leftover]:
+        self._count("leftovers")
+        idle = sorted(self.artifacts - self._used())
+        return [*self.spare, *(Leftover("bundle", one, reason="nobody uses it") for one in idle)]
+
+    def discard(self, leftover: Leftover) -> None:
+        self._count("discard")
+        if leftover.name in self._used():
+            raise ConflictError(f"{leftover} is used again")
+        self.spare = [one for one in self.spare if one != leftover]
+        self.artifacts.discard(leftover.name)
 
     def snippets(self, endpoint: str, body: bytes) -> Mapping[str, str]:
         return {"memory": f"{endpoint} {body!r}"}
+
+    def _used(self) -> set[str]:
+        return {one.digest for every in self.running.values() for one in every.values()}
 
     def _behind(self, endpoint: str) -> dict[str, Release]:
         if endpoint not in self.running:
