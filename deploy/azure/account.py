@@ -15,6 +15,7 @@ from azure.ai.ml._utils import _azureml_polling
 from azure.identity import DefaultAzureCredential
 
 from deploy.azure.errors import refused, translated
+from deploy.errors import TargetError
 
 MANAGEMENT = "https://management.azure.com"
 VERSION = "2024-10-01"
@@ -118,7 +119,20 @@ class Account:
         TargetError
             What the service's refusal means.
         """
-        return self._ask(method, self.path + path, body, f"{method} {path.split('/')[1]}", VERSION)
+        address = f"{self.path}{path}?api-version={VERSION}"
+        return self._ask(method, address, body, f"{method} {path.split('/')[1]}")
+
+    def follow(self, link: str) -> Any:
+        """Return the next page of a list, by the address that the service told of it.
+
+        Raises
+        ------
+        TargetError
+            If it leads elsewhere: our token goes to Resource Manager only.
+        """
+        if not link.startswith(f"{MANAGEMENT}/"):
+            raise TargetError(f"the next page is not at {MANAGEMENT}: {link}", operation="GET")
+        return self._ask("GET", link.removeprefix(MANAGEMENT), None, "GET page")
 
     def call_group(self, method: str, path: str, body: Any = None, *, version: str) -> Any:
         """Send one request below the resource group, as `call` does below the workspace.
@@ -131,15 +145,15 @@ class Account:
             Of the provider's interface.
         """
         group = f"/subscriptions/{self.subscription}/resourceGroups/{self.group}"
-        return self._ask(method, group + path, body, f"{method} {path.split('/')[3]}", version)
+        address = f"{group}{path}?api-version={version}"
+        return self._ask(method, address, body, f"{method} {path.split('/')[3]}")
 
-    def _ask(self, method: str, path: str, body: Any, operation: str, version: str) -> Any:
+    def _ask(self, method: str, address: str, body: Any, operation: str) -> Any:
         with translated(operation):
             token = self.credential.get_token(f"{MANAGEMENT}/.default").token
             answer = self.http.request(
                 method,
-                f"{MANAGEMENT}{path}",
-                params={"api-version": version},
+                f"{MANAGEMENT}{address}",
                 json=body,
                 headers={"Authorization": f"Bearer {token}"},
             )

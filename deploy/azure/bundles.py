@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from azure.storage.blob import ContainerClient
@@ -15,7 +16,7 @@ from azure.storage.blob import ContainerClient
 from deploy.azure.account import ONCE, Account
 from deploy.azure.errors import translated
 from deploy.errors import NotFoundError
-from inference.bundle import Bundle
+from inference.bundle import Bundle, replaced
 from inference.manifest import MANIFEST
 
 PREFIX = "tridock/bundles/"
@@ -44,6 +45,23 @@ class Bundles:
                     name = f"{folder}/{path.relative_to(bundle.path).as_posix()}"
                     container.upload_blob(name, path.read_bytes(), overwrite=True)
             return f"{container.url.partition('?')[0]}/{folder}"
+
+    def fetch(self, folder: str, to: Path) -> None:
+        """Copy what is stored in a folder into one that is empty or not there.
+
+        Raises
+        ------
+        NotFoundError
+            If nothing is stored there.
+        """
+        with replaced(to) as draft, self.container("blobs:download") as container:
+            names = list(container.list_blob_names(name_starts_with=f"{folder}/"))
+            if not names:
+                raise NotFoundError(f"there is no bundle at {folder}")
+            for name in names:
+                file = draft / name.removeprefix(f"{folder}/")
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(container.download_blob(name).readall())
 
     def mark(self, digest: str, user: str) -> None:
         """Note that `user` runs a bundle."""

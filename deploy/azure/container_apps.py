@@ -19,6 +19,7 @@ from deploy.azure.account import ONCE, Account
 from deploy.azure.asking import ask
 from deploy.azure.bundles import Bundles
 from deploy.azure.errors import refused, translated
+from deploy.azure.models import AzureModels
 from deploy.azure.notes import BlobNotes
 from deploy.azure.snippets import plain_calls
 from deploy.errors import ConflictError, NotFoundError, UnsupportedError, before_sending
@@ -75,6 +76,11 @@ class ContainerAppsTarget:
     def notes(self) -> BlobNotes:
         """See `Target.notes`."""
         return BlobNotes(self.bundles)
+
+    @property
+    def models(self) -> AzureModels:
+        """See `Target.models`: Azure ML's registry."""
+        return AzureModels(self.account)
 
     def identity(self) -> str:
         """See `Target.identity`."""

@@ -20,6 +20,7 @@ from deploy.azure.apps import TAG
 from deploy.azure.asking import ask
 from deploy.azure.bundles import Bundles
 from deploy.azure.errors import translated
+from deploy.azure.models import AzureModels
 from deploy.azure.notes import BlobNotes
 from deploy.azure.snippets import plain_calls
 from deploy.errors import (
@@ -79,6 +80,11 @@ class InstancesTarget:
     def notes(self) -> BlobNotes:
         """See `Target.notes`."""
         return BlobNotes(self.bundles)
+
+    @property
+    def models(self) -> AzureModels:
+        """See `Target.models`: Azure ML's registry."""
+        return AzureModels(self.account)
 
     def identity(self) -> str:
         """See `Target.identity`."""

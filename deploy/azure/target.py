@@ -15,6 +15,7 @@ from deploy.azure.account import Account
 from deploy.azure.autoscale import Autoscale
 from deploy.azure.bundles import Bundles
 from deploy.azure.errors import translated
+from deploy.azure.models import AzureModels
 from deploy.azure.notes import BlobNotes
 from deploy.azure.scoring import Scoring
 from deploy.azure.snippets import snippets
@@ -62,6 +63,11 @@ class AzureTarget:
     def notes(self) -> BlobNotes:
         """See `Target.notes`."""
         return BlobNotes(Bundles(self.account))
+
+    @property
+    def models(self) -> AzureModels:
+        """See `Target.models`: Azure ML's registry."""
+        return AzureModels(self.account)
 
     def identity(self) -> str:
         """See `Target.identity`."""

@@ -31,6 +31,7 @@ LONGEST = 63
 MODEL, APPROVAL = "tridock-model", "tridock-approval"
 #: Vertex AI's own alias: exactly one version has it, whatever we do.
 DEFAULT = "default"
+_APPROVALS = {one.value: one for one in Approval}
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,7 @@ class GoogleModels:
     def _from_bundle(self, told: Any) -> ModelVersion:
         """Read a version from its bundle: its description was overwritten."""
         found = entry(Bundle(Path(), self.store.manifest(told.artifact_uri)))
-        return replace(found, approval=Approval(told.labels.get(APPROVAL, "pending")))
+        return replace(found, approval=_APPROVALS.get(told.labels.get(APPROVAL), Approval.PENDING))
 
     def _standing(self, bundle: Bundle) -> list[ModelVersion]:
         """Return the entries of a bundle's version, the first first."""

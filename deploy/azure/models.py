@@ -1,0 +1,203 @@
+"""The registry of models: an Azure ML model for each model, a version of it for each version.
+
+Azure ML numbers versions by whole numbers ("CLI (v2) model YAML schema"), so our version is a
+property, as are digest, metrics and lineage: a property, once set, never changes. A decision does,
+so the approval is a tag, and its reason the description. Azure ML has no aliases: an alias is a tag
+of the model's container, ``alias.<alias>``, with the number as its value; one call moves it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from deploy.azure.account import Account
+from deploy.azure.bundles import DATASTORE, Bundles
+from deploy.errors import ConflictError, NotFoundError, TargetError, UnavailableError
+from deploy.models import Approval, ModelVersion, entry
+from inference.bundle import Bundle
+
+#: A release's models begin otherwise, and no bundle's name has an underscore.
+PREFIX = "registered_"
+#: Where their files are, in the workspace's default datastore.
+FILES = "tridock/registered/"
+ALIAS, METRIC, APPROVAL = "alias.", "metric.", "approval"
+_FACTS = ("model", "version", "digest", "data", "source")
+_APPROVALS = {one.value: one for one in Approval}
+
+
+@dataclass(frozen=True)
+class AzureModels:
+    """The models registered in one workspace."""
+
+    account: Account
+
+    def names(self) -> Sequence[str]:
+        """See `Models.names`."""
+        found = [one["name"] for one in self._pages("/models")]
+        ours = [name.removeprefix(PREFIX) for name in found if name.startswith(PREFIX)]
+        return sorted(name for name in ours if any(self._entries(name)))
+
+    def versions(self, model: str) -> Sequence[ModelVersion]:
+        """See `Models.versions`.
+
+        Where two at once entered the same version, the first entry is it.
+        """
+        found: dict[str, ModelVersion] = {}
+        aliases = self._aliases(model)
+        for one in self._entries(model):
+            found.setdefault(one.version, one)
+        return tuple(
+            replace(one, aliases=_of(one.number, aliases)) for one in reversed(found.values())
+        )
+
+    def register(self, bundle: Bundle) -> ModelVersion:
+        """See `Models.register`."""
+        standing = self._standing(bundle)
+        folder = f"{FILES}{bundle.digest}/model"
+        Bundles(self.account).store(bundle, folder)
+        if not standing:
+            made = self._enter(entry(bundle, self._address(folder)))
+            # What was just made may not be shown yet.
+            standing = self._standing(bundle) or [made]
+        for again in standing[1:]:
+            self.account.call("DELETE", _path(again.model, again.number))
+        first = standing[0]
+        return replace(first, aliases=_of(first.number, self._aliases(bundle.name)))
+
+    def approve(self, model: str, version: str, approval: Approval, reason: str) -> None:
+        """See `Models.approve`: one call changes tag and description."""
+        path = _path(model, self._find(model, version).number)
+        told = self.account.call("GET", path)["properties"]
+        told["tags"] = {**(told.get("tags") or {}), APPROVAL: approval.value}
+        self.account.call("PUT", path, {"properties": {**_sent(told), "description": reason}})
+
+    def alias(self, model: str, alias: str, version: str) -> None:
+        """See `Models.alias`: one call overwrites the tag."""
+        found = self._find(model, version)
+        path = f"/models/{PREFIX}{model}"
+        told = self.account.call("GET", path)["properties"]
+        tags = {**(told.get("tags") or {}), ALIAS + alias: found.number}
+        self.account.call("PUT", path, {"properties": {**_kept(told), "tags": tags}})
+
+    def fetch(self, found: ModelVersion, folder: Path) -> None:
+        """See `Models.fetch`."""
+        Bundles(self.account).fetch(found.artifact.partition("/paths/")[2], folder)
+
+    def _entries(self, model: str) -> Iterator[ModelVersion]:
+        """Yield what is entered, oldest first, with what was entered twice."""
+        with suppress(NotFoundError):
+            listed = self._pages(f"/models/{PREFIX}{model}/versions")
+            numbered = [one for one in listed if one["name"].isdecimal()]
+            for each in sorted(numbered, key=lambda one: int(one["name"])):
+                facts = each["properties"].get("properties") or {}
+                if facts.keys() >= set(_FACTS[:3]):  # else somebody else's
+                    yield _read(each)
+
+    def _standing(self, bundle: Bundle) -> list[ModelVersion]:
+        """Return the entries of a bundle's version, the first first."""
+        found = [one for one in self._entries(bundle.name) if one.version == bundle.version]
+        if found and found[0].digest != bundle.digest:
+            raise ConflictError(
+                f"{bundle.name} {bundle.version} is registered with the digest "
+                f"{found[0].digest[:12]}…, not {bundle.digest[:12]}…: package it as another version"
+            )
+        return found
+
+    def _find(self, model: str, version: str) -> ModelVersion:
+        for one in self._entries(model):
+            if one.version == version:
+                return one
+        raise NotFoundError(f"no model {model} {version} in the workspace's registry")
+
+    def _aliases(self, model: str) -> Mapping[str, str]:
+        """Return the number that each alias names."""
+        with suppress(NotFoundError):
+            told = self.account.call("GET", f"/models/{PREFIX}{model}")["properties"]
+            tags = (told.get("tags") or {}).items()
+            return {key.removeprefix(ALIAS): at for key, at in tags if key.startswith(ALIAS)}
+        return {}
+
+    def _enter(self, one: ModelVersion) -> ModelVersion:
+        """Enter a version under the next number.
+
+        Azure ML refuses the number to whoever comes second: its path cannot be changed.
+        """
+        number = str(max((int(each.number) for each in self._entries(one.model)), default=0) + 1)
+        path = _path(one.model, number)
+        try:
+            return _read(self.account.call("PUT", path, {"properties": _properties(one)}))
+        except TargetError as error:
+            with suppress(NotFoundError):
+                if self.account.call("GET", path)["properties"]["modelUri"] != one.artifact:
+                    raise UnavailableError(f"{path} was just taken: {error}") from error
+            raise
+
+    def _pages(self, path: str) -> Iterator[Any]:
+        """Yield a list's records, page by page."""
+        told = self.account.call("GET", path)
+        yield from told["value"]
+        while told.get("nextLink"):
+            told = self.account.follow(told["nextLink"])
+            yield from told["value"]
+
+    def _address(self, folder: str) -> str:
+        """Return a folder of the default datastore as Azure ML names it."""
+        place = self.account
+        group = f"subscriptions/{place.subscription}/resourcegroups/{place.group}"
+        return f"azureml://{group}/workspaces/{place.workspace}{DATASTORE}/paths/{folder}"
+
+
+def _path(model: str, number: str) -> str:
+    return f"/models/{PREFIX}{model}/versions/{number}"
+
+
+def _of(number: str, aliases: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(sorted(alias for alias, at in aliases.items() if at == number))
+
+
+def _properties(one: ModelVersion) -> dict[str, Any]:
+    facts = {name: getattr(one, name) for name in _FACTS}
+    metrics = {METRIC + name: repr(value) for name, value in one.metrics.items()}
+    return {
+        "modelType": "custom_model",
+        "modelUri": one.artifact,
+        "properties": {name: value for name, value in facts.items() if value} | metrics,
+        "tags": {APPROVAL: one.approval.value},
+    }
+
+
+def _read(told: Mapping[str, Any]) -> ModelVersion:
+    given = told["properties"]
+    facts = given.get("properties") or {}
+    tags = given.get("tags") or {}
+    made = (told.get("systemData") or {}).get("createdAt")
+    return ModelVersion(
+        **{name: facts.get(name, "") for name in _FACTS},
+        artifact=given["modelUri"],
+        number=told["name"],
+        approval=_APPROVALS.get(tags.get(APPROVAL, ""), Approval.PENDING),
+        reason=given.get("description") or "",
+        metrics={
+            key.removeprefix(METRIC): float(value)
+            for key, value in facts.items()
+            if key.startswith(METRIC)
+        },
+        created=datetime.fromisoformat(made) if made else None,
+    )
+
+
+def _kept(told: Mapping[str, Any]) -> dict[str, Any]:
+    """Return of a container what a client may send again: the rest is the service's to say."""
+    names = ("description", "isArchived", "properties", "tags")
+    return {name: told[name] for name in names if told.get(name) is not None}
+
+
+def _sent(told: Mapping[str, Any]) -> dict[str, Any]:
+    """Return of a version what a client may send again."""
+    names = ("flavors", "isAnonymous", "jobName", "modelType", "modelUri", "stage")
+    return _kept(told) | {name: told[name] for name in names if told.get(name) is not None}
