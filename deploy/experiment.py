@@ -81,12 +81,16 @@ def find(notes: Notes, endpoint: Endpoint, name: str | None = None) -> Experimen
 
 
 def stands(target: Target, endpoint: str) -> bool:
-    """Tell whether both deployments of the experiment that is remembered are there."""
+    """Tell whether both deployments of the experiment that is remembered are there.
+
+    So does a note that is none of this version: it is not ours to judge.
+    """
     note = target.notes.read(_key(endpoint))
-    found = _read(note.body) if note else None
+    if note is None:
+        return False
+    found = _read(note.body)
     with suppress(NotFoundError):
-        there = target.describe(endpoint).deployments if found else {}
-        return found is not None and {found.new, found.old} <= set(there)
+        return not found or {found.new, found.old} <= set(target.describe(endpoint).deployments)
     return False
 
 
