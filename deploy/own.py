@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+
+from deploy.errors import InvokeError
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,18 @@ class Own:
             Whether it answered 5xx.
         """
         self._sent.setdefault((endpoint, deployment), []).append((datetime.now(UTC), failed))
+
+    @contextmanager
+    def noting(self, endpoint: str, deployment: str | None) -> Iterator[None]:
+        """Remember the request that the block sends, if it names a deployment and is answered."""
+        try:
+            yield
+        except InvokeError as error:
+            if deployment:
+                self.note(endpoint, deployment, failed=error.status >= 500)
+            raise
+        if deployment:
+            self.note(endpoint, deployment, failed=False)
 
     def between(self, key: tuple[str, str], since: datetime, until: datetime) -> tuple[int, int]:
         """Return how many a deployment answered from one moment to another, and how many failed."""

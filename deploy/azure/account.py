@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 from azure.ai.ml import MLClient
@@ -133,6 +134,11 @@ class Account:
         if not link.startswith(f"{MANAGEMENT}/"):
             raise TargetError(f"the next page is not at {MANAGEMENT}: {link}", operation="GET")
         return self._ask("GET", link.removeprefix(MANAGEMENT), None, "GET page")
+
+    def measured(self, resource: str, query: Mapping[str, str]) -> Any:
+        """Ask Azure Monitor for metrics of a resource, by its id."""
+        address = f"{resource}/providers/Microsoft.Insights/metrics?{urlencode(query)}"
+        return self._ask("GET", address, None, "GET metrics")
 
     def call_group(self, method: str, path: str, body: Any = None, *, version: str) -> Any:
         """Send one request below the resource group, as `call` does below the workspace.

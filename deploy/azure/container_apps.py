@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from azure.mgmt.appcontainers import ContainerAppsAPIClient
 
-from deploy.azure import apps
+from deploy.azure import apps, metrics
 from deploy.azure.account import ONCE, Account
 from deploy.azure.asking import ask
 from deploy.azure.bundles import Bundles
@@ -23,7 +23,8 @@ from deploy.azure.models import AzureModels
 from deploy.azure.notes import BlobNotes
 from deploy.azure.snippets import plain_calls
 from deploy.errors import ConflictError, NotFoundError, UnsupportedError, before_sending
-from deploy.metrics import Answer, Metrics
+from deploy.metrics import Answer, Metrics, with_log
+from deploy.own import Own
 from deploy.target import Endpoint, Release, Scaling
 from inference.bundle import Bundle
 
@@ -38,10 +39,18 @@ LIMITS = {
     "to zero",
     "scaling again": "a revision has its scaling from the beginning, and cannot be changed",
     "instance": "a machine size is taken as its CPUs, at most 4, with 2 GiB of memory each",
+    "latency": "Container Apps tells response times of a whole app only, and no percentiles: the "
+    "judge's own requests are timed",
+    "metrics": "Azure Monitor shows a minute some minutes after it is over, and does not tell who "
+    "asked a revision by its own name: requests of this process are left out by their number, "
+    "others' are not",
     "logs": "the log stream ends with the revision; Log Analytics keeps more, if the environment "
     "sends it there",
 }
 ROUTE = "/predict"
+
+#: Of the log, read for what the model server says of its predictions: Container Apps gives 300.
+LOG_LINES = 300
 
 
 @dataclass(frozen=True)
@@ -52,6 +61,8 @@ class ContainerAppsTarget:
     ----------
     environment : str
         Name of the managed environment, in the account's group.
+    own : Own
+        Requests that named their deployment.
     """
 
     account: Account
@@ -59,6 +70,7 @@ class ContainerAppsTarget:
     client: Any
     environment: str
     name: str = "azure"
+    own: Own = field(default_factory=Own)
 
     @classmethod
     def connect(cls, settings: Mapping[str, str]) -> ContainerAppsTarget:
@@ -148,16 +160,21 @@ class ContainerAppsTarget:
                 host = self._need(endpoint).properties.configuration.ingress.fqdn
             else:
                 host = self._revision(endpoint, deployment).properties.fqdn
-        return ask(
-            self.account.http, f"https://{host}{ROUTE}", body, operation="containerApps:invoke"
-        )
+        url = f"https://{host}{ROUTE}"
+        with self.own.noting(endpoint, deployment):
+            return ask(self.account.http, url, body, operation="containerApps:invoke")
 
     def shadow(self, endpoint: str, deployment: str, percent: int) -> None:
         """See `Target.shadow`, and `limits`."""
         raise UnsupportedError(f"no copies of requests for {endpoint}: {LIMITS['shadow']}")
 
     def metrics(self, endpoint: str, deployment: str, since: datetime) -> Metrics | None:
-        """See `Target.metrics`."""
+        """See `Target.metrics`, and `limits`: whole minutes, some minutes after they are over."""
+        revision = apps.revision_name(endpoint, deployment)
+        whose = metrics.Whose(endpoint, deployment, self.own)
+        with suppress(NotFoundError):
+            found = metrics.of_app(self.account, whose, revision, since)
+            return with_log(found, self.logs(endpoint, deployment, lines=LOG_LINES), since)
         return None
 
     def answers(self, endpoint: str, deployment: str, since: datetime) -> Sequence[Answer]:

@@ -46,6 +46,7 @@ LIMITS = {
     "access": "an address asks for no key and has no TLS: put a gateway before it, or keep it to "
     "tests",
     "instance": "a machine size is taken as its CPUs, at most 4, with 2 GiB of memory each",
+    "metrics": "Container Instances measures a group's CPUs, memory and network, not its requests",
     "logs": "Container Instances keeps no logs of a group that is deleted",
 }
 ROUTE = "/predict"

@@ -13,6 +13,7 @@ import httpx
 from deploy.azure.account import Account
 from deploy.azure.errors import refused, translated
 from deploy.errors import DeployError, InvokeError, before_sending
+from deploy.own import Own
 
 #: What the service answers for the model: its error, its time, its load ("Troubleshoot online
 #: endpoints deployment and scoring", HTTP status codes).
@@ -36,10 +37,13 @@ class Scoring:
     ----------
     known : dict of str to Address
         By endpoint: neither address nor key is asked for twice, until the key is refused.
+    own : Own
+        Requests that named their deployment.
     """
 
     account: Account
     known: dict[str, Address] = field(default_factory=dict)
+    own: Own = field(default_factory=Own)
 
     def invoke(self, endpoint: str, body: bytes, deployment: str | None) -> bytes:
         """Send one request and return the answer.
@@ -55,6 +59,8 @@ class Scoring:
         if answer.status_code == httpx.codes.UNAUTHORIZED:  # the key was rotated meanwhile
             self.known.pop(endpoint, None)
             answer = self._send(endpoint, body, deployment)
+        if deployment:
+            self.own.note(endpoint, deployment, failed=_status(answer) >= 500)
         if answer.is_error:
             raise _error(endpoint, answer)
         return answer.content
@@ -80,8 +86,13 @@ class Scoring:
 
 
 def _error(endpoint: str, answer: httpx.Response) -> DeployError:
-    status = int(answer.headers.get("ms-azureml-model-error-statuscode", answer.status_code))
+    status = _status(answer)
     text = f"{endpoint} answered {status}: {answer.text}"
     if answer.status_code in OF_THE_MODEL or answer.status_code >= 500:
         return InvokeError(text, operation="score", code=str(answer.status_code), status=status)
     return refused(answer.status_code, text, operation="score", headers=answer.headers)
+
+
+def _status(answer: httpx.Response) -> int:
+    """Return the status that the model server gave, where it gave one."""
+    return int(answer.headers.get("ms-azureml-model-error-statuscode", answer.status_code))

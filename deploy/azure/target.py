@@ -10,7 +10,7 @@ from typing import Any
 
 from azure.ai.ml.entities import ManagedOnlineEndpoint
 
-from deploy.azure import translation
+from deploy.azure import metrics, translation
 from deploy.azure.account import Account
 from deploy.azure.autoscale import Autoscale
 from deploy.azure.bundles import Bundles
@@ -22,7 +22,7 @@ from deploy.azure.snippets import snippets
 from deploy.azure.store import Store
 from deploy.azure.translation import FIRST, TAG
 from deploy.errors import ConflictError, NotFoundError
-from deploy.metrics import Answer, Metrics
+from deploy.metrics import Answer, Metrics, with_log
 from deploy.target import Endpoint, Release, Scaling
 from inference.bundle import Bundle
 
@@ -32,8 +32,13 @@ LIMITS = {
     "scaling by concurrency": "Azure Machine Learning measures no requests in flight",
     "scaling to zero": "a managed deployment keeps at least one instance",
     "failure": "Azure keeps no reason on a failed deployment: the log has it",
+    "metrics": "Azure Monitor shows a minute some minutes after it is over, and does not tell who "
+    "named a deployment: requests of this process are left out by their number, others' are not",
     "logs": "Azure keeps no logs of a deployment that is deleted",
 }
+
+#: Of the log, read for what the model server says of its predictions.
+LOG_LINES = 1000
 
 #: Seconds in which the service makes an endpoint; it takes about one minute.
 ENDPOINT_TIMEOUT = 600.0
@@ -161,7 +166,11 @@ class AzureTarget:
         self.scoring.known.pop(endpoint, None)
 
     def metrics(self, endpoint: str, deployment: str, since: datetime) -> Metrics | None:
-        """See `Target.metrics`."""
+        """See `Target.metrics`, and `limits`: whole minutes, some minutes after they are over."""
+        whose = metrics.Whose(endpoint, deployment, self.scoring.own)
+        with suppress(NotFoundError):
+            found = metrics.of_endpoint(self.account, whose, since)
+            return with_log(found, self.logs(endpoint, deployment, lines=LOG_LINES), since)
         return None
 
     def answers(self, endpoint: str, deployment: str, since: datetime) -> Sequence[Answer]:
