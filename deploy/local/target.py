@@ -24,7 +24,9 @@ from deploy.errors import (
     TargetError,
     UnavailableError,
 )
+from deploy.leftovers import Leftover
 from deploy.local import daemon
+from deploy.local.leftovers import Remains
 from deploy.local.models import FolderModels
 from deploy.local.notes import FileNotes
 from deploy.local.router import HEADER
@@ -178,6 +180,14 @@ class LocalTarget:
             if place.name not in used:
                 shutil.rmtree(place)
 
+    def leftovers(self) -> Sequence[Leftover]:
+        """See `Target.leftovers`."""
+        return tuple(self._remains().found())
+
+    def discard(self, leftover: Leftover) -> None:
+        """See `Target.discard`."""
+        self._remains().discard(leftover)
+
     def snippets(self, endpoint: str, body: bytes) -> Mapping[str, str]:
         """See `Target.snippets`."""
         url = f"{self._url(endpoint)}/invocations"
@@ -185,6 +195,11 @@ class LocalTarget:
         curl = f"curl -s {url} -H 'Content-Type: application/json' -d {shlex.quote(data)}"
         python = f"import httpx\nprint(httpx.post({url!r}, json={json.loads(body)!r}).json())"
         return {"curl": curl, "python": python}
+
+    def _remains(self) -> Remains:
+        found = [self.describe(name) for name in self.endpoints()]
+        running = {one.digest for each in found for one in each.deployments.values()}
+        return Remains(self.folder, running, {each.name for each in found})
 
     def _url(self, endpoint: str) -> str:
         """Return the endpoint's address; raise `NotFoundError` where no router is up."""
