@@ -6,7 +6,6 @@ without such tags is nobody's yet: it was uploaded, and not deployed.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,12 +17,14 @@ from azure.ai.ml.entities import Model
 from deploy.azure.account import Account
 from deploy.azure.bundles import DATASTORE, Bundles
 from deploy.azure.errors import translated
-from deploy.errors import NotFoundError
+from deploy.errors import ConflictError, NotFoundError
 from inference.bundle import Bundle
 
 #: Names of our models begin so: `Store.release` looks at no others.
 PREFIX = "tridock-"
 MARK = "used-by-"
+#: Of a version, where a service counts in 32 bits.
+LARGEST = 2**31 - 1
 #: Where their files are, in the workspace's default datastore.
 FILES = "tridock/models/"
 
@@ -43,7 +44,10 @@ class Store:
         name, version = f"{PREFIX}{bundle.name}", _version(bundle)
         folder = f"{FILES}{bundle.digest}/model"
         Bundles(self.account).store(bundle, folder)
-        if self._find(name, version) is None:
+        found = self._find(name, version)
+        if found is not None and found.tags.get("digest") != bundle.digest:
+            raise ConflictError(f"{name}:{version} holds another bundle: package this one again")
+        if found is None:
             model = Model(
                 name=name,
                 version=version,
@@ -122,6 +126,8 @@ class Store:
 
 
 def _version(bundle: Bundle) -> str:
-    """Name a version by its content, in what a model's version may hold."""
-    clean = re.sub(r"[^A-Za-z0-9.-]", "-", bundle.version)
-    return f"{clean[:16]}-{bundle.digest[:12]}"
+    """Name a version by its content; a model's version is a whole number, its own label a tag.
+
+    Source: "CLI (v2) model YAML schema", Azure Machine Learning documentation.
+    """
+    return str(int(bundle.digest[:8], 16) % LARGEST + 1)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from emulators.azure import schema, signature
+from emulators.azure import listing, schema, signature
 from emulators.azure.blobs import Blobs
 from emulators.azure.call import Answer, Call
 from emulators.azure.cloud import CONTAINER, Cloud
@@ -25,32 +26,64 @@ MODELS = {
     "data": "DataVersionBase",
 }
 
+#: Model of a name's body by the collection it is in.
+NAMES = {
+    "models": "ModelContainer",
+    "environments": "EnvironmentContainer",
+    "codes": "CodeContainer",
+    "data": "DataContainer",
+}
+
 #: What a version must name, by collection.
 REQUIRED = {"models": "modelUri", "codes": "codeUri", "data": "dataUri"}
+
+#: "CLI (v2) model YAML schema": a model's version is an integer.
+NUMBER = re.compile(r"[1-9][0-9]*")
 
 Found = list[dict[str, Any]]
 
 
 class Containers(Kind):
-    """The names under which versions stand."""
+    """The names under which versions stand, with tags of their own.
+
+    Parameters
+    ----------
+    kind : str
+        A key of `NAMES`.
+    """
+
+    def __init__(self, cloud: Cloud, workspaces: Workspaces, kind: str) -> None:
+        super().__init__(cloud)
+        self._workspaces = workspaces
+        self._kind = kind
 
     def find(self, identifier: ResourceId) -> Resource:
         """See `Kind.find`; a name stands when a version of it does."""
         versions = self.cloud.store.children(identifier, "versions")
-        if not versions and self.cloud.store.get(identifier) is None:
-            raise missing(identifier.path)
+        stands = self.cloud.store.get(identifier)
+        if stands is None:
+            if not versions:
+                raise missing(identifier.path)
+            stands = Resource(identifier, {}, versions[0].created, versions[0].modified)
         numbers = [int(one.id.name) for one in versions if one.id.name.isdigit()]
-        latest = versions[-1].id.name if versions else None
-        following = {"latestVersion": latest, "nextVersion": str(max(numbers, default=0) + 1)}
-        stands = self.cloud.store.get(identifier) or Resource(identifier, {})
-        return stands.changed(isArchived=False, **following)
+        latest = {"latestVersion": versions[-1].id.name} if versions else {}
+        following = {"nextVersion": str(max(numbers, default=0) + 1), **latest}
+        told = {"isArchived": False, **stands.properties, **following}
+        return replace(stands, body={**stands.body, "properties": told})
+
+    def put(self, identifier: ResourceId, call: Call) -> Answer:
+        """Answer ``PUT``: what it bears beside its versions is all replaced."""
+        self._workspaces.need(identifier)
+        schema.check(NAMES[self._kind], call.json())
+        before = self.cloud.store.get(identifier)
+        self.keep(self.draft(identifier, call.json()))
+        return Answer(200 if before else 201, self.view(self.find(identifier), call.front))
 
     def list(self, parent: ResourceId, kind: str, call: Call) -> Answer:
         """See `Kind.list`."""
         below = self.cloud.store.below(f"{parent.key}/{kind}")
         names = dict.fromkeys(one.id.pairs[len(parent.pairs)][1] for one in below)
-        found = [self.find(parent.child(kind, name)) for name in names]
-        return Answer(200, {"value": [self.view(one, call.front) for one in found]})
+        return listing.page(self, [self.find(parent.child(kind, name)) for name in names], call)
 
 
 class Versions(Kind):
@@ -77,18 +110,23 @@ class Versions(Kind):
         made = self.keep(self.draft(identifier, body))
         return Answer(201, self.view(made, call.front))
 
+    def draft(self, identifier: ResourceId, body: Mapping[str, Any]) -> Resource:
+        """See `Kind.draft`; properties are added to, and none of them goes."""
+        made = super().draft(identifier, body)
+        before = self.cloud.store.get(identifier)
+        if before is None:
+            return made
+        pairs = {**_pairs(before.properties), **_pairs(made.properties)}
+        return replace(
+            made, body={**made.body, "properties": {**made.properties, "properties": pairs}}
+        )
+
     def list(self, parent: ResourceId, kind: str, call: Call) -> Answer:
-        """Answer the list of versions: all, the newest first, or those with a content hash."""
+        """Answer the list of versions, or of those with a content hash."""
         self._workspaces.need(parent)
         if "hash" in call.query:
             return Answer(200, {"value": self._with_hash(parent, call)})
-        found = self.cloud.store.children(parent, kind)
-        if call.query.get("listViewType", "") == "ActiveOnly":
-            found = [one for one in found if not one.properties.get("isArchived")]
-        if "desc" in call.query.get("$orderBy", ""):
-            found.sort(key=lambda one: one.created, reverse=True)
-        found = found[: int(call.query.get("$top") or len(found))]
-        return Answer(200, {"value": [self.view(one, call.front) for one in found]})
+        return listing.page(self, self.cloud.store.children(parent, kind), call)
 
     def act(self, identifier: ResourceId, action: str, call: Call) -> Answer:
         """Answer ``startPendingUpload``: a fresh container, and the right to write to it."""
@@ -117,15 +155,34 @@ class Versions(Kind):
         required = REQUIRED.get(self._kind)
         if required and not properties.get(required):
             raise invalid(f"{identifier.type}: '{required}' is required.")
+        if self._kind == "models" and not NUMBER.fullmatch(identifier.name):
+            text = f"Model version '{identifier.name}' is invalid"
+            raise invalid(f"{text}: it must be a positive whole number.")
         if self._kind == "environments" and not (properties.keys() & {"image", "build"}):
             raise invalid("An environment needs an image or a build context.")
         before = self.cloud.store.get(identifier)
-        if before is None:
-            return
-        for name in (required, "image"):
-            if name and name in properties and before.properties.get(name) != properties[name]:
-                text = f"Version {identifier.name} of '{identifier.parent.name}' exists"
-                raise invalid(f"{text}: '{name}' cannot be changed. Use a new version.")
+        if before is not None:
+            self._check_unchanged(before, properties)
+
+    def _check_unchanged(self, before: Resource, properties: Mapping[str, Any]) -> None:
+        path = REQUIRED.get(self._kind)
+        if path and before.properties.get(path) != properties[path]:
+            raise invalid("Asset paths cannot be updated.")
+        what = ["image"] if properties.get("image") != before.properties.get("image") else []
+        if self._kind == "models":
+            sent, stands = _pairs(properties), _pairs(before.properties)
+            what += [
+                f"properties.{name}"
+                for name in stands
+                if sent.get(name, stands[name]) != stands[name]
+            ]
+        if what:
+            text = f"Version {before.id.name} of '{before.id.parent.name}' exists"
+            raise invalid(f"{text}: '{what[0]}' cannot be changed. Use a new version.")
+
+
+def _pairs(properties: Mapping[str, Any]) -> Mapping[str, Any]:
+    return properties.get("properties") or {}
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ class Catalogue:
         self.kinds[WORKSPACES] = workspaces
         self._add("datastores", Datastores(cloud, workspaces))
         for name in MODELS:
-            self._add(name, Containers(cloud))
+            self._add(name, Containers(cloud, workspaces, name))
             self._add(f"{name}/versions", Versions(cloud, workspaces, name))
         self.rollout = Rollout(cloud)
         endpoints = OnlineEndpoints(cloud, workspaces, self.rollout)
