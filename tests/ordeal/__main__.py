@@ -67,8 +67,9 @@ def run(options: argparse.Namespace, target: str, strategy: str) -> Row:
             tempfile.TemporaryDirectory(prefix="ordeal-") as folder,
             prepared(Path(folder), target, strategy, more=options.set) as ordeal,
         ):
-            chosen = points.of(ordeal.clean)
-            book.begin(calls=len(ordeal.clean), distinct=len(chosen))
+            every = points.of(ordeal.clean)
+            book.begin(calls=len(ordeal.clean), distinct=len(every))
+            chosen = [each for each in every if options.only in ("", _sort(each))]
             plan = [each for each in _plan(options, ordeal, chosen) if each.key not in tried]
             lost = any(_is_lost(ordeal, each, book, tried, options.verbose) for each in plan)
         if not lost or options.stop:
@@ -137,6 +138,10 @@ def _plan(options: argparse.Namespace, ordeal: Ordeal, chosen: list[Point]) -> I
                 yield Result(kind, point, back=options.rollback and kind in KILLS)
 
 
+def _sort(point: Point) -> str:
+    return "reads" if points.is_read(point.operation) else "changes"
+
+
 def _say(result: Result, verbose: bool) -> None:
     bad = [*result.problems, *(f"orphan: {n} × {name}" for name, n in result.orphans.items())]
     if bad or verbose:
@@ -153,6 +158,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--strategy", action="append", choices=sorted(STRATEGIES), help="default: all")
     add("--kind", action="append", help="kill-before, kill-after or a fault; default: all")
     add("--every", type=int, default=1, metavar="N", help="only every N-th trial")
+    add("--only", choices=("changes", "reads"), default="", help="only at such calls")
     add("--rollback", action="store_true", help="roll back after each kill, before the next run")
     add("--set", action="append", default=[], metavar="KEY=VALUE", help="of release.toml")
     add("--together", action="store_true", help="show two changes of one endpoint at once")
