@@ -189,7 +189,11 @@ CORE = {
     "gates.patience": Key(
         number, 600.0, "most seconds a step waits for them, beyond its bake time"
     ),
-    "gates.low_confidence": Key(ratio, 1.0, "most of the predictions the model may be unsure of"),
+    "gates.low_confidence": Key(
+        ratio,
+        1.0,
+        "most of the predictions the model may be unsure of: nearer to a guess than to 1",
+    ),
     "gates.prediction_shift": Key(
         ratio, 1.0, "farthest the predictions' distribution may be from the baseline's, 0 to 1"
     ),

@@ -94,26 +94,70 @@ def predictions(body: bytes) -> tuple[Any, ...]:
 
 
 def with_log(found: Metrics, lines: Iterable[str], since: datetime) -> Metrics:
-    """Add what only the model server knows: how sure its model was.
+    """Add what only the model server knows: how sure its model was, and what it predicted.
 
-    It writes a line of JSON now and then while requests come: ``{"event": "predictions",
-    "time": …, "rows": …, "low_confidence": …}``, with the counts since the line before.
+    It writes a line of JSON now and then while requests come (`inference.bulletin`), with the
+    counts since the line before, the judge's own requests among them::
+
+        {"event": "predictions", "time": …, "rows": …, "low_confidence": …, "looked_at": …,
+         "predictions": {…}}
+
+    Of `rows`, as many as `looked_at`, a sample, were asked for how sure the model is. A line that
+    was written after `since` may count a few requests that came before it.
+
+    Parameters
+    ----------
+    found : Metrics
+        What the target measured; its predictions are kept if it has any.
+    lines : iterable of str
+        Of the model server's log; those that are something else are passed over.
+    since : datetime
+        Lines of before are passed over.
     """
-    told = [line for line in map(_event, lines) if line and line["time"] >= since]
-    rows = sum(line["rows"] for line in told)
-    if not rows:
-        return found
-    low = sum(line["low_confidence"] for line in told)
-    return replace(found, low_confidence=low / rows)
+    told = [line for line in map(_event, lines) if line and line.time >= since]
+    sure = [line for line in told if line.low is not None]
+    rows = sum(line.rows for line in sure)
+    low = sum(line.rows * line.low for line in sure if line.low is not None)
+    return replace(
+        found,
+        low_confidence=low / rows if rows else found.low_confidence,
+        predictions=found.predictions or _added(told),
+    )
 
 
-def _event(line: str) -> dict[str, Any] | None:
+@dataclass(frozen=True)
+class _Event:
+    time: datetime
+    rows: int
+    low: float | None
+    predictions: Mapping[str, int] | None
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> _Event:
+        low, looked_at = told["low_confidence"], told.get("looked_at", told["rows"])
+        return cls(
+            datetime.fromisoformat(told["time"]),
+            int(told["rows"]),
+            low / looked_at if low is not None and looked_at else None,
+            told.get("predictions"),
+        )
+
+
+def _event(line: str) -> _Event | None:
     if '"predictions"' not in line:
         return None
     try:
-        told = json.loads(line)
-        if told["event"] == "predictions" and told["low_confidence"] is not None:
-            return {**told, "time": datetime.fromisoformat(told["time"])}
+        told = json.loads(line[line.find("{") :])  # some clouds put a time before it
+        return _Event.of(told) if told["event"] == "predictions" else None
     except (ValueError, TypeError, KeyError):
         return None
-    return None
+
+
+def _added(told: Iterable[_Event]) -> Mapping[str, int]:
+    """Add up the predictions; none where they were too many kinds to be told at any time."""
+    counts: Counter[str] = Counter()
+    for line in told:
+        if line.predictions is None:
+            return {}
+        counts.update(line.predictions)
+    return dict(counts)

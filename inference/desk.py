@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from inference.batcher import Batcher
+from inference.bulletin import Bulletin
 from inference.lifecycle import Lifecycle
 from inference.monitor import Metrics, RequestLog, Watch
 from inference.pool import Pool
@@ -32,6 +33,8 @@ class Desk:
         What is counted.
     watch : Watch
         Sees each request.
+    bulletin : Bulletin
+        Writes now and then what the model answered.
     """
 
     settings: Settings
@@ -40,6 +43,7 @@ class Desk:
     pool: Pool
     metrics: Metrics
     watch: Watch
+    bulletin: Bulletin
 
     @classmethod
     def of(
@@ -53,13 +57,15 @@ class Desk:
         """Set one up."""
         metrics = metrics or Metrics()
         threads = max(1, settings.workers // settings.processes)
+        lines = RequestLog(log)
         return cls(
             settings,
             lifecycle,
             Batcher(queue=settings.queue, patience=settings.patience),
             Pool(threads, queue=settings.queue, patience=settings.patience),
             metrics,
-            Watch(metrics, RequestLog(log)),
+            Watch(metrics, lines),
+            Bulletin(lifecycle.counted, lines.add, seconds=settings.interval),
         )
 
     def together(self, loaded: Loaded) -> Together | None:

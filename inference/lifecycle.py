@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from inference import score
+from inference.census import Census
 from inference.errors import BundleError, NotReadyError
 from inference.together import Together
 
@@ -84,6 +85,10 @@ class Lifecycle:
             self._asked = loaded, _together(loaded)
         return self._asked[1]
 
+    def counted(self) -> Together | None:
+        """Return what counts its answers, draining or not; None before it was asked anything."""
+        return self._asked[1] if self._asked else None
+
     def _unloaded(self) -> str:
         return self._failure or "the model is not loaded yet: try again in a moment"
 
@@ -102,5 +107,7 @@ class Lifecycle:
 def _together(loaded: score.Loaded) -> Together | None:
     if loaded.model is None or loaded.script:
         return None
-    examples = [example.input for example in loaded.bundle.manifest.examples]
-    return Together.of(loaded.model, examples)
+    manifest = loaded.bundle.manifest
+    examples = [example.input for example in manifest.examples]
+    told = manifest.baseline.predictions if manifest.baseline else ()
+    return Together.of(loaded.model, examples, Census(told[0] if len(told) == 1 else None))

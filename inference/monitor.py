@@ -125,12 +125,16 @@ class RequestLog:
         """Write the lines of requests that ended just now."""
         now = self._now()
         lines = [_line(now, visit, seconds).encode() for visit, seconds in ended]
+        for start in range(0, len(lines), LINES):
+            self.add(b"".join(lines[start : start + LINES]))
+
+    def add(self, lines: bytes) -> None:
+        """Write lines, each with its line feed, at once."""
         stream = self._stream or sys.stdout.buffer
         # Whoever read our output may be gone: predictions are worth more than their log.
         with contextlib.suppress(OSError):
-            for start in range(0, len(lines), LINES):
-                stream.write(b"".join(lines[start : start + LINES]))
-                stream.flush()
+            stream.write(lines)
+            stream.flush()
 
     def _now(self) -> str:
         """Return the time in UTC, ISO 8601 to the millisecond."""

@@ -49,9 +49,15 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
     async def on_tick(self, counter: int) -> bool:
-        """Tell, ten times a second, that this process lives."""
+        """Tell, ten times a second, that this process lives; now and then, what it answered."""
         self._desk.metrics.tell()
+        self._desk.bulletin.look()
         return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Finish what was accepted, and tell what was answered."""
+        await super().shutdown(sockets)
+        await self._desk.bulletin.close()
 
 
 class Alone(_Server):

@@ -43,6 +43,8 @@ class Settings:
         Seconds a request may wait before it is refused instead.
     drain : float
         Seconds after SIGTERM during which new connections are still taken, while any come.
+    interval : float
+        Seconds between two lines of the log on what the model answered.
     health_route, predict_route : str
         The routes that Vertex AI was told to call.
     accept : str
@@ -56,6 +58,7 @@ class Settings:
     queue: int = 256
     patience: float = 10.0
     drain: float = 3.0
+    interval: float = 5.0
     health_route: str = "/health"
     predict_route: str = "/predict"
     accept: str = ""
@@ -76,6 +79,7 @@ class Settings:
             queue=_whole(environment, "TRIDOCK_QUEUE", 256, most=1_000_000),
             patience=_seconds(environment, "TRIDOCK_PATIENCE_SECONDS", 10.0),
             drain=_seconds(environment, "TRIDOCK_DRAIN_SECONDS", 3.0),
+            interval=_seconds(environment, "TRIDOCK_PREDICTIONS_SECONDS", 5.0),
             health_route=_route(environment, "AIP_HEALTH_ROUTE", "/health"),
             predict_route=_route(environment, "AIP_PREDICT_ROUTE", "/predict"),
             accept=environment.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", ""),

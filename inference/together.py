@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from inference.census import Census
 from inference.errors import RequestError
 from inference.model import Model
 from inference.table import Columns, joined, kind, part, rows
@@ -46,23 +47,33 @@ class Together:
         Asked.
     block : bool
         Whether it is always to be asked for whole blocks.
+    census : Census, optional
+        Counts what it answers.
+
+    Attributes
+    ----------
+    census : Census
+        What counts.
     """
 
-    def __init__(self, model: Model, *, block: bool = True) -> None:
+    def __init__(self, model: Model, *, block: bool = True, census: Census | None = None) -> None:
         self.model = model
         self.block = block
+        self.census = census or Census()
         self.is_text = model.signature.container == "text"
 
     @classmethod
-    def of(cls, model: Model, examples: Sequence[Any]) -> Together:
+    def of(cls, model: Model, examples: Sequence[Any], census: Census | None = None) -> Together:
         """Find out, within `TRIAL_SECONDS`, whether a model has to be asked in whole blocks.
 
         Parameters
         ----------
         examples : sequence
             Rows the model takes.
+        census : Census, optional
+            Counts what it answers from then on.
         """
-        return cls(model, block=not (examples and _is_free(model, examples)))
+        return cls(model, block=not (examples and _is_free(model, examples)), census=census)
 
     def outcomes(self, asked: Sequence[Any], *, probabilities: bool) -> list[Outcome]:
         """Predict the rows of many requests; `asked` is what each of them sent, in order."""
@@ -81,7 +92,9 @@ class Together:
         """
         count = rows(table)
         whole = _padded(table, BLOCK) if self.block and count < BLOCK else table
-        return self.model.answers(whole, probabilities=probabilities).part(0, count).values()
+        values = self.model.answers(whole, probabilities=probabilities).part(0, count).values()
+        self.census.take(table, values)
+        return values
 
     def _tables(
         self, asked: Sequence[Any], found: dict[int, Outcome]

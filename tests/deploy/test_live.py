@@ -67,20 +67,51 @@ def test_answers_are_summed_and_the_callers_mistakes_are_no_failures() -> None:
     assert found.predictions == {"a": 19}
 
 
+SINCE = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def told(rows: int, later: float = 0.0, **more: object) -> str:
+    """Write a line as the model server does, `later` seconds after `SINCE`."""
+    time = (SINCE + timedelta(seconds=later)).isoformat()
+    return json.dumps({"event": "predictions", "time": time, "rows": rows, **more})
+
+
 def test_how_sure_the_model_was_is_read_from_its_log() -> None:
-    since = datetime(2026, 1, 1, tzinfo=UTC)
-    told = [
-        json.dumps({"event": "predictions", "time": time.isoformat(), "rows": 10, **low})
-        for time, low in (
-            (since - timedelta(seconds=1), {"low_confidence": 10}),
-            (since, {"low_confidence": 1}),
-            (since, {"low_confidence": 4}),
-            (since, {"low_confidence": None}),
-        )
+    lines = [
+        told(10, -1, low_confidence=10),
+        told(10, low_confidence=1),
+        told(10, 1, low_confidence=4),
+        told(10, 2, low_confidence=None),
+        '{"event": "predictions"',
+        "plain words of predictions",
+        '"predictions"',
     ]
-    lines = [*told, '{"event": "predictions"', "plain words of predictions", '"predictions"']
-    assert with_log(Metrics(5), lines, since) == Metrics(5, low_confidence=0.25)
-    assert with_log(Metrics(5), [], since) == Metrics(5)
+    assert with_log(Metrics(5), lines, SINCE) == Metrics(5, low_confidence=0.25)
+    assert with_log(Metrics(5), [], SINCE) == Metrics(5)
+
+
+def test_a_sample_counts_for_all_the_rows_of_its_line() -> None:
+    lines = [told(900, low_confidence=1, looked_at=10), told(100, low_confidence=5, looked_at=10)]
+    assert with_log(Metrics(), lines, SINCE).low_confidence == pytest.approx(0.14)
+
+
+def test_predictions_of_the_log_are_added_up_where_the_target_tells_none() -> None:
+    lines = [
+        told(3, -1, low_confidence=None, predictions={"before": 3}),
+        told(3, low_confidence=None, predictions={"yes": 2, "no": 1}),
+        "2026-01-01T00:00:01Z stdout F " + told(1, 1, low_confidence=None, predictions={"no": 1}),
+    ]
+    assert with_log(Metrics(4), lines, SINCE) == Metrics(4, predictions={"yes": 2, "no": 2})
+    known = Metrics(4, predictions={"maybe": 4})
+    assert with_log(known, lines, SINCE) == known
+
+
+def test_predictions_that_were_too_many_to_be_told_once_are_not_told_in_part() -> None:
+    lines = [
+        told(3, low_confidence=None, predictions={"yes": 3}),
+        told(99, 1, low_confidence=None, predictions=None),
+    ]
+    assert with_log(Metrics(102), lines, SINCE).predictions == {}
 
 
 @pytest.mark.parametrize(
