@@ -76,6 +76,16 @@ class Scalings:
                 with translated(SERVICE):
                     self.client.deregister_scalable_target(**place)
 
+    def every(self) -> list[tuple[str, str]]:
+        """Return the endpoints and variants that have a scaling of ours, there or not."""
+        policies = self._policies()
+        found = [
+            one["ResourceId"].split("/")
+            for one in self._targets([])
+            if one["ResourceId"] in policies
+        ]
+        return [(parts[1], parts[3]) for parts in found]
+
     def _targets(self, names: list[str]) -> list[Mapping[str, Any]]:
         """Return the scalable targets of these names, or all of SageMaker's."""
         chosen = {"ResourceIds": names} if names else {}

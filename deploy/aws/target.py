@@ -14,6 +14,7 @@ from typing import Any
 from deploy.aws import names, snippets
 from deploy.aws.account import Account
 from deploy.aws.errors import translated
+from deploy.aws.leftovers import Remains
 from deploy.aws.logs import Logs
 from deploy.aws.models import SageMakerModels
 from deploy.aws.notes import S3Notes
@@ -21,6 +22,7 @@ from deploy.aws.reading import Reading
 from deploy.aws.scaling import Scalings
 from deploy.aws.store import Store
 from deploy.errors import ConflictError, NotFoundError
+from deploy.leftovers import Leftover
 from deploy.metrics import Answer, Metrics
 from deploy.target import Endpoint, Release, Scaling
 from inference.bundle import Bundle
@@ -247,6 +249,14 @@ class SageMakerTarget:
         self.store.release(prefix, reading.models if reading else ())
         there = {one["VariantName"] for one in _all(reading)}
         self._scalings.end(endpoint, lambda variant: variant not in there)
+
+    def leftovers(self) -> Sequence[Leftover]:
+        """See `Target.leftovers`."""
+        return tuple(Remains(self.account, self.store).found())
+
+    def discard(self, leftover: Leftover) -> None:
+        """See `Target.discard`."""
+        Remains(self.account, self.store).discard(leftover)
 
     def snippets(self, endpoint: str, body: bytes) -> Mapping[str, str]:
         """See `Target.snippets`."""

@@ -1,0 +1,191 @@
+"""What stands in SageMaker and its bucket by our marks, and serves nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from deploy.aws import names
+from deploy.aws.account import Account
+from deploy.aws.errors import translated
+from deploy.aws.reading import Reading
+from deploy.aws.scaling import Scalings
+from deploy.aws.store import PREFIX, Store
+from deploy.errors import ConflictError, NotFoundError, PermissionDeniedError
+from deploy.leftovers import Leftover
+
+CONFIG, MODEL, SCALING = "endpoint configuration", "model", "scalable target"
+MARK, BUNDLE = "mark of use", "stored bundle"
+
+#: ``<digest>/model.tar.gz``, or ``<digest>/used-by/<model>``: all else below is not ours.
+ARCHIVE = re.compile(r"([0-9a-f]{64})/model\.tar\.gz")
+USE = re.compile(r"([0-9a-f]{64})/used-by/([a-z0-9-]+--[a-z0-9-]+)")
+
+
+@dataclass(frozen=True)
+class Thing:
+    """A model or a configuration, by what a list tells of it."""
+
+    name: str
+    arn: str
+    created: datetime
+
+    @property
+    def endpoint(self) -> str:
+        """Whose it would be."""
+        return self.name.partition("--")[0]
+
+
+@dataclass(frozen=True)
+class Remains:
+    """What is left over in one account, region and bucket."""
+
+    account: Account
+    store: Store
+
+    def found(self) -> Iterator[Leftover]:
+        """Yield all of it: configurations, models, marks, bundles, scalable targets."""
+        configs, models = self._listed("EndpointConfig"), self._listed("Model")
+        ours = [each for each in configs if self._is_ours(each)]
+        for each in ours:
+            if each.name not in self._configs(each.endpoint):
+                yield _left(CONFIG, each, "no endpoint uses it")
+        theirs = [each for each in configs if each not in ours]
+        going = self._idle([each for each in models if self._is_ours(each)], theirs)
+        for each in going:
+            yield _left(MODEL, each, "no endpoint runs it")
+        yield from self._stored({each.name for each in models if each not in going})
+        yield from self._scaled()
+
+    def discard(self, leftover: Leftover) -> None:
+        """Delete one."""
+        kinds = {CONFIG: self._end_config, MODEL: self._end_model, SCALING: self._end_scaling}
+        kinds |= {MARK: self._end_mark, BUNDLE: self._end_bundle}
+        kinds[leftover.kind](leftover)
+
+    def _end_config(self, one: Leftover) -> None:
+        _refuse_used(one, one.name in self._configs(one.endpoint))
+        with suppress(NotFoundError), translated("sagemaker"):
+            self.account.sagemaker.delete_endpoint_config(EndpointConfigName=one.name)
+
+    def _end_model(self, one: Leftover) -> None:
+        _refuse_used(one, one.name in self._models(one.endpoint))
+        with suppress(NotFoundError), translated("sagemaker"):
+            self.account.sagemaker.delete_model(ModelName=one.name)
+        self.account.facts.forget(one.name)
+
+    def _end_scaling(self, one: Leftover) -> None:
+        variant = one.name.partition("/")[2]
+        _refuse_used(one, variant in self._variants(one.endpoint))
+        Scalings(self.account.autoscaling).end(one.endpoint, variant.__eq__)
+
+    def _end_mark(self, one: Leftover) -> None:
+        digest, _, model = one.name.partition("/")
+        _refuse_used(one, self._stands(model))
+        self._delete(f"{digest}/used-by/{model}")
+
+    def _end_bundle(self, one: Leftover) -> None:
+        keys = {each["Key"].removeprefix(PREFIX) for each in self._objects(f"{one.name}/")}
+        _refuse_used(one, any(USE.fullmatch(key) for key in keys))
+        self._delete(f"{one.name}/model.tar.gz")
+
+    def _delete(self, key: str) -> None:
+        with suppress(NotFoundError), translated("s3"):
+            self.store.s3.delete_object(Bucket=self.store.bucket, Key=PREFIX + key)
+
+    def _idle(self, models: Sequence[Thing], theirs: Sequence[Thing]) -> list[Thing]:
+        """Return the models that no endpoint of ours runs, nor a configuration of somebody else."""
+        idle = [each for each in models if each.name not in self._models(each.endpoint)]
+        used = {model for each in theirs for model in self._named(each)} if idle else set()
+        return [each for each in idle if each.name not in used]
+
+    def _stored(self, models: set[str]) -> Iterator[Leftover]:
+        """Yield marks of models that are not there, and bundles that have no others."""
+        objects = [(each["Key"].removeprefix(PREFIX), each) for each in self._objects()]
+        kept = set()
+        for key, each in objects:
+            use = USE.fullmatch(key)
+            if use and use[2] in models:
+                kept.add(use[1])
+            elif use:
+                endpoint, why = use[2].partition("--")[0], "its model is gone"
+                yield Leftover(MARK, f"{use[1]}/{use[2]}", endpoint, each["LastModified"], why)
+        for key, each in objects:
+            archive = ARCHIVE.fullmatch(key)
+            if archive and archive[1] not in kept:
+                yield Leftover(BUNDLE, archive[1], "", each["LastModified"], "no model is of it")
+
+    def _scaled(self) -> Iterator[Leftover]:
+        for endpoint, variant in Scalings(self.account.autoscaling).every():
+            if variant not in self._variants(endpoint):
+                yield Leftover(SCALING, f"{endpoint}/{variant}", endpoint, reason="no such variant")
+
+    def _listed(self, kind: str) -> list[Thing]:
+        operation: Any = {"EndpointConfig": "list_endpoint_configs", "Model": "list_models"}[kind]
+        with translated("sagemaker"):
+            pages: Any = list(self.account.sagemaker.get_paginator(operation).paginate())
+        found = [each for page in pages for each in page[f"{kind}s"]]
+        told = (f"{kind}Name", f"{kind}Arn", "CreationTime")
+        return [Thing(*(each[name] for name in told)) for each in found]
+
+    def _is_ours(self, thing: Thing) -> bool:
+        """Tell by its tag; what we may not ask about is somebody else's."""
+        if "--" not in thing.name:
+            return False
+        with suppress(NotFoundError, PermissionDeniedError), translated("sagemaker"):
+            tags = self.account.sagemaker.list_tags(ResourceArn=thing.arn)["Tags"]
+            return {tag["Key"]: tag["Value"] for tag in tags}.get(names.ENDPOINT) == thing.endpoint
+        return False
+
+    def _named(self, config: Thing) -> set[str]:
+        """Return the models that a configuration of somebody else names."""
+        with suppress(NotFoundError), translated("sagemaker"):
+            told: Any = self.account.sagemaker.describe_endpoint_config(
+                EndpointConfigName=config.name
+            )
+            variants = (*told["ProductionVariants"], *told.get("ShadowProductionVariants", ()))
+            return {each.get("ModelName", "") for each in variants}
+        return set()
+
+    def _configs(self, endpoint: str) -> set[str]:
+        reading = self._look(endpoint)
+        return reading.configs if reading else set()
+
+    def _models(self, endpoint: str) -> set[str]:
+        reading = self._look(endpoint)
+        return reading.models if reading else set()
+
+    def _variants(self, endpoint: str) -> set[str]:
+        reading = self._look(endpoint)
+        every = (*reading.variants, *reading.shadows, *reading.pending) if reading else ()
+        return {each["VariantName"] for each in every}
+
+    def _look(self, endpoint: str) -> Reading | None:
+        with suppress(NotFoundError):
+            return Reading.of(self.account.facts, endpoint)
+        return None
+
+    def _stands(self, model: str) -> bool:
+        with suppress(NotFoundError), translated("sagemaker"):
+            self.account.sagemaker.describe_model(ModelName=model)
+            return True
+        return False
+
+    def _objects(self, below: str = "") -> list[Any]:
+        pages = self.store.s3.get_paginator("list_objects_v2")
+        with translated("s3"):
+            found = list(pages.paginate(Bucket=self.store.bucket, Prefix=PREFIX + below))
+        return [each for page in found for each in page.get("Contents", ())]
+
+
+def _left(kind: str, thing: Thing, reason: str) -> Leftover:
+    return Leftover(kind, thing.name, thing.endpoint, thing.created, reason)
+
+
+def _refuse_used(one: Leftover, used: bool) -> None:
+    if used:
+        raise ConflictError(f"{one} is used again")
