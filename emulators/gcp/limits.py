@@ -22,6 +22,7 @@ _FOLLOWED = tuple(
 )
 _LABEL_KEY = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _LABEL_VALUE = re.compile(r"[a-z0-9_-]{0,63}")
+_MODEL_ID = re.compile(r"[a-z_][a-z0-9_-]{0,62}")
 _ALIAS = re.compile(r"[a-z][a-zA-Z0-9-]{0,126}[a-z0-9]")
 _IMAGE = re.compile(r"([a-z0-9-]+-docker\.pkg\.dev|([a-z]+\.)?gcr\.io)/[^\s]+")
 _MACHINE = re.compile(r"[a-z][a-z0-9]*-(standard|highmem|highcpu|highgpu|megagpu|ultragpu)-\w+")
@@ -55,6 +56,21 @@ def check_display_name(resource: Mapping[str, Any], kind: str) -> None:
     """
     if len(resource.get("displayName", "")) > 128:
         raise _invalid(f"{kind}.display_name", "Must be at most 128 characters long.")
+
+
+def check_model_id(name: str) -> None:
+    """Refuse a Model's id of another form (UploadModelRequest in model_service.proto).
+
+    Raises
+    ------
+    InvalidArgumentError
+        If it is not empty and does not fit.
+    """
+    if name and not _MODEL_ID.fullmatch(name):
+        raise _invalid(
+            "model_id",
+            f"'{name}' must be up to 63 characters of [a-z0-9_-], the first no number or hyphen.",
+        )
 
 
 def check_aliases(aliases: Iterable[str]) -> None:

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from emulators.gcp import limits, listing, masks
+from emulators.gcp import limits, listing, model_fields
 from emulators.gcp.cloud import Cloud, Handler
 from emulators.gcp.errors import (
     AlreadyExistsError,
@@ -22,7 +22,6 @@ UPLOAD_SECONDS = 20.0
 V1 = "google.cloud.aiplatform.v1"
 _UPLOADING = Kind(f"{V1}.UploadModelOperationMetadata")
 DELETING = Kind(f"{V1}.DeleteOperationMetadata")
-_CHANGEABLE = ("displayName", "description", "labels", "versionDescription", "explanationSpec")
 _OUTPUT = ("createTime", "updateTime", "versionId", "deployedModels", "etag", "name")
 
 
@@ -33,6 +32,7 @@ def upload(cloud: Cloud, request: Record) -> Record:
     parent = canonical(request.get("parentModel", ""))
     if parent:
         find(cloud, parent)
+    limits.check_model_id(request.get("modelId", ""))
     name = parent or f"{canonical(request['parent'])}/models/{request.get('modelId') or new_id()}"
     if name in cloud.models and not parent:
         raise AlreadyExistsError(f"Model {name} already exists.")
@@ -51,7 +51,8 @@ def upload(cloud: Cloud, request: Record) -> Record:
 
 def get(cloud: Cloud, request: Record) -> Record:
     """``GetModel``: one version, by number or alias; the default one if none is named."""
-    return _shown(cloud, find(cloud, request["name"]))
+    shown = _shown(cloud, find(cloud, request["name"]))
+    return _numbered(shown) if "@" in request["name"] else shown
 
 
 def list_(cloud: Cloud, request: Record) -> Record:
@@ -63,29 +64,33 @@ def list_(cloud: Cloud, request: Record) -> Record:
 
 
 def list_versions(cloud: Cloud, request: Record) -> Record:
-    """``ListModelVersions``: newest first."""
-    name = find(cloud, request["name"])["name"]
-    versions = [_shown(cloud, version) for version in cloud.models[name].values()]
+    """``ListModelVersions``: newest first, each with its number in its name."""
+    name = find(cloud, request["name"].partition("@")[0])["name"]
+    versions = [_numbered(_shown(cloud, version)) for version in cloud.models[name].values()]
     return dict(listing.answer("models", reversed(versions), request))
 
 
 def update(cloud: Cloud, request: Record) -> Record:
-    """``UpdateModel``: change the masked fields of one version."""
-    sent = request["model"]
+    """``UpdateModel``: change the masked fields of one version, or of the Model as a whole."""
+    sent, mask = request["model"], request["updateMask"]
     limits.check_labels(sent, "model")
     limits.check_display_name(sent, "model")
+    base, _, wanted = sent["name"].partition("@")
     with cloud.lock:
-        version = find(cloud, sent["name"])
-        changed = masks.merge(version, sent, mask=request["updateMask"], allowed=_CHANGEABLE)
-        version.clear()
-        version.update(touch(changed))
-        version["versionUpdateTime"] = version["updateTime"]
-        return _shown(cloud, version)
+        if wanted not in ("", "-"):
+            version = find(cloud, sent["name"])
+            _replace(version, model_fields.version_changed(version, sent, mask))
+            return _numbered(_shown(cloud, version))
+        for version in cloud.models[find(cloud, base)["name"]].values():
+            _replace(version, model_fields.model_changed(version, sent, mask))
+        return _shown(cloud, find(cloud, base))
 
 
 def merge_aliases(cloud: Cloud, request: Record) -> Record:
     """``MergeVersionAliases``: move aliases here; ``-alias`` takes one away."""
     asked = request["versionAliases"]
+    if "@" not in request["name"]:
+        raise InvalidArgumentError(f"The name {request['name']} has no version ID.")
     limits.check_aliases(alias.removeprefix("-") for alias in asked)
     if "-default" in asked:
         raise InvalidArgumentError("The default alias can only be moved to another version.")
@@ -95,7 +100,7 @@ def merge_aliases(cloud: Cloud, request: Record) -> Record:
             _unalias(cloud.models[version["name"]], alias.removeprefix("-"))
             if not alias.startswith("-"):
                 version["versionAliases"].append(alias)
-        return _shown(cloud, touch(version))
+        return _numbered(_shown(cloud, touch(version)))
 
 
 def delete(cloud: Cloud, request: Record) -> Record:
@@ -188,7 +193,9 @@ def _register(cloud: Cloud, name: str, model: Record) -> str:
             aliases.append("default")
         for alias in aliases:
             _unalias(versions, alias)
-        versions[number] = _version(name, number, model | {"versionAliases": aliases})
+        made = _version(name, number, model | {"versionAliases": aliases})
+        standing = next(iter(versions.values()), {})
+        versions[number] = made | model_fields.shared(standing)
     return number
 
 
@@ -222,9 +229,18 @@ def _unalias(versions: Mapping[str, Record], alias: str) -> None:
             version["versionAliases"].remove(alias)
 
 
+def _replace(version: Record, changed: Record) -> None:
+    version.clear()
+    version.update(changed)
+
+
 def _shown(cloud: Cloud, version: Record) -> Record:
     refs = list(deployed(cloud, version))
-    return version | ({"deployedModels": refs} if refs else {})
+    return model_fields.shown(version) | ({"deployedModels": refs} if refs else {})
+
+
+def _numbered(shown: Record) -> Record:
+    return shown | {"name": f"{shown['name']}@{shown['versionId']}"}
 
 
 def _refuse_deployed(name: str, refs: list[Record]) -> None:

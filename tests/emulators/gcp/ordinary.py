@@ -39,6 +39,13 @@ registry = blue.versioning_registry
 told["aliases"] = {v.version_id: sorted(v.version_aliases) for v in registry.list_versions()}
 told["listed"] = len(aiplatform.Model.list(filter=f'display_name="{transport}"'))
 told["labels"] = dict(blue.update(labels={"kit": "1"}).labels)
+registry.add_version_aliases(["champion"], version="1")
+registry.update_version("2", version_description="Ann: good", labels={"approval": "yes"})
+registry.add_version_aliases(["champion"], version="2")
+told["champion"] = registry.get_version_info("champion").version_id
+told["described"] = [each.version_description for each in registry.list_versions()]
+told["own labels"] = [dict(registry.get_model(number).labels) for number in ("1", "2")]
+registry.remove_version_aliases(["champion"], version="2")
 
 endpoint = aiplatform.Endpoint.create(display_name=transport)
 endpoint.deploy(blue, machine_type="n1-standard-2", traffic_percentage=100)
