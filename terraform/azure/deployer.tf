@@ -3,6 +3,7 @@
 
 locals {
   autoscale = "Microsoft.Insights/autoscaleSettings"
+  metrics   = "Microsoft.Insights/metrics"
   ml        = "Microsoft.MachineLearningServices/workspaces"
 }
 
@@ -49,6 +50,7 @@ resource "azurerm_role_definition" "deployer" {
       "${local.ml}/onlineEndpoints/deployments/getLogs/action",
       "${local.ml}/onlineEndpoints/deployments/read",
       "${local.ml}/onlineEndpoints/deployments/write",
+      "${local.metrics}/read",
     ]
   }
 }

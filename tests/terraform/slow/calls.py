@@ -14,6 +14,7 @@ import pytest
 import requests
 
 AUTOSCALE = "Microsoft.Insights/autoscaleSettings"
+METRICS = "Microsoft.Insights/metrics"
 ML = "Microsoft.MachineLearningServices/workspaces"
 #: Below a workspace, as Resource Manager spells it; clients spell it in several ways.
 WORKSPACE = rf"(?i:.*/providers/{re.escape(ML)}/[^/]+)"
@@ -199,5 +200,10 @@ AZURE = (
         "POST",
         rf"{ONLINE}/[^/]+/deployments/[^/]+/getLogs",
         _azure("onlineEndpoints/deployments/getLogs/action"),
+    ),
+    Needs(
+        "GET",
+        rf"{ONLINE}/[^/]+(/deployments/[^/]+)?/providers/{re.escape(METRICS)}",
+        (f"{METRICS}/read",),
     ),
 )

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,17 @@ from deploy.wait import Deadline
 from inference.bundle import Bundle
 from tests.deploy import bundles
 from tests.terraform.module import text
-from tests.terraform.slow.calls import AUTOSCALE, AZURE, GCP, ML, Needs, Record, needed, recorded
+from tests.terraform.slow.calls import (
+    AUTOSCALE,
+    AZURE,
+    GCP,
+    METRICS,
+    ML,
+    Needs,
+    Record,
+    needed,
+    recorded,
+)
 
 AMBIENT = ("AWS_", "AZURE_", "GOOGLE_", "CLOUDSDK_")
 
@@ -54,8 +65,10 @@ def test_azure_s_deployer_has_the_actions_of_its_calls(
     versions: Sequence[Bundle], tmp_path: Path
 ) -> None:
     found = _permissions(_told({"target": "azure"}, versions, tmp_path), AZURE)
-    of = {"ml": ML, "autoscale": AUTOSCALE}
-    granted = re.findall(r'"\$\{local\.(ml|autoscale)\}/([\w/]+)"', text("azure", "deployer.tf"))
+    of = {"ml": ML, "autoscale": AUTOSCALE, "metrics": METRICS}
+    granted = re.findall(
+        rf'"\$\{{local\.({"|".join(of)})\}}/([\w/]+)"', text("azure", "deployer.tf")
+    )
     assert found == {f"{of[kind]}/{action}" for kind, action in granted}
 
 
@@ -77,6 +90,7 @@ def _told(flags: dict[str, str], versions: Sequence[Bundle], state: Path) -> Rec
         found = rollback(stage, "iris", Deadline.after(300))
         _end_scaling(target, next(iter(found.traffic)))
         target.logs("iris", next(iter(found.traffic)))
+        target.metrics("iris", next(iter(found.traffic)), datetime.now(UTC) - timedelta(hours=1))
         change.remove(target, "iris", Deadline.after(300))
         target.identity()
     return record
