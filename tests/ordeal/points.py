@@ -15,6 +15,8 @@ READS = (
     "HEAD ",
     "POST datastores/listSecrets",
     "POST onlineEndpoints/listKeys",
+    "POST onlineEndpoints/deployments/getLogs",
+    "Filter",
     "describe",
     "metrics",
     "answers",
