@@ -25,10 +25,12 @@ from deploy.gcp import monitoring, names, snippets
 from deploy.gcp.account import TIMEOUT_SECONDS, Account
 from deploy.gcp.entries import last
 from deploy.gcp.errors import translated
+from deploy.gcp.leftovers import CloudRunRemains
 from deploy.gcp.models import GoogleModels
 from deploy.gcp.notes import ObjectNotes
 from deploy.gcp.revisions import Look, revision_name, target, template
 from deploy.gcp.store import Store
+from deploy.leftovers import Leftover
 from deploy.metrics import Answer, Metrics
 from deploy.target import Endpoint, Release, Scaling
 from inference.bundle import Bundle
@@ -71,7 +73,8 @@ class CloudRunTarget:
     def connect(cls, settings: Mapping[str, str]) -> CloudRunTarget:
         """Return the target of `settings` by application default credentials."""
         account = Account.open(settings)
-        return cls(account, Store(account.storage, settings["bucket"]), settings["image"])
+        store = Store(account.storage, settings["bucket"], account.location)
+        return cls(account, store, settings["image"])
 
     @property
     def limits(self) -> Mapping[str, str]:
@@ -223,6 +226,14 @@ class CloudRunTarget:
             self._delete_revisions(look, {revision_name(endpoint, name) for name in used})
         users = {f"{endpoint}--{name}" for name in used}
         self.store.release(f"{endpoint}--", users)
+
+    def leftovers(self) -> Sequence[Leftover]:
+        """See `Target.leftovers`."""
+        return tuple(CloudRunRemains(self.account, self.store).found())
+
+    def discard(self, leftover: Leftover) -> None:
+        """See `Target.discard`."""
+        CloudRunRemains(self.account, self.store).discard(leftover)
 
     def snippets(self, endpoint: str, body: bytes) -> Mapping[str, str]:
         """See `Target.snippets`."""

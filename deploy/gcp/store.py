@@ -1,8 +1,9 @@
 """Bundles in Cloud Storage: one folder for each digest, and marks that say who uses it.
 
 ``bundles/<digest>/model/…`` stands beside ``bundles/<digest>/used-by/<endpoint>--<deployment>``,
-an empty object for each model version made of it. A bundle without marks is nobody's. What the
-registry keeps stands apart, in ``registered/<digest>/model/…``.
+an object for each model version made of it, whose content is the location where that is: one bucket
+may serve several. A bundle without marks is nobody's. What the registry keeps stands apart, in
+``registered/<digest>/model/…``.
 """
 
 from __future__ import annotations
@@ -32,10 +33,13 @@ class Store:
         Cloud Storage.
     bucket : str
         Its name.
+    location : str
+        Where those are that use its bundles.
     """
 
     client: Any
     bucket: str
+    location: str = ""
 
     def upload(self, bundle: Bundle) -> str:
         """Store a bundle under its digest, unless it is there, and return its URI."""
@@ -72,8 +76,9 @@ class Store:
 
     def mark(self, digest: str, user: str) -> None:
         """Note that a model version uses a bundle."""
+        blob = self._blob(f"{PREFIX}{digest}/used-by/{user}")
         with translated("storage:Insert"):
-            self._blob(f"{PREFIX}{digest}/used-by/{user}").upload_from_string(b"", retry=None)
+            blob.upload_from_string(self.location.encode(), retry=None)
 
     def release(self, prefix: str, used: Container[str]) -> None:
         """Remove the marks that begin with `prefix` and are not in `used`.

@@ -16,11 +16,13 @@ from deploy.gcp.account import Account
 from deploy.gcp.asking import Asking
 from deploy.gcp.deployments import Deployments
 from deploy.gcp.entries import last
+from deploy.gcp.leftovers import VertexRemains
 from deploy.gcp.models import GoogleModels
 from deploy.gcp.notes import ObjectNotes
 from deploy.gcp.reading import Reading
 from deploy.gcp.registry import Registry
 from deploy.gcp.store import Store
+from deploy.leftovers import Leftover
 from deploy.metrics import Answer, Metrics
 from deploy.target import Endpoint, Release, Scaling
 from inference.bundle import Bundle
@@ -63,7 +65,8 @@ class VertexTarget:
     def connect(cls, settings: Mapping[str, str]) -> VertexTarget:
         """Return the target of `settings` by application default credentials."""
         account = Account.open(settings)
-        return cls(account, Store(account.storage, settings["bucket"]), settings["image"])
+        store = Store(account.storage, settings["bucket"], account.location)
+        return cls(account, store, settings["image"])
 
     @property
     def limits(self) -> Mapping[str, str]:
@@ -193,6 +196,14 @@ class VertexTarget:
         registry.purge(endpoint, used)
         users = {_user(endpoint, name) for name in registry.users(endpoint)}
         self.store.release(_user(endpoint, ""), users)
+
+    def leftovers(self) -> Sequence[Leftover]:
+        """See `Target.leftovers`."""
+        return tuple(VertexRemains(self._deployments, self.store).found())
+
+    def discard(self, leftover: Leftover) -> None:
+        """See `Target.discard`."""
+        VertexRemains(self._deployments, self.store).discard(leftover)
 
     def snippets(self, endpoint: str, body: bytes) -> Mapping[str, str]:
         """See `Target.snippets`."""

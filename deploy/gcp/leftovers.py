@@ -1,0 +1,180 @@
+"""What stands in Vertex AI and Cloud Run by our marks, and serves nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from deploy.errors import ConflictError, NotFoundError
+from deploy.gcp import names
+from deploy.gcp.account import TIMEOUT_SECONDS, Account
+from deploy.gcp.deployments import Deployments
+from deploy.gcp.errors import translated
+from deploy.gcp.objects import BUNDLE, MARK, StoredRemains
+from deploy.gcp.reading import Reading
+from deploy.gcp.registry import Registry
+from deploy.gcp.revisions import Look
+from deploy.gcp.store import Store
+from deploy.gcp.users import of_revisions, of_versions, services, versions
+from deploy.leftovers import Leftover
+
+TEMPORARY, VERSION, REVISION = "temporary endpoint", "model version", "revision"
+
+
+@dataclass(frozen=True)
+class VertexRemains:
+    """What is left over in Vertex AI, and in the bucket."""
+
+    deployments: Deployments
+    store: Store
+
+    @property
+    def account(self) -> Account:
+        """The clients."""
+        return self.deployments.account
+
+    @property
+    def registry(self) -> Registry:
+        """The endpoints' own Models."""
+        return self.deployments.registry
+
+    def found(self) -> Iterator[Leftover]:
+        """Yield all of it: temporary endpoints, versions, marks, bundles."""
+        yield from self._temporary()
+        deployed, going = self._deployed(), set()
+        standing = dict(versions(self.account))
+        for user, version in standing.items():
+            endpoint, _, deployment = user.partition("--")
+            if deployment in self._behind(endpoint) or _id(version) in deployed:
+                continue
+            going.add(user)
+            created, why = version.version_create_time, f"{deployment} is not deployed"
+            yield Leftover(VERSION, _id(version), endpoint, created, why)
+        users = set(standing) - going
+        yield from StoredRemains(self.store).found(lambda: users | of_revisions(self.account))
+
+    def discard(self, leftover: Leftover) -> None:
+        """Delete one."""
+        if leftover.kind == TEMPORARY:
+            self.deployments.remove(leftover.name)
+        elif leftover.kind == VERSION:
+            self._end_version(leftover)
+        else:
+            _discard_stored(self.store, self.account, leftover)
+
+    def _temporary(self) -> Iterator[Leftover]:
+        for each in self.deployments.listed():
+            if names.ALONE in each.labels:
+                name, owner = each.name.rpartition("/")[2], each.labels[names.ENDPOINT]
+                asked = each.labels[names.ALONE]
+                why = f"it was made to ask {asked} alone, and costs a machine"
+                yield Leftover(TEMPORARY, name, owner, each.create_time, why)
+
+    def _deployed(self) -> set[str]:
+        """Name the versions that any endpoint runs, but for temporary ones."""
+        with translated("aiplatform:ListEndpoints"):
+            found = list(
+                self.account.endpoints.list_endpoints(
+                    parent=self.account.parent, retry=None, timeout=TIMEOUT_SECONDS
+                )
+            )
+        lasting = (each for each in found if names.ALONE not in each.labels)
+        running = (one for each in lasting for one in each.deployed_models)
+        return {f"{_model(one.model)}@{one.model_version_id}" for one in running}
+
+    def _behind(self, endpoint: str) -> set[str]:
+        """Name the deployments of an endpoint, those that are coming up or failed included."""
+        with suppress(NotFoundError):
+            reading = Reading.of(self.registry, endpoint)
+            return {*reading.ids, *reading.coming}
+        return set()
+
+    def _end_version(self, one: Leftover) -> None:
+        version = self.registry.find(one.endpoint, one.name.rpartition("@")[2])
+        if version is None:
+            return
+        deployment = version.labels.get(names.DEPLOYMENT, "")
+        _refuse_used(one, deployment in self._behind(one.endpoint))
+        _refuse_used(one, one.name in self._deployed())
+        self.registry.delete(one.endpoint, [version])
+
+
+@dataclass(frozen=True)
+class CloudRunRemains:
+    """What is left over in Cloud Run, and in the bucket."""
+
+    account: Account
+    store: Store
+
+    def found(self) -> Iterator[Leftover]:
+        """Yield all of it: revisions, marks, bundles."""
+        for service in services(self.account):
+            owner = service.name.rpartition("/")[2]
+            for each in self._idle(owner).values():
+                name, why = each.name.rpartition("/")[2], "it has no tag and no traffic"
+                yield Leftover(REVISION, name, owner, each.create_time, why)
+        yield from StoredRemains(self.store).found(lambda: _users(self.account))
+
+    def discard(self, leftover: Leftover) -> None:
+        """Delete one."""
+        if leftover.kind == REVISION:
+            self._end_revision(leftover)
+        else:
+            _discard_stored(self.store, self.account, leftover)
+
+    def _idle(self, service: str) -> Mapping[str, Any]:
+        """Return the revisions of ours that can go; Cloud Run keeps the latest."""
+        with suppress(NotFoundError):
+            look = Look.of(self.account, service)
+            named = {each.revision for each in look.told.traffic}
+            latest = (look.told.latest_ready_revision, look.told.latest_created_revision)
+            named |= {each.rpartition("/")[2] for each in latest}
+            every = {each.name.rpartition("/")[2]: each for each in self._revisions(look)}
+            return {name: each for name, each in every.items() if name not in named}
+        return {}
+
+    def _revisions(self, look: Look) -> list[Any]:
+        with translated("run:ListRevisions"):
+            found = self.account.revisions.list_revisions(
+                parent=look.told.name, retry=None, timeout=TIMEOUT_SECONDS
+            )
+            return [each for each in found if each.labels.get(names.ENDPOINT) == look.name]
+
+    def _end_revision(self, one: Leftover) -> None:
+        with suppress(NotFoundError):
+            look = Look.of(self.account, one.endpoint)
+            there = {each.name.rpartition("/")[2] for each in self._revisions(look)}
+            _refuse_used(one, one.name in there - set(self._idle(one.endpoint)))
+            with translated("run:DeleteRevision"):
+                self.account.revisions.delete_revision(
+                    name=f"{look.told.name}/revisions/{one.name}",
+                    retry=None,
+                    timeout=TIMEOUT_SECONDS,
+                )
+
+
+def _discard_stored(store: Store, account: Account, one: Leftover) -> None:
+    if one.kind == MARK:
+        _refuse_used(one, one.name.partition("/")[2] in _users(account))
+    elif one.kind == BUNDLE:
+        _refuse_used(one, one.name in StoredRemains(store).marked())
+    StoredRemains(store).discard(one)
+
+
+def _users(account: Account) -> set[str]:
+    return set(of_versions(account)) | of_revisions(account)
+
+
+def _id(version: Any) -> str:
+    return f"{_model(version.name)}@{version.version_id}"
+
+
+def _model(name: str) -> str:
+    return str(name.rpartition("/")[2].partition("@")[0])
+
+
+def _refuse_used(one: Leftover, used: bool) -> None:
+    if used:
+        raise ConflictError(f"{one} is used again")
