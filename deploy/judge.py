@@ -16,7 +16,7 @@ from deploy import live
 from deploy.config import Gates
 from deploy.errors import TargetError
 from deploy.metrics import Answer, predictions
-from deploy.probes import Probe
+from deploy.probes import Probe, Timed
 from deploy.rollout import Step
 from deploy.same import same
 from deploy.target import Target
@@ -187,7 +187,7 @@ class Judge:
             answer = self.target.invoke(whom[0], probe.body, deployment=whom[1])
         except TargetError as error:
             return _plus(seen, errors=1, remark=str(error))
-        took = (self.now() - began) * 1000
+        took = answer.milliseconds if isinstance(answer, Timed) else (self.now() - began) * 1000
         if not probe.expected:
             return _plus(seen, took=took)
         fits = _agrees(answer, probe.expected, self.limits.tolerance)

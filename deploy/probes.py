@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from deploy.errors import ConfigError
 
@@ -19,6 +19,25 @@ class Probe:
 
     body: bytes
     expected: tuple[Any, ...] = ()
+
+
+class Timed(bytes):
+    """An answer that says how long it took, where other requests were sent to come by it.
+
+    Attributes
+    ----------
+    milliseconds : float
+        From the request that it answers.
+    """
+
+    milliseconds: float
+
+    @classmethod
+    def of(cls, body: bytes, milliseconds: float) -> Self:
+        """Return `body` with its time."""
+        made = cls(body)
+        made.milliseconds = milliseconds
+        return made
 
 
 def probes(bundle: Bundle, request: Path | None) -> tuple[Probe, ...]:

@@ -253,6 +253,7 @@ class Target(Protocol):
     def invoke(self, endpoint: str, body: bytes, *, deployment: str | None = None) -> bytes:
         """Send one JSON request to the endpoint, or to one deployment behind it.
 
+        A `deploy.probes.Timed` answer where others had to be asked for to come by it.
         Raises `InvokeError` where the model server answers an error.
         """
         ...

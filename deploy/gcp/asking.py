@@ -18,6 +18,7 @@ from deploy.gcp.account import TIMEOUT_SECONDS, Account
 from deploy.gcp.deployments import DEPLOY_SECONDS, Deployments
 from deploy.gcp.errors import of_status, translated
 from deploy.gcp.reading import Reading
+from deploy.probes import Timed
 from deploy.target import Release
 
 OPERATION = "aiplatform:RawPredict"
@@ -112,7 +113,7 @@ class Asking:
     @staticmethod
     def _told(answer: Any) -> bytes:
         if answer.status_code == 200:
-            return bytes(answer.content)
+            return Timed.of(answer.content, answer.elapsed.total_seconds() * 1000)
         if DEPLOYED in answer.headers or not _is_googles(answer):
             raise InvokeError(
                 f"the model answered {answer.status_code}: {answer.text}",

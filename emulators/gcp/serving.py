@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+import random
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 
 from emulators.arrivals import Arrivals
@@ -185,7 +188,9 @@ class Servings:
 
 @dataclass
 class Balance:
-    """Smooth weighted round robin: of any 100 requests in a row, each share is exact.
+    """Whose turn it is: of each 100 requests the shares are exact, and their order is chance.
+
+    A fixed order would let clients in step with each other always meet the same one.
 
     Attributes
     ----------
@@ -194,17 +199,18 @@ class Balance:
     """
 
     split: Mapping[str, int]
-    _owed: dict[str, float] = field(default_factory=dict)
+    _coming: list[str] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def next(self) -> str:
         """Return the key the next request goes to."""
         with self._lock:
-            for key, percent in self.split.items():
-                self._owed[key] = self._owed.get(key, 0) + percent
-            chosen = max(self.split, key=lambda key: self._owed[key])
-            self._owed[chosen] -= sum(self.split.values())
-            return chosen
+            if not self._coming:
+                part = math.gcd(*self.split.values())
+                turns = ([key] * (percent // part) for key, percent in self.split.items())
+                self._coming = list(chain.from_iterable(turns))
+                random.shuffle(self._coming)
+            return self._coming.pop()
 
 
 def _worded(error: UnhealthyError) -> str:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from assurance.gates import Ruling
 from deploy.errors import ConfigError
 from deploy.judge import Judge
-from deploy.probes import Probe, probes
+from deploy.probes import Probe, Timed, probes
 from deploy.same import same
 from inference.bundle import Bundle
 from inference.packaging import About, package_script
@@ -82,6 +82,15 @@ def test_a_request_without_promised_answer_is_not_compared(v1: Bundle) -> None:
     judge = Judge(target, (Probe(b"hello"),), GATES)
     rulings = [each.ruling for each in judge.verdicts(judge.examine("iris", name_of(v1)))]
     assert rulings == [Ruling.PASSED, Ruling.PASSED, Ruling.UNMEASURED]
+
+
+def test_an_answer_that_was_looked_for_took_as_long_as_its_own_request(v1: Bundle) -> None:
+    answers = true_answers(v1)
+    target = MemoryTarget(answer=lambda name, body: Timed.of(answers[body], 7.5))
+    released(target, v1)
+    seen = Judge(target, probes(v1, None), GATES).examine("iris", name_of(v1))
+    assert set(seen.latencies) == {7.5}
+    assert seen.agreed == seen.compared == 5
 
 
 @pytest.mark.parametrize("answer", [b"no", b"[]", b'{"prediction": 1}', b'{"predictions": 3}'])
