@@ -87,6 +87,11 @@ class Bundles:
                 with suppress(NotFoundError), translated("blobs:delete"):
                     container.delete_blob(name)
 
+    def remove_one(self, name: str) -> None:
+        """Remove one blob. Absent is success."""
+        with suppress(NotFoundError), self.container("blobs:delete") as container:
+            container.delete_blob(name)
+
     @contextmanager
     def container(self, operation: str) -> Iterator[Any]:
         """Open the blob container of the workspace's default datastore, for one operation."""

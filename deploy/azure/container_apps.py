@@ -17,12 +17,14 @@ from azure.mgmt.appcontainers import ContainerAppsAPIClient
 from deploy.azure import apps, metrics
 from deploy.azure.account import ONCE, Account
 from deploy.azure.asking import ask
+from deploy.azure.blobs import StoredRemains
 from deploy.azure.bundles import Bundles
 from deploy.azure.errors import refused, translated
 from deploy.azure.models import AzureModels
 from deploy.azure.notes import BlobNotes
 from deploy.azure.snippets import plain_calls
 from deploy.errors import ConflictError, NotFoundError, UnsupportedError, before_sending
+from deploy.leftovers import Leftover
 from deploy.metrics import Answer, Metrics, with_log
 from deploy.own import Own
 from deploy.target import Endpoint, Release, Scaling
@@ -224,6 +226,14 @@ class ContainerAppsTarget:
         revisions = self._revisions(endpoint) if there else []
         used = {one.name for one in revisions if one.properties.active}
         self.bundles.release(apps.revision_name(endpoint, ""), used)
+
+    def leftovers(self) -> Sequence[Leftover]:
+        """See `Target.leftovers`."""
+        return tuple(StoredRemains(self.bundles).found())
+
+    def discard(self, leftover: Leftover) -> None:
+        """See `Target.discard`."""
+        StoredRemains(self.bundles).discard(leftover)
 
     def snippets(self, endpoint: str, body: bytes) -> Mapping[str, str]:
         """See `Target.snippets`."""

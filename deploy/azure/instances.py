@@ -18,6 +18,7 @@ from deploy.azure import groups
 from deploy.azure.account import ONCE, Account
 from deploy.azure.apps import TAG
 from deploy.azure.asking import ask
+from deploy.azure.blobs import StoredRemains
 from deploy.azure.bundles import Bundles
 from deploy.azure.errors import translated
 from deploy.azure.models import AzureModels
@@ -30,6 +31,7 @@ from deploy.errors import (
     UnsupportedError,
     before_sending,
 )
+from deploy.leftovers import Leftover
 from deploy.metrics import Answer, Metrics
 from deploy.target import Endpoint, Release, Scaling
 from inference.bundle import Bundle
@@ -183,6 +185,14 @@ class InstancesTarget:
         found = self._find(endpoint)
         used = {f"{endpoint}--{found.tags.get('name')}"} if found is not None else set()
         self.bundles.release(f"{endpoint}--", used)
+
+    def leftovers(self) -> Sequence[Leftover]:
+        """See `Target.leftovers`."""
+        return tuple(StoredRemains(self.bundles).found())
+
+    def discard(self, leftover: Leftover) -> None:
+        """See `Target.discard`."""
+        StoredRemains(self.bundles).discard(leftover)
 
     def snippets(self, endpoint: str, body: bytes) -> Mapping[str, str]:
         """See `Target.snippets`."""

@@ -84,13 +84,27 @@ class Store:
         for model in list(self._marked(endpoint)):
             if model.tags.get("digest") in used:
                 continue
-            left = {name: one for name, one in model.tags.items() if name != MARK + endpoint}
-            if any(name.startswith(MARK) for name in left):
-                model.tags = left
-                with translated("models:createOrUpdate"):
-                    self.account.client.models.create_or_update(model)
+            others = {name for name in model.tags if name.startswith(MARK)} - {MARK + endpoint}
+            if others:
+                self.unmark(model, endpoint)
             else:
-                self._remove(model)
+                self.remove(model)
+
+    def unmark(self, model: Any, endpoint: str) -> None:
+        """Note that `endpoint` uses a model no more."""
+        model.tags = {name: one for name, one in model.tags.items() if name != MARK + endpoint}
+        with translated("models:createOrUpdate"):
+            self.account.client.models.create_or_update(model)
+
+    def remove(self, model: Any) -> None:
+        """Delete a version's files and then itself: the SDK can only archive it, which keeps them.
+
+        While it stands, the next run finds it again.
+        """
+        folder = model.path.partition("/paths/")[2].rstrip("/")
+        Bundles(self.account).remove(folder)
+        with suppress(NotFoundError):
+            self.account.call("DELETE", f"/models/{model.name}/versions/{model.version}")
 
     def _marked(self, endpoint: str) -> Iterator[Any]:
         models = self.account.client.models
@@ -107,16 +121,6 @@ class Store:
                 return self.account.client.models.get(name, version)
         except NotFoundError:
             return None
-
-    def _remove(self, model: Any) -> None:
-        """Delete a version's files and then itself: the SDK can only archive it, which keeps them.
-
-        While it stands, the next run finds it again.
-        """
-        folder = model.path.partition("/paths/")[2].rstrip("/")
-        Bundles(self.account).remove(folder)
-        with suppress(NotFoundError):
-            self.account.call("DELETE", f"/models/{model.name}/versions/{model.version}")
 
     def _address(self) -> str:
         """Return the default datastore as Azure ML names it in paths."""

@@ -15,6 +15,7 @@ from deploy.azure.account import Account
 from deploy.azure.autoscale import Autoscale
 from deploy.azure.bundles import Bundles
 from deploy.azure.errors import translated
+from deploy.azure.leftovers import Remains
 from deploy.azure.models import AzureModels
 from deploy.azure.notes import BlobNotes
 from deploy.azure.scoring import Scoring
@@ -22,6 +23,7 @@ from deploy.azure.snippets import snippets
 from deploy.azure.store import Store
 from deploy.azure.translation import FIRST, TAG
 from deploy.errors import ConflictError, NotFoundError
+from deploy.leftovers import Leftover
 from deploy.metrics import Answer, Metrics, with_log
 from deploy.target import Endpoint, Release, Scaling
 from inference.bundle import Bundle
@@ -216,6 +218,14 @@ class AzureTarget:
             with suppress(NotFoundError):
                 for one in self.account.call("GET", f"/environments/{TAG}/versions")["value"]:
                     self.account.call("DELETE", f"/environments/{TAG}/versions/{one['name']}")
+
+    def leftovers(self) -> Sequence[Leftover]:
+        """See `Target.leftovers`."""
+        return tuple(Remains(self.account, self.store).found())
+
+    def discard(self, leftover: Leftover) -> None:
+        """See `Target.discard`."""
+        Remains(self.account, self.store).discard(leftover)
 
     def snippets(self, endpoint: str, body: bytes) -> Mapping[str, str]:
         """See `Target.snippets`."""
