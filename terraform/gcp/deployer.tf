@@ -26,6 +26,7 @@ resource "google_project_iam_custom_role" "release" {
     "aiplatform.models.update",
     "aiplatform.models.upload",
     "logging.logEntries.list",
+    "monitoring.timeSeries.list",
     "run.revisions.delete",
     "run.revisions.list",
     "run.routes.invoke",

@@ -100,7 +100,7 @@ def _gcp(kind: str, verb: str) -> tuple[str, ...]:
 
 
 #: "IAM permissions" of Vertex AI; "IAM permissions for JSON methods" of Cloud Storage: to replace
-#: an object is to delete it, too; "Access control with IAM" of Cloud Logging and of Cloud Run.
+#: an object is to delete it, too; "Access control with IAM" of Cloud Logging, of Cloud Monitoring and of Cloud Run.
 GCP = (
     Needs("POST", r"/(token|oauth2/.*)"),
     Needs("GET", r".*/operations/[^/]+"),  # by whoever began it
@@ -125,6 +125,7 @@ GCP = (
     Needs("GET", rf"(/download)?{BUCKET}/o/[^/]+", ("storage.objects.get",)),
     Needs("DELETE", rf"{BUCKET}/o/[^/]+", ("storage.objects.delete",)),
     Needs("POST", r"/v2/entries:list", ("logging.logEntries.list",)),
+    Needs("GET", r"/v3/projects/[^/]+/timeSeries", ("monitoring.timeSeries.list",)),
     Needs("POST", rf"{RUN}/services", ("run.services.create",)),
     Needs("GET", rf"{RUN}/services", ("run.services.list",)),
     Needs("GET", rf"{RUN}/services/[^/]+", ("run.services.get",)),
