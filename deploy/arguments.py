@@ -12,6 +12,7 @@ from deploy.errors import ConfigError
 #: Verb to what it does, in the order of a release's life.
 VERBS = {
     "doctor": "check this machine, the configuration, the account and the bundle",
+    "models": "register bundles, list and show versions, approve them, give them aliases",
     "plan": "say what a release would change, and what it costs per hour",
     "release": "bring a bundle up and move traffic to it in steps, judged at each",
     "status": "show endpoints, deployments, states, traffic, digests and versions",
@@ -23,6 +24,15 @@ VERBS = {
     "rollback": "move all traffic to the release before",
     "logs": "print what a deployment's model server wrote",
     "delete": "delete the endpoint and all it holds",
+}
+
+#: Of ``models``, in the order of a version's life.
+MODELS = {
+    "register": "store a bundle and enter it in the registry, pending",
+    "list": "show versions: approval, aliases, metrics, digests",
+    "show": "show all that is known of a version: lineage, who decided, forced releases",
+    "approve": "approve a version for live accounts, or reject it",
+    "alias": "let an alias name a version, and no other",
 }
 
 EXIT_CODES = (
@@ -45,7 +55,7 @@ def flags(options: argparse.Namespace) -> Mapping[str, str]:
         If a ``--set`` is not ``KEY=VALUE``.
     """
     named = {"target": options.target, "endpoint": options.endpoint, "bundle": options.bundle}
-    named |= {"timeout": options.timeout, "state": options.state}
+    named |= {"timeout": options.timeout, "state": options.state, "model": options.use}
     return _pairs(options.set) | {key: str(word) for key, word in named.items() if word is not None}
 
 
@@ -56,7 +66,10 @@ def parser() -> argparse.ArgumentParser:
     )
     verbs = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for verb, about in VERBS.items():
-        _settings(verbs.add_parser(verb, help=about, description=about, epilog=EXIT_CODES))
+        own = verbs.add_parser(verb, help=about, description=about, epilog=EXIT_CODES)
+        _models(own) if verb == "models" else _settings(own)
+    about = "with --live: release what is not approved, for this reason, which is recorded"
+    verbs.choices["release"].add_argument("--force", metavar="REASON", help=about)
     invoke, traffic, logs = (verbs.choices[verb] for verb in ("invoke", "traffic", "logs"))
     invoke.add_argument("--data", metavar="JSON", help="the request; by default the example's")
     for one in (invoke, logs):
@@ -71,12 +84,30 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def _models(parser: argparse.ArgumentParser) -> None:
+    """Add the verbs of ``models``, each with the settings that all commands have."""
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    for verb, about in MODELS.items():
+        _settings(verbs.add_parser(verb, help=about, description=about, epilog=EXIT_CODES))
+    about = "NAME, the newest; NAME:VERSION; NAME@ALIAS"
+    for verb in ("show", "approve", "alias"):
+        verbs.choices[verb].add_argument("model", metavar="MODEL", help=about)
+    verbs.choices["list"].add_argument("model", nargs="?", metavar="NAME", help="default: all")
+    approve = verbs.choices["approve"]
+    approve.add_argument("--reason", required=True, metavar="WHY", help="kept with who and when")
+    approve.add_argument("--reject", action="store_true", help="reject it instead")
+    about = "2 to 32 of a-z, 0-9 and -, e.g. champion"
+    verbs.choices["alias"].add_argument("alias", metavar="ALIAS", help=about)
+
+
 def _settings(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--target", metavar="|".join(registry.TARGETS), help="where (default: local)")
     add("--file", type=Path, metavar="release.toml", help="configuration")
     add("--endpoint", metavar="NAME", help="default: the file's, else the bundle's name")
     add("--bundle", metavar="DIR", help="default: the file's")
+    about = "instead of a bundle: NAME (the newest), NAME:VERSION or NAME@ALIAS"
+    add("--model", dest="use", metavar="MODEL", help=about)
     add("--timeout", metavar="S", help="seconds to finish in")
     add("--state", metavar="DIR", help="where the router and the emulated clouds keep state")
     add("--set", action="append", default=[], metavar="KEY=VALUE", help="any other key of the file")

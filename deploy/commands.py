@@ -8,8 +8,11 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from deploy import (
+    approval,
+    catalogue,
     change,
     comparison,
+    consent,
     doctor,
     experiment,
     history,
@@ -18,6 +21,7 @@ from deploy import (
     report,
     snippets,
 )
+from deploy.approval import Objection
 from deploy.errors import ConfigError, NotFoundError
 from deploy.labels import Labels
 from deploy.order import Order, Stage
@@ -38,20 +42,31 @@ def run(options: argparse.Namespace, session: Session) -> None:
 
 
 def _release(options: argparse.Namespace, session: Session) -> None:
+    session = session.fetched()
     bundle = _verified(session)
     order = session.order(bundle)
+    against = _objection(session, bundle)
     if session.live:
+        approval.demand(against, session.config.target, options.force)
         proposed = _plan_of(session, order)
         report.say_plan(proposed) if not options.json else None
-        _confirm(options, f"release to {session.config.target}, which costs money")
+        consent.demand(options, f"release to {session.config.target}, which costs money")
     with session.alone(f"release of {bundle.name} {bundle.version}") as alone:
+        if against:
+            forced = approval.force(bundle, session.endpoint, why=options.force, stood=against.said)
+            approval.record(alone.target.notes, forced)
         stage = Stage(alone.target, alone.judge(bundle), alone.say)
         found = release(stage, bundle, order)
     _show(options, session, found)
 
 
 def _plan(options: argparse.Namespace, session: Session) -> None:
-    proposed = _plan_of(session, session.order(_verified(session)))
+    session = session.fetched()
+    bundle = _verified(session)
+    against = _objection(session, bundle)
+    if against:
+        session.say.note(f"the release would be refused: {against.said}")
+    proposed = _plan_of(session, session.order(bundle))
     report.say_json(report.plan_record(proposed)) if options.json else report.say_plan(proposed)
 
 
@@ -68,6 +83,7 @@ def _status(options: argparse.Namespace, session: Session) -> None:
 
 
 def _invoke(options: argparse.Namespace, session: Session) -> None:
+    session = session if options.data else session.fetched()
     body = options.data.encode() if options.data else snippets.example(session)
     if body is None:
         raise ConfigError("nothing to send: use --data, or name `request` in release.toml")
@@ -81,7 +97,7 @@ def _traffic(options: argparse.Namespace, session: Session) -> None:
     endpoint, split = session.endpoint, _split(options.split)
     if split:
         if session.live:
-            _confirm(options, f"split traffic of {endpoint}: {history.traffic_text(split)}")
+            consent.demand(options, f"split traffic of {endpoint}: {history.traffic_text(split)}")
         text = f"traffic: {history.traffic_text(split)}"
         with session.alone(text) as alone, session.say.step(text):
             change.shift(alone.target, endpoint, split, session.deadline())
@@ -102,9 +118,10 @@ def _compare(options: argparse.Namespace, session: Session) -> None:
 
 
 def _promote(options: argparse.Namespace, session: Session) -> None:
+    session = session.fetched()
     name = _candidate(options, session)
     if session.live:
-        _confirm(options, f"move all traffic of {session.endpoint} to {name}")
+        consent.demand(options, f"move all traffic of {session.endpoint} to {name}")
     with session.alone(f"promotion of {name}") as alone:
         stage = Stage(alone.target, alone.judge_of(name), alone.say)
         found = promote(stage, alone.promotion(name))
@@ -114,7 +131,7 @@ def _promote(options: argparse.Namespace, session: Session) -> None:
 def _stop(options: argparse.Namespace, session: Session) -> None:
     name = _candidate(options, session)
     if session.live:
-        _confirm(options, f"undeploy {name}, and give its traffic of {session.endpoint} back")
+        consent.demand(options, f"undeploy {name}, and give its traffic of {session.endpoint} back")
     with session.alone(f"stop of {name}") as alone:
         stage = Stage(alone.target, say=alone.say)
         found = stop(stage, session.endpoint, name, session.deadline())
@@ -128,7 +145,7 @@ def _candidate(options: argparse.Namespace, session: Session) -> str:
 
 def _rollback(options: argparse.Namespace, session: Session) -> None:
     if session.live:
-        _confirm(options, f"roll {session.endpoint} back to the release before")
+        consent.demand(options, f"roll {session.endpoint} back to the release before")
     with session.alone("rollback") as alone:
         stage = Stage(alone.target, say=session.say)
         found = rollback(stage, session.endpoint, session.deadline())
@@ -147,7 +164,7 @@ def _logs(options: argparse.Namespace, session: Session) -> None:
 def _delete(options: argparse.Namespace, session: Session) -> None:
     endpoint = session.endpoint
     if session.live:
-        _confirm(options, f"delete {endpoint} and all it holds")
+        consent.demand(options, f"delete {endpoint} and all it holds")
     with session.alone("delete") as alone, session.say.step(f"delete endpoint {endpoint}"):
         change.remove(alone.target, endpoint, session.deadline())
     record = {"endpoint": endpoint, "deleted": True}
@@ -165,6 +182,7 @@ def _doctor(options: argparse.Namespace, session: Session) -> None:
 
 COMMANDS: Mapping[str, Callable[[argparse.Namespace, Session], None]] = {
     "doctor": _doctor,
+    "models": catalogue.run,
     "plan": _plan,
     "release": _release,
     "status": _status,
@@ -177,6 +195,16 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace, Session], None]] = {
     "logs": _logs,
     "delete": _delete,
 }
+
+
+def _objection(session: Session, bundle: Bundle) -> Objection | None:
+    """Return what stands against a bundle; nothing does in an emulated account."""
+    if not session.live:
+        return None
+    if "models" in session.target.limits:
+        reason = session.target.limits["models"]
+        session.say.note(f"nobody is asked for approval: {reason}")
+    return approval.objection(session.target, bundle)
 
 
 def _verified(session: Session) -> Bundle:
@@ -192,16 +220,6 @@ def _plan_of(session: Session, order: Order) -> Plan:
     except NotFoundError:
         before = None
     return plan(order, before, session.cloud.prices)
-
-
-def _confirm(options: argparse.Namespace, what: str) -> None:
-    """Ask for ``yes``, unless it was said already."""
-    if options.yes:
-        return
-    sys.stderr.write(f"{what}: type yes to go on: ")
-    sys.stderr.flush()
-    if sys.stdin.readline().strip() != "yes":
-        raise ConfigError("not confirmed, nothing was changed: type yes, or use --yes")
 
 
 def _show(options: argparse.Namespace, session: Session, found: Endpoint) -> None:

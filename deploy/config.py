@@ -12,6 +12,7 @@ from typing import Any
 
 from deploy import keys, registry, rollout, scaling
 from deploy.errors import ConfigError
+from deploy.reference import Reference
 from deploy.rollout import Strategy
 from deploy.target import Scaling
 
@@ -58,6 +59,7 @@ class Config:
     target: str
     endpoint: str
     bundle: Path | None
+    model: Reference | None
     request: Path | None
     strategy: Strategy
     keep_previous: bool
@@ -81,6 +83,11 @@ class _Given:
     source: str
     folder: Path | None = None
     """What a relative path is relative to: the file's folder, else where we stand."""
+
+    @property
+    def nearness(self) -> int:
+        """How near to the command it was given: flag over environment over file."""
+        return 2 if self.source.startswith("--") else 0 if self.folder else 1
 
 
 def load(
@@ -116,6 +123,7 @@ def _config(known: Mapping[str, keys.Key], given: Mapping[str, _Given]) -> Confi
     cloud = f"{read['target']}."
     registry.find(read["target"])
     core = {name: value for name, value in read.items() if "." not in name}
+    core |= _one_source(core, given)
     strategy = _strategy(core)
     kept = core.pop("keep_previous")
     settings = {name: value for name, value in read.items() if name.startswith(cloud)}
@@ -145,6 +153,19 @@ def _strategy(core: dict[str, Any]) -> Strategy:
     except ValueError as error:
         raise ConfigError(f"bake of strategy {found.name}: {error}") from error
     return found
+
+
+def _one_source(core: Mapping[str, Any], given: Mapping[str, _Given]) -> dict[str, Any]:
+    """Return bundle and model, of which one is chosen: by the nearer of those who named both."""
+    named = [given[name] for name in ("bundle", "model") if name in given]
+    if len(named) < 2:
+        return {}
+    bundle, model = named
+    if bundle.nearness == model.nearness:
+        raise ConfigError(
+            f"{bundle.source} and {model.source} both say what to release: leave one out"
+        )
+    return {"bundle" if model.nearness > bundle.nearness else "model": None}
 
 
 def _table(read: Mapping[str, Any], table: str) -> dict[str, Any]:

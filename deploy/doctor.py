@@ -43,7 +43,7 @@ def refuse_ill(findings: tuple[Finding, ...]) -> None:
 
 def _questions(session: Session) -> dict[str, Callable[[], str]]:
     def bundle() -> str:
-        found = session.bundle()
+        found = session.fetched().bundle()
         return f"{found.name} {found.version}, {len(found.manifest.examples)} examples"
 
     def endpoint() -> str:

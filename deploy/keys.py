@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from deploy.reference import Reference
 from deploy.rollout import COURSES
 from deploy.target import METRICS
 
@@ -46,6 +47,11 @@ def path(value: object) -> Path:
     if not isinstance(value, str) or not value:
         raise ValueError("a path was expected")
     return Path(value)
+
+
+def reference(value: object) -> Reference:
+    """Read the name of a registered version."""
+    return Reference.read(word(value))
 
 
 def yes(value: object) -> bool:
@@ -150,6 +156,12 @@ CORE = {
     "target": Key(word, "local", "where to release to; `--target`"),
     "endpoint": Key(endpoint, "", "the endpoint's name; by default the bundle's"),
     "bundle": Key(path, None, "directory of the bundle, relative to the file; `--bundle`"),
+    "model": Key(
+        reference,
+        None,
+        "a registered version instead of a bundle: NAME (the newest), NAME:VERSION or NAME@ALIAS; "
+        "`--model`",
+    ),
     "request": Key(path, None, "a JSON file with a request that the model answers"),
     "strategy": Key(strategy, "canary", "canary, linear, blue-green, shadow or ab"),
     "steps": Key(steps, (10, 50, 100), "canary: percent of traffic for the new one, step by step"),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 from rich import box
@@ -13,11 +14,14 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy import comparison, history
+from deploy.approval import Forced
 from deploy.comparison import Comparison
+from deploy.models import ModelVersion
 from deploy.plan import Plan
 from deploy.target import Deployment, Endpoint
 
 STYLE: Any = {"box": box.SIMPLE, "pad_edge": False, "show_edge": False}
+VERSIONS = ("model", "version", "approval", "aliases", "metrics", "digest", "created")
 COLUMNS = ("endpoint", "deployment", "state", "traffic", "version", "digest", "size", "created")
 
 
@@ -66,6 +70,41 @@ def say_comparison(found: Comparison) -> None:
     say(f"since {found.experiment.began}")
 
 
+def say_versions(versions: Sequence[ModelVersion]) -> None:
+    """Print registered versions as a table, in their order."""
+    table = Table(*VERSIONS, **STYLE)
+    for one in versions:
+        aliases, metrics = ", ".join(one.aliases), _metrics(one.metrics)
+        about = (one.approval.value, aliases, metrics, one.digest[:12], _time(one.created))
+        table.add_row(one.model, one.version, *about)
+    if not versions:
+        table.add_row("(none)")
+    _print(table)
+
+
+def say_version(one: ModelVersion, forced: Sequence[Forced]) -> None:
+    """Print all that is known of a registered version, a line for each."""
+    told = {
+        "model": f"{one.model} {one.version}",
+        "approval": f"{one.approval.value}{f' by {one.reason}' if one.reason else ''}",
+        "aliases": ", ".join(one.aliases) or "none",
+        "metrics": _metrics(one.metrics) or "none",
+        "digest": one.digest,
+        "data": one.data or "not told",
+        "source": one.source or "not told",
+        "artifact": one.artifact,
+        "cloud's number": one.number,
+        "created": _time(one.created),
+    }
+    for name, value in told.items():
+        say(f"{name:<15} {value}")
+    for each in forced:
+        say(
+            f"{'forced':<15} to {each.endpoint} by {each.who}, {each.when}: {each.why} "
+            f"(against: {each.stood})"
+        )
+
+
 def endpoint_record(endpoint: Endpoint) -> dict[str, Any]:
     """Return an endpoint as JSON-ready values."""
     return {
@@ -110,7 +149,7 @@ def _record(endpoint: Endpoint, one: Deployment) -> dict[str, Any]:
 
 
 def _cells(endpoint: Endpoint, one: Deployment) -> tuple[str, ...]:
-    created = one.created.astimezone().strftime("%Y-%m-%d %H:%M:%S") if one.created else ""
+    created = _time(one.created)
     size = f"{one.count} x {one.instance}" if one.instance else ""
     size += f", {one.scaling}" if one.scaling else ""
     share = f"{endpoint.traffic.get(one.name, 0)} %"
@@ -119,6 +158,14 @@ def _cells(endpoint: Endpoint, one: Deployment) -> tuple[str, ...]:
     if endpoint.state is not one.state and endpoint.state.value in ("updating", "deleting"):
         state = f"{state} ({endpoint.state.value})"
     return endpoint.name, one.name, state, share, one.version, one.digest[:12], size, created
+
+
+def _metrics(metrics: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {metrics[name]:.4g}" for name in sorted(metrics))
+
+
+def _time(moment: datetime | None) -> str:
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S") if moment else ""
 
 
 def _dollars(cost: float | None) -> str:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from deploy import emulated, lock, outputs, registry, rollout, scaling
+from deploy import emulated, fetching, lock, outputs, reference, registry, rollout, scaling
 from deploy.cloud import Cloud
 from deploy.config import Config
 from deploy.errors import ConfigError, UnsupportedError
@@ -53,6 +53,8 @@ class Session:
         ConfigError
             If nobody names one.
         """
+        if not self.config.endpoint and self.config.model:
+            return self.config.model.model
         return self.config.endpoint or self.bundle().name
 
     def bundle(self) -> Bundle:
@@ -68,8 +70,29 @@ class Session:
         from inference.bundle import Bundle  # brings NumPy, which most commands do without
 
         if not self.config.bundle:
-            raise ConfigError("no endpoint and no bundle named: use --file, --endpoint or --bundle")
+            raise ConfigError(
+                "no endpoint, no bundle and no model named: use --file, --endpoint, --bundle or "
+                "--model"
+            )
         return Bundle.read(self.config.bundle)
+
+    def fetched(self) -> Session:
+        """Return the session with the bundle of the model that it names; itself if it names none.
+
+        Raises
+        ------
+        NotFoundError
+            If no such version is registered; the message says what is.
+        """
+        wanted = self.config.model
+        if not wanted:
+            return self
+        with self.say.step(f"fetch {wanted}") as step:
+            models = self.target.models
+            found = reference.find(models, wanted)
+            place = fetching.fetch(models, found, self.config.state / "fetched")
+            step.detail = f"{found.model} {found.version}, {found.approval.value}"
+        return replace(self, config=replace(self.config, bundle=place))
 
     def order(self, bundle: Bundle) -> Order:
         """Return what a release of `bundle` is to do.

@@ -108,7 +108,8 @@ def _with_keys(check: Callable[..., None]) -> Callable[..., None]:
         self: Any, bucket_name: str | None = None, key_name: str | None = None
     ) -> None:
         check(self, bucket_name=bucket_name, key_name=key_name)
-        needed = _KEYS.get(self.data.get("Action", ""))
+        # HEAD needs GetObject, and decrypts nothing.
+        needed = None if self.method == "HEAD" else _KEYS.get(self.data.get("Action", ""))
         if is_enforced() and key_name and needed:
             rule = (self.backend.get_bucket(bucket_name).encryption or {}).get("Rule", {})
             key = rule.get("ApplyServerSideEncryptionByDefault", {}).get("KMSMasterKeyID")

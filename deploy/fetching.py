@@ -1,0 +1,41 @@
+"""A registered version's bundle, brought here to be released like any other."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from deploy.errors import DeployError
+from deploy.models import Models, ModelVersion
+
+
+def fetch(models: Models, found: ModelVersion, folder: Path) -> Path:
+    """Return a folder with a version's bundle, below `folder` and named by its digest.
+
+    One that is there is taken as it is: whoever reads a bundle verifies it.
+
+    Raises
+    ------
+    DeployError
+        If what came is not what was registered.
+    """
+    from inference.bundle import Bundle  # brings NumPy, which most commands do without
+
+    place = folder / found.digest
+    if place.exists():
+        return place
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        draft = Path(scratch) / "bundle"
+        models.fetch(found, draft)
+        digest = Bundle.read(draft).digest
+        if digest != found.digest:
+            raise DeployError(
+                f"what is stored as {found.model} {found.version} is another bundle: its digest "
+                f"is {digest[:12]}…, and {found.digest[:12]}… was registered. Nothing was changed; "
+                f"find out who replaced {found.artifact}"
+            )
+        with suppress(OSError):  # another command brought it meanwhile
+            draft.rename(place)
+    return place
