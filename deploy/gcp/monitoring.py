@@ -89,8 +89,8 @@ def metrics(account: Account, asked: Asked, since: datetime) -> Metrics:
     answers = list(_points(account, asked.meter.answers, asked.labels, since))
     if not answers:
         return Metrics()
-    until = max(point.end for point in answers)
-    own, failed = account.own.between(asked.key, since, until)
+    shown = min(point.start for point in answers), max(point.end for point in answers)
+    own, failed = account.own.between(asked.key, *shown)
     wanted = {**asked.labels, **asked.meter.total}
     latencies = _points(account, asked.meter.latencies, wanted, since)
     spread = Buckets.of([point.value["distributionValue"] for point in latencies])
@@ -108,6 +108,7 @@ class _Point:
     """One minute of one time series."""
 
     labels: Mapping[str, str]
+    start: datetime
     end: datetime
     value: Mapping[str, Any]
 
@@ -120,7 +121,7 @@ def _points(
         for point in series.get("points", ()):
             start, end = (_time(point["interval"][name]) for name in ("startTime", "endTime"))
             if start >= since:
-                yield _Point(series["metric"].get("labels", {}), end, point["value"])
+                yield _Point(series["metric"].get("labels", {}), start, end, point["value"])
 
 
 def _series(account: Account, wanted: Mapping[str, str], since: datetime) -> Iterator[Any]:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -23,11 +21,18 @@ from deploy.errors import (
     UnsupportedError,
 )
 from deploy.metrics import Metrics
-from deploy.notes import Note, Notes
 from deploy.target import METRICS, Release, Scaling, State, Target
 from deploy.wait import Deadline
 from inference.bundle import Bundle
 from tests.contract.conftest import MINUTE, wanted
+from tests.contract.noting import (  # noqa: F401
+    key,
+    notes,
+    test_a_note_is_not_written_over_one_that_was_not_seen,
+    test_a_note_is_written_read_replaced_and_removed,
+    test_a_note_that_was_removed_is_not_written_over,
+    test_of_several_writers_one_wins,
+)
 from tests.contract.registering import (  # noqa: F401 - here the emulators are up already
     shelf,
     test_a_bundle_is_fetched_as_it_was_registered_whatever_was_released_and_purged,
@@ -37,6 +42,9 @@ from tests.contract.registering import (  # noqa: F401 - here the emulators are 
     test_nothing_is_said_of_a_version_that_is_not_there,
     test_the_same_bundle_again_is_the_version_that_stands,
     test_versions_are_listed_newest_first_with_what_their_bundles_say,
+)
+from tests.contract.sweeping import (  # noqa: F401
+    test_what_nobody_runs_is_left_over_until_it_is_discarded_and_what_runs_is_not,
 )
 from tests.deploy import bundles
 
@@ -246,7 +254,9 @@ def test_live_requests_are_measured_and_a_callers_mistake_is_no_error(
     for _ in range(NAMED_REQUESTS):
         target.invoke(SHARED, REQUEST, deployment=old.name)
     found = settled(lambda: target.metrics(SHARED, old.name, since) or Metrics())
-    assert LIVE_REQUESTS <= found.requests <= LIVE_REQUESTS + NAMED_REQUESTS
+    # Who asks Google when its minute ends may count the last of its own one minute too late.
+    most = {"local": LIVE_REQUESTS, "gcp": LIVE_REQUESTS + 1}
+    assert LIVE_REQUESTS <= found.requests <= most.get(target.name, LIVE_REQUESTS + NAMED_REQUESTS)
     assert found.errors == 0
     if "latency" in target.limits:
         assert found.latency_p95_ms is None
@@ -321,77 +331,3 @@ def test_a_deployment_scales_and_a_deleted_endpoint_is_gone_and_can_be_made_agai
     found = target.describe(endpoint)
     assert found.traffic == {release.name: 100}
     assert found.deployments[release.name].scaling is None
-
-
-@pytest.fixture
-def notes(target: Target) -> Notes:
-    """The target's notes as it is opened: tried again where that is safe."""
-    return target.notes
-
-
-@pytest.fixture
-def key(notes: Notes) -> Iterator[str]:
-    """A note that nobody wrote yet; nothing of it is left afterwards."""
-    key = f"contract/{uuid.uuid4().hex[:8]}.json"
-    yield key
-    found = notes.read(key)
-    if found:
-        notes.remove(key, over=found)
-
-
-def test_a_note_is_written_read_replaced_and_removed(notes: Notes, key: str) -> None:
-    assert notes.read(key) is None
-    first = notes.write(key, b"1", over=None)
-    assert notes.read(key) == first
-    second = notes.write(key, b"2", over=first)
-    assert notes.read(key) == second
-    assert second.body == b"2"
-    for _ in range(2):
-        notes.remove(key, over=second)
-        assert notes.read(key) is None
-
-
-def test_a_note_is_not_written_over_one_that_was_not_seen(notes: Notes, key: str) -> None:
-    first = notes.write(key, b"1", over=None)
-    with pytest.raises(ConflictError):
-        notes.write(key, b"other", over=None)
-    second = notes.write(key, b"2", over=first)
-    with pytest.raises(ConflictError):
-        notes.write(key, b"other", over=first)
-    with pytest.raises(ConflictError):
-        notes.remove(key, over=first)
-    assert notes.read(key) == second
-
-
-def test_a_note_that_was_removed_is_not_written_over(notes: Notes, key: str) -> None:
-    first = notes.write(key, b"1", over=None)
-    notes.remove(key, over=first)
-    with pytest.raises(ConflictError):
-        notes.write(key, b"2", over=first)
-    assert notes.read(key) is None
-
-
-def test_of_several_writers_one_wins(notes: Notes, key: str) -> None:
-    for over in (None, "the winner"):
-        seen = notes.read(key) if over else None
-        won = _raced(notes, key, seen)
-        assert len(won) == 1
-        assert notes.read(key) == won[0]
-
-
-def _raced(notes: Notes, key: str, over: Note | None) -> list[Note]:
-    won, start = [], threading.Barrier(4)
-
-    def write(name: str) -> None:
-        start.wait()
-        try:
-            won.append(notes.write(key, f"{name} {uuid.uuid4()}".encode(), over=over))
-        except ConflictError:
-            return
-
-    writers = [threading.Thread(target=write, args=(str(number),)) for number in range(4)]
-    for writer in writers:
-        writer.start()
-    for writer in writers:
-        writer.join()
-    return won

@@ -100,7 +100,8 @@ def _gcp(kind: str, verb: str) -> tuple[str, ...]:
 
 
 #: "IAM permissions" of Vertex AI; "IAM permissions for JSON methods" of Cloud Storage: to replace
-#: an object is to delete it, too; "Access control with IAM" of Cloud Logging, of Cloud Monitoring and of Cloud Run.
+#: an object is to delete it, too; "Access control with IAM" of Cloud Logging,
+#: of Cloud Monitoring and of Cloud Run.
 GCP = (
     Needs("POST", r"/(token|oauth2/.*)"),
     Needs("GET", r".*/operations/[^/]+"),  # by whoever began it
@@ -156,6 +157,10 @@ AZURE = (
     Needs("GET", SETTINGS, (f"{AUTOSCALE}/read",)),
     Needs("PUT", rf"{SETTINGS}/[^/]+", (f"{AUTOSCALE}/write",)),
     Needs("DELETE", rf"{SETTINGS}/[^/]+", (f"{AUTOSCALE}/delete",)),
+    Needs("GET", rf"{WORKSPACE}/data", _azure("data/read")),
+    Needs("GET", rf"{WORKSPACE}/data/[^/]+/versions/[^/]+", _azure("data/versions/read")),
+    Needs("PUT", rf"{WORKSPACE}/data/[^/]+/versions/[^/]+", _azure("data/versions/write")),
+    Needs("DELETE", rf"{WORKSPACE}/data/[^/]+/versions/[^/]+", _azure("data/versions/delete")),
     Needs("GET", rf"{WORKSPACE}/datastores/[^/]+", _azure("datastores/read")),
     Needs("GET", rf"{WORKSPACE}/datastores", _azure("datastores/read")),
     Needs(
