@@ -43,12 +43,12 @@ class StoredRemains:
                 kept.add(use[1])
             elif use:
                 endpoint, why = use[2].partition("--")[0], "who used the bundle is gone"
-                yield Leftover(MARK, f"{use[1]}/{use[2]}", endpoint, one.creation_time, why)
+                yield Leftover(MARK, f"{use[1]}/{use[2]}", endpoint, one.last_modified, why)
         for digest, files in grouped(blobs, PREFIX).items():
             if digest not in kept:
                 whole = any(one.name.endswith(f"/{FILES_OF}/{MANIFEST}") for one in files)
                 half = "" if whole else ", and is half stored"
-                made = min(one.creation_time for one in files)
+                made = min(one.last_modified for one in files)
                 yield Leftover(BUNDLE, digest, "", made, f"it has no user{half}")
 
     def discard(self, one: Leftover) -> None:

@@ -92,7 +92,7 @@ class Remains:
             found = grouped(container.list_blobs(name_starts_with=FILES), FILES)
         for digest, blobs in found.items():
             if digest not in entered:
-                made = min(one.creation_time for one in blobs)
+                made = min(one.last_modified for one in blobs)
                 yield Leftover(BUNDLE, digest, "", made, "an upload was cut short")
 
     def _end_use(self, one: Leftover) -> None:
