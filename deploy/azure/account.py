@@ -113,15 +113,16 @@ class Account:
         Parameters
         ----------
         path : str
-            E.g. ``"/models/iris/versions/1"``.
+            E.g. ``"/models/iris/versions/1"``; a query may follow.
 
         Raises
         ------
         TargetError
             What the service's refusal means.
         """
-        address = f"{self.path}{path}?api-version={VERSION}"
-        return self._ask(method, address, body, f"{method} {path.split('/')[1]}")
+        address = f"{self.path}{path}{'&' if '?' in path else '?'}api-version={VERSION}"
+        kind = path.partition("?")[0].split("/")[1]
+        return self._ask(method, address, body, f"{method} {kind}")
 
     def follow(self, link: str) -> Any:
         """Return the next page of a list, by the address that the service told of it.

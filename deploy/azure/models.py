@@ -26,6 +26,7 @@ PREFIX = "registered_"
 #: Where their files are, in the workspace's default datastore.
 FILES = "tridock/registered/"
 ALIAS, METRIC, APPROVAL = "alias.", "metric.", "approval"
+ALL = "listViewType=All"
 _FACTS = ("model", "version", "digest", "data", "source")
 _APPROVALS = {one.value: one for one in Approval}
 
@@ -38,7 +39,7 @@ class AzureModels:
 
     def names(self) -> Sequence[str]:
         """See `Models.names`."""
-        found = [one["name"] for one in self._pages("/models")]
+        found = [one["name"] for one in self._pages(f"/models?{ALL}")]
         ours = [name.removeprefix(PREFIX) for name in found if name.startswith(PREFIX)]
         return sorted(name for name in ours if any(self._entries(name)))
 
@@ -88,15 +89,20 @@ class AzureModels:
         """See `Models.fetch`."""
         Bundles(self.account).fetch(found.artifact.partition("/paths/")[2], folder)
 
+    def _listed(self, model: str) -> list[Any]:
+        """Return all versions of a model, oldest first: one that is archived stands, too."""
+        with suppress(NotFoundError):
+            found = list(self._pages(f"/models/{PREFIX}{model}/versions?{ALL}"))
+            numbered = [one for one in found if one["name"].isdecimal()]
+            return sorted(numbered, key=lambda one: int(one["name"]))
+        return []
+
     def _entries(self, model: str) -> Iterator[ModelVersion]:
         """Yield what is entered, oldest first, with what was entered twice."""
-        with suppress(NotFoundError):
-            listed = self._pages(f"/models/{PREFIX}{model}/versions")
-            numbered = [one for one in listed if one["name"].isdecimal()]
-            for each in sorted(numbered, key=lambda one: int(one["name"])):
-                facts = each["properties"].get("properties") or {}
-                if facts.keys() >= set(_FACTS[:3]):  # else somebody else's
-                    yield _read(each)
+        for each in self._listed(model):
+            facts = each["properties"].get("properties") or {}
+            if facts.keys() >= set(_FACTS[:3]):  # else somebody else's
+                yield _read(each)
 
     def _standing(self, bundle: Bundle) -> list[ModelVersion]:
         """Return the entries of a bundle's version, the first first."""
@@ -127,8 +133,8 @@ class AzureModels:
 
         Azure ML refuses the number to whoever comes second: its path cannot be changed.
         """
-        number = str(max((int(each.number) for each in self._entries(one.model)), default=0) + 1)
-        path = _path(one.model, number)
+        taken = [int(each["name"]) for each in self._listed(one.model)]
+        path = _path(one.model, str(max(taken, default=0) + 1))
         try:
             return _read(self.account.call("PUT", path, {"properties": _properties(one)}))
         except TargetError as error:
