@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +13,10 @@ from botocore.config import Config
 
 from deploy.aws.errors import translated
 from deploy.aws.facts import Facts
+from deploy.own import Own
 
 if TYPE_CHECKING:
+    from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_iam import IAMClient
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_s3 import S3Client
@@ -37,9 +39,12 @@ class Account:
     ----------
     session : boto3.Session
         Of the region.
+    own : Own
+        Requests of our own to single variants.
     """
 
     session: boto3.Session
+    own: Own = field(default_factory=Own, compare=False)
 
     @classmethod
     def open(cls, settings: Mapping[str, str]) -> Account:
@@ -97,6 +102,12 @@ class Account:
         """Application Auto Scaling."""
         with translated("application-autoscaling"):
             return self.session.client("application-autoscaling", config=CONFIG)
+
+    @cached_property
+    def cloudwatch(self) -> CloudWatchClient:
+        """CloudWatch's metrics."""
+        with translated("cloudwatch"):
+            return self.session.client("cloudwatch", config=CONFIG)
 
     @cached_property
     def logs(self) -> CloudWatchLogsClient:

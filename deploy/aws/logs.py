@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from deploy.aws.errors import translated
@@ -12,6 +13,9 @@ from deploy.errors import NotFoundError
 
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
+
+#: Of one call ("FilterLogEvents", API reference).
+MOST_STREAMS = 100
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,22 @@ class Logs:
             for stream in self._streams(variant):
                 events += self._events(stream, lines)
         return [text.rstrip("\n") for _, text in sorted(events, key=lambda one: one[0])][-lines:]
+
+    def since(self, variant: str, moment: datetime, term: str) -> Iterator[str]:
+        """Yield the lines with a term that were written at a moment or later."""
+        streams, start = [], int(moment.timestamp() * 1000)
+        with suppress(NotFoundError):
+            streams = self._streams(variant)
+        pages = self.client.get_paginator("filter_log_events")
+        for first in range(0, len(streams), MOST_STREAMS):
+            with translated("logs"):
+                for page in pages.paginate(
+                    logGroupName=self.group,
+                    logStreamNames=streams[first : first + MOST_STREAMS],
+                    startTime=start,
+                    filterPattern=term,
+                ):
+                    yield from (each["message"] for each in page["events"])
 
     def _streams(self, variant: str) -> list[str]:
         with translated("logs"):

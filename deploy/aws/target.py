@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from deploy.aws import names, snippets
+from deploy.aws import metrics, names, snippets
 from deploy.aws.account import Account
 from deploy.aws.errors import translated
 from deploy.aws.leftovers import Remains
@@ -167,7 +167,7 @@ class SageMakerTarget:
     def invoke(self, endpoint: str, body: bytes, *, deployment: str | None = None) -> bytes:
         """See `Target.invoke`."""
         chosen: Any = {"TargetVariant": deployment} if deployment else {}
-        with translated("sagemaker-runtime"):
+        with self.account.own.noting(endpoint, deployment), translated("sagemaker-runtime"):
             answer = self.account.runtime.invoke_endpoint(
                 EndpointName=endpoint, Body=body, ContentType="application/json", **chosen
             )
@@ -193,9 +193,9 @@ class SageMakerTarget:
         else:
             self._configure(endpoint, reading, [*rest, copied])
 
-    def metrics(self, endpoint: str, deployment: str, since: datetime) -> Metrics | None:
-        """See `Target.metrics`."""
-        return None
+    def metrics(self, endpoint: str, deployment: str, since: datetime) -> Metrics:
+        """See `Target.metrics`: CloudWatch's, by the minute."""
+        return metrics.of_variant(self.account, metrics.Variant(endpoint, deployment), since)
 
     def answers(self, endpoint: str, deployment: str, since: datetime) -> Sequence[Answer]:
         """See `Target.answers`, and `limits`."""

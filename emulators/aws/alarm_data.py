@@ -113,10 +113,17 @@ def _series(metric: Metric, data: Iterable[Any], windows: Windows) -> list[float
         place = windows.place(seconds(datum.timestamp))
         if place is not None and metric.has(datum):
             periods[place].append(datum)
-    return [_statistic(metric.statistic, period) for period in periods]
+    return [statistic(metric.statistic, period) for period in periods]
 
 
-def _statistic(name: str, data: list[Any]) -> float | None:
+def statistic(name: str, data: list[Any]) -> float | None:
+    """Return a statistic of the data of one period; None where nothing came.
+
+    Parameters
+    ----------
+    name : str
+        As `Metric.statistic`.
+    """
     if name in _STATISTICS:
         return _STATISTICS[name](data) if data else None
     # Percentiles need the values themselves, which statistic sets do not hold (API reference,

@@ -1,8 +1,8 @@
 """What a call needs to be permitted: on which resources, and which other actions with it.
 
 Source: Service Authorization Reference, "Actions, resources, and condition keys for Amazon
-SageMaker", "… for Amazon CloudWatch Logs", "… for AWS Application Auto Scaling": the columns
-"Resource types" and "Dependent actions".
+SageMaker", "… for Amazon CloudWatch", "… for Amazon CloudWatch Logs", "… for AWS Application Auto
+Scaling": the columns "Resource types" and "Dependent actions".
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ _ALARMS = {
 }
 _VERBS = ("Create", "Delete", "Describe", "Update", "List")
 #: They know no resource.
+_METRICS = ("GetMetricData", "GetMetricStatistics", "ListMetrics", "PutMetricData")
 _LISTS = ("ListEndpoints", "ListEndpointConfigs", "ListModels", "ListModelPackageGroups")
 
 
@@ -68,6 +69,10 @@ def needs(service: str, operation: str, body: bytes, place: tuple[str, str]) -> 
     place : tuple of str
         Account and region.
     """
+    if service == "monitoring":  # as it signs; its actions begin otherwise
+        if operation in _METRICS:
+            yield Need(f"cloudwatch:{operation}", "*")
+        return
     given = json.loads(body or b"{}")
     if service == "sagemaker":
         yield from _sagemaker(operation, given, place)

@@ -71,7 +71,7 @@ locals {
 }
 
 data "aws_iam_policy_document" "deployer" {
-  # checkov:skip=CKV_AWS_356:five lists know no resource, and show names only
+  # checkov:skip=CKV_AWS_356:five lists and the metrics know no resource, and show names only
   statement {
     sid = "FindWhatStands" # knows no resource
     actions = [
@@ -224,8 +224,14 @@ data "aws_iam_policy_document" "deployer" {
   }
 
   statement {
+    sid       = "ReadMetrics" # knows no resource
+    actions   = ["cloudwatch:GetMetricData"]
+    resources = ["*"]
+  }
+
+  statement {
     sid     = "ReadLogs"
-    actions = ["logs:DescribeLogStreams", "logs:GetLogEvents"]
+    actions = ["logs:DescribeLogStreams", "logs:FilterLogEvents", "logs:GetLogEvents"]
     resources = [
       for each in sort(var.endpoints) :
       "arn:${local.partition}:logs:${var.region}:${local.account}:log-group:/aws/sagemaker/Endpoints/${each}:*"

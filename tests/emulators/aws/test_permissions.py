@@ -72,3 +72,9 @@ def test_logs_are_about_a_group_or_a_stream_of_it() -> None:
 def test_other_calls_are_not_told_apart() -> None:
     assert _needs("sagemaker", "CreateTrainingJob", TrainingJobName="t") == []
     assert _needs("s3", "PutObject") == []
+
+
+def test_metrics_sign_as_monitoring_and_know_no_resource() -> None:
+    needed = list(needs("monitoring", "GetMetricData", b"no JSON", HERE))
+    assert needed == [Need("cloudwatch:GetMetricData", "*")]
+    assert list(needs("monitoring", "PutMetricAlarm", b"", HERE)) == []

@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -121,6 +122,7 @@ def _story(account: Standing, versions: Sequence[Bundle]) -> Iterator[Verb]:
     yield lambda target: wait.until_settled(target, ENDPOINT, _soon())
     yield lambda target: target.invoke(ENDPOINT, ROW)
     yield lambda target: target.logs(ENDPOINT, _name(second))
+    yield lambda target: _measured(target, _name(second))
     yield lambda target: target.undeploy(ENDPOINT, _name(first))
     yield lambda target: wait.until_settled(target, ENDPOINT, _soon())
     yield lambda target: target.purge(ENDPOINT)
@@ -132,6 +134,15 @@ def _story(account: Standing, versions: Sequence[Bundle]) -> Iterator[Verb]:
 def _fetched(target: Target, model: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         target.models.fetch(target.models.versions(model)[0], Path(folder))
+
+
+def _measured(target: Target, deployment: str) -> None:
+    """Look at what was measured, which reads the log as soon as there is something."""
+    began = datetime(2020, 1, 1, tzinfo=UTC)
+    for _ in wait.looks(_soon()):
+        found = target.metrics(ENDPOINT, deployment, began)
+        if found and found.requests:
+            return
 
 
 def _release(account: Standing, bundle: Bundle) -> Release:
