@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import os
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import repeat
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
 FEATURES = [5.1, 3.5, 1.4, 0.2]
 SPECIES = "setosa"
+#: A row, and what the model should say of it.
+Flower: TypeAlias = tuple[list[float], str]
+ALWAYS: Iterator[Flower] = repeat((FEATURES, SPECIES))
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,14 @@ class Answer:
 Ask = Callable[[], Answer]
 
 
+class Connect(Protocol):
+    """Makes a client of the endpoint of a name, and returns what asks once, with the next flower."""
+
+    def __call__(self, endpoint: str, flowers: Iterator[Flower] = ALWAYS) -> Ask:
+        """Return what asks."""
+        ...
+
+
 @dataclass(frozen=True)
 class Dock:
     """One cloud.
@@ -40,8 +52,8 @@ class Dock:
         What people call it.
     client : str
         What asks it, unmodified.
-    connect : callable
-        Makes a client of the endpoint of this name, and returns what asks once.
+    connect : Connect
+        Makes a client of an endpoint.
     left : callable
         Counts what stands in the account.
     address : str
@@ -51,7 +63,7 @@ class Dock:
     target: str
     title: str
     client: str
-    connect: Callable[[str], Ask]
+    connect: Connect
     left: Callable[[], Mapping[str, int]]
     address: str
 
@@ -62,7 +74,7 @@ class Dock:
             return len(json.load(answer)["servers"])
 
 
-def _sagemaker(endpoint: str) -> Ask:
+def _sagemaker(endpoint: str, flowers: Iterator[Flower] = ALWAYS) -> Ask:
     import boto3
     from botocore.config import Config
 
@@ -70,13 +82,14 @@ def _sagemaker(endpoint: str) -> Ask:
     runtime = boto3.client("sagemaker-runtime", config=once)
 
     def ask() -> Answer:
+        row, kind = next(flowers)
         answer = runtime.invoke_endpoint(
             EndpointName=endpoint,
             ContentType="application/json",
-            Body=json.dumps({"features": FEATURES}),
+            Body=json.dumps({"features": row}),
         )
         text = answer["Body"].read().decode()
-        right = bool(json.loads(text) == {"prediction": SPECIES})
+        right = bool(json.loads(text) == {"prediction": kind})
         return Answer(text, right, answer["InvokedProductionVariant"])
 
     return ask
@@ -93,7 +106,7 @@ def _sagemaker_left() -> Mapping[str, int]:
     }
 
 
-def _vertex(endpoint: str) -> Ask:
+def _vertex(endpoint: str, flowers: Iterator[Flower] = ALWAYS) -> Ask:
     from google.cloud import aiplatform
 
     aiplatform.init(project="tridock-local", location="us-central1")
@@ -101,11 +114,12 @@ def _vertex(endpoint: str) -> Ask:
     names = {each.id: each.display_name for each in client.list_models()}
 
     def ask() -> Answer:
-        answer = client.predict(instances=[FEATURES])
+        row, kind = next(flowers)
+        answer = client.predict(instances=[row])
         key = answer.deployed_model_id
         if key not in names:
             names.update({each.id: each.display_name for each in client.list_models()})
-        return Answer(str(answer.predictions), answer.predictions == [SPECIES], names[key])
+        return Answer(str(answer.predictions), answer.predictions == [kind], names[key])
 
     return ask
 
@@ -121,7 +135,7 @@ def _vertex_left() -> Mapping[str, int]:
     }
 
 
-def _azure_ml(endpoint: str) -> Ask:
+def _azure_ml(endpoint: str, flowers: Iterator[Flower] = ALWAYS) -> Ask:
     """Find address and key as Azure ML's studio tells to, and ask by plain HTTP.
 
     `MLClient.online_endpoints.invoke` does not say which deployment answered.
@@ -134,9 +148,10 @@ def _azure_ml(endpoint: str) -> Ask:
     session.headers["Authorization"] = f"Bearer {endpoints.get_keys(endpoint).primary_key}"
 
     def ask() -> Answer:
-        answer = session.post(address, json={"features": FEATURES}, timeout=70)
+        row, kind = next(flowers)
+        answer = session.post(address, json={"features": row}, timeout=70)
         answer.raise_for_status()
-        right = bool(answer.json() == {"prediction": SPECIES})
+        right = bool(answer.json() == {"prediction": kind})
         return Answer(answer.text, right, answer.headers["azureml-model-deployment"])
 
     return ask

@@ -35,7 +35,7 @@ from deploy.local import daemon
 from deploy.local.router import HEADER
 from deploy.rollout import COURSES
 from examples.client import Client
-from examples.docks import DOCKS, Answer
+from examples.docks import DOCKS, Answer, Flower
 from inference.bundle import Bundle
 from tests.deploy import bundles
 from tests.deploy.commandline import ROOT, Door
@@ -95,7 +95,8 @@ def place(
     words = [shlex.split(line)[1] for line in printed.stdout.splitlines()]
     os.environ.update(dict(word.split("=", 1) for word in words))
     try:
-        yield next(dock.connect for dock in DOCKS if dock.target == target)
+        connect = next(dock.connect for dock in DOCKS if dock.target == target)
+        yield lambda endpoint: connect(endpoint, _flowers(good))
     finally:
         subprocess.run([*door, "down", *where], cwd=ROOT, check=True)
 
@@ -163,15 +164,9 @@ def _outcomes(options: argparse.Namespace, folder: Path) -> Iterator[Outcome]:
 
 
 def _local(state: Path, endpoint: str, good: Bundle) -> Callable[[], Answer]:
-    """Ask with each flower of the data in turn: their predictions are spread as the baseline's.
-
-    What the good model says is right.
-    """
     url = f"{daemon.find(state / 'local')}/endpoints/{endpoint}/invocations"
     client = httpx.Client(trust_env=False, timeout=70)
-    rows = load_iris().data[::7]
-    kinds = joblib.load(good.path / "model.joblib").predict(rows)
-    flowers = cycle(zip(rows.tolist(), kinds.tolist(), strict=True))
+    flowers = _flowers(good)
 
     def ask() -> Answer:
         row, kind = next(flowers)
@@ -181,6 +176,16 @@ def _local(state: Path, endpoint: str, good: Bundle) -> Callable[[], Answer]:
         return Answer(answer.text, right, answer.headers[HEADER])
 
     return ask
+
+
+def _flowers(good: Bundle) -> Iterator[Flower]:
+    """Return the data's flowers in turn: their predictions are spread as the baseline's.
+
+    What the good model says is right.
+    """
+    rows = load_iris().data[::7]
+    kinds = joblib.load(good.path / "model.joblib").predict(rows)
+    return cycle(zip(rows.tolist(), kinds.tolist(), strict=True))
 
 
 def _print(target: str, outcomes: list[Outcome]) -> None:
