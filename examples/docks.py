@@ -33,10 +33,10 @@ Ask = Callable[[], Answer]
 
 
 class Connect(Protocol):
-    """Makes a client of the endpoint of a name, and returns what asks once, with the next flower."""
+    """What makes a client of the endpoint of a name."""
 
     def __call__(self, endpoint: str, flowers: Iterator[Flower] = ALWAYS) -> Ask:
-        """Return what asks."""
+        """Return what asks once, with the next flower."""
         ...
 
 
