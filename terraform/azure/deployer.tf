@@ -39,6 +39,7 @@ resource "azurerm_role_definition" "deployer" {
       "${local.ml}/environments/versions/read",
       "${local.ml}/environments/versions/write",
       "${local.ml}/models/read",
+      "${local.ml}/models/write",
       "${local.ml}/models/versions/delete",
       "${local.ml}/models/versions/read",
       "${local.ml}/models/versions/write",

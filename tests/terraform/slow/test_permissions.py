@@ -20,6 +20,7 @@ import pytest
 from deploy import change, session
 from deploy.config import load
 from deploy.errors import ConflictError
+from deploy.models import Approval
 from deploy.order import Stage
 from deploy.progress import Progress
 from deploy.release import release
@@ -92,8 +93,20 @@ def _told(flags: dict[str, str], versions: Sequence[Bundle], state: Path) -> Rec
         target.logs("iris", next(iter(found.traffic)))
         target.metrics("iris", next(iter(found.traffic)), datetime.now(UTC) - timedelta(hours=1))
         change.remove(target, "iris", Deadline.after(300))
+        _register(target, versions, state / "fetched")
         target.identity()
     return record
+
+
+def _register(target: Target, versions: Sequence[Bundle], folder: Path) -> None:
+    """Tell the story of a registered model."""
+    models = target.models
+    for bundle in versions[:2]:
+        models.register(bundle)
+        models.approve("iris", bundle.version, Approval.APPROVED, "Ann: good")
+        models.alias("iris", "champion", bundle.version)
+    assert "iris" in models.names()
+    models.fetch(models.versions("iris")[0], folder)
 
 
 def _end_scaling(target: Target, deployment: str) -> None:
