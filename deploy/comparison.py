@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from deploy.config import Compare
 from deploy.experiment import Experiment
 from deploy.labels import Labels
-from deploy.metrics import Metrics, summed
+from deploy.metrics import Metrics, summed, times
 from deploy.target import Endpoint, Target
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def _side(target: Target, trial: Experiment, name: str, labels: Labels) -> Side:
         name,
         told.requests,
         told.errors,
-        latencies=[one.milliseconds for one in answers if not one.failed],
+        latencies=times(answers),
         latency_p95=told.latency_p95_ms,
         predictions=told.predictions or kept.predictions,
         right=right,

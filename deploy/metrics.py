@@ -47,15 +47,15 @@ class Answer:
         The request's id: its ``X-Request-Id``. A copy has that of what it copies.
     predictions : tuple
         One JSON value for each row; empty if it failed.
-    milliseconds : float
-        Until the answer was there.
+    milliseconds : float or None
+        Until the answer was there; None where the target does not keep that.
     status : int
         HTTP status, 0 if there was no answer.
     """
 
     request: str
     predictions: tuple[Any, ...]
-    milliseconds: float
+    milliseconds: float | None
     status: int = 200
 
     @property
@@ -66,13 +66,18 @@ class Answer:
 
 def summed(answers: Sequence[Answer]) -> Metrics:
     """Return what single answers come to."""
-    good = sorted(one.milliseconds for one in answers if not one.failed)
+    good = sorted(times(answers))
     return Metrics(
         requests=len(answers),
         errors=sum(one.failed for one in answers),
         latency_p95_ms=good[math.ceil(0.95 * len(good)) - 1] if good else None,
         predictions=dict(Counter(label(each) for one in answers for each in one.predictions)),
     )
+
+
+def times(answers: Sequence[Answer]) -> list[float]:
+    """Return the milliseconds of what was answered, as far as they are kept."""
+    return [one.milliseconds for one in answers if one.milliseconds is not None and not one.failed]
 
 
 def label(prediction: object) -> str:

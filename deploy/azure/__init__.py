@@ -21,6 +21,9 @@ SETTINGS = {
     "identity": Setting(
         "", "id of the identity that containers run as; by default the endpoint's own", account=True
     ),
+    "collect": Setting(
+        "0", "percent of answers kept in the workspace's storage for compare, by azure-ml alone"
+    ),
     "image": Setting("", "the model server's image in a registry it may pull from", account=True),
     "instance": Setting("Standard_DS3_v2", "machine size"),
     "count": Setting("1", "number of machines of each deployment"),

@@ -117,7 +117,7 @@ def _found(asked: Sequence[Point], late: Sequence[Point], whose: Whose) -> Metri
     until = max(seen) + _length(counts)
     key = (whose.endpoint, whose.deployment)
     own, failed = whose.own.between(key, min(counts), until)
-    errors = sum(round(one.value or 0) for one in asked if _is_failure(one.dimensions))
+    errors = sum(round(one.value or 0) for one in asked if is_failure(one.dimensions))
     return Metrics(
         requests=max(0, counts.total() - own),
         errors=max(0, errors - failed),
@@ -132,7 +132,7 @@ def _mean(late: Sequence[Point], counts: Mapping[datetime, int]) -> float | None
     return sum(value * count for value, count in told) / whole if whole else None
 
 
-def _is_failure(dimensions: Mapping[str, str]) -> bool:
+def is_failure(dimensions: Mapping[str, str]) -> bool:
     """Tell whether a deployment failed its requests: 5xx, or no answer."""
     status = dimensions.get("statuscode") or dimensions.get("envoy_response_code", "")
     if status == LATE:

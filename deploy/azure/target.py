@@ -14,6 +14,7 @@ from deploy.azure import metrics, translation
 from deploy.azure.account import Account
 from deploy.azure.autoscale import Autoscale
 from deploy.azure.bundles import Bundles
+from deploy.azure.collected import Collected, percent_of
 from deploy.azure.errors import translated
 from deploy.azure.leftovers import Remains
 from deploy.azure.models import AzureModels
@@ -36,6 +37,9 @@ LIMITS = {
     "failure": "Azure keeps no reason on a failed deployment: the log has it",
     "metrics": "Azure Monitor shows a minute some minutes after it is over, and does not tell who "
     "named a deployment: requests of this process are left out by their number, others' are not",
+    "answers": "Azure ML's data collector keeps answers where azure.collect says how many: each by "
+    "the x-request-id that the client was answered with, without status and milliseconds, those to "
+    "the judge's own requests among them",
     "logs": "Azure keeps no logs of a deployment that is deleted",
 }
 
@@ -48,18 +52,26 @@ ENDPOINT_TIMEOUT = 600.0
 
 @dataclass(frozen=True)
 class AzureTarget:
-    """Managed online endpoints of one workspace."""
+    """Managed online endpoints of one workspace.
+
+    Attributes
+    ----------
+    collect : int
+        Percent of the answers that new deployments keep.
+    """
 
     account: Account
     store: Store
     scoring: Scoring
+    collect: int = 0
     name: str = "azure"
 
     @classmethod
     def connect(cls, settings: Mapping[str, str]) -> AzureTarget:
         """Return the target that `settings` describe; nothing is called yet."""
         account = Account.open(settings)
-        return cls(account, Store(account), Scoring(account))
+        collect = percent_of(settings["collect"])
+        return cls(account, Store(account), Scoring(account), collect)
 
     @property
     def limits(self) -> Mapping[str, str]:
@@ -100,7 +112,7 @@ class AzureTarget:
             if not standing and endpoint.tags.get(FIRST) != release.name:
                 self._put(endpoint, first=release.name).result(ENDPOINT_TIMEOUT)
             self._begin(release)
-        elif not translation.is_same(found, release):
+        elif not translation.is_same(found, release, self.collect):
             raise ConflictError(
                 f"{release.endpoint}/{release.name} runs with other settings: {found.tags}"
             )
@@ -176,8 +188,8 @@ class AzureTarget:
         return None
 
     def answers(self, endpoint: str, deployment: str, since: datetime) -> Sequence[Answer]:
-        """See `Target.answers`, and `limits`."""
-        return ()
+        """See `Target.answers`, and `limits`: those that bear predictions."""
+        return self._collected.answers(endpoint, deployment, since)
 
     def logs(self, endpoint: str, deployment: str, *, lines: int = 20) -> Sequence[str]:
         """See `Target.logs`."""
@@ -214,6 +226,7 @@ class AzureTarget:
         there = self._find(endpoint) is not None
         used = self._deployments_of(endpoint) if there else []
         self.store.release(endpoint, {one.tags.get("digest", "") for one in used})
+        self._collected.release(endpoint, {one.name for one in used})
         if not self.endpoints():
             with suppress(NotFoundError):
                 for one in self.account.call("GET", f"/environments/{TAG}/versions")["value"]:
@@ -234,6 +247,10 @@ class AzureTarget:
     @property
     def _autoscale(self) -> Autoscale:
         return Autoscale(self.account)
+
+    @property
+    def _collected(self) -> Collected:
+        return Collected(Bundles(self.account))
 
     @property
     def _endpoints(self) -> Any:
@@ -280,5 +297,6 @@ class AzureTarget:
         name = f"azureml:{wanted.name}:{wanted.version}"
         with translated("onlineDeployments:createOrUpdate"):
             self._deployments.begin_create_or_update(
-                translation.deployment_entity(release, name), skip_script_validation=True
+                translation.deployment_entity(release, name, self.collect),
+                skip_script_validation=True,
             )

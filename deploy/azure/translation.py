@@ -16,6 +16,7 @@ from azure.ai.ml.entities import (
     ProbeSettings,
 )
 
+from deploy.azure.collected import collector
 from deploy.target import Deployment, Endpoint, Release, State
 
 #: Marks what is ours.
@@ -61,8 +62,10 @@ def identity(server: str) -> IdentityConfiguration | None:
     return IdentityConfiguration(type="user_assigned", user_assigned_identities=[named])
 
 
-def deployment_entity(release: Release, environment_name: str) -> ManagedOnlineDeployment:
-    """Return the deployment that runs a release."""
+def deployment_entity(
+    release: Release, environment_name: str, collect: int
+) -> ManagedOnlineDeployment:
+    """Return the deployment that runs a release and keeps so many percent of its answers."""
     probe = ProbeSettings(initial_delay=5, period=5, timeout=5, failure_threshold=60)
     return ManagedOnlineDeployment(
         name=release.name,
@@ -75,19 +78,23 @@ def deployment_entity(release: Release, environment_name: str) -> ManagedOnlineD
         request_settings=REQUESTS,
         liveness_probe=probe,
         readiness_probe=probe,
-        tags={**marks(release), "created": datetime.now(UTC).isoformat()},
+        data_collector=collector(collect),
+        tags={**marks(release, collect), "created": datetime.now(UTC).isoformat()},
     )
 
 
-def marks(release: Release) -> dict[str, str]:
+def marks(release: Release, collect: int = 0) -> dict[str, str]:
     """Return what the cloud keeps of a release: the same marks are the same release."""
     found = {name: str(getattr(release, name)) for name in KEPT}
-    return {TAG: "1", "count": str(release.count), **found}
+    kept = {"collect": str(collect)} if collect else {}
+    return {TAG: "1", "count": str(release.count), **found, **kept}
 
 
-def is_same(found: Any, release: Release) -> bool:
-    """Tell whether a deployment that stands runs `release`."""
-    return all(found.tags.get(name) == value for name, value in marks(release).items())
+def is_same(found: Any, release: Release, collect: int) -> bool:
+    """Tell whether a deployment that stands runs `release`, and keeps so many answers."""
+    wanted = marks(release, collect)
+    names = {*wanted, "collect"}
+    return all(found.tags.get(name) == wanted.get(name) for name in names)
 
 
 def endpoint_record(found: Any, deployments: Iterable[Any]) -> Endpoint:

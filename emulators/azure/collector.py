@@ -24,6 +24,10 @@ SIDES = {"request": "request", "model_inputs": "request"} | {
 }
 
 
+#: The request's name, which the service gives and its answer bears.
+REQUEST_ID = "x-request-id"
+
+
 class Collector:
     """Writes what deployments are set to collect."""
 
@@ -33,18 +37,20 @@ class Collector:
     def keep(self, endpoint: Resource, deployment: Resource, call: Call, found: Answer) -> None:
         """Write one request and its answer, as far as the deployment collects them."""
         settings = deployment.properties.get("dataCollector") or {}
+        drawn = random.random()  # a request and its answer are kept together
         for name, collection in (settings.get("collections") or {}).items():
-            if name in SIDES and _is_due(collection):
+            if name in SIDES and _is_due(collection, drawn):
                 data = call.body if SIDES[name] == "request" else found.body()
-                event = _event(endpoint, deployment, name, data)
+                about = {"source": deployment.id.path, "xrequestid": call.headers[REQUEST_ID]}
+                event = _event(endpoint, deployment, name, data) | about
                 line = json.dumps(event).encode() + b"\n"
                 self._cloud.blobs.append(CONTAINER, _path(endpoint, deployment, name), line)
 
 
-def _is_due(collection: Mapping[str, Any]) -> bool:
+def _is_due(collection: Mapping[str, Any], drawn: float) -> bool:
     if collection.get("dataCollectionMode", "").lower() != "enabled":
         return False
-    return random.random() < float(collection.get("samplingRate") or 1.0)
+    return drawn < float(collection.get("samplingRate") or 1.0)
 
 
 def _path(endpoint: Resource, deployment: Resource, name: str) -> str:
@@ -63,13 +69,11 @@ def _event(endpoint: Resource, deployment: Resource, name: str, data: bytes) -> 
     return {
         "specversion": "1.0",
         "id": identity,
-        "source": f"{deployment.id.path}/{name}",
-        "type": "azureml.inference.request",
+        "type": f"azureml.inference.{name}",
         "datacontenttype": "application/json",
         "time": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
         "data": content,
         "correlationid": identity,
-        "xrequestid": identity,
         "modelversion": deployment.properties.get("model"),
         "collectdatatype": "json",
         "agent": "tridock/emulated",

@@ -11,7 +11,7 @@ import re
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 
 import httpx
@@ -19,7 +19,7 @@ import httpx
 from emulators.azure import traffic
 from emulators.azure.call import Answer, Call
 from emulators.azure.cloud import Cloud
-from emulators.azure.collector import Collector
+from emulators.azure.collector import REQUEST_ID, Collector
 from emulators.azure.endpoints import TOKEN_AUDIENCE
 from emulators.azure.entra import MACHINE_LEARNING_AUDIENCES
 from emulators.azure.errors import AzureError
@@ -73,6 +73,7 @@ class Scoring:
     async def answer(self, call: Call, endpoint_name: str, path: str) -> Answer:
         """Answer one request to an endpoint."""
         identity = _identity(call)
+        call = replace(call, headers={**call.headers, **identity})
         try:
             endpoint = self._endpoint(endpoint_name)
             self._authorise(endpoint, call)
@@ -190,7 +191,7 @@ class Scoring:
                 server.url + route,
                 params=dict(call.query),
                 content=call.body,
-                headers=_passed(call.headers) | _identity(call),
+                headers={**_passed(call.headers), REQUEST_ID: call.headers[REQUEST_ID]},
             )
         except httpx.TransportError:
             return _model_error(Answer(502, None), words)
@@ -226,11 +227,11 @@ def _words(deployment: Resource) -> Words:
 
 def _identity(call: Call) -> dict[str, str]:
     """Return the request's names: the service's own, and the client's if it is one."""
-    found = {"x-request-id": str(uuid.uuid4())}
+    found = {REQUEST_ID: str(uuid.uuid4())}
     client = call.headers.get("x-ms-client-request-id", "")[:CLIENT_ID_LENGTH]
     if CLIENT_ID.fullmatch(client):
         found["x-ms-client-request-id"] = client
-    return found | {"x-ms-request-id": call.headers.get("x-ms-request-id") or found["x-request-id"]}
+    return found | {"x-ms-request-id": call.headers.get("x-ms-request-id") or found[REQUEST_ID]}
 
 
 def _passed(headers: Mapping[str, str]) -> dict[str, str]:

@@ -33,6 +33,10 @@ resource "azurerm_role_definition" "deployer" {
   permissions {
     actions = [
       "${local.ml}/read",
+      "${local.ml}/data/read",
+      "${local.ml}/data/versions/delete",
+      "${local.ml}/data/versions/read",
+      "${local.ml}/data/versions/write",
       "${local.ml}/datastores/read",
       "${local.ml}/datastores/listSecrets/action",
       "${local.ml}/environments/versions/delete",

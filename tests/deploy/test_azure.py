@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -25,15 +26,18 @@ from azure.ai.ml.entities import (
 from azure.core import exceptions as core
 
 from deploy import change, rollout, wait
-from deploy.azure import CLOUD
+from deploy.azure import CLOUD, metrics
 from deploy.azure.batch import Batch
 from deploy.azure.bundles import Bundles
 from deploy.azure.errors import refused, translated
+from deploy.azure.scoring import Scoring
 from deploy.azure.target import AzureTarget
 from deploy.emulated import enter
 from deploy.errors import (
+    ConfigError,
     ConflictError,
     CredentialsError,
+    InvokeError,
     NotFoundError,
     PermissionDeniedError,
     QuotaError,
@@ -61,6 +65,7 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AzureTarget]:
     where = ["azure", "--state", str(state)]
     subprocess.run([*door, "up", *where, "--speed", "600"], check=True)
     settings = {name: one.default for name, one in CLOUD.settings.items()}
+    settings["collect"] = "100"
     target = AzureTarget.connect(enter("azure", CLOUD, settings, state))
     yield target
     target.account.close()
@@ -155,6 +160,94 @@ def test_mirrored_requests_reach_the_new_deployment_and_the_old_one_answers(
     assert set(load.seen) == {(200, old)}
 
 
+def test_live_requests_are_measured_without_those_that_we_sent_by_name(
+    target: AzureTarget, pair: tuple[str, str]
+) -> None:
+    old, new = pair
+    time.sleep(0.2)
+    since = datetime.now(UTC)
+    time.sleep(0.2)  # a minute is a tenth of a second here
+    for _ in range(6):
+        target.invoke(ENDPOINT, REQUEST)
+        for name in pair:
+            target.invoke(ENDPOINT, REQUEST, deployment=name)
+    with pytest.raises(InvokeError):
+        target.invoke(ENDPOINT, b'{"instances": [[1]]}')
+    time.sleep(0.3)
+    found = target.metrics(ENDPOINT, old, since)
+    assert found
+    assert (found.requests, found.errors) == (7, 0)
+    assert found.latency_p95_ms
+    beside = target.metrics(ENDPOINT, new, since)
+    assert beside
+    assert beside.requests == 0
+    stranger = AzureTarget(target.account, target.store, Scoring(target.account))
+    told = stranger.metrics(ENDPOINT, new, since)
+    assert told
+    assert told.requests == 6
+    assert target.metrics(ENDPOINT, "ghost", since) is None
+
+
+def test_copies_are_measured_of_who_got_them(
+    target: AzureTarget, pair: tuple[str, str], load: Load
+) -> None:
+    _, new = pair
+    target.shadow(ENDPOINT, new, 50)
+    wait.until_settled(target, ENDPOINT, Deadline.after(60))
+    since, deadline = datetime.now(UTC), time.monotonic() + 20
+    while not ((found := target.metrics(ENDPOINT, new, since)) and found.requests > 5):
+        assert time.monotonic() < deadline, found
+        time.sleep(0.1)
+    assert found.errors == 0
+    assert found.latency_p95_ms
+    target.shadow(ENDPOINT, new, 0)
+    wait.until_settled(target, ENDPOINT, Deadline.after(60))
+
+
+def test_collected_answers_bear_the_id_that_the_client_was_told(
+    target: AzureTarget, pair: tuple[str, str]
+) -> None:
+    since = datetime.now(UTC)
+    address = target.scoring.address(ENDPOINT)
+    headers = {"Authorization": f"Bearer {address.key}"}
+    good, bad = (
+        target.account.http.post(address.url, content=body, headers=headers)
+        for body in (REQUEST, b"{}")
+    )
+    found = {one.request: one for one in target.answers(ENDPOINT, pair[0], since)}
+    assert found[good.headers["x-request-id"]].predictions == ("setosa",)
+    assert found[good.headers["x-request-id"]].milliseconds is None
+    assert bad.headers["x-request-id"] not in found
+
+
+@pytest.mark.parametrize("setting", ["-1", "101", "all", "0.5"])
+def test_answers_to_collect_are_a_whole_percent(setting: str) -> None:
+    settings = {name: one.default for name, one in CLOUD.settings.items()}
+    with pytest.raises(ConfigError, match="azure.collect"):
+        AzureTarget.connect({**settings, "collect": setting})
+
+
+@pytest.mark.parametrize(
+    ("dimensions", "failed"),
+    [
+        ({"statuscode": "200", "modelstatuscode": "200"}, False),
+        ({"statuscode": "424", "modelstatuscode": "400"}, False),
+        ({"statuscode": "424", "modelstatuscode": "500"}, True),
+        ({"statuscode": "424", "modelstatuscode": ""}, True),
+        ({"statuscode": "408", "modelstatuscode": ""}, True),
+        ({"statuscode": "429", "modelstatuscode": ""}, False),
+        ({"statuscode": "500", "modelstatuscode": ""}, True),
+        ({"envoy_response_code": "503"}, True),
+        ({"envoy_response_code": "404"}, False),
+        ({"envoy_response_code": "0"}, True),
+    ],
+)
+def test_a_deployment_fails_by_5xx_or_no_answer_alone(
+    dimensions: dict[str, str], failed: bool
+) -> None:
+    assert metrics.is_failure(dimensions) is failed
+
+
 def asked(target: AzureTarget, deployment: str) -> int:
     lines = target.logs(ENDPOINT, deployment, lines=10_000)
     return sum('"route":"/score"' in line for line in lines)
@@ -221,7 +314,13 @@ def test_a_batch_job_is_started_once_however_often_it_is_asked_for(
 def test_deleting_leaves_no_model_environment_or_blob(
     target: AzureTarget, pair: tuple[str, str]
 ) -> None:
+    kept = "azureml://datastores/workspaceblobstore/paths/modelDataCollector"
+    neighbour = Data(name=f"{ENDPOINT}-2-v1-response", path=f"{kept}/{ENDPOINT}-2/v1/response")
+    neighbour.version = "1"
+    target.account.client.data.create_or_update(neighbour)
     change.remove(target, ENDPOINT, Deadline.after(120))
+    data = [one["name"] for one in target.account.call("GET", "/data")["value"]]
+    assert [name for name in data if name.startswith(ENDPOINT)] == [neighbour.name]
     for kind in ("models", "environments", "onlineEndpoints"):
         assert target.account.call("GET", f"/{kind}") == {"value": []}
     store = "/datastores/workspaceblobstore"

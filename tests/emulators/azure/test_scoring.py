@@ -133,11 +133,12 @@ def test_mirrored_requests_reach_the_other_deployment_and_are_not_answered_by_it
 
 
 def test_collected_data_lies_in_blob_storage_as_json_lines(served: Rest) -> None:
-    served.score(ENDPOINT, {"collected": 1})
+    answer = served.score(ENDPOINT, {"collected": 1})
     lines = collected(served, "request")
     assert {"collected": 1} in [line["data"] for line in lines]
     assert {line["specversion"] for line in lines} == {"1.0"}
-    assert len(collected(served, "response")) >= 1
+    named = {line["xrequestid"]: line["data"] for line in collected(served, "response")}
+    assert named[answer.headers["x-request-id"]] == answer.json()
 
 
 def test_an_entra_endpoint_takes_tokens_for_machine_learning_only(rest: Rest) -> None:

@@ -65,7 +65,9 @@ def test_google_s_deployer_has_the_permissions_of_its_calls(
 def test_azure_s_deployer_has_the_actions_of_its_calls(
     versions: Sequence[Bundle], tmp_path: Path
 ) -> None:
-    found = _permissions(_told({"target": "azure"}, versions, tmp_path), AZURE)
+    found = _permissions(
+        _told({"target": "azure", "azure.collect": "100"}, versions, tmp_path), AZURE
+    )
     of = {"ml": ML, "autoscale": AUTOSCALE, "metrics": METRICS}
     granted = re.findall(
         rf'"\$\{{local\.({"|".join(of)})\}}/([\w/]+)"', text("azure", "deployer.tf")
