@@ -7,13 +7,17 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 
+from deploy.aws.models import SageMakerModels
+from deploy.aws.store import Store
+from deploy.errors import ConflictError
+from deploy.models import entry
 from inference.bundle import Bundle
 from tests.deploy import bundles
 from tests.deploy.commandline import ROOT, Door
@@ -181,17 +185,51 @@ def test_live_shows_plan_and_cost_and_wants_a_yes(door: Door, account: Account, 
     }
     chain = {**account.environment, **settings}
     words = ("--bundle", v1.path, "--live", "--set", "aws.count=2")
+    assert door("release", *words, environment=chain).code == 3  # nobody approved it
+    assert door("models register", *words, "--yes", environment=chain).code == 0
+    approve = ("models approve", "iris", "--reason", "looked at it", "--live", "--yes")
+    assert door(*approve, environment=chain).code == 0
+    _deployable_by_others(account, "iris")
     said = door("release", *words, stdin="no\n", environment=chain)
     assert said.code == 2
     assert "not confirmed, nothing was changed" in said.err
     assert "create endpoint iris" in said.out
     assert "then $0.230" in said.out
     assert "compared with the price list, which is: Amazon SageMaker" in said.out
-    assert account.left() == NOTHING
+    (kept,) = account.left()["bundles"]
+    assert kept == f"models/{v1.digest}/model.tar.gz"
     said = door("release", *words, stdin="yes\n", environment=chain)
     assert said.code == 0, said.err
     assert door("delete", "--live", "--yes", environment=chain).code == 0
+    assert account.left() == NOTHING | {"bundles": [kept]}
     del chain["TRIDOCK_AWS_ROLE"]
     said = door("release", *words, environment=chain)
     assert said.code == 2
     assert "aws.role is not set" in said.err
+
+
+def _deployable_by_others(account: Account, model: str) -> None:
+    """Make of the approved package what the console makes of it, and take it away."""
+    sagemaker = account.client("sagemaker")
+    (found,) = sagemaker.list_model_packages(ModelPackageGroupName=model)["ModelPackageSummaryList"]
+    container = {"ModelPackageName": found["ModelPackageArn"]}
+    role = "arn:aws:iam::123456789012:role/tridock-endpoint"
+    sagemaker.create_model(ModelName=model, ExecutionRoleArn=role, PrimaryContainer=container)
+    sagemaker.delete_model(ModelName=model)
+
+
+def test_of_two_packages_that_tell_one_version_the_first_is_it(
+    account: Account, v1: Bundle, v2: Bundle
+) -> None:
+    sagemaker, s3 = account.client("sagemaker"), account.client("s3")
+    bucket = s3.list_buckets()["Buckets"][0]["Name"]
+    models = SageMakerModels(sagemaker, Store(s3, bucket), "kit:1")
+    sagemaker.create_model_package_group(ModelPackageGroupName="nobodys")
+    with pytest.raises(ConflictError, match="is not ours"):
+        models._make_group("nobodys")
+    assert "nobodys" not in models.names()
+    first = models.register(v2)
+    told = replace(entry(v1, first.artifact), version=v2.version)
+    models._make_package(told)  # a race that was lost: it looked before the other was there
+    assert models.versions("iris")[0] == first
+    assert models.register(v2) == first
