@@ -24,6 +24,7 @@ VERBS = {
     "rollback": "move all traffic to the release before",
     "logs": "print what a deployment's model server wrote",
     "delete": "delete the endpoint and all it holds",
+    "sweep": "list what bears our marks and serves nothing and, after asking, delete it",
 }
 
 #: Of ``models``, in the order of a version's life.
@@ -112,7 +113,7 @@ def _settings(parser: argparse.ArgumentParser) -> None:
     add("--state", metavar="DIR", help="where the router and the emulated clouds keep state")
     add("--set", action="append", default=[], metavar="KEY=VALUE", help="any other key of the file")
     add("--live", action="store_true", help="the real account, and not the emulated one")
-    add("--yes", action="store_true", help="with --live: do not ask")
+    add("--yes", action="store_true", help="with --live, and for sweep: do not ask")
     add("--json", action="store_true", help="the result for machines")
 
 

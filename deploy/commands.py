@@ -16,6 +16,7 @@ from deploy import (
     doctor,
     experiment,
     history,
+    housekeeping,
     keys,
     labels,
     report,
@@ -74,10 +75,15 @@ def _status(options: argparse.Namespace, session: Session) -> None:
     named = session.config.endpoint
     names = [named] if named else list(session.target.endpoints())
     found = [session.target.describe(name) for name in names]
+    unasked = [housekeeping.unasked(session, one) for one in found]
     if options.json:
-        report.say_json([_with_snippets(session, one) for one in found])
+        warned = [{"idle": housekeeping.record(options, session, one)} for one in unasked]
+        told = [_with_snippets(session, one) for one in found]
+        report.say_json([{**one, **more} for one, more in zip(told, warned, strict=True)])
         return
     report.say_endpoints(found)
+    for idle in filter(None, unasked):
+        report.say(housekeeping.warning(options, session, idle))
     for one in found:
         _say_snippets(session, one.name)
 
@@ -194,6 +200,7 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace, Session], None]] = {
     "rollback": _rollback,
     "logs": _logs,
     "delete": _delete,
+    "sweep": housekeeping.run,
 }
 
 

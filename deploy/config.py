@@ -69,6 +69,7 @@ class Config:
     gates: Gates
     compare: Compare
     allow_pickle: bool = True
+    idle_hours: float = 24.0
     scaling: Scaling | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
     explicit: frozenset[str] = frozenset()

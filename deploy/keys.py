@@ -181,6 +181,9 @@ CORE = {
         yes, True, "false: refuse a bundle whose serving means unpickling, here and in the server"
     ),
     "timeout": Key(number, 1800.0, "seconds for a command to finish; `--timeout`"),
+    "idle_hours": Key(
+        number, 24.0, "status: hours without a live request after which it warns; 0 for never"
+    ),
     "state": Key(path, STATE, "folder of the local router and of the emulated clouds"),
     "terraform": Key(
         path, None, "what Terraform told: a module's folder, or a file of its `output -json`"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -16,12 +17,16 @@ from rich.table import Table
 from deploy import comparison, history
 from deploy.approval import Forced
 from deploy.comparison import Comparison
+from deploy.leftovers import Leftover
 from deploy.models import ModelVersion
 from deploy.plan import Plan
+from deploy.sweep import Found, Kept, Swept
 from deploy.target import Deployment, Endpoint
 
 STYLE: Any = {"box": box.SIMPLE, "pad_edge": False, "show_edge": False}
 VERSIONS = ("model", "version", "approval", "aliases", "metrics", "digest", "created")
+DIGEST = re.compile(r"[0-9a-f]{64}")
+LEFTOVERS = ("kind", "name", "endpoint", "created")
 COLUMNS = ("endpoint", "deployment", "state", "traffic", "version", "digest", "size", "created")
 
 
@@ -105,6 +110,37 @@ def say_version(one: ModelVersion, forced: Sequence[Forced]) -> None:
         )
 
 
+def say_leftovers(found: Found) -> None:
+    """Print what is left over, and what of it stays."""
+    table = Table(*LEFTOVERS, "why it is left over", **STYLE)
+    for one in found.leftovers:
+        table.add_row(*_leftover(one), one.reason)
+    if found.leftovers:
+        _print(table)
+    else:
+        say("nothing is left over" + (" that can be deleted now" if found.kept else ""))
+    _say_kept(found.kept)
+
+
+def say_swept(swept: Swept) -> None:
+    """Print what was deleted, and what was not and why."""
+    for one in swept.deleted:
+        say(f"deleted {one.kind} {_short(one.name)}")
+    _say_kept(swept.kept)
+    say(f"{len(swept.deleted)} deleted, {len(swept.kept)} kept")
+
+
+def sweep_record(found: Found, swept: Swept | None) -> dict[str, Any]:
+    """Return what was found, deleted and kept as JSON-ready values."""
+    kept = swept.kept if swept else found.kept
+    deleted = swept.deleted if swept else ()
+    return {
+        "found": [_leftover_record(one) for one in found.leftovers],
+        "deleted": [_leftover_record(one) for one in deleted],
+        "kept": [_leftover_record(one.leftover) | {"because": one.because} for one in kept],
+    }
+
+
 def endpoint_record(endpoint: Endpoint) -> dict[str, Any]:
     """Return an endpoint as JSON-ready values."""
     return {
@@ -124,6 +160,27 @@ def plan_record(plan: Plan) -> dict[str, Any]:
     """Return a plan as JSON-ready values."""
     cost = {"now": plan.now, "during": plan.during, "after": plan.after, "most": plan.most}
     return {"steps": list(plan.steps), "usd_per_hour": cost | {"source": plan.source}}
+
+
+def _say_kept(kept: Sequence[Kept]) -> None:
+    table = Table(*LEFTOVERS, "why it is kept", **STYLE)
+    for one in kept:
+        table.add_row(*_leftover(one.leftover), one.because)
+    if kept:
+        _print(table)
+
+
+def _leftover(one: Leftover) -> tuple[str, ...]:
+    return one.kind, _short(one.name), one.endpoint, _time(one.created)
+
+
+def _short(name: str) -> str:
+    """Cut the digests in a name."""
+    return DIGEST.sub(lambda found: f"{found[0][:12]}…", name)
+
+
+def _leftover_record(one: Leftover) -> dict[str, Any]:
+    return {**asdict(one), "created": one.created.isoformat() if one.created else None}
 
 
 def _print(table: Table) -> None:
