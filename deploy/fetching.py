@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from contextlib import suppress
 from pathlib import Path
 
 from deploy.errors import DeployError
 from deploy.models import Models, ModelVersion
+from inference.errors import InferenceError
 
 
 def fetch(models: Models, found: ModelVersion, folder: Path) -> Path:
     """Return a folder with a version's bundle, below `folder` and named by its digest.
 
-    One that is there is taken as it is: whoever reads a bundle verifies it.
+    One that is there and whole is taken.
 
     Raises
     ------
@@ -23,8 +25,10 @@ def fetch(models: Models, found: ModelVersion, folder: Path) -> Path:
     from inference.bundle import Bundle  # brings NumPy, which most commands do without
 
     place = folder / found.digest
-    if place.exists():
-        return place
+    with suppress(InferenceError):  # not there, or not whole any more
+        if Bundle.read(place).digest == found.digest:
+            return place
+    shutil.rmtree(place, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         draft = Path(scratch) / "bundle"

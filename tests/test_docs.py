@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy import errors, registry
+from deploy import arguments, errors, registry
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
@@ -86,6 +86,17 @@ def test_every_verb_the_readme_names_is_one_of_the_doors(room: str) -> None:
     ).stdout
     assert verbs
     assert [verb for verb in verbs if not re.search(rf"^ {{4}}{verb} ", usage, re.MULTILINE)] == []
+
+
+def test_every_deploy_command_that_a_document_shows_is_understood() -> None:
+    shown = {
+        command
+        for document in DOCUMENTS
+        for command in re.findall(r"^python -m deploy (.*)$", document.read_text(), re.MULTILINE)
+    }
+    assert any(command.startswith("models ") for command in shown)
+    for command in sorted(shown):
+        arguments.parse(shlex.split(command, comments=True))
 
 
 def test_the_exit_codes_of_the_readme_are_those_of_deploy() -> None:
