@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -118,6 +119,18 @@ def scripted(to: Path, version: str, badness: Badness) -> Bundle:
     fitted = LogisticRegression(max_iter=500).fit(data.data, data.target_names[data.target])
     about = About("iris", version, examples=5, script=script, compile=False)
     return package(fitted, data.data, to, about=about)
+
+
+def stuck(to: Path, version: str) -> Bundle:
+    """One without a script that predicts the same for everything; its baseline is a good one's."""
+    data = load_iris()
+    fitted = LogisticRegression(max_iter=500).fit(data.data, data.target_names[data.target])
+    about = About("iris", version, examples=5, compile=False)
+    baseline = package(fitted, data.data, to, about=about).manifest.baseline
+    shutil.rmtree(to)
+    fitted.intercept_[0] += 1000
+    bundle = package(fitted, data.data, to, about=about)
+    return _rewritten(bundle, replace(bundle.manifest, baseline=baseline))
 
 
 def tampered(to: Path, version: str) -> Path:
