@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
@@ -26,14 +27,12 @@ def test_the_snippet_tells_how_an_endpoints_requests_were_answered(tmp_path: Pat
     command = [*emulator, "env", *where, "--speed", "600"]
     said = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
     cloud = dict(shlex.split(line)[1].split("=", 1) for line in said.splitlines())
-    wrong = tmp_path / "wrong.json"
-    wrong.write_text('{"instances": [[1.0]]}')
     try:
         door = Door("azure", tmp_path / "state")
         bundle = bundles.good(tmp_path / "bundle", "1")
         assert door("release", "--bundle", bundle.path, "--set", "gates.requests=0").code == 0
-        assert [door("invoke").code for _ in range(2)] == [0, 0]
-        assert door("invoke", "--request", wrong).code == 1
+        for row, code in (([5.1, 3.5, 1.4, 0.2], 0), ([6.0, 3.0, 4.8, 1.8], 0), ([1.0], 1)):
+            assert door("invoke", "--data", json.dumps({"instances": [row]})).code == code
         time.sleep(TOLD)
         printed = subprocess.run(
             [PYTHON, SNIPPET, "iris"],
