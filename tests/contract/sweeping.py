@@ -9,7 +9,13 @@ from pathlib import Path
 import pytest
 
 from deploy.errors import ConflictError
+from deploy.progress import Progress
+from deploy.retry import Patient
+from deploy.sweep import Broom, Swept, look, sweep
 from deploy.target import Release, Target
+from deploy.wait import Deadline
+from tests.contract.conftest import LIVE
+from tests.contract.planting import lock, names, plant, unlock
 from tests.deploy import bundles
 
 REQUEST = b'{"instances": [[5.1, 3.5, 1.4, 0.2]]}'
@@ -33,3 +39,29 @@ def test_what_nobody_runs_is_left_over_until_it_is_discarded_and_what_runs_is_no
     assert set(target.leftovers()) == before
     assert target.describe(old.endpoint) == standing
     assert json.loads(target.invoke(old.endpoint, REQUEST)) == {"predictions": ["setosa"]}
+
+
+def test_of_a_planted_account_what_is_ours_goes_and_nothing_else(
+    target: Target, old: Release
+) -> None:
+    if LIVE or not isinstance(target, Patient):
+        pytest.skip("nothing is planted in a real account, and there is none in memory")
+    planted, standing = plant(target.target), target.describe(old.endpoint)
+    theirs, everything = planted.theirs(), planted.ours | planted.busy
+    lock(target.notes, "planted-busy")
+    first = _swept(target)
+    assert set(names(first.deleted)) <= planted.ours
+    assert {*names(first.deleted), *names(one.leftover for one in first.kept)} == everything
+    assert {one.because[:32] for one in first.kept} == {"planted-busy is being changed: r"}
+    unlock(target.notes, "planted-busy")
+    second = _swept(target)
+    assert second.kept == []
+    assert {*names(first.deleted), *names(second.deleted)} == everything
+    assert list(names(look(target).leftovers)) == []
+    assert theirs
+    assert planted.theirs() == theirs
+    assert target.describe(old.endpoint) == standing
+
+
+def _swept(target: Patient) -> Swept:
+    return sweep(Broom(target, Progress(), Deadline.after(600)), look(target))

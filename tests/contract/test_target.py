@@ -44,6 +44,7 @@ from tests.contract.registering import (  # noqa: F401 - here the emulators are 
     test_versions_are_listed_newest_first_with_what_their_bundles_say,
 )
 from tests.contract.sweeping import (  # noqa: F401
+    test_of_a_planted_account_what_is_ours_goes_and_nothing_else,
     test_what_nobody_runs_is_left_over_until_it_is_discarded_and_what_runs_is_not,
 )
 from tests.deploy import bundles
