@@ -56,6 +56,7 @@ def _release(options: argparse.Namespace, session: Session) -> None:
         if against:
             forced = approval.force(bundle, session.endpoint, why=options.force, stood=against.said)
             approval.record(alone.target.notes, forced)
+            session.say.note(f"forced, and recorded: {against.said}")
         stage = Stage(alone.target, alone.judge(bundle), alone.say)
         found = release(stage, bundle, order)
     _show(options, session, found)

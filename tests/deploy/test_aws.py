@@ -12,12 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import httpx
 import pytest
 
+from deploy.aws.account import CONFIG
 from deploy.aws.models import SageMakerModels
 from deploy.aws.store import Store
 from deploy.errors import ConflictError
 from deploy.models import entry
+from deploy.retry import PatientModels, Policy
 from inference.bundle import Bundle
 from tests.deploy import bundles
 from tests.deploy.commandline import ROOT, Door
@@ -33,9 +36,10 @@ class Account:
 
     environment: Mapping[str, str]
 
-    def client(self, service: Any) -> Any:
+    def client(self, service: Any, config: Any = None) -> Any:
         return boto3.client(
             service,
+            config=config,
             endpoint_url=self.environment["AWS_ENDPOINT_URL"],
             region_name="us-east-1",
             aws_access_key_id="testing",
@@ -233,3 +237,24 @@ def test_of_two_packages_that_tell_one_version_the_first_is_it(
     models._make_package(told)  # a race that was lost: it looked before the other was there
     assert models.versions("iris")[0] == first
     assert models.register(v2) == first
+
+
+def test_a_registration_whose_answers_are_lost_is_one_version(
+    account: Account, tmp_path: Path
+) -> None:
+    bundle = bundles.measured(tmp_path / "lost", "lost", "1")
+    s3, url = account.client("s3"), account.environment["AWS_ENDPOINT_URL"]
+    lost = ("CreateModelPackageGroup", "CreateModelPackage", "AddTags")
+    plan = [{"operation": name, "kind": "drop-after", "nth": 1} for name in lost]
+    httpx.put(f"{url}/_emulator/faults", json=plan).raise_for_status()
+    store = Store(s3, s3.list_buckets()["Buckets"][0]["Name"])
+    models = SageMakerModels(account.client("sagemaker", CONFIG), store, "kit:1")
+    patient = PatientModels(models, Policy(first=0.01))
+    assert patient.register(bundle).number == "1"
+    patient.alias("lost", "champion", "1")
+    (found,) = models.versions("lost")
+    assert found.aliases == ("champion",)
+    assert len(models._arns("lost")) == 1
+    told = httpx.get(f"{url}/_emulator/faults").json()
+    assert [one["operation"] for one in told["met"]] == list(lost)
+    httpx.put(f"{url}/_emulator/faults", json=[]).raise_for_status()
