@@ -60,7 +60,7 @@ class Metric:
 
     @property
     def delay(self) -> float:
-        """Seconds until a minute that is over can be read."""
+        """Say how many seconds pass until a minute that is over can be read."""
         return RUN_DELAY if self.resource == REVISION else VERTEX_DELAY
 
     def record(self, project: str) -> dict[str, Any]:
