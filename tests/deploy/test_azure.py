@@ -26,7 +26,7 @@ from azure.ai.ml.entities import (
 from azure.core import exceptions as core
 
 from deploy import change, rollout, wait
-from deploy.azure import CLOUD, metrics
+from deploy.azure import CLOUD
 from deploy.azure.batch import Batch
 from deploy.azure.bundles import Bundles
 from deploy.azure.errors import refused, translated
@@ -34,7 +34,6 @@ from deploy.azure.scoring import Scoring
 from deploy.azure.target import AzureTarget
 from deploy.emulated import enter
 from deploy.errors import (
-    ConfigError,
     ConflictError,
     CredentialsError,
     InvokeError,
@@ -218,34 +217,6 @@ def test_collected_answers_bear_the_id_that_the_client_was_told(
     assert found[good.headers["x-request-id"]].predictions == ("setosa",)
     assert found[good.headers["x-request-id"]].milliseconds is None
     assert bad.headers["x-request-id"] not in found
-
-
-@pytest.mark.parametrize("setting", ["-1", "101", "all", "0.5"])
-def test_answers_to_collect_are_a_whole_percent(setting: str) -> None:
-    settings = {name: one.default for name, one in CLOUD.settings.items()}
-    with pytest.raises(ConfigError, match="azure.collect"):
-        AzureTarget.connect({**settings, "collect": setting})
-
-
-@pytest.mark.parametrize(
-    ("dimensions", "failed"),
-    [
-        ({"statuscode": "200", "modelstatuscode": "200"}, False),
-        ({"statuscode": "424", "modelstatuscode": "400"}, False),
-        ({"statuscode": "424", "modelstatuscode": "500"}, True),
-        ({"statuscode": "424", "modelstatuscode": ""}, True),
-        ({"statuscode": "408", "modelstatuscode": ""}, True),
-        ({"statuscode": "429", "modelstatuscode": ""}, False),
-        ({"statuscode": "500", "modelstatuscode": ""}, True),
-        ({"envoy_response_code": "503"}, True),
-        ({"envoy_response_code": "404"}, False),
-        ({"envoy_response_code": "0"}, True),
-    ],
-)
-def test_a_deployment_fails_by_5xx_or_no_answer_alone(
-    dimensions: dict[str, str], failed: bool
-) -> None:
-    assert metrics.is_failure(dimensions) is failed
 
 
 def asked(target: AzureTarget, deployment: str) -> int:
