@@ -114,12 +114,8 @@ data "aws_iam_policy_document" "deployer" {
   }
 
   statement {
-    sid = "ConfigureEndpoints"
-    actions = [
-      "sagemaker:CreateEndpointConfig",
-      "sagemaker:DeleteEndpointConfig",
-      "sagemaker:DescribeEndpointConfig",
-    ]
+    sid       = "ConfigureEndpoints"
+    actions   = ["sagemaker:CreateEndpointConfig", "sagemaker:DeleteEndpointConfig"]
     resources = local.owned.configs
   }
 
@@ -138,7 +134,13 @@ data "aws_iam_policy_document" "deployer" {
   statement {
     sid       = "TellOursFromOthers" # by its tags: the list of endpoints shows everybody's
     actions   = ["sagemaker:ListTags"]
-    resources = concat(["${local.sagemaker}:endpoint/*"], local.owned.models, local.versions)
+    resources = concat(["${local.sagemaker}:endpoint/*"], local.owned.configs, local.owned.models, local.versions)
+  }
+
+  statement {
+    sid       = "SeeWhoElseRunsAModel" # a sweep leaves what somebody else's configuration names
+    actions   = ["sagemaker:DescribeEndpointConfig"]
+    resources = ["${local.sagemaker}:endpoint-config/*"]
   }
 
   statement {
@@ -209,6 +211,12 @@ data "aws_iam_policy_document" "deployer" {
       "arn:${local.partition}:s3:::${aws_s3_bucket.artifacts.bucket}/models/*",
       "arn:${local.partition}:s3:::${aws_s3_bucket.artifacts.bucket}/notes/*",
     ]
+  }
+
+  statement {
+    sid       = "ReadCapturedAnswers" # SageMaker writes them as the server
+    actions   = ["s3:GetObject"]
+    resources = ["arn:${local.partition}:s3:::${aws_s3_bucket.artifacts.bucket}/capture/*"]
   }
 
   statement {

@@ -37,6 +37,8 @@ resource "azurerm_role_definition" "deployer" {
       "${local.ml}/data/versions/delete",
       "${local.ml}/data/versions/read",
       "${local.ml}/data/versions/write",
+      "${local.ml}/batchEndpoints/read", # a sweep leaves what a batch endpoint uses
+      "${local.ml}/batchEndpoints/deployments/read",
       "${local.ml}/datastores/read",
       "${local.ml}/datastores/listSecrets/action",
       "${local.ml}/environments/versions/delete",

@@ -182,7 +182,7 @@ run "the_deployer_may_what_its_calls_need_and_on_its_endpoints_alone" {
   assert {
     condition = alltrue(flatten([for each in data.aws_iam_policy_document.deployer.statement : [for arn in each.resources :
       can(regex("^arn:aws:sagemaker:us-east-1:123456789012:(endpoint/(iris|loans)|(endpoint-config|model)/(iris|loans)--\\*)$", arn))]
-    if anytrue([for action in each.actions : startswith(action, "sagemaker:")]) && !contains(["FindWhatStands", "TellOursFromOthers"], each.sid)]))
+    if anytrue([for action in each.actions : startswith(action, "sagemaker:")]) && !contains(["FindWhatStands", "SeeWhoElseRunsAModel", "TellOursFromOthers"], each.sid)]))
     error_message = "the deployer may touch endpoints that are not named"
   }
 

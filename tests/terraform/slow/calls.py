@@ -190,6 +190,11 @@ AZURE = (
         rf"{WORKSPACE}/environments/[^/]+/versions/[^/]+",
         _azure("environments/versions/delete"),
     ),
+    Needs(
+        "GET",
+        rf"{WORKSPACE}/batchEndpoints",  # and the deployments of those that are there
+        (*_azure("batchEndpoints/read"), *_azure("batchEndpoints/deployments/read")),
+    ),
     Needs("GET", rf"{ONLINE}(/[^/]+)?", _azure("onlineEndpoints/read")),
     Needs("PUT|PATCH", rf"{ONLINE}/[^/]+", _azure("onlineEndpoints/write")),
     Needs("DELETE", rf"{ONLINE}/[^/]+", _azure("onlineEndpoints/delete")),

@@ -76,6 +76,39 @@ def test_releases_a_rollback_and_a_deletion_run_under_the_policy(
     assert target.endpoints() == []
 
 
+def test_a_sweep_runs_under_the_policy_and_leaves_what_somebody_elses_configuration_names(
+    account: Standing, versions: Sequence[Bundle]
+) -> None:
+    account.allow(account.actions)
+    target, sagemaker = account.target(), account.root.client("sagemaker")
+    name = f"{ENDPOINT}--v9"
+    sagemaker.create_model(
+        ModelName=name,
+        ExecutionRoleArn=target.role,
+        PrimaryContainer={"Image": account.outputs["deploy"]["image"]},
+        Tags=[{"Key": "tridock:endpoint", "Value": ENDPOINT}],
+    )
+    sagemaker.create_endpoint_config(
+        EndpointConfigName="theirs",
+        ProductionVariants=[
+            {
+                "VariantName": "one",
+                "ModelName": name,
+                "InstanceType": "ml.m5.large",
+                "InitialInstanceCount": 1,
+            }
+        ],
+    )
+    assert target.leftovers() == ()
+    sagemaker.delete_endpoint_config(EndpointConfigName="theirs")
+    target.upload(versions[0])
+    found = target.leftovers()
+    assert [one.kind for one in found] == ["model", "stored bundle"]
+    for one in found:
+        target.discard(one)
+    assert target.leftovers() == ()
+
+
 def test_each_action_that_is_taken_away_is_missed(
     account: Standing, versions: Sequence[Bundle]
 ) -> None:

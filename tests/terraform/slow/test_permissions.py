@@ -24,8 +24,10 @@ from deploy.models import Approval
 from deploy.order import Stage
 from deploy.progress import Progress
 from deploy.release import release
+from deploy.retry import Patient
 from deploy.rollback import rollback
 from deploy.session import Session
+from deploy.sweep import Broom, Found, look, sweep
 from deploy.target import Target
 from deploy.wait import Deadline
 from inference.bundle import Bundle
@@ -94,10 +96,18 @@ def _told(flags: dict[str, str], versions: Sequence[Bundle], state: Path) -> Rec
         _end_scaling(target, next(iter(found.traffic)))
         target.logs("iris", next(iter(found.traffic)))
         target.metrics("iris", next(iter(found.traffic)), datetime.now(UTC) - timedelta(hours=1))
+        _sweep(target, versions[0])
         change.remove(target, "iris", Deadline.after(300))
         _register(target, versions, state / "fetched")
         target.identity()
     return record
+
+
+def _sweep(target: Patient, bundle: Bundle) -> None:
+    """Tell the story of a bundle that was uploaded, and of nobody's lock."""
+    target.upload(bundle)
+    sweep(Broom(target, Progress(), Deadline.after(300)), look(target))
+    assert look(target) == Found(())
 
 
 def _register(target: Target, versions: Sequence[Bundle], folder: Path) -> None:
