@@ -177,6 +177,8 @@ class GoogleModels:
                 )
                 told = begun.result(timeout=UPLOAD_SECONDS)
         except ConflictError as error:  # by another, or by a try of ours that is not done yet
+            if error.code != "ALREADY_EXISTS":
+                raise
             raise UnavailableError(f"the model {name} is just being made: {error}") from error
         return replace(one, number=told.model_version_id)
 
