@@ -74,6 +74,7 @@ def _watch(stage: Stage, order: Order, move: Move) -> None:
     """Look again and again until the bake time is over and nothing is waited for."""
     step, whom, since = move.step, order.wanted.name, datetime.now(UTC)
     if not stage.judge and not step.bake:
+        _refuse_rolled_back(stage, order, move)
         return
     patience = stage.judge.limits.patience if stage.judge else 0.0
     baked, look = order.deadline.of(step.bake), Look()

@@ -23,6 +23,13 @@ SETTINGS = {
     "security_groups": Setting(
         "", "security groups of the containers there, blanks between", account=True
     ),
+    "capture": Setting(
+        "", "percent of answers kept in the bucket for compare, 0 to end that; empty: as it is"
+    ),
+    "alarms": Setting(
+        "", "CloudWatch alarms that take traffic for a new one back, commas between; see releases"
+    ),
+    "alarm_seconds": Setting("300", "seconds they are watched after each move of traffic"),
     "image": Setting("", "the model server's image in ECR", account=True),
     "instance": Setting("ml.m5.large", "machine size"),
     "count": Setting("1", "number of machines of each deployment"),

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from deploy.aws import metrics, names, snippets
+from deploy.aws import captured, metrics, names, snippets
 from deploy.aws.account import Account
 from deploy.aws.errors import translated
 from deploy.aws.leftovers import Remains
@@ -21,6 +21,7 @@ from deploy.aws.notes import S3Notes
 from deploy.aws.reading import Reading
 from deploy.aws.scaling import Scalings
 from deploy.aws.store import Store
+from deploy.aws.updates import Guard, Updates
 from deploy.errors import ConflictError, NotFoundError
 from deploy.leftovers import Leftover
 from deploy.metrics import Answer, Metrics
@@ -53,6 +54,8 @@ class SageMakerTarget:
         The bucket's bundles.
     role : str
         ARN.
+    updates : Updates
+        How endpoints are changed.
     network : Mapping
         Of CreateModel, for containers that run in a network.
     image : str
@@ -62,6 +65,7 @@ class SageMakerTarget:
     account: Account
     store: Store
     role: str
+    updates: Updates
     network: Mapping[str, Any] = field(default_factory=dict)
     name: str = "aws"
     image: str = ""
@@ -72,7 +76,10 @@ class SageMakerTarget:
         account = Account.open(settings)
         network = _network(settings)
         store = Store(account.s3, settings["bucket"])
-        return cls(account, store, settings["role"], network, image=settings["image"])
+        capture = captured.config(store.bucket, captured.percent_of(settings["capture"]))
+        guard = Guard.of(settings["alarms"], settings["alarm_seconds"])
+        updates = Updates(account, guard, capture)
+        return cls(account, store, settings["role"], updates, network, image=settings["image"])
 
     @property
     def limits(self) -> Mapping[str, str]:
@@ -128,7 +135,7 @@ class SageMakerTarget:
             "InitialInstanceCount": release.count,
             "InitialVariantWeight": 0.0 if reading else 100.0,
         }
-        self._configure(release.endpoint, reading, [*_weighted(reading), variant])
+        self.updates.configure(release.endpoint, reading, [*_weighted(reading), variant])
 
     def scale(self, endpoint: str, deployment: str, scaling: Scaling | None) -> None:
         """See `Target.scale`."""
@@ -155,14 +162,7 @@ class SageMakerTarget:
         unknown = sorted(set(traffic) - set(running))
         if unknown:
             raise NotFoundError(f"no deployment {', '.join(unknown)} behind {endpoint!r}")
-        weights: Any = [
-            {"VariantName": name, "DesiredWeight": float(traffic.get(name, 0))} for name in running
-        ]
-        with translated("sagemaker"):
-            self.account.sagemaker.update_endpoint_weights_and_capacities(
-                EndpointName=endpoint, DesiredWeightsAndCapacities=weights
-            )
-        self.account.facts.changed(endpoint, reading.told)
+        self.updates.weigh(endpoint, reading, traffic)
 
     def invoke(self, endpoint: str, body: bytes, *, deployment: str | None = None) -> bytes:
         """See `Target.invoke`."""
@@ -189,17 +189,17 @@ class SageMakerTarget:
         base = sum(reading.weights.values()) or 1.0
         copied = {**found[deployment], "InitialVariantWeight": base * percent / 100}
         if percent:
-            self._configure(endpoint, reading, rest, [copied])
+            self.updates.configure(endpoint, reading, rest, [copied])
         else:
-            self._configure(endpoint, reading, [*rest, copied])
+            self.updates.configure(endpoint, reading, [*rest, copied])
 
     def metrics(self, endpoint: str, deployment: str, since: datetime) -> Metrics:
         """See `Target.metrics`: CloudWatch's, by the minute."""
         return metrics.of_variant(self.account, metrics.Variant(endpoint, deployment), since)
 
     def answers(self, endpoint: str, deployment: str, since: datetime) -> Sequence[Answer]:
-        """See `Target.answers`, and `limits`."""
-        return ()
+        """See `Target.answers`: what data capture kept, if it is switched on."""
+        return captured.answers(self.store, endpoint, deployment, since)
 
     def logs(self, endpoint: str, deployment: str, *, lines: int = 20) -> Sequence[str]:
         """See `Target.logs`."""
@@ -222,7 +222,7 @@ class SageMakerTarget:
         # A variant that is a scalable target cannot be taken away ("Update endpoints that use auto
         # scaling", SageMaker developer guide).
         self._scalings.end(endpoint, deployment.__eq__)
-        self._configure(endpoint, reading, rest)
+        self.updates.configure(endpoint, reading, rest)
 
     def delete(self, endpoint: str) -> None:
         """See `Target.delete`."""
@@ -310,33 +310,6 @@ class SageMakerTarget:
                 f"{release.endpoint}/{release.name} runs with {', '.join(other)}: "
                 "package the bundle under another version, or undeploy it first"
             )
-
-    def _configure(
-        self,
-        endpoint: str,
-        reading: Reading | None,
-        variants: Sequence[Mapping[str, Any]],
-        shadows: Sequence[Mapping[str, Any]] = (),
-    ) -> None:
-        """Bring the endpoint to these variants."""
-        config = names.config(endpoint, [*variants, *({"shadow": one} for one in shadows)])
-        client = self.account.sagemaker
-        tags: Any = {"Tags": [{"Key": names.ENDPOINT, "Value": endpoint}]}
-        made: Any = {"ProductionVariants": list(variants), **tags}
-        made |= {"ShadowProductionVariants": list(shadows)} if shadows else {}
-        with suppress(ConflictError), translated("sagemaker"):  # by content: what exists is equal
-            client.create_endpoint_config(EndpointConfigName=config, **made)
-        with translated("sagemaker"):
-            if reading:
-                # Those that stay keep their weights, and as many instances as they have by now.
-                client.update_endpoint(
-                    EndpointName=endpoint,
-                    EndpointConfigName=config,
-                    RetainAllVariantProperties=True,
-                )
-            else:
-                client.create_endpoint(EndpointName=endpoint, EndpointConfigName=config, **tags)
-        self.account.facts.changed(endpoint, reading.told if reading else None)
 
     def _listed(self, operation: Any, kind: str, prefix: str) -> Iterator[str]:
         pages: Any = self.account.sagemaker.get_paginator(operation)

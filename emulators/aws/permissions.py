@@ -69,7 +69,7 @@ def needs(service: str, operation: str, body: bytes, place: tuple[str, str]) -> 
     place : tuple of str
         Account and region.
     """
-    if service == "monitoring":  # as it signs; its actions begin otherwise
+    if service == "cloudwatch":
         if operation in _METRICS:
             yield Need(f"cloudwatch:{operation}", "*")
         return

@@ -87,6 +87,12 @@ data "aws_iam_policy_document" "server" {
     }
   }
 
+  statement {
+    sid       = "WatchAlarms" # that take a release back: `aws.alarms` of release.toml
+    actions   = ["cloudwatch:DescribeAlarms"]
+    resources = ["arn:${local.partition}:cloudwatch:${var.region}:${local.account}:alarm:${local.prefix}-*"]
+  }
+
   dynamic "statement" {
     for_each = var.private_networking ? [1] : []
 

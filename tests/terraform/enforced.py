@@ -18,6 +18,7 @@ import pytest
 from deploy.aws.account import Account
 from deploy.aws.store import Store
 from deploy.aws.target import SageMakerTarget
+from deploy.aws.updates import Updates
 from emulators import daemon
 from emulators.place import Place
 
@@ -70,7 +71,8 @@ class Standing:
         """Return the account as the deployer sees it."""
         account, told = Account(self.deployer), self.outputs["deploy"]
         store = Store(account.s3, told["bucket"])
-        return SageMakerTarget(account, store, told["role"], image=told["image"])
+        updates = Updates(account)
+        return SageMakerTarget(account, store, told["role"], updates, image=told["image"])
 
 
 @contextmanager

@@ -74,7 +74,7 @@ def test_other_calls_are_not_told_apart() -> None:
     assert _needs("s3", "PutObject") == []
 
 
-def test_metrics_sign_as_monitoring_and_know_no_resource() -> None:
-    needed = list(needs("monitoring", "GetMetricData", b"no JSON", HERE))
+def test_metrics_know_no_resource() -> None:
+    needed = list(needs("cloudwatch", "GetMetricData", b"no JSON", HERE))
     assert needed == [Need("cloudwatch:GetMetricData", "*")]
-    assert list(needs("monitoring", "PutMetricAlarm", b"", HERE)) == []
+    assert list(needs("cloudwatch", "PutMetricAlarm", b"", HERE)) == []

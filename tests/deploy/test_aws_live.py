@@ -1,0 +1,172 @@
+"""What SageMaker itself knows of live requests: captured answers, and alarms that go off."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from deploy.aws import captured
+from deploy.aws.updates import Guard
+from deploy.errors import ConfigError
+from inference.bundle import Bundle
+from tests.deploy.commandline import ROOT, Door
+from tests.deploy.staging import name_of
+
+#: Emulated seconds per second.
+SPEED = "600"
+SETOSA, VIRGINICA = [5.1, 3.5, 1.4, 0.2], [7.2, 3.6, 6.1, 2.5]
+ALARM = "tridock-dev-iris-5xx"
+
+
+@pytest.fixture(scope="module")
+def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
+    state = tmp_path_factory.mktemp("aws")
+    where, named = [sys.executable, "-m", "emulators"], ["aws", "--state", str(state)]
+    subprocess.run([*where, "up", *named, "--speed", SPEED], cwd=ROOT, check=True)
+    yield Door("aws", state)
+    subprocess.run([*where, "down", *named], cwd=ROOT, check=True)
+
+
+@pytest.fixture(scope="module")
+def session(door: Door) -> Iterator[boto3.Session]:
+    """Somebody else's session in the emulated account."""
+    command = [sys.executable, "-m", "emulators", "env", "aws", "--state", str(door.state)]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    words = [word for line in said.splitlines() for word in shlex.split(line)[1:]]
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in (word.split("=", 1) for word in words):
+            environment.setenv(name, value)
+        yield boto3.Session()
+
+
+def released(door: Door, bundle: Bundle, *settings: str, code: int = 0) -> str:
+    words = [word for setting in settings for word in ("--set", setting)]
+    told = door("release", "--bundle", bundle.path, *words)
+    assert told.code == code, told.err
+    return told.err
+
+
+def test_labels_find_their_answers_by_the_requests_ids(
+    door: Door, session: boto3.Session, v1: Bundle, v2: Bundle, tmp_path: Path
+) -> None:
+    released(door, v1, "aws.capture=100")
+    released(door, v2, "aws.capture=100", "strategy=ab", "split=50")
+    runtime, answered = session.client("sagemaker-runtime"), Counter[str]()
+    lines = ["request_id,label"]
+    for number in range(20):
+        row, label = ((SETOSA, "setosa"), (VIRGINICA, "setosa"))[number % 2]
+        answer = runtime.invoke_endpoint(
+            EndpointName="iris",
+            Body=json.dumps({"instances": [row]}),
+            ContentType="application/json",
+            InferenceId=f"request-{number}",
+        )
+        answered[answer["InvokedProductionVariant"]] += 1
+        lines.append(f"request-{number},{label}")
+    labels = tmp_path / "labels.csv"
+    labels.write_text("\n".join(lines))
+    assert answered.keys() == {name_of(v1), name_of(v2)}
+    sides = compared(door, labels, 20)
+    assert {each["name"]: each["labelled"] for each in sides} == answered
+    assert sum(each["right"] for each in sides) == 10
+    assert sum(each["requests"] for each in sides) >= 20
+    # The model servers count the judge's own requests, too.
+    assert {name for each in sides for name in each["predictions"]} >= {"setosa", "virginica"}
+    assert door("stop").code == 0
+
+
+def compared(door: Door, labels: Path, count: int) -> list[dict[str, Any]]:
+    """Compare until all answers are captured: a file is written once a minute."""
+    for _ in range(10):
+        told = door("compare", "--labels", labels, "--json").json()
+        sides = [told["old"], told["new"]]
+        if sum(each["labelled"] for each in sides) == count:
+            return sides
+    pytest.fail(f"{told}")
+
+
+def test_a_captured_answer_of_before_or_without_an_id_is_not_ours(
+    door: Door, session: boto3.Session, v1: Bundle
+) -> None:
+    from deploy.aws.account import Account
+    from deploy.aws.store import Store
+
+    s3 = session.client("s3")
+    bucket = s3.list_buckets()["Buckets"][0]["Name"]
+    store = Store(Account(session).s3, bucket)
+    now = datetime(2026, 3, 1, 10, 0, 30, tzinfo=UTC)
+
+    def line(seconds: int, encoding: str, data: str, **event: str) -> str:
+        when = (now + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        output = {"data": data, "encoding": encoding}
+        kept = {"captureData": {"endpointOutput": output}}
+        return json.dumps({**kept, "eventMetadata": {"inferenceTime": when, **event}})
+
+    lines = [
+        line(9, "JSON", '{"predictions": ["later"]}', inferenceId="2"),
+        line(0, "BASE64", "eyJwcmVkaWN0aW9uIjogInllcyJ9", inferenceId="1"),
+        line(0, "JSON", '{"predictions": ["nobody"]}'),
+        line(-9, "JSON", '{"predictions": ["before"]}', inferenceId="0"),
+        line(0, "JSON", '{"error": "none"}', inferenceId="3"),
+        "torn",
+    ]
+    for folder in ("2026/03/01/09/59", "2026/03/01/08/00"):
+        key = f"capture/other/v1/{folder}-1.jsonl"
+        s3.put_object(Bucket=bucket, Key=key, Body="\n".join(lines).encode())
+    found = captured.answers(store, "other", "v1", now)
+    assert [(one.request, one.predictions) for one in found] == [
+        ("1", ("yes",)),
+        ("2", ("later",)),
+    ]
+    assert not captured.answers(store, "nobody", "v1", now)
+
+
+def test_an_alarm_takes_the_traffic_back_and_the_release_says_so(
+    door: Door, session: boto3.Session, v1: Bundle, v2: Bundle
+) -> None:
+    cloudwatch, sagemaker = session.client("cloudwatch"), session.client("sagemaker")
+    cloudwatch.put_metric_alarm(
+        AlarmName=ALARM,
+        Namespace="AWS/SageMaker",
+        MetricName="Invocation5XXErrors",
+        Dimensions=[{"Name": "EndpointName", "Value": "nobody"}],
+        Statistic="Sum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=0,
+        ComparisonOperator="GreaterThanThreshold",
+        TreatMissingData="ignore",
+    )
+    released(door, v1)
+    cloudwatch.set_alarm_state(AlarmName=ALARM, StateValue="ALARM", StateReason="tried")
+    said = released(door, v2, f"aws.alarms={ALARM}", "gates.requests=0", code=4)
+    assert "rolled back by itself" in said
+    assert f"alarm(s) have triggered: [{ALARM}]" in said
+    assert door("traffic", "--json").json()["traffic"] == {name_of(v1): 100}
+
+    cloudwatch.set_alarm_state(AlarmName=ALARM, StateValue="OK", StateReason="tried")
+    released(door, v2, f"aws.alarms={ALARM}", "steps=100")
+    told = sagemaker.describe_endpoint(EndpointName="iris")["LastDeploymentConfig"]
+    assert told["AutoRollbackConfiguration"] == {"Alarms": [{"AlarmName": ALARM}]}
+
+
+def test_settings_that_sagemaker_would_not_take_are_refused() -> None:
+    assert Guard.of("a, b c", "0") == Guard(("a", "b", "c"), 0)
+    for alarms, seconds in (("a", "soon"), ("a", "3601"), (",".join(map(str, range(11))), "1")):
+        with pytest.raises(ConfigError):
+            Guard.of(alarms, seconds)
+    assert captured.percent_of("") is None
+    assert captured.config("bucket", 0) == {}
+    for percent in ("101", "-1", "half"):
+        with pytest.raises(ConfigError, match=r"aws\.capture"):
+            captured.percent_of(percent)
