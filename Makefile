@@ -121,7 +121,11 @@ up: $(READY)  ## start the emulated clouds
 down: $(READY)  ## end them and their model servers
 	$(PY) -m emulators down $(ARGS)
 
-# Safe by default: without LIVE=1 a target is the emulated one.
+# Safe by default: without LIVE=1 a target is the emulated one. A real account takes what is registered and approved there.
+$(TARGETS:%=register-%): register-%: bundle  ## enter MODEL's bundle in T's registry of models
+	$(DEPLOY) models register --target $* --file $(MODEL)/release.toml --bundle $(BUNDLE) $(if $(LIVE),--live) $(ARGS)
+$(TARGETS:%=approve-%): approve-%: $(READY)  ## approve MODEL's newest version there, because WHY="…"
+	$(DEPLOY) models approve $(NAME) --reason "$(WHY)" --target $* --file $(MODEL)/release.toml $(if $(LIVE),--live) $(ARGS)
 $(TARGETS:%=deploy-%): deploy-%: bundle  ## release MODEL's bundle to T
 	$(DEPLOY) release --target $* --file $(MODEL)/release.toml --bundle $(BUNDLE) $(if $(LIVE),--live) $(ARGS)
 $(TARGETS:%=invoke-%): invoke-%: $(READY)  ## send MODEL's request.json to its endpoint at T
@@ -162,5 +166,5 @@ lock: $(READY)  ## resolve all lock files anew (ARGS=--upgrade for newer version
 
 .PHONY: ordeal help setup demo test test-clients test-terraform test-ray bench fuzz check $(CHECKS) fix bundle \
   image check-image e2e test-image up down lock \
-  $(foreach verb,deploy invoke status rollback delete,$(TARGETS:%=$(verb)-%)) \
+  $(foreach verb,register approve deploy invoke status rollback delete,$(TARGETS:%=$(verb)-%)) \
   $(foreach verb,provision destroy,$(MODULES:%=$(verb)-%))

@@ -51,9 +51,13 @@ def _outputs(plan: Mapping[str, Any], to: Path) -> Mapping[str, str]:
 
 
 def _release(cloud: str, bundle: Bundle, file: Path, environment: dict[str, str]) -> Any:
-    """Release, ask and delete by the live door, which the environment leads to the emulator."""
+    """Register, release, ask and delete by the live door, which leads to the emulator here."""
     door = Door(cloud, file.parent / "state")
     words = ("--live", "--yes", "--set", f"terraform={file}")
+    entered = door("models register", "--bundle", bundle.path, *words, environment=environment)
+    assert entered.code == 0, entered.err
+    approved = door("models approve", "iris", "--reason", "tried", *words, environment=environment)
+    assert approved.code == 0, approved.err
     said = door("release", "--bundle", bundle.path, *words, "--json", environment=environment)
     assert said.code == 0, said.err
     asked = door(
