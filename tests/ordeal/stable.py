@@ -9,6 +9,7 @@ import gc
 import json
 import os
 import random
+import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -46,6 +47,7 @@ def main() -> None:
     told = json.loads(sys.argv[1])
     target = opened(told["target"], told["settings"])
     gc.freeze()  # what all deployers share is looked through by none of them
+    started: set[int] = set()
     ended: dict[int, int] = {}
     for line in sys.stdin:
         order = json.loads(line)
@@ -54,8 +56,12 @@ def main() -> None:
             answer = os.fork()
             if not answer:
                 _be(target, told, order)
+            started.add(answer)
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
+    for pid in started:
+        if _polled(pid, ended) is None:  # the ordeal was ended in the middle
+            os.kill(pid, signal.SIGKILL)
 
 
 def _polled(pid: int, ended: dict[int, int]) -> int | None:
