@@ -13,7 +13,6 @@ import orjson
 from inference import confidence
 from inference.census import Census, Count
 from inference.model import Model
-from inference.together import Together
 
 #: This share of the time may be spent on finding out how sure the model is.
 SHARE = 0.004
@@ -27,7 +26,8 @@ class Bulletin:
     Parameters
     ----------
     counted : callable
-        Returns what is asked for predictions, or None before it was.
+        Returns what counts, and the model to ask how sure it is, if there is one; None before
+        anything was asked.
     write : callable
         Takes a line of the log.
     seconds : float
@@ -36,7 +36,7 @@ class Bulletin:
 
     def __init__(
         self,
-        counted: Callable[[], Together | None],
+        counted: Callable[[], tuple[Census, Model | None] | None],
         write: Callable[[bytes], None],
         *,
         seconds: float,
@@ -63,32 +63,33 @@ class Bulletin:
             await self._tell()
 
     def _has_news(self) -> bool:
-        together = self._counted()
-        return together is not None and together.census.rows > 0
+        counted = self._counted()
+        return counted is not None and counted[0].rows > 0
 
     async def _tell(self) -> None:
-        together = self._counted()
-        if together:
+        counted = self._counted()
+        if counted:
             seconds = SHARE * self._seconds
-            self._write(await asyncio.to_thread(line, together.model, together.census, seconds))
+            self._write(await asyncio.to_thread(line, *counted, seconds))
 
 
-def line(model: Model, census: Census, seconds: float) -> bytes:
+def line(census: Census, model: Model | None, seconds: float) -> bytes:
     """Return the line on what came since the last one, and a line feed.
 
     Parameters
     ----------
-    model : Model
-        Asked how sure it is of a sample.
     census : Census
         Counted; it begins anew.
+    model : Model or None
+        Asked how sure it is of a sample.
     seconds : float
         About so long may that take.
     """
     now, count = datetime.now(UTC), census.draw()
     sample = list(count.sample)
     random.shuffle(sample)
-    looked_at, low = confidence.unsure(model, sample, seconds=seconds) or (None, None)
+    found = confidence.unsure(model, sample, seconds=seconds) if model else None
+    looked_at, low = found or (None, None)
     told = {
         "event": "predictions",
         "time": now.isoformat(timespec="milliseconds"),

@@ -12,6 +12,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+import orjson
 
 from inference.baseline import Numeric, Statistics
 from inference.reservoir import Reservoir
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 MOST_LABELS = 50
 #: So many predictions are counted at once: one by one, each would cost more.
 TOGETHER = 4096
+#: What a script's answer may consist of, beside lists of several outputs, to be counted.
+PLAIN = {str, int, float, bool, type(None)}
 #: Rows that are kept to see how sure the model was.
 SAMPLE = 100
 
@@ -64,7 +67,7 @@ class Census:
     @property
     def rows(self) -> int:
         """How many rows came since the last count."""
-        return self._sample.seen
+        return self._rows
 
     def take(self, table: Table, values: Sequence[Any]) -> None:
         """Count a batch.
@@ -80,19 +83,31 @@ class Census:
             values = [each["prediction"] for each in values]
         with self._lock:
             self._sample.see(table)
-            self._waiting += values
-            if len(self._waiting) >= TOGETHER:
-                self._settle()
+            self._count(values)
+
+    def read(self, body: bytes) -> None:
+        """Count the answer of a user's script, where it has the form of predictions."""
+        values = _predictions(body)
+        if values:
+            with self._lock:
+                self._count(values)
 
     def draw(self) -> Count:
         """Return what came since the last time."""
         with self._lock:
             self._settle()
-            drawn = Count(self._sample.seen, self._kinds.told(), self._sample.kept)
+            drawn = Count(self._rows, self._kinds.told(), self._sample.kept)
             self._begin()
             return drawn
 
+    def _count(self, values: Sequence[Any]) -> None:
+        self._rows += len(values)
+        self._waiting += values
+        if len(self._waiting) >= TOGETHER:
+            self._settle()
+
     def _begin(self) -> None:
+        self._rows = 0
         self._waiting: list[Any] = []
         self._kinds = _kinds(self._baseline)
         self._sample = Reservoir(SAMPLE, self._dice)
@@ -138,7 +153,8 @@ class _Bins:
         self._counts = np.zeros(len(self._begins), dtype=np.int64)
 
     def add(self, values: Sequence[Any]) -> None:
-        numbers = np.array([each for each in values if each is not None], dtype=np.float64)
+        known = [each for each in values if isinstance(each, int | float)]
+        numbers = np.array(known, dtype=np.float64)
         bins = np.searchsorted(self._edges, numbers, side="right")
         bins[numbers == self._edges[-1]] -= 1  # the last bin includes its upper edge
         self._counts += np.bincount(bins, minlength=len(self._counts))
@@ -152,6 +168,18 @@ def _kinds(baseline: Statistics | None) -> _Kinds:
     if isinstance(baseline, Numeric) and len(baseline.edges) > 1:
         return _Bins(baseline.edges)
     return _Labels()
+
+
+def _predictions(body: bytes) -> Sequence[Any]:
+    """Return the predictions in an answer: one for each row, or a single one; none elsewhere."""
+    try:
+        told = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return ()
+    if isinstance(told, dict):
+        told = told.get("predictions", [told["prediction"]] if "prediction" in told else ())
+    kinds = {type(one) for one in told} if isinstance(told, list) else set()
+    return told if kinds and (kinds <= PLAIN or kinds == {list}) else ()
 
 
 def _label(value: Any) -> str:

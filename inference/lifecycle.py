@@ -10,6 +10,7 @@ from pathlib import Path
 from inference import score
 from inference.census import Census
 from inference.errors import BundleError, NotReadyError
+from inference.model import Model
 from inference.together import Together
 
 log = logging.getLogger(__name__)
@@ -22,6 +23,7 @@ class Lifecycle:
         self._draining = False
         self._failure = ""
         self._asked: tuple[score.Loaded, Together | None] | None = None
+        self._counted: tuple[score.Loaded, Census] | None = None
 
     @property
     def is_draining(self) -> bool:
@@ -82,12 +84,23 @@ class Lifecycle:
     def together(self, loaded: score.Loaded) -> Together | None:
         """Return what asks the model for many at once; None where there is only a script."""
         if self._asked is None or self._asked[0] is not loaded:
-            self._asked = loaded, _together(loaded)
+            self._asked = loaded, _together(loaded, self.census(loaded))
         return self._asked[1]
 
-    def counted(self) -> Together | None:
-        """Return what counts its answers, draining or not; None before it was asked anything."""
-        return self._asked[1] if self._asked else None
+    def census(self, loaded: score.Loaded) -> Census:
+        """Return what counts the answers."""
+        if self._counted is None or self._counted[0] is not loaded:
+            manifest = loaded.bundle.manifest
+            told = manifest.baseline.predictions if manifest.baseline else ()
+            self._counted = loaded, Census(told[0] if len(told) == 1 else None)
+        return self._counted[1]
+
+    def counted(self) -> tuple[Census, Model | None] | None:
+        """Return what counts the answers, and the model that gives them, if no script does.
+
+        None before anything was asked.
+        """
+        return (self._counted[1], self._counted[0].model) if self._counted else None
 
     def _unloaded(self) -> str:
         return self._failure or "the model is not loaded yet: try again in a moment"
@@ -104,10 +117,8 @@ class Lifecycle:
             failed(self._failure)
 
 
-def _together(loaded: score.Loaded) -> Together | None:
+def _together(loaded: score.Loaded, census: Census) -> Together | None:
     if loaded.model is None or loaded.script:
         return None
-    manifest = loaded.bundle.manifest
-    examples = [example.input for example in manifest.examples]
-    told = manifest.baseline.predictions if manifest.baseline else ()
-    return Together.of(loaded.model, examples, Census(told[0] if len(told) == 1 else None))
+    examples = [example.input for example in loaded.bundle.manifest.examples]
+    return Together.of(loaded.model, examples, census)

@@ -68,7 +68,7 @@ class Predicted:
     async def _reply(self, call: Call, loaded: Loaded) -> Reply:
         run = self._desk.pool.run
         if loaded.script and self._read is prediction.order:
-            return await run(partial(prediction.scripted_reply, call))
+            return await run(partial(self._scripted, call, loaded))
         if len(call.body) > SHORT_BYTES or "content-encoding" in call.headers:
             return await run(partial(self._whole, call, loaded))
         order = self._read(call, loaded)
@@ -78,12 +78,19 @@ class Predicted:
         batcher = self._desk.batcher
         return order.write(await batcher.predict(together, order.rows, order.probabilities))
 
+    def _scripted(self, call: Call, loaded: Loaded) -> Reply:
+        reply = prediction.scripted_reply(call)
+        if reply.status < 300:
+            self._desk.lifecycle.census(loaded).read(reply.body)
+        return reply
+
     def _whole(self, call: Call, loaded: Loaded) -> Reply:
         return _answered(self._read(call, loaded), self._together(loaded))
 
     def _together(self, loaded: Loaded) -> Together:
         together = self._desk.together(loaded)
-        return together or Together(prediction.model_of(loaded))
+        census = self._desk.lifecycle.census(loaded)
+        return together or Together(prediction.model_of(loaded), census=census)
 
 
 def _answered(order: Order, together: Together) -> Reply:

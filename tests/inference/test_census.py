@@ -154,6 +154,7 @@ def test_numbers_by_bins_are_as_far_from_the_baseline_as_the_numbers_are(
 def test_numbers_that_are_missing_are_in_no_bin() -> None:
     census = Census(baseline.numeric([0.0, 1.0]))
     census.take(table(3), [0.5, None, 0.5])
+    census.read(b'["a script may say anything"]')
     told = census.draw().predictions
     assert told is not None
     assert list(told.values()) == [2]
@@ -208,7 +209,7 @@ def test_where_there_are_no_probabilities_nothing_is_said_of_being_sure() -> Non
 def test_a_line_that_would_be_torn_leaves_the_predictions_out() -> None:
     census = Census()
     census.take(row(0.9), ["x" * 5000])
-    told = json.loads(bulletin.line(coin(), census, 1.0))
+    told = json.loads(bulletin.line(census, coin(), 1.0))
     assert (told["rows"], told["predictions"]) == (1, None)
 
 
@@ -217,7 +218,8 @@ def test_nothing_is_written_while_nothing_comes() -> None:
 
     async def look() -> None:
         together = Together(coin())
-        board = bulletin.Bulletin(lambda: together, lines.append, seconds=0)
+        counted = lambda: (together.census, together.model)  # noqa: E731
+        board = bulletin.Bulletin(counted, lines.append, seconds=0)
         board.look()
         await board.close()
         assert lines == []
@@ -231,15 +233,38 @@ def test_nothing_is_written_while_nothing_comes() -> None:
     assert json.loads(line)["predictions"] == {"heads": 1}
 
 
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b'{"predictions": ["a", "b", "a"]}', {"a": 2, "b": 1}),
+        (b'{"prediction": 3}', {"3": 1}),
+        (b'["a"]', {"a": 1}),
+        (b'[[1, "a"], [1, "a"]]', {'[1, "a"]': 2}),
+        (b'{"predictions": [{"box": [1, 2]}]}', {}),
+        (b'["a", ["b"]]', {}),
+        (b'{"words": ["a"]}', {}),
+        (b"a,b", {}),
+        (b"7", {}),
+    ],
+)
+def test_a_scripts_answer_is_counted_where_it_has_the_form_of_predictions(
+    body: bytes, told: dict[str, int]
+) -> None:
+    census = Census()
+    census.read(body)
+    drawn = census.draw()
+    assert (drawn.predictions, drawn.rows, drawn.sample) == (told, sum(told.values()), [])
+
+
 def test_both_ways_of_a_request_are_counted(iris_bundle: Bundle) -> None:
     asked = Asked(iris_bundle)
     asked.post("/predict", {"features": IRIS_ROW})
     asked.post("/predict?probabilities=true", {"features": VIRGINICA_ROW})
     asked.post("/predict", {"instances": [IRIS_ROW] * 100})
     asked.post("/predict", {"features": ["no", "row"]})
-    together = asked.lifecycle.counted()
-    assert together
-    drawn = together.census.draw()
+    counted = asked.lifecycle.counted()
+    assert counted
+    drawn = counted[0].draw()
     assert (drawn.rows, drawn.predictions) == (102, {"setosa": 101, "virginica": 1})
 
 
