@@ -33,7 +33,7 @@ def run(options: argparse.Namespace, session: Session) -> None:
     if options.json:
         report.say_json(report.sweep_record(found, swept))
     elif swept:
-        report.say_swept(swept)
+        report.say_swept(swept, found.kept)
     if swept and swept.failures:
         raise swept.failures[0]
 

@@ -122,11 +122,11 @@ def say_leftovers(found: Found) -> None:
     _say_kept(found.kept)
 
 
-def say_swept(swept: Swept) -> None:
-    """Print what was deleted, and what was not and why."""
+def say_swept(swept: Swept, told: Sequence[Kept]) -> None:
+    """Print what was deleted, and what was not and why, unless that was told before."""
     for one in swept.deleted:
         say(f"deleted {one.kind} {_short(one.name)}")
-    _say_kept(swept.kept)
+    _say_kept([each for each in swept.kept if each not in told])
     say(f"{len(swept.deleted)} deleted, {len(swept.kept)} kept")
 
 
@@ -163,11 +163,12 @@ def plan_record(plan: Plan) -> dict[str, Any]:
 
 
 def _say_kept(kept: Sequence[Kept]) -> None:
-    table = Table(*LEFTOVERS, "why it is kept", **STYLE)
-    for one in kept:
-        table.add_row(*_leftover(one.leftover), one.because)
-    if kept:
-        _print(table)
+    """Print what stays, by the reason."""
+    for because in dict.fromkeys(each.because for each in kept):
+        say(f"kept, because {because}:")
+        for each in kept:
+            if each.because == because:
+                say(f"  {each.leftover.kind} {_short(each.leftover.name)}")
 
 
 def _leftover(one: Leftover) -> tuple[str, ...]:

@@ -81,8 +81,8 @@ def test_what_is_kept_is_said_with_who_needs_it(desk: Desk) -> None:
     desk.target.spare = [MODEL, CONFIG]
     claimed(desk.target, "iris")
     out = desk.run("sweep", "--yes")
-    assert "why it is kept" in out
-    assert "release of iris 2 by ada@elsewhere" in out
+    because = "iris is being changed: release of iris 2 by ada@elsewhere, process 4711"
+    assert out.count(f"kept, because {because}:\n  model iris--v1\n") == 1
     assert out.endswith("1 deleted, 1 kept\n")
 
 
