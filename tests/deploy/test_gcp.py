@@ -28,6 +28,8 @@ from deploy.errors import (
 from deploy.gcp import names
 from deploy.gcp.errors import of_status, translated
 from deploy.target import Release
+from examples.client import Client
+from examples.docks import Answer
 from inference.bundle import Bundle
 from tests.deploy import bundles
 from tests.deploy.commandline import ROOT, Door
@@ -62,6 +64,16 @@ class Account:
 
     def servers(self) -> int:
         return len(self._get("/_emulator/servers")["servers"])
+
+    def ask(self, session: requests.Session) -> Answer:
+        """Send one live request, and tell which version answered."""
+        session.trust_env = False
+        path = "/v1/projects/tridock-local/locations/us-central1/endpoints/iris:predict"
+        url = self.environment["TRIDOCK_GCP_URL"] + path
+        answer = session.post(url, json={"instances": [[5.1, 3.5, 1.4, 0.2]]}, timeout=20)
+        answer.raise_for_status()
+        told = answer.json()
+        return Answer(answer.text, told["predictions"] == ["setosa"], told["modelVersionId"])
 
     def _names(self, path: str, key: str) -> list[str]:
         return [each["name"].rpartition("/")[2] for each in self._get(path).get(key, ())]
@@ -141,6 +153,27 @@ def test_a_gate_that_says_no_leaves_all_as_it_was(
     assert account.left() == before
     assert door("delete").code == 0
     assert account.left() == NOTHING
+
+
+def test_live_requests_alone_let_a_good_release_through_and_stop_a_bad_one(
+    door: Door, account: Account, v1: Bundle, v2: Bundle, tmp_path: Path
+) -> None:
+    assert door("release", "--bundle", v1.path, "--set", "gates.requests=0").code == 0
+    told = ("gates.requests=0", "gates.minimum_requests=10", "gates.error_rate=0.02", "bake=0.1")
+    alone = [word for setting in told for word in ("--set", setting)]
+    bad = bundles.scripted(tmp_path / "bad", "3", bundles.Badness(every=2))
+    with requests.Session() as session, Client(lambda: account.ask(session)) as client:
+        said = door("release", "--bundle", v2.path, "--json", *alone, "--set", "steps=50,100")
+        assert said.code == 0, said.err
+        assert said.json()["traffic"] == {name_of(v2): 100}
+        stopped = door("release", "--bundle", bad.path, *alone, "--set", "steps=50,100")
+        assert stopped.code == 3, stopped.err
+        assert "at 50 %: error_rate failed" in stopped.err
+        assert "live requests" in stopped.err
+    assert client.answers["2"]
+    assert all("500 Server Error" in each for each in client.failures)
+    assert door("status", "--json").json()[0]["traffic"] == {name_of(v2): 100}
+    assert door("delete").code == 0
 
 
 def test_cloud_run_takes_the_same_release(
