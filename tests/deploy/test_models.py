@@ -6,6 +6,7 @@ import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -253,7 +254,7 @@ VERSIONS = st.builds(
     ),
     data=PLAIN,
     source=PLAIN,
-    created=st.datetimes().map(lambda one: one.astimezone()),
+    created=st.datetimes(datetime(2020, 1, 1), timezones=st.just(UTC)),
 )
 
 
