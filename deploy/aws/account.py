@@ -104,8 +104,8 @@ class Account:
             return self.session.client("application-autoscaling", config=CONFIG)
 
     @cached_property
+    def cloudwatch(self) -> CloudWatchClient:
         """The service of metrics."""
-        """CloudWatch's metrics."""
         with translated("cloudwatch"):
             return self.session.client("cloudwatch", config=CONFIG)
 
