@@ -63,5 +63,20 @@ def test_of_a_planted_account_what_is_ours_goes_and_nothing_else(
     assert target.describe(old.endpoint) == standing
 
 
+def test_what_another_service_runs_of_the_same_bucket_is_not_left_over(
+    target: Target, old: Release
+) -> None:
+    from deploy.gcp.cloud_run import CloudRunTarget
+    from deploy.gcp.target import VertexTarget
+
+    own = getattr(target, "target", None)
+    if not isinstance(own, CloudRunTarget | VertexTarget):
+        pytest.skip("its services share code, or it has one")
+    other = CloudRunTarget if isinstance(own, VertexTarget) else VertexTarget
+    for service in (own, other(own.account, own.store, own.image)):
+        found = service.leftovers()
+        assert [one for one in found if old.digest in one.name or old.name in one.name] == []
+
+
 def _swept(target: Patient) -> Swept:
     return sweep(Broom(target, Progress(), Deadline.after(600)), look(target))

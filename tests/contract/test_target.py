@@ -45,6 +45,7 @@ from tests.contract.registering import (  # noqa: F401 - here the emulators are 
 )
 from tests.contract.sweeping import (  # noqa: F401
     test_of_a_planted_account_what_is_ours_goes_and_nothing_else,
+    test_what_another_service_runs_of_the_same_bucket_is_not_left_over,
     test_what_nobody_runs_is_left_over_until_it_is_discarded_and_what_runs_is_not,
 )
 from tests.deploy import bundles
