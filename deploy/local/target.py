@@ -40,9 +40,6 @@ LIMITS = {
     "scaling": "every deployment is one process, whatever its load",
 }
 
-#: Of a model server's log, where it says how sure its model was.
-LOG_LINES = 20_000
-
 #: What the router's statuses mean.
 KINDS: Mapping[int, type[TargetError]] = {
     404: NotFoundError,
@@ -146,7 +143,11 @@ class LocalTarget:
     def metrics(self, endpoint: str, deployment: str, since: datetime) -> Metrics:
         """See `Target.metrics`: the router's counts; how sure the model was, from its log."""
         told = _order("GET", self._recalled(endpoint, deployment, "metrics", since))
-        return with_log(Metrics(**told), self.logs(endpoint, deployment, lines=LOG_LINES), since)
+        log = self._log(endpoint, deployment)
+        if not log.exists():
+            return Metrics(**told)
+        with log.open(errors="replace") as lines:  # most are of single requests
+            return with_log(Metrics(**told), lines, since)
 
     def answers(self, endpoint: str, deployment: str, since: datetime) -> Sequence[Answer]:
         """See `Target.answers`: the last 100,000 that the router saw."""
@@ -155,7 +156,7 @@ class LocalTarget:
 
     def logs(self, endpoint: str, deployment: str, *, lines: int = 20) -> Sequence[str]:
         """See `Target.logs`."""
-        log = self.folder / "servers" / endpoint / deployment / "server.log"
+        log = self._log(endpoint, deployment)
         if not log.exists():
             return ()
         return tuple(log.read_text(errors="replace").splitlines()[-lines:])
@@ -200,6 +201,9 @@ class LocalTarget:
         found = [self.describe(name) for name in self.endpoints()]
         running = {one.digest for each in found for one in each.deployments.values()}
         return Remains(self.folder, running, {each.name for each in found})
+
+    def _log(self, endpoint: str, deployment: str) -> Path:
+        return self.folder / "servers" / endpoint / deployment / "server.log"
 
     def _url(self, endpoint: str) -> str:
         """Return the endpoint's address; raise `NotFoundError` where no router is up."""

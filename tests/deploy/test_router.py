@@ -175,10 +175,14 @@ def test_live_requests_are_counted_with_their_failures_and_the_callers_are_no_fa
     with httpx.Client(trust_env=False) as client:
         for body in (BODY, BODY, {"instances": [["wrong"]]}):
             client.post(f"{url}/invocations", json=body)
+    # The model server says every five seconds how sure its model was.
     wait.until(
-        lambda: target.metrics("iris", name_of(v1), since).requests == 3, deadline(), goal="counted"
+        lambda: target.metrics("iris", name_of(v1), since).low_confidence is not None,
+        deadline(),
+        goal="told",
     )
     found = target.metrics("iris", name_of(v1), since)
+    assert found.low_confidence == 0
     assert (found.requests, found.errors) == (3, 0)
     assert found.predictions == {"setosa": 2}
     assert found.latency_p95_ms
