@@ -211,7 +211,9 @@ def holder(notes: Notes, endpoint: str, terms: Terms | None = None) -> Claim | N
 def endpoints(keys: Iterable[str], folder: str = FOLDER) -> list[str]:
     """Return the endpoints of which notes with these keys are, among those of a folder."""
     start, end = f"{folder}/", ".json"
-    return [key[len(start) : -len(end)] for key in keys if key.startswith(start) and end in key]
+    return [
+        key[len(start) : -len(end)] for key in keys if key.startswith(start) and key.endswith(end)
+    ]
 
 
 def _key(endpoint: str) -> str:
