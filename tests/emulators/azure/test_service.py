@@ -114,7 +114,9 @@ def test_what_stood_before_stands_again_and_answers(
     serve(rest)
     rest.endpoint("service-ep", traffic={"blue": 100})
     key = rest.key("service-ep")
+    assert rest.score("service-ep", {"b": 2}).status_code == 200
     time.sleep(0.5)  # A change is on disk a moment after its answer.
+    assert requests(rest) == 1
     running = daemon.find(place)
     assert running
     os.kill(running.pid, number)
@@ -125,7 +127,16 @@ def test_what_stood_before_stands_again_and_answers(
     while rest.arm("GET", deployment).json()["properties"]["provisioningState"] == "Updating":
         time.sleep(0.05)
     assert rest.key("service-ep") == key
+    assert requests(rest) == 1
     assert rest.score("service-ep", {"a": 1}).json() == {"a": 1}
+
+
+def requests(rest: Rest) -> float:
+    """Return how many requests Azure Monitor tells of."""
+    path = f"{ENDPOINT}/providers/Microsoft.Insights/metrics"
+    query = {"metricnames": "RequestsPerMinute", "$filter": "deployment eq '*'"}
+    (metric,) = rest.arm("GET", path, **query).json()["value"]
+    return float(sum(one.get("average", 0) for one in metric["timeseries"][0]["data"]))
 
 
 def test_a_reset_forgets_everything_and_ends_the_servers(own: tuple[Place, Rest]) -> None:
