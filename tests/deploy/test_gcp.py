@@ -6,6 +6,7 @@ import json
 import shlex
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,6 +68,7 @@ class Account:
 
     def ask(self, session: requests.Session) -> Answer:
         """Send one live request, and tell which version answered."""
+        time.sleep(0.05)  # two cores serve the release, too
         session.trust_env = False
         path = "/v1/projects/tridock-local/locations/us-central1/endpoints/iris:predict"
         url = self.environment["TRIDOCK_GCP_URL"] + path
