@@ -7,17 +7,19 @@ import shlex
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import boto3
 import pytest
 
+from deploy import wait
 from deploy.aws import captured
+from deploy.aws.store import Store
 from deploy.aws.updates import Guard
 from deploy.errors import ConfigError
+from deploy.wait import Deadline
 from inference.bundle import Bundle
 from tests.deploy.commandline import ROOT, Door
 from tests.deploy.staging import name_of
@@ -76,7 +78,9 @@ def test_labels_find_their_answers_by_the_requests_ids(
     labels = tmp_path / "labels.csv"
     labels.write_text("\n".join(lines))
     assert answered.keys() == {name_of(v1), name_of(v2)}
-    sides = compared(door, labels, 20)
+    until_captured(session, answered)
+    told = door("compare", "--labels", labels, "--json").json()
+    sides = [told["old"], told["new"]]
     assert {each["name"]: each["labelled"] for each in sides} == answered
     assert sum(each["right"] for each in sides) == 10
     assert sum(each["requests"] for each in sides) >= 20
@@ -85,25 +89,29 @@ def test_labels_find_their_answers_by_the_requests_ids(
     assert door("stop").code == 0
 
 
-def compared(door: Door, labels: Path, count: int) -> list[dict[str, Any]]:
-    """Compare until all answers are captured: a file is written once a minute."""
-    for _ in range(10):
-        told = door("compare", "--labels", labels, "--json").json()
-        sides = [told["old"], told["new"]]
-        if sum(each["labelled"] for each in sides) == count:
-            return sides
-    pytest.fail(f"{told}")
+def store_of(session: boto3.Session) -> Store:
+    s3 = session.client("s3")
+    return Store(s3, s3.list_buckets()["Buckets"][0]["Name"])
+
+
+def until_captured(session: boto3.Session, answered: Mapping[str, int]) -> None:
+    """Wait until all answers are there: a file is written once a minute."""
+    store, began = store_of(session), datetime.now(UTC) - timedelta(minutes=10)
+
+    def captured_by(variant: str) -> int:
+        return len(captured.answers(store, "iris", variant, began))
+
+    wait.until(
+        lambda: all(captured_by(name) == count for name, count in answered.items()),
+        Deadline.after(60),
+        goal="captured",
+    )
 
 
 def test_a_captured_answer_of_before_or_without_an_id_is_not_ours(
-    door: Door, session: boto3.Session, v1: Bundle
+    session: boto3.Session,
 ) -> None:
-    from deploy.aws.account import Account
-    from deploy.aws.store import Store
-
-    s3 = session.client("s3")
-    bucket = s3.list_buckets()["Buckets"][0]["Name"]
-    store = Store(Account(session).s3, bucket)
+    store = store_of(session)
     now = datetime(2026, 3, 1, 10, 0, 30, tzinfo=UTC)
 
     def line(seconds: int, encoding: str, data: str, **event: str) -> str:
@@ -122,7 +130,7 @@ def test_a_captured_answer_of_before_or_without_an_id_is_not_ours(
     ]
     for folder in ("2026/03/01/09/59", "2026/03/01/08/00"):
         key = f"capture/other/v1/{folder}-1.jsonl"
-        s3.put_object(Bucket=bucket, Key=key, Body="\n".join(lines).encode())
+        store.s3.put_object(Bucket=store.bucket, Key=key, Body="\n".join(lines).encode())
     found = captured.answers(store, "other", "v1", now)
     assert [(one.request, one.predictions) for one in found] == [
         ("1", ("yes",)),
