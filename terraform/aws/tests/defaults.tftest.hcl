@@ -175,13 +175,13 @@ run "the_deployer_may_what_its_calls_need_and_on_its_endpoints_alone" {
 
   assert {
     condition = alltrue([for each in data.aws_iam_policy_document.deployer.statement :
-    !contains(each.resources, "*") || contains(["FindWhatStands", "FindScaling"], each.sid)])
+    !contains(each.resources, "*") || contains(["FindWhatStands", "FindScaling", "ReadMetrics"], each.sid)])
     error_message = "the deployer's policy has a wildcard resource"
   }
 
   assert {
     condition = alltrue(flatten([for each in data.aws_iam_policy_document.deployer.statement : [for arn in each.resources :
-      can(regex("^arn:aws:sagemaker:us-east-1:123456789012:(endpoint/(iris|loans)|(endpoint-config|model)/(iris|loans)--\\*)$", arn))]
+      can(regex("^arn:aws:sagemaker:us-east-1:123456789012:(endpoint/(iris|loans)|(endpoint-config|model)/(iris|loans)--\\*|model-package(-group)?/.*)$", arn))]
     if anytrue([for action in each.actions : startswith(action, "sagemaker:")]) && !contains(["FindWhatStands", "SeeWhoElseRunsAModel", "TellOursFromOthers"], each.sid)]))
     error_message = "the deployer may touch endpoints that are not named"
   }
