@@ -131,7 +131,8 @@ def _words(folder: Path, target: str, strategy: str, more: Sequence[str]) -> lis
 
 def _plan(options: argparse.Namespace, ordeal: Ordeal, chosen: list[Point]) -> Iterator[Result]:
     """Yield what happens at which call, the changes first."""
-    kinds = options.kind or [*KILLS, *ordeal.arena.faults]
+    possible = [*KILLS, *ordeal.arena.faults]
+    kinds = [kind for kind in options.kind or possible if kind in possible]
     for number, point in enumerate(chosen):
         for offset, kind in enumerate(kinds):
             if (number + offset) % options.every == 0:
