@@ -101,7 +101,7 @@ class Ordeal:
     def look(self) -> None:
         """See who serves, after something else than a trial."""
         (name,) = self._settled().traffic
-        self.serving = next(each for each, one in self.bundles.items() if name_of(one) == name)
+        self.serving = self._version_of(name)
 
     def strike(self, kind: str, point: Point, *, back: bool = False) -> Result:
         """Release the next version, let `kind` happen at a call, and see it through.
@@ -132,6 +132,9 @@ class Ordeal:
         self.serving = new
         result.took = time.monotonic() - began
         return result
+
+    def _version_of(self, name: str) -> str:
+        return next(each for each, one in self.bundles.items() if name_of(one) == name)
 
     def _absent(self) -> str:
         """Return a version that is not deployed: after a rollback it is not always the same."""
@@ -172,6 +175,7 @@ class Ordeal:
         (name,) = found.traffic or {""}
         if found.deployments[name].state is not State.READY:
             result.problems.append(f"after rollback: {found}")
+        self.serving = self._version_of(name)
 
     def _see_through(self, new: str, result: Result) -> None:
         """Release again until it says that it is done; once is enough after a kill."""
