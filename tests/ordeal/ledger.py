@@ -32,7 +32,9 @@ class Ledger:
 
     def add(self, result: Result) -> None:
         """Note one trial."""
-        self._append({**asdict(result), "said": result.said if result.is_bad else ""})
+        said = result.said if result.is_bad else ""
+        # `asdict` makes of a Counter one that counts its pairs.
+        self._append({**asdict(result), "orphans": dict(result.orphans), "said": said})
 
     def done(self) -> set[str]:
         """Return the keys of the trials that need not be tried again."""

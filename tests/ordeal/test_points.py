@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 from hypothesis import given
@@ -58,3 +59,12 @@ def test_only_what_went_wrong_or_was_not_met_is_tried_again(tmp_path: Path) -> N
     book.add(Result("stale", Point("PutObject"), met=True, sent=6))
     row = book.row()
     assert (row.kills, row.faults, row.not_met, row.sent, row.is_bad) == (1, 1, 1, 11, False)
+
+
+def test_orphans_are_remembered_by_name(tmp_path: Path) -> None:
+    book = Ledger(tmp_path / "gcp-linear.jsonl")
+    book.begin(calls=7, distinct=3)
+    left = Counter({"endpoint ENDPOINT": 1, "object bundles/DIGEST": 2})
+    book.add(Result("stale", Point("UpdateEndpoint"), met=True, orphans=left))
+    assert book.row().orphans == 3
+    assert book.row().failures[0].orphans == left
