@@ -36,6 +36,8 @@ class Account:
         Service account of the containers; empty for the service's own.
     own : Own
         Requests of our own to single deployments.
+    begun : dict
+        Names of operations that deploy, by endpoint and deployment, that no label remembers yet.
     """
 
     credentials: Credentials
@@ -43,6 +45,7 @@ class Account:
     location: str
     runs_as: str = ""
     own: Own = field(default_factory=Own, compare=False)
+    begun: dict[tuple[str, str], str] = field(default_factory=dict, compare=False)
 
     @classmethod
     def open(cls, settings: Mapping[str, str]) -> Account:

@@ -85,8 +85,52 @@ class Deployments:
             begun = self.account.endpoints.deploy_model(
                 request=request, retry=None, timeout=TIMEOUT_SECONDS
             )
-        self._remember(reading.name, names.DEPLOYING, (release.name, begun))
+        self.account.begun[reading.name, release.name] = begun.operation.name
+        self.resume(reading.name, release.name)
         return begun
+
+    def resume(self, name: str, deployment: str) -> bool:
+        """Note on its endpoint what this process began to deploy, if that could not be noted yet.
+
+        Returns
+        -------
+        bool
+            Whether there was something to note: beginning it again would be a second one.
+        """
+        begun = self.account.begun.get((name, deployment))
+        if begun is None:
+            return False
+        self._remember(name, names.DEPLOYING, (deployment, begun))
+        del self.account.begun[name, deployment]
+        return True
+
+    def adopt(self, name: str, deployment: str) -> bool:
+        """Note on its endpoint what a run that was cut short began to deploy and could not note.
+
+        Its operation says nothing of what it deploys; but the endpoint is locked, and what other
+        runs began before stands in its labels.
+
+        Returns
+        -------
+        bool
+            Whether it is coming up, or is there.
+        """
+        reading = Reading.of(self.registry, name)
+        if deployment in reading.ids:
+            return True
+        with translated("aiplatform:ListOperations"):
+            told = self.account.endpoints.list_operations(
+                {"name": reading.told.name}, retry=None, timeout=TIMEOUT_SECONDS
+            )
+        known = set(reading.told.labels.values())
+        begun = [
+            each
+            for each in told.operations
+            if _deploys(each) and not each.done and each.name.rpartition("/")[2] not in known
+        ]
+        if len(begun) == 1:
+            self._remember(name, names.DEPLOYING, (deployment, begun[0].name))
+        return len(begun) == 1
 
     def scale(self, reading: Reading, deployment: str, scaling: Scaling | None) -> None:
         """Change the replicas of a deployed model, and wait until that is done."""
@@ -122,7 +166,7 @@ class Deployments:
                 retry=None,
                 timeout=TIMEOUT_SECONDS,
             )
-        self._remember(reading.name, names.UNDEPLOYING, (deployment, begun))
+        self._remember(reading.name, names.UNDEPLOYING, (deployment, begun.operation.name))
         return begun
 
     def split(self, reading: Reading, traffic: Mapping[str, int]) -> None:
@@ -170,13 +214,13 @@ class Deployments:
             )
         return [each for each in found if names.ENDPOINT in each.labels]
 
-    def _remember(self, name: str, prefix: str, what: tuple[str, Any]) -> None:
+    def _remember(self, name: str, prefix: str, what: tuple[str, str]) -> None:
         """Note an operation on the endpoint, and forget those that matter no more."""
-        deployment, begun = what
+        deployment, operation = what
         labels = Reading.of(self.registry, name).lasting_labels
         for other in (names.DEPLOYING, names.UNDEPLOYING):
             labels.pop(other + deployment, None)
-        labels[prefix + deployment] = begun.operation.name.rpartition("/")[2]
+        labels[prefix + deployment] = operation.rpartition("/")[2]
         self._update(name, {"labels": labels})
 
     def _update(self, name: str, changed: Mapping[str, Any]) -> None:
@@ -187,3 +231,7 @@ class Deployments:
                 retry=None,
                 timeout=TIMEOUT_SECONDS,
             )
+
+
+def _deploys(operation: Any) -> bool:
+    return str(operation.metadata.type_url).endswith(".DeployModelOperationMetadata")

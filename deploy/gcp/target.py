@@ -99,6 +99,8 @@ class VertexTarget:
     def deploy(self, release: Release) -> None:
         """See `Target.deploy`."""
         deployments = self._deployments
+        if deployments.resume(release.endpoint, release.name):
+            return
         reading = deployments.look(release.endpoint)
         if reading and release.name in reading.ids:
             self._refuse_other(reading, release)
@@ -108,7 +110,12 @@ class VertexTarget:
         self.store.mark(release.digest, _user(release.endpoint, release.name))
         version = deployments.registry.upload(release)
         labels = {names.ENDPOINT: release.endpoint}
-        deployments.put(reading or deployments.make(release.endpoint, labels), release, version)
+        reading = reading or deployments.make(release.endpoint, labels)
+        try:
+            deployments.put(reading, release, version)
+        except ConflictError:
+            if not deployments.adopt(release.endpoint, release.name):
+                raise
 
     def scale(self, endpoint: str, deployment: str, scaling: Scaling | None) -> None:
         """See `Target.scale`. Waits until the service has done it: nothing would show it."""

@@ -58,6 +58,8 @@ class Cloud:
         Versions by number, by model name.
     endpoints, jobs, services, revisions : dict
         Resources by name.
+    deploying : set of (str, str)
+        Endpoints, and ids of the models that are coming up behind them.
     logs : Logs
         What the model servers wrote.
     balances : dict
@@ -82,6 +84,7 @@ class Cloud:
     meter: Meter
     models: dict[str, dict[str, Record]] = field(default_factory=dict)
     endpoints: dict[str, Record] = field(default_factory=dict)
+    deploying: set[tuple[str, str]] = field(default_factory=set)
     jobs: dict[str, Record] = field(default_factory=dict)
     services: dict[str, Record] = field(default_factory=dict)
     revisions: dict[str, Record] = field(default_factory=dict)

@@ -49,7 +49,7 @@ def deploy(cloud: Cloud, request: Record) -> Record:
     model = find_model(cloud, asked["model"])
     key = asked.get("id") or new_id()
     known = [item["id"] for item in endpoint.get("deployedModels", [])]
-    if key in known:
+    if key in known or (endpoint["name"], key) in cloud.deploying:
         raise AlreadyExistsError(f"DeployedModel {key} already exists on {endpoint['name']}.")
     if not re.fullmatch(r"\d{1,10}", asked.get("id", "0")):
         raise InvalidArgumentError(f"DeployedModel id '{key}' is not valid.")
@@ -62,14 +62,18 @@ def deploy(cloud: Cloud, request: Record) -> Record:
     }
 
     def work(progress: Progress) -> Mapping[str, object]:
-        _start(cloud, endpoint["name"], deployed, progress)
-        _add(cloud, endpoint["name"], deployed, request.get("trafficSplit", {}))
+        try:
+            _start(cloud, endpoint["name"], deployed, progress)
+            _add(cloud, endpoint["name"], deployed, request.get("trafficSplit", {}))
+        finally:
+            cloud.deploying.discard((endpoint["name"], key))
         progress.say(deploymentStage="SUCCESSFULLY_DEPLOYED")
         return {
             "@type": f"type.googleapis.com/{V1}.DeployModelResponse",
             "deployedModel": deployed,
         }
 
+    cloud.deploying.add((endpoint["name"], key))
     return cloud.operations.begin(endpoint["name"], _DEPLOYING, work)
 
 

@@ -66,6 +66,20 @@ class Account:
     def servers(self) -> int:
         return len(self._get("/_emulator/servers")["servers"])
 
+    def deployments_begun(self, endpoint: str) -> int:
+        path = f"/v1/projects/tridock-local/locations/us-central1/endpoints/{endpoint}/operations"
+        kinds = [one["metadata"]["@type"] for one in self._get(path).get("operations", ())]  # type: ignore[index]
+        return sum("DeployModelOperation" in kind and "Un" not in kind for kind in kinds)
+
+    def fail(self, *plan: dict[str, str | int]) -> list[str]:
+        """Plan faults in the place of those before, and name the operations that met those."""
+        url = self.environment["TRIDOCK_GCP_URL"] + "/_emulator/faults"
+        met = [one["operation"] for one in self._get("/_emulator/faults")["met"]]
+        with requests.Session() as session:
+            session.trust_env = False
+            session.put(url, json=list(plan), timeout=20).raise_for_status()
+        return met
+
     def ask(self, session: requests.Session) -> Answer:
         """Send one live request, and tell which version answered."""
         time.sleep(0.05)  # two cores serve the release, too
@@ -137,6 +151,19 @@ def _check_clients(account: Account, snippets: Mapping[str, str]) -> None:
     tutorial, raw = (client.communicate(timeout=200)[0].splitlines()[-1] for client in clients)
     assert tutorial == "['setosa']"
     assert json.loads(raw) == {"predictions": ["setosa"]}
+
+
+def test_a_deployment_is_begun_once_though_its_label_is_refused_at_first(
+    door: Door, account: Account, v1: Bundle
+) -> None:
+    """The first change of an endpoint is the label that remembers what was begun."""
+    before = account.deployments_begun("iris")
+    account.fail({"operation": "UpdateEndpoint", "kind": "503", "nth": 1})
+    assert door("release", "--bundle", v1.path).code == 0
+    assert account.fail() == ["UpdateEndpoint"]
+    assert account.deployments_begun("iris") == before + 1
+    assert account.servers() == 1
+    assert door("delete").code == 0
 
 
 def test_a_gate_that_says_no_leaves_all_as_it_was(
