@@ -37,7 +37,7 @@ class Account:
     own : Own
         Requests of our own to single deployments.
     begun : dict
-        Names of operations that deploy, by endpoint and deployment, that no label remembers yet.
+        Operations that deploy, by endpoint and deployment, that no label remembers yet.
     """
 
     credentials: Credentials
@@ -45,7 +45,7 @@ class Account:
     location: str
     runs_as: str = ""
     own: Own = field(default_factory=Own, compare=False)
-    begun: dict[tuple[str, str], str] = field(default_factory=dict, compare=False)
+    begun: dict[tuple[str, str], Any] = field(default_factory=dict, compare=False)
 
     @classmethod
     def open(cls, settings: Mapping[str, str]) -> Account:

@@ -96,8 +96,11 @@ class Asking:
                 raise UnavailableError(f"the version of {deployment} is not shown yet")
             machine = deployed.dedicated_resources.machine_spec.machine_type
             release = Release(reading.name, deployment, "", instance=machine)
-            with translated("aiplatform:DeployModel"):
-                self.deployments.put(alone, release, version).result(timeout=DEPLOY_SECONDS)
+            try:
+                with translated("aiplatform:DeployModel"):
+                    self.deployments.put(alone, release, version).result(timeout=DEPLOY_SECONDS)
+            except ConflictError as error:  # a run that was cut short began it
+                raise UnavailableError(f"{name} is still coming up: {error}") from error
         return name
 
     def _post(self, endpoint: str, body: bytes) -> Any:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from deploy.errors import ConflictError, NotFoundError
+from deploy.errors import ConflictError, NotFoundError, UnavailableError
 from deploy.gcp import names
 from deploy.gcp.account import TIMEOUT_SECONDS, Account
 from deploy.gcp.errors import translated
@@ -62,10 +62,16 @@ class Deployments:
                 retry=None,
                 timeout=TIMEOUT_SECONDS,
             ).result(timeout=CREATE_SECONDS)
-        return Reading.of(self.registry, name)
+        try:
+            return Reading.of(self.registry, name)
+        except NotFoundError as error:
+            raise UnavailableError(f"endpoint {name} was just made and is not shown yet") from error
 
     def put(self, reading: Reading, release: Release, version: Any) -> Any:
-        """Begin to deploy a version; the first on its endpoint is to get all traffic."""
+        """Begin to deploy a version; the first on its endpoint is to get all traffic.
+
+        What this process began and could not note on the endpoint is not begun again.
+        """
         is_first = not reading.ids and not reading.is_busy
         request: dict[str, Any] = {
             "endpoint": reading.told.name,
@@ -81,28 +87,17 @@ class Deployments:
             },
             "traffic_split": {"0": 100} if is_first else {},
         }
+        key = reading.name, release.name
         with translated("aiplatform:DeployModel"):
-            begun = self.account.endpoints.deploy_model(
-                request=request, retry=None, timeout=TIMEOUT_SECONDS
-            )
-        self.account.begun[reading.name, release.name] = begun.operation.name
-        self.resume(reading.name, release.name)
+            begun = self.account.begun.get(key)
+            if begun is None or begun.done():
+                begun = self.account.endpoints.deploy_model(
+                    request=request, retry=None, timeout=TIMEOUT_SECONDS
+                )
+        self.account.begun[key] = begun
+        self._remember(reading.name, names.DEPLOYING, (release.name, begun.operation.name))
+        del self.account.begun[key]
         return begun
-
-    def resume(self, name: str, deployment: str) -> bool:
-        """Note on its endpoint what this process began to deploy, if that could not be noted yet.
-
-        Returns
-        -------
-        bool
-            Whether there was something to note: beginning it again would be a second one.
-        """
-        begun = self.account.begun.get((name, deployment))
-        if begun is None:
-            return False
-        self._remember(name, names.DEPLOYING, (deployment, begun))
-        del self.account.begun[name, deployment]
-        return True
 
     def adopt(self, name: str, deployment: str) -> bool:
         """Note on its endpoint what a run that was cut short began to deploy and could not note.

@@ -99,8 +99,6 @@ class VertexTarget:
     def deploy(self, release: Release) -> None:
         """See `Target.deploy`."""
         deployments = self._deployments
-        if deployments.resume(release.endpoint, release.name):
-            return
         reading = deployments.look(release.endpoint)
         if reading and release.name in reading.ids:
             self._refuse_other(reading, release)
