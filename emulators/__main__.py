@@ -186,6 +186,11 @@ def _settings(parser: argparse.ArgumentParser) -> None:
         default=DEFAULT_SPEED,
         help="seconds of the service that pass in a real one (default %(default)g)",
     )
+    parser.add_argument(
+        "--any-credentials",
+        action="store_true",
+        help="accept credentials that the emulator did not issue, for suites that bring their own",
+    )
 
 
 def _places(options: argparse.Namespace) -> list[Place]:
@@ -197,7 +202,8 @@ def _places(options: argparse.Namespace) -> list[Place]:
 
 def _place(options: argparse.Namespace, cloud: str) -> Place:
     place = Place(cloud, options.state.resolve(), speed=options.speed)
-    return replace(place, runner=options.runner or place.remembered())
+    runner = options.runner or place.remembered()
+    return replace(place, runner=runner, any_credentials=options.any_credentials)
 
 
 def _say(text: str) -> None:

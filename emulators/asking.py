@@ -8,9 +8,13 @@ import urllib.error
 import urllib.request
 from typing import Any
 
+from emulators.access import token_name
 from emulators.daemon import Running
 from emulators.errors import EmulatorError
+from emulators.place import CLOUDS
 
+#: Variables that hold an emulator's secret, one for each cloud.
+TOKENS = tuple(token_name(cloud) for cloud in CLOUDS)
 #: Variables of the clients' environments that name an emulator's own address, one for each cloud.
 ADDRESSES = ("AWS_ENDPOINT_URL", "TRIDOCK_GCP_URL", "TRIDOCK_AZURE_LOCAL")
 
@@ -42,7 +46,8 @@ def ask(running: Running, method: str, control: str, body: object = None) -> Any
     )
     url = f"{address(running)}/_emulator/{control}"
     data = None if body is None else json.dumps(body).encode()
-    asked = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method)
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {_token(running)}"}
+    asked = urllib.request.Request(url, data, headers, method=method)
     try:
         with direct.open(asked, timeout=10) as answer:
             told = answer.read()
@@ -52,3 +57,7 @@ def ask(running: Running, method: str, control: str, body: object = None) -> Any
     except (urllib.error.URLError, OSError) as error:
         raise EmulatorError(f"{url} does not answer: {error}") from error
     return json.loads(told) if told else None
+
+
+def _token(running: Running) -> str:
+    return next((running.environment[name] for name in TOKENS if name in running.environment), "")

@@ -6,6 +6,7 @@ import fcntl
 import importlib
 import importlib.util
 import json
+import logging
 import os
 import signal
 import sys
@@ -14,8 +15,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
+from emulators.access import secret, token_name
 from emulators.errors import NotRunningError, StartError
 from emulators.place import ROOT, Place
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -125,7 +129,8 @@ def serve(place: Place) -> None:
     StartError
         If another process holds the lock.
     """
-    place.folder.mkdir(parents=True, exist_ok=True)
+    os.umask(0o077)
+    place.make()
     place.running.unlink(missing_ok=True)
     with (place.folder / "lock").open("a") as lock:
         try:
@@ -136,8 +141,12 @@ def serve(place: Place) -> None:
         print(os.getpid(), file=lock, flush=True)
         place.chosen.write_text(place.runner)
 
+        if place.any_credentials:
+            log.warning("started with --any-credentials: clients may bring their own")
+        token = {token_name(place.cloud): secret(place.folder)}
+
         def ready(variables: Mapping[str, str]) -> None:
-            record = {"pid": os.getpid(), "environment": dict(variables)}
+            record = {"pid": os.getpid(), "environment": {**variables, **token}}
             draft = place.running.with_suffix(".draft")
             draft.write_text(json.dumps(record, indent=2))
             draft.rename(place.running)
@@ -168,9 +177,10 @@ def _spawn(place: Place) -> int:
 
     Not by `subprocess`: its object would have to be kept for as long as the emulator runs.
     """
-    place.folder.mkdir(parents=True, exist_ok=True)
+    place.make()
     command = [sys.executable, "-m", "emulators", "serve", place.cloud]
     command += ["--state", str(place.state), "--runner", place.runner, "--speed", str(place.speed)]
+    command += ["--any-credentials"] if place.any_credentials else []
     log = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     return os.posix_spawn(
         sys.executable,
@@ -178,7 +188,7 @@ def _spawn(place: Place) -> int:
         _without_proxies(os.environ),
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_OPEN, 1, str(place.log), log, 0o644),
+            (os.POSIX_SPAWN_OPEN, 1, str(place.log), log, 0o600),
             (os.POSIX_SPAWN_DUP2, 1, 2),
         ],
         setsid=True,
@@ -233,7 +243,7 @@ def _is_free_within(place: Place, timeout: float) -> bool:
 @contextmanager
 def _starting(place: Place) -> Iterator[None]:
     """Let one caller at a time start this emulator; the others then find it."""
-    place.folder.mkdir(parents=True, exist_ok=True)
+    place.make()
     with (place.folder / "starting").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

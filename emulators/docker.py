@@ -62,10 +62,13 @@ class DockerRunner:
 
     def _plan(self, container: Container, image: Image) -> Plan:
         mounted = {container.place: container.model} if container.model and container.place else {}
+        mounts = {**mounted, **container.files}
+        for path in mounts.values():
+            _share(path)
         return Plan(
             image.id,
             environment=container.environment,
-            mounts={**mounted, **container.files},
+            mounts=mounts,
             port=container.port,
             told=PORT if image.labels.get(TAKES_PORT) == "true" else "",
             options=("--label", self._label),
@@ -127,6 +130,12 @@ def _spawn_watcher(label: str) -> None:
         setsid=True,
     )
     os.close(reading)
+
+
+def _share(path: Path) -> None:
+    """Let the container's user, another than ours, read what is mounted; the folder above is 0700."""
+    for one in (path, *path.rglob("*")):
+        one.chmod(one.stat().st_mode | (0o055 if one.is_dir() else 0o044))
 
 
 def _remove(label: str) -> None:

@@ -35,12 +35,15 @@ class Place:
         What runs model servers: ``"process"`` or ``"docker"``.
     speed : float
         Emulated seconds per real second.
+    any_credentials : bool
+        Whether clients may bring credentials that the emulator did not issue.
     """
 
     cloud: str
     state: Path = STATE
     runner: str = "process"
     speed: float = DEFAULT_SPEED
+    any_credentials: bool = False
 
     @property
     def folder(self) -> Path:
@@ -61,6 +64,12 @@ class Place:
     def chosen(self) -> Path:
         """File with the name of the runner that this cloud was last started with."""
         return self.folder / "runner"
+
+    def make(self) -> None:
+        """Make the folder, which its owner alone may enter (mode 0700)."""
+        self.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.folder.mkdir(exist_ok=True)
+        self.folder.chmod(0o700)
 
     def remembered(self) -> str:
         """Return the runner that this cloud was last started with, else the default."""

@@ -70,7 +70,9 @@ class Dock:
     def model_servers(self) -> int:
         """Ask the emulator how many model servers run behind its endpoints."""
         url = f"{os.environ[self.address]}/_emulator/servers"
-        with urllib.request.urlopen(url, timeout=10) as answer:
+        token = os.environ[f"TRIDOCK_{self.target.upper()}_TOKEN"]
+        request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
+        with urllib.request.urlopen(request, timeout=10) as answer:
             return len(json.load(answer)["servers"])
 
 
