@@ -133,7 +133,7 @@ def _spawn_watcher(label: str) -> None:
 
 
 def _share(path: Path) -> None:
-    """Let the container's user, another than ours, read what is mounted; the folder above is 0700."""
+    """Let the user of the container read what is mounted; the state folder stays 0700."""
     for one in (path, *path.rglob("*")):
         one.chmod(one.stat().st_mode | (0o055 if one.is_dir() else 0o044))
 
