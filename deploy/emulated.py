@@ -31,19 +31,21 @@ def enter(name: str, cloud: Cloud, settings: Mapping[str, str], state: Path) -> 
     """
     if cloud.provision is None:
         return settings
-    variables = _variables(name, state)
-    for ambient in [each for each in os.environ if each.startswith(cloud.ambient)]:
-        del os.environ[ambient]  # a profile or an endpoint of the caller's could lead elsewhere
+    variables, unset = _variables(name, state)
+    ambient = [each for each in os.environ if each.startswith(cloud.ambient)]
+    for foreign in {*ambient, *unset} & set(os.environ):
+        del os.environ[foreign]  # a profile or an endpoint of the caller's could lead elsewhere
     os.environ.update(variables)
     return cloud.provision(settings)
 
 
-def _variables(name: str, state: Path) -> dict[str, str]:
-    """Ask ``python -m emulators env`` and read its ``export NAME=value`` lines."""
+def _variables(name: str, state: Path) -> tuple[dict[str, str], list[str]]:
+    """Read the ``export NAME=value`` and ``unset NAME`` lines of ``python -m emulators env``."""
     command = [sys.executable, *DOOR, "env", name, "--state", str(state.resolve())]
     root = Path(__file__).resolve().parents[1]
     said = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     if said.returncode:
         raise DeployError(f"the {name} emulator did not start: {said.stderr.strip()}")
-    words = [word for line in said.stdout.splitlines() for word in shlex.split(line)[1:]]
-    return dict(word.split("=", 1) for word in words)
+    lines = [shlex.split(line) for line in said.stdout.splitlines()]
+    exported = dict(line[1].split("=", 1) for line in lines if line[0] == "export")
+    return exported, [line[1] for line in lines if line[0] == "unset"]

@@ -96,6 +96,8 @@ def _logs(options: argparse.Namespace) -> int:
 
 def _env(options: argparse.Namespace) -> int:
     running = daemon.up(_place(options, options.cloud))
+    for name in running.unset(os.environ):
+        _say(f"unset {name}")
     for name, value in running.environment.items():
         _say(f"export {name}={shlex.quote(value)}")
     return 0
@@ -104,9 +106,9 @@ def _env(options: argparse.Namespace) -> int:
 def _run(options: argparse.Namespace) -> int:
     if not options.words:
         _parser().error("run needs a command: python -m emulators run aws -- python script.py")
-    variables = daemon.up(_place(options, options.cloud)).environment
+    variables = daemon.up(_place(options, options.cloud)).applied(os.environ)
     try:
-        os.execvpe(options.words[0], options.words, {**os.environ, **variables})
+        os.execvpe(options.words[0], options.words, variables)
     except OSError as error:
         raise CommandError(f"{options.words[0]}: {error.strerror}") from error
 
@@ -157,7 +159,7 @@ def _parser() -> argparse.ArgumentParser:
     verbs.choices["status"].add_argument("--json", action="store_true", help="for machines")
     verbs.choices["logs"].add_argument("--follow", "-f", action="store_true", help="go on reading")
     for verb, about in (
-        ("env", "print `export NAME=value` lines that lead unmodified clients to the emulator"),
+        ("env", "print `export` and `unset` lines that lead unmodified clients to the emulator"),
         ("run", "run a command whose clients are led to the emulator"),
         ("operations", "list which of the cloud's operations are emulated"),
         ("serve", "be an emulator in the foreground (what `up` starts)"),

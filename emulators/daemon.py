@@ -11,9 +11,10 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from emulators.access import secret, token_name
 from emulators.errors import NotRunningError, StartError
@@ -34,11 +35,25 @@ class Running:
         Variables that lead unmodified clients to it.
     started : float
         When it first answered, seconds since 1970.
+    removed : tuple of str
+        Patterns of the variables that would lead clients elsewhere.
     """
 
     pid: int
     environment: Mapping[str, str]
     started: float
+    removed: tuple[str, ...] = ()
+
+    def unset(self, names: Iterable[str]) -> list[str]:
+        """Return the names of a caller's variables that must be removed."""
+        others = [name for name in names if name not in self.environment]
+        return [name for name in others if any(fnmatchcase(name, p) for p in self.removed)]
+
+    def applied(self, variables: Mapping[str, str]) -> dict[str, str]:
+        """Return a caller's variables, changed so that its clients come to this emulator."""
+        unset = self.unset(variables)
+        kept = {name: value for name, value in variables.items() if name not in unset}
+        return {**kept, **self.environment}
 
 
 def find(place: Place) -> Running | None:
@@ -50,7 +65,10 @@ def find(place: Place) -> Running | None:
         started = place.running.stat().st_mtime
     except (FileNotFoundError, json.JSONDecodeError):
         return None
-    return Running(record["pid"], record["environment"], started)
+    variables = record["environment"]
+    exported = {name: value for name, value in variables.items() if value is not None}
+    removed = tuple(name for name in variables if name not in exported)
+    return Running(record["pid"], exported, started, removed)
 
 
 def up(place: Place, *, timeout: float = 90.0) -> Running:
@@ -145,7 +163,7 @@ def serve(place: Place) -> None:
             log.warning("started with --any-credentials: clients may bring their own")
         token = {token_name(place.cloud): secret(place.folder)}
 
-        def ready(variables: Mapping[str, str]) -> None:
+        def ready(variables: Mapping[str, str | None]) -> None:
             record = {"pid": os.getpid(), "environment": {**variables, **token}}
             draft = place.running.with_suffix(".draft")
             draft.write_text(json.dumps(record, indent=2))

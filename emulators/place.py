@@ -17,8 +17,10 @@ ROOT = Path(__file__).resolve().parents[1]
 #: State of all clouds, beside the code: two checkouts never share an emulator.
 STATE = ROOT / ".tridock"
 
-#: Called once by a cloud that answers, with the environment that leads clients to it.
-Ready = Callable[[Mapping[str, str]], None]
+#: Called once by a cloud that answers, with the environment that leads clients to it. The value
+#: None removes a variable of the caller that would lead elsewhere; then the name may be a pattern,
+#: e.g. ``"AWS_ENDPOINT_URL_*"``.
+Ready = Callable[[Mapping[str, str | None]], None]
 
 
 @dataclass(frozen=True)

@@ -62,41 +62,49 @@ class Proxy:
     def __init__(self, routes: Sequence[Route], authority: Authority) -> None:
         self._routes = tuple(routes)
         self._authority = authority
-        self._listening: Future[int] = Future()
+        self._listening: Future[None] = Future()
         self._end: Callable[[], object] = lambda: None
-        self._thread = threading.Thread(target=self._run, name="proxy", daemon=True)
+        self._thread = threading.Thread(target=lambda: None)
         self.port = 0
+
+    def listen(self, port: int) -> int:
+        """Listen on 127.0.0.1:`port`, 0 for a free one, and return the port.
+
+        Raises
+        ------
+        OSError
+            If another program has the port.
+        """
+        listener = socket.create_server(("127.0.0.1", port), backlog=128)
+        self.port = int(listener.getsockname()[1])
+        target = partial(self._run, listener)
+        self._thread = threading.Thread(target=target, name="proxy", daemon=True)
+        self._thread.start()
+        self._listening.result()
+        return self.port
 
     def start(self, port: int = 0) -> None:
         """Listen on 127.0.0.1:`port`, or on a free port if it is taken, and return."""
-        self.port = port
-        self._thread.start()
-        self.port = self._listening.result()
+        try:
+            self.listen(port)
+        except OSError:
+            self.listen(0)
 
     def stop(self) -> None:
         """Close every connection and end the thread."""
         self._end()
         self._thread.join()
 
-    def _run(self) -> None:
-        try:
-            asyncio.run(self._serve())
-        except OSError as error:
-            self._listening.set_exception(error)
+    def _run(self, listener: socket.socket) -> None:
+        asyncio.run(self._serve(listener))
 
-    async def _serve(self) -> None:
+    async def _serve(self, listener: socket.socket) -> None:
         ended = asyncio.Event()
         self._end = partial(asyncio.get_running_loop().call_soon_threadsafe, ended.set)
-        server = await self._bind()
-        self._listening.set_result(server.sockets[0].getsockname()[1])
+        server = await asyncio.start_server(self._client, sock=listener)
+        self._listening.set_result(None)
         await ended.wait()
         server.close()
-
-    async def _bind(self) -> asyncio.Server:
-        try:
-            return await asyncio.start_server(self._client, "127.0.0.1", self.port)
-        except OSError:
-            return await asyncio.start_server(self._client, "127.0.0.1", 0)
 
     async def _client(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         # A client that goes away, or that does not trust the authority, ends its own connection.

@@ -87,9 +87,12 @@ def emulated(story: Story, dock: Dock) -> Iterator[None]:
     """Bring a cloud up on this machine, lead its clients to it, and take it down."""
     story.chapter(f"{dock.title} comes up on this machine: no account, no cost")
     exports = door(story, "emulators", "env", dock.target, "--state", STATE, "--speed", SPEED)
-    words = [shlex.split(line)[1] for line in exports.splitlines()]
     before = dict(os.environ)
-    os.environ.update(dict(word.split("=", 1) for word in words))
+    for verb, word in (shlex.split(line) for line in exports.splitlines()):
+        name, _, value = word.partition("=")
+        os.environ.pop(name, None)
+        if verb == "export":
+            os.environ[name] = value
     story.fact(f"{dock.address}={os.environ[dock.address]}")
     try:
         yield

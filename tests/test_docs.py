@@ -118,7 +118,9 @@ def test_the_boto3_snippet_gets_an_answer_after_the_readmes_steps(tmp_path: Path
         _run("-m", "examples.iris.train", "--to", bundle)
         _run("-m", "deploy", "release", "--target", "aws", "--bundle", bundle, *state)
         exports = _run("-m", "emulators", "env", "aws", *state)
-        words = [shlex.split(line)[1] for line in exports.splitlines()]
+        words = [
+            shlex.split(line)[1] for line in exports.splitlines() if line.startswith("export ")
+        ]
         variables = dict(word.split("=", 1) for word in words)
         printed = _run("examples/clients/boto3_invoke.py", **variables)
     finally:

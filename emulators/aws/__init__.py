@@ -8,26 +8,32 @@ import threading
 
 from emulators.place import Place, Ready
 
-#: Stable across restarts, so that a client's variables stay true.
-PREFERRED_PORT = 4587
+#: Ports of a first start: of the emulator itself and of its CONNECT proxy.
+PREFERRED_PORTS = (4587, 4586)
 
 
 def serve(place: Place, ready: Ready) -> None:
     """Answer until SIGTERM or SIGINT; `ready` gets the clients' variables first."""
     _hermetic()
     from emulators.aws.cloud import Cloud
-    from emulators.aws.environment import environment
+    from emulators.aws.environment import HOSTS, environment
     from emulators.aws.front import Front
     from emulators.aws.instances import abandon
     from emulators.aws.parts import INSTALLERS
     from emulators.aws.server import listen
+    from emulators.certificates import Authority
+    from emulators.ports import Ports
+    from emulators.proxy import Proxy, Route
 
-    server = listen(_remembered(place))
+    ports = Ports.at(place.folder / "ports", PREFERRED_PORTS)
+    server = ports.bind(0, listen)
+    authority = Authority.at(place.folder / "tls")
+    proxy = Proxy([Route(host, server.port, plain=True) for host in HOSTS], authority)
+    ports.remember([server.port, ports.bind(1, proxy.listen)])
     cloud = Cloud.at(place, f"http://127.0.0.1:{server.port}")
     for install in INSTALLERS:
         install(cloud)
     server.app = Front(cloud)  # type: ignore[assignment]
-    (place.folder / "port").write_text(str(server.port))
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
@@ -35,8 +41,9 @@ def serve(place: Place, ready: Ready) -> None:
     cloud.logs.start()
     for hook in cloud.on_start:
         hook()
-    ready(environment(cloud.url, place.folder))
+    ready(environment(cloud.url, f"http://127.0.0.1:{proxy.port}", authority))
     ended.wait()
+    proxy.stop()
     server.shutdown()
     cloud.clock.stop()
     cloud.logs.stop()
@@ -50,14 +57,8 @@ def serve(place: Place, ready: Ready) -> None:
 def _hermetic() -> None:
     """Set what moto reads at import, and leave it no way to a real account."""
     os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
+    os.environ["MOTO_DISABLE_GLOBAL_CORS"] = "true"
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
     os.environ |= {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing"}
     os.environ |= {"AWS_DEFAULT_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true"}
-
-
-def _remembered(place: Place) -> int:
-    try:
-        return int((place.folder / "port").read_text())
-    except (FileNotFoundError, ValueError):
-        return PREFERRED_PORT

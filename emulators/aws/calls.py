@@ -19,6 +19,9 @@ from werkzeug.exceptions import NotFound
 
 Environ = dict[str, Any]
 
+#: The account of the clients' credentials: moto's.
+ACCOUNT = "123456789012"
+
 #: ``Credential=<key>/<date>/<region>/<service>/aws4_request``
 #: (AWS General Reference, "Authenticating Requests: Signature Version 4").
 _CREDENTIAL = re.compile(r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/")
@@ -86,6 +89,24 @@ def identify(environ: Environ, dispatcher: DomainDispatcherApplication) -> Call:
     service = _names().get((backend or signed or "s3").replace("-", ""), "s3")
     operation = _operation(environ, service)
     return Call(service, operation, account, region, content_type=content_type, hosted=hosted)
+
+
+def presumed(environ: Environ) -> Call:
+    """Name a request by its headers alone: nothing of its body is read."""
+    _, region, signed = _credential(environ)
+    service = _names().get(signed.replace("-", ""), "s3")
+    content_type = environ.get("CONTENT_TYPE", "")
+    return Call(service, "", ACCOUNT, region, content_type=content_type)
+
+
+def headers_of(environ: Environ) -> dict[str, str]:
+    """Return a request's headers, names in lower case."""
+    named = {
+        name.removeprefix("HTTP_").replace("_", "-").lower(): str(value)
+        for name, value in environ.items()
+        if name.startswith("HTTP_")
+    }
+    return named | {"content-type": environ.get("CONTENT_TYPE", "")}
 
 
 def _credential(environ: Environ) -> tuple[str, str, str]:

@@ -29,6 +29,13 @@ def answer(cloud: Cloud, environ: Environ) -> Answer:
         return _json(400, {"error": f"{route} cannot be read: {error}"})
 
 
+def unauthorized() -> Answer:
+    """Refuse a request without the emulator's secret (RFC 6750, 3)."""
+    said = "the controls need the header Authorization: Bearer $TRIDOCK_AWS_TOKEN, as `env` prints"
+    refused = _json(401, {"error": said})
+    return Answer(401, (*refused.headers, ("WWW-Authenticate", "Bearer")), refused.body)
+
+
 def clear(cloud: Cloud) -> None:
     """End every model server, forget planned faults; moto's own reset clears moto's state."""
     cloud.faults.plan(())

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
+
+from emulators.certificates import Authority
 
 REGION = "us-east-1"
 BUCKET = f"sagemaker-{REGION}-123456789012"
@@ -24,12 +25,59 @@ _CONFIG = "[default]\nregion = {region}\n"
 _CREDENTIALS = "[default]\naws_access_key_id = testing\naws_secret_access_key = testing\n"
 
 
-def environment(url: str, folder: Path) -> Mapping[str, str]:
-    """Write the clients' files into `folder` and return the variables.
+#: Hosts of AWS that end here; the proxy refuses all others.
+HOSTS = ("*.amazonaws.com", "*.api.aws")
+
+_PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")
+#: Each way of reading a store: botocore and the SDKs, requests, OpenSSL, curl, Node.
+_TRUST = (
+    "AWS_CA_BUNDLE",
+    "REQUESTS_CA_BUNDLE",
+    "SSL_CERT_FILE",
+    "CURL_CA_BUNDLE",
+    "NODE_EXTRA_CA_CERTS",
+)
+#: Variables that win over ours, or that name another account's keys, profile or address. The
+#: names that are exported below stay (AWS SDKs and Tools Reference Guide, "Settings reference").
+FOREIGN = (
+    "AWS_*ENDPOINT*",
+    "AWS_*PROFILE*",
+    "AWS_*CREDENTIAL*",
+    "AWS_*TOKEN*",
+    "AWS_*CONFIG*",
+    "AWS_*METADATA*",
+    "AWS_ROLE_*",
+    "AWS_USE_*",
+    "AWS_S3_*",
+    "AWS_ACCOUNT_ID*",
+    "AWS_SIGV4*",
+    "AWS_AUTH_*",
+    "AWS_LOGIN_*",
+    "BOTO_CONFIG",
+    "S3_ENDPOINT*",
+    "MLFLOW_S3_ENDPOINT_URL",
+    "SAGEMAKER_*_CONFIG_OVERRIDE",
+    "ALL_PROXY",
+    "all_proxy",
+)
+
+
+def environment(url: str, proxy: str, authority: Authority) -> Mapping[str, str | None]:
+    """Write the clients' files and return the variables.
 
     A user's own profiles cannot leak in: the files named here are the only ones botocore reads,
-    and keys in the environment win over every profile.
+    keys in the environment win over every profile, and what would win over them is removed.
+
+    Parameters
+    ----------
+    url : str
+        Address of the emulator itself.
+    proxy : str
+        Address of the CONNECT proxy.
+    authority : Authority
+        Vouches for AWS's hosts at the proxy.
     """
+    folder = authority.folder.parent
     files = {
         "AWS_CONFIG_FILE": (folder / "client" / "config", _CONFIG.format(region=REGION)),
         "AWS_SHARED_CREDENTIALS_FILE": (folder / "client" / "credentials", _CREDENTIALS),
@@ -38,7 +86,10 @@ def environment(url: str, folder: Path) -> Mapping[str, str]:
     for path, text in files.values():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    return _variables(url) | {name: str(path) for name, (path, _) in files.items()}
+    foreign: dict[str, str | None] = dict.fromkeys(FOREIGN)
+    led = _variables(url) | dict.fromkeys(_PROXIES, proxy)
+    led |= dict.fromkeys(_TRUST, str(authority.bundle))
+    return foreign | led | {name: str(path) for name, (path, _) in files.items()}
 
 
 def _variables(url: str) -> dict[str, str]:

@@ -12,19 +12,25 @@ from moto.core.exceptions import ServiceException
 from moto.core.utils import get_service_model
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
+from emulators import access
 from emulators.aws import control, faulty, runtime
-from emulators.aws.calls import Call, Environ, identify
+from emulators.aws.calls import Call, Environ, headers_of, identify, presumed
 from emulators.aws.cloud import Cloud
+from emulators.aws.environment import HOSTS
 from emulators.aws.errors import (
     Answer,
     InternalError,
     NotImplementedOperationError,
+    RefusedError,
     UnknownOperationError,
     render,
 )
 from emulators.aws.validation import check_body
 
 log = logging.getLogger(__name__)
+
+#: Addresses of the emulator itself: they need its secret.
+_CONTROLS = (control.PREFIX, "/moto-api")
 
 StartResponse = Callable[..., Callable[[bytes], None]]
 
@@ -40,15 +46,23 @@ class Front:
 
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
+        self._token = access.secret(cloud.place.folder)
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._conditional = threading.Lock()
 
     def __call__(self, environ: Environ, start: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
-        if environ["PATH_INFO"].startswith(control.PREFIX):
-            return _send(control.answer(self._cloud, environ), start)
-        if environ["PATH_INFO"].startswith("/moto-api/"):
+        path, headers = environ["PATH_INFO"], headers_of(environ)
+        reason = access.refusal(headers, HOSTS)
+        if reason is None and path.startswith(_CONTROLS):
+            if not access.is_authorized(headers, self._token):
+                return _send(control.unauthorized(), start)
+            if path.startswith(control.PREFIX):
+                return _send(control.answer(self._cloud, environ), start)
             return self._moto_api(environ, start)
+        if reason:
+            log.warning("refused %s %r: %s", environ["REQUEST_METHOD"], path, reason)
+            return _send(render(presumed(environ), RefusedError(reason)), start)
         call = identify(environ, self._moto)
         try:
             return faulty.suffer(self._cloud, call, environ, start, work=self._work(call))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from emulators.aws.calls import Call, Environ
+from emulators.aws.calls import Call, Environ, headers_of
 from emulators.aws.errors import AwsError
 from emulators.aws.live import Key
 from emulators.aws.validation import describe_headers
@@ -91,7 +91,7 @@ def read_request(call: Call, environ: Environ) -> Request:
     InvocationError
         If a header is refused.
     """
-    options = _options(environ)
+    options = headers_of(environ)
     if options.get("x-amzn-sagemaker-inference-component"):
         raise InvocationError("Inference components are not emulated.")
     wrong = describe_headers(call.service, call.operation, options)
@@ -110,15 +110,6 @@ def read_request(call: Call, environ: Environ) -> Request:
         options.get("x-amzn-sagemaker-target-variant"),
         options,
     )
-
-
-def _options(environ: Environ) -> dict[str, str]:
-    headers = {
-        name.removeprefix("HTTP_").replace("_", "-").lower(): value
-        for name, value in environ.items()
-        if name.startswith("HTTP_")
-    }
-    return headers | {"content-type": environ.get("CONTENT_TYPE", "")}
 
 
 def _forwarded(call: Call, options: Mapping[str, str]) -> dict[str, str]:

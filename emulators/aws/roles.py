@@ -10,11 +10,10 @@ from moto.iam.exceptions import MalformedPolicyDocument
 from moto.iam.models import IAMBackend, Role, iam_backends
 from moto.utilities.utils import get_partition
 
+from emulators.aws.calls import ACCOUNT
 from emulators.aws.cloud import Cloud
 from emulators.aws.environment import REGION
 
-#: The account that moto gives to the clients' dummy credentials.
-ACCOUNT = "123456789012"
 #: A role that stands ready in that account, named as SageMaker's console names the one it makes.
 READY_ROLE = "AmazonSageMaker-ExecutionRole"
 _READY_POLICY = "arn:aws:iam::aws:policy/AmazonSageMakerFullAccess"

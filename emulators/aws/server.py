@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any
@@ -137,11 +138,15 @@ class Server(ThreadedWSGIServer):
 
 
 def listen(port: int) -> BaseWSGIServer:
-    """Bind 127.0.0.1:`port`, or a free port if it is taken; set `app` before serving."""
-    try:
-        return Server("127.0.0.1", port, _nothing, Handler)
-    except (OSError, SystemExit):
-        return Server("127.0.0.1", 0, _nothing, Handler)
+    """Bind 127.0.0.1:`port`, 0 for a free one; set `app` before serving.
+
+    Raises
+    ------
+    OSError
+        If another program has the port.
+    """
+    with socket.create_server(("127.0.0.1", port), backlog=Server.request_queue_size) as listener:
+        return Server("127.0.0.1", port, _nothing, Handler, fd=listener.fileno())
 
 
 def _nothing(environ: dict[str, Any], start: Callable[..., object]) -> Iterable[bytes]:

@@ -43,7 +43,11 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str
         stdout=subprocess.PIPE,
         text=True,
     ).stdout
-    yield dict(shlex.split(line)[1].split("=", 1) for line in exports.splitlines())
+    yield dict(
+        shlex.split(line)[1].split("=", 1)
+        for line in exports.splitlines()
+        if line.startswith("export ")
+    )
     subprocess.run([*door, "down", "azure", "--state", state], cwd=ROOT, check=True)
 
 

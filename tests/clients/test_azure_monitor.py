@@ -26,7 +26,11 @@ def test_the_snippet_tells_how_an_endpoints_requests_were_answered(tmp_path: Pat
     where = ["azure", "--state", str(tmp_path / "state")]
     command = [*emulator, "env", *where, "--speed", "600"]
     said = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
-    cloud = dict(shlex.split(line)[1].split("=", 1) for line in said.splitlines())
+    cloud = dict(
+        shlex.split(line)[1].split("=", 1)
+        for line in said.splitlines()
+        if line.startswith("export ")
+    )
     try:
         door = Door("azure", tmp_path / "state")
         bundle = bundles.good(tmp_path / "bundle", "1")

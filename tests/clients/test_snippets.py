@@ -76,7 +76,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def cloud(tmp_path_factory: pytest.TempPathFactory, bundle: Path) -> Iterator[Mapping[str, str]]:
     state = str(tmp_path_factory.mktemp("cloud"))
     exports = _door("emulators", "env", "aws", "--state", state)
-    words = [shlex.split(line)[1] for line in exports.splitlines()]
+    words = [shlex.split(line)[1] for line in exports.splitlines() if line.startswith("export ")]
     variables = dict(word.split("=", 1) for word in words)
     _door("examples.clients.account", str(bundle), **variables)
     yield variables

@@ -93,7 +93,9 @@ def place(
     door, where = [sys.executable, "-m", "emulators"], [target, "--state", str(state)]
     command = [*door, "env", *where, "--speed", speed]
     printed = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
-    words = [shlex.split(line)[1] for line in printed.stdout.splitlines()]
+    words = [
+        shlex.split(line)[1] for line in printed.stdout.splitlines() if line.startswith("export ")
+    ]
     os.environ.update(dict(word.split("=", 1) for word in words))
     try:
         connect = next(dock.connect for dock in DOCKS if dock.target == target)

@@ -42,8 +42,8 @@ class Account:
             config=config,
             endpoint_url=self.environment["AWS_ENDPOINT_URL"],
             region_name="us-east-1",
-            aws_access_key_id="testing",
-            aws_secret_access_key="testing",
+            aws_access_key_id=self.environment["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=self.environment["AWS_SECRET_ACCESS_KEY"],
         )
 
     def left(self) -> dict[str, list[str]]:
@@ -76,7 +76,7 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
 def account(door: Door) -> Account:
     command = [sys.executable, "-m", "emulators", "env", "aws", "--state", str(door.state)]
     said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    words = [word for line in said.splitlines() for word in shlex.split(line)[1:]]
+    words = [shlex.split(line)[1] for line in said.splitlines() if line.startswith("export ")]
     return Account(dict(word.split("=", 1) for word in words))
 
 
@@ -246,7 +246,9 @@ def test_a_registration_whose_answers_are_lost_is_one_version(
     s3, url = account.client("s3"), account.environment["AWS_ENDPOINT_URL"]
     lost = ("CreateModelPackageGroup", "CreateModelPackage", "AddTags")
     plan = [{"operation": name, "kind": "drop-after", "nth": 1} for name in lost]
-    httpx.put(f"{url}/_emulator/faults", json=plan).raise_for_status()
+    token = account.environment["TRIDOCK_AWS_TOKEN"]
+    controls = httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"})
+    controls.put("/_emulator/faults", json=plan).raise_for_status()
     store = Store(s3, s3.list_buckets()["Buckets"][0]["Name"])
     models = SageMakerModels(account.client("sagemaker", CONFIG), store, "kit:1")
     patient = PatientModels(models, Policy(first=0.01))
@@ -255,6 +257,6 @@ def test_a_registration_whose_answers_are_lost_is_one_version(
     (found,) = models.versions("lost")
     assert found.aliases == ("champion",)
     assert len(models._arns("lost")) == 1
-    told = httpx.get(f"{url}/_emulator/faults").json()
+    told = controls.get("/_emulator/faults").json()
     assert [one["operation"] for one in told["met"]] == list(lost)
-    httpx.put(f"{url}/_emulator/faults", json=[]).raise_for_status()
+    controls.put("/_emulator/faults", json=[]).raise_for_status()

@@ -44,7 +44,7 @@ def session(door: Door) -> Iterator[boto3.Session]:
     """Somebody else's session in the emulated account."""
     command = [sys.executable, "-m", "emulators", "env", "aws", "--state", str(door.state)]
     said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    words = [word for line in said.splitlines() for word in shlex.split(line)[1:]]
+    words = [shlex.split(line)[1] for line in said.splitlines() if line.startswith("export ")]
     with pytest.MonkeyPatch.context() as environment:
         for name, value in (word.split("=", 1) for word in words):
             environment.setenv(name, value)

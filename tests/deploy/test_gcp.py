@@ -116,7 +116,7 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
 def account(door: Door) -> Account:
     command = [sys.executable, "-m", "emulators", "env", "gcp", "--state", str(door.state)]
     said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    words = [word for line in said.splitlines() for word in shlex.split(line)[1:]]
+    words = [shlex.split(line)[1] for line in said.splitlines() if line.startswith("export ")]
     return Account(dict(word.split("=", 1) for word in words))
 
 

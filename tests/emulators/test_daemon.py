@@ -102,3 +102,10 @@ def test_the_checkout_is_found_from_any_folder(tmp_path: Path) -> None:
         timeout=60,
     )
     assert done.stdout.split() == ["aws", "down"]
+
+
+def test_variables_that_lead_elsewhere_are_removed_and_ours_stand() -> None:
+    running = daemon.Running(1, {"AWS_REGION": "here"}, 0.0, ("AWS_*", "ALL_PROXY"))
+    before = {"AWS_PROFILE": "mine", "AWS_REGION": "there", "ALL_PROXY": "out", "HOME": "/root"}
+    assert running.unset(before) == ["AWS_PROFILE", "ALL_PROXY"]
+    assert running.applied(before) == {"AWS_REGION": "here", "HOME": "/root"}

@@ -76,10 +76,44 @@ def test_status_says_where_since_when_and_how_many(state: Path) -> None:
 
 def test_env_prints_exports_and_nothing_else_on_stdout(state: Path) -> None:
     lines = _door("env", "aws", state=state).stdout.splitlines()
-    assert all(line.startswith("export ") for line in lines)
+    assert all(line.startswith(("export ", "unset ")) for line in lines)
     shell = "\n".join(lines) + '\nprintf %s "$AWS_ENDPOINT_URL"'
     said = subprocess.run(["sh", "-c", shell], capture_output=True, text=True, check=True).stdout
     assert said == json.loads(_door("status", "--json", state=state).stdout)["aws"]["url"]
+
+
+def test_variables_of_the_caller_that_lead_elsewhere_are_unset(state: Path) -> None:
+    foreign = {
+        "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": "https://elsewhere.example",
+        "AWS_ENDPOINT_URL_S3": "https://elsewhere.example",
+        "AWS_WEB_IDENTITY_TOKEN_FILE": "/tmp/token",
+        "AWS_ROLE_ARN": "arn:aws:iam::999999999999:role/theirs",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://elsewhere.example",
+        "AWS_USE_FIPS_ENDPOINT": "true",
+        "AWS_USE_DUALSTACK_ENDPOINT": "true",
+        "ALL_PROXY": "http://elsewhere.example:3128",
+    }
+    replaced = {
+        "AWS_PROFILE": "production",
+        "AWS_CONFIG_FILE": "/elsewhere/config",
+        "AWS_CA_BUNDLE": "/elsewhere/ca.pem",
+        "NO_PROXY": ".amazonaws.com",
+        "no_proxy": ".amazonaws.com",
+    }
+    exports = _door("env", "aws", state=state, environment=foreign | replaced).stdout
+    assert {f"unset {name}" for name in foreign} <= set(exports.splitlines())
+    run = _door("run aws -- env", state=state, environment=foreign | replaced).stdout
+    evaluated = subprocess.run(
+        ["sh", "-c", f"{exports}\nenv"],
+        capture_output=True,
+        text=True,
+        env=dict(os.environ) | foreign | replaced,
+        check=True,
+    ).stdout
+    for printed in (run, evaluated):
+        left = dict(line.split("=", 1) for line in printed.splitlines() if "=" in line)
+        assert not set(foreign) & set(left)
+        assert not {name: left[name] for name in replaced if left[name] == replaced[name]}
 
 
 def test_run_leads_the_command_and_ends_with_its_exit_code(state: Path) -> None:

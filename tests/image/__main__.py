@@ -115,7 +115,7 @@ def emulated(dock: Dock) -> Iterator[None]:
     """Bring a cloud up whose model servers are containers, and take it down."""
     settings = ("--state", str(STATE), "--runner", "docker", "--speed", SPEED)
     exports = door("emulators", "env", dock.target, *settings)
-    words = [shlex.split(line)[1] for line in exports.splitlines()]
+    words = [shlex.split(line)[1] for line in exports.splitlines() if line.startswith("export ")]
     before = dict(os.environ)
     os.environ.update(dict(word.split("=", 1) for word in words))
     try:

@@ -83,14 +83,21 @@ def standing(
     where = ["aws", "--state", str(state)]
     subprocess.run([*DOOR, "up", *where, "--speed", SPEED], check=True, timeout=120)
     try:
-        url = daemon.environment(Place("aws", state))["AWS_ENDPOINT_URL"]
+        variables = daemon.environment(Place("aws", state))
+        url = variables["AWS_ENDPOINT_URL"]
+        own = variables["AWS_ACCESS_KEY_ID"], variables["AWS_SECRET_ACCESS_KEY"]
         environment.setenv("AWS_ENDPOINT_URL", url)
-        iam = _session("testing", "testing").client("iam")
+        iam = _session(*own).client("iam")
         users = {name: _user(iam, name) for name in ("root", "deployer")}
         _allow(iam, "root", {"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})
-        _make(_session("testing", "testing"), outputs)
+        _make(_session(*own), outputs)
         switch = urllib.request.Request(
-            f"{url}/moto-api/reset-auth", b"0", {"Content-Type": "text/plain"}
+            f"{url}/moto-api/reset-auth",
+            b"0",
+            {
+                "Content-Type": "text/plain",
+                "Authorization": f"Bearer {variables['TRIDOCK_AWS_TOKEN']}",
+            },
         )
         urllib.request.urlopen(switch).close()
         yield Standing(outputs, users["root"], users["deployer"])

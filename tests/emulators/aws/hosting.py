@@ -139,7 +139,12 @@ def control(aws: Aws, method: str, route: str, value: object = None) -> Any:
     """Use the emulator's own controls."""
     body = json.dumps(value).encode() if value is not None else None
     url = urljoin(f"{aws.url}/_emulator/", route)
-    request = urllib.request.Request(url, data=body, method=method)
+    # As text: werkzeug would take a body without a type for a form.
+    headers = {
+        "Authorization": f"Bearer {aws.environment['TRIDOCK_AWS_TOKEN']}",
+        "Content-Type": "text/plain",
+    }
+    request = urllib.request.Request(url, data=body, method=method, headers=headers)
     with urllib.request.urlopen(request, timeout=60) as answer:
         return json.load(answer)
 

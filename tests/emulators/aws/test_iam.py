@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import urllib.request
 import uuid
 from collections.abc import Iterator
 from functools import partial
@@ -13,7 +12,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.emulators.aws.hosting import IMAGE, ROLE, ROW, Aws, emulated
+from tests.emulators.aws.hosting import IMAGE, ROLE, ROW, Aws, control, emulated
 
 TRUST = {
     "Version": "2012-10-17",
@@ -118,10 +117,7 @@ def enforced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Aws, An
             UserName="root", PolicyName="all", PolicyDocument=_policy("Allow", ["*"])
         )
         root = iam.create_access_key(UserName="root")["AccessKey"]
-        switch = urllib.request.Request(
-            f"{own.url}/moto-api/reset-auth", b"0", {"Content-Type": "text/plain"}
-        )
-        urllib.request.urlopen(switch).close()
+        control(own, "POST", "../moto-api/reset-auth", 0)
         yield own, {"ada": _session(key), "root": _session(root)}
 
 

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import pytest
 
 from emulators import daemon
 from emulators.place import Place
-from tests.emulators.aws.hosting import IMAGE, ROLE, Aws, Hosting, eventually, variant
+from tests.emulators.aws.hosting import IMAGE, ROLE, Aws, Hosting, control, eventually, variant
 
 TRUST = {
     "Statement": [
@@ -154,8 +153,7 @@ def test_a_kill_leaves_no_server_behind_and_loses_nothing(
 
 def test_a_reset_empties_it_for_good(place: Place, filled: dict[str, Any]) -> None:
     aws = _up(place)
-    reset = urllib.request.Request(f"{aws.url}/_emulator/reset", b"", method="POST")
-    urllib.request.urlopen(reset).close()
+    control(aws, "POST", "reset")
     eventually(lambda: not _servers(place))
     for again in (aws, _restarted(place)):
         assert again.client("s3").list_buckets()["Buckets"] == []

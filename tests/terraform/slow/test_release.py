@@ -36,7 +36,9 @@ def _emulated(cloud: str, state: Path) -> Iterator[dict[str, str]]:
     try:
         command = [*EMULATORS, "env", *where]
         said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-        words = [word for line in said.stdout.splitlines() for word in shlex.split(line)[1:]]
+        words = [
+            shlex.split(line)[1] for line in said.stdout.splitlines() if line.startswith("export ")
+        ]
         yield dict(word.split("=", 1) for word in words)
     finally:
         subprocess.run([*EMULATORS, "down", *where], check=True)
@@ -73,7 +75,9 @@ def test_on_aws(planned: Planned, bundle: Bundle, tmp_path: Path) -> None:
     told = _outputs(planned("aws"), file)
     with _emulated("aws", tmp_path / "state") as environment:
         client = boto3.Session(
-            aws_access_key_id="testing", aws_secret_access_key="testing", region_name=told["region"]
+            aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+            region_name=told["region"],
         ).client
         url = environment["AWS_ENDPOINT_URL"]
         client("s3", endpoint_url=url).create_bucket(Bucket=told["bucket"])
