@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
 
+from inference.codec.jsontext import kind
 from inference.errors import InvalidInputError, ScriptError, UnsupportedMediaTypeError
 from inference.rawrequest import Request, is_raw
 
@@ -132,14 +133,14 @@ def _text(request: Request) -> str:
 
 def _object(request: Request) -> dict[str, Any]:
     if not request.is_json:
-        kind = request.content_type or "nothing"
-        raise UnsupportedMediaTypeError(f"Content-Type is {kind}: send application/json")
+        came = request.content_type or "nothing"
+        raise UnsupportedMediaTypeError(f"Content-Type is {came}: send application/json")
     try:
         found = json.loads(request.body)
     except ValueError as error:
         raise InvalidInputError(f"the body is not JSON: {error}") from error
     if not isinstance(found, dict):
-        raise InvalidInputError(f"a JSON object was expected, not {type(found).__name__}")
+        raise InvalidInputError(f"expected a JSON object, got {kind(found)}")
     return found
 
 

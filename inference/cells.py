@@ -90,9 +90,12 @@ def _text_problem(value: str) -> str:
 
 
 def _quoted(field: Field, value: object) -> str:
-    if field.dtype in ("number", "integer") and isinstance(value, str) and len(value) < 40:
-        return ": send the number without quotes" if not isinstance(field.parse(value), str) else ""
-    return ""
+    if field.dtype not in ("number", "integer") or not isinstance(value, str) or len(value) >= 40:
+        return ""
+    number = field.parse(value)
+    if number is None:
+        return ": send null for a missing value" if field.nullable else ""
+    return "" if isinstance(number, str) else ": send the number without quotes"
 
 
 def _choices(field: Field, value: object) -> str:

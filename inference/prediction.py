@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from inference import openinference, scripted
-from inference.codec import table
+from inference.codec import npy, table
 from inference.codec.body import inflate, text_of
 from inference.codec.envelope import Ask, Envelope, open_envelope, wrap
 from inference.codec.jsontext import dumps, parse
@@ -35,7 +35,9 @@ def order(call: Call, loaded: Loaded) -> Order:
     media = Media.parse(call.headers.get("content-type", ""))
     form = form_of(media, body)
     wanted = answer_type(_accept(call), _in_kind(media, form))
-    if form is not Form.JSON:
+    if form is Form.ARRAY:
+        ask = Ask(npy.read(body, model.signature), Envelope.INSTANCES)
+    elif form is not Form.JSON:
         ask = _read_table(form, text_of(body, _charset(media)), media, model.signature)
     elif openinference.is_request(value := parse(body, _charset(media))):
         return openinference.order_of(value, Blobs(b""), loaded)
@@ -87,7 +89,8 @@ def _accept(call: Call) -> str:
 def _in_kind(media: Media, form: Form) -> str:
     if form is Form.LINES:
         return "application/x-ndjson" if "ndjson" in media.name else "application/jsonlines"
-    return "text/csv" if form is Form.CSV else "application/json"
+    kinds = {Form.CSV: "text/csv", Form.ARRAY: "application/x-npy"}
+    return kinds.get(form, "application/json")
 
 
 def _read_table(form: Form, text: str, media: Media, signature: Signature) -> Ask:
@@ -109,4 +112,6 @@ def _write(predictions: list[Any], envelope: Envelope, wanted: str, accept: str)
         return Reply(body, f"{wanted}; charset=utf-8", rows=rows)
     if form is Form.LINES:
         return Reply(table.write_lines(predictions), wanted, rows=rows)
+    if form is Form.ARRAY:
+        return Reply(npy.write(predictions), wanted, rows=rows)
     return Reply(dumps(wrap(predictions, envelope)), wanted, rows=rows)

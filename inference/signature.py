@@ -20,6 +20,11 @@ Scalar: TypeAlias = str | float | bool
 
 #: What a CSV cell may say for a boolean, lower case.
 BOOLEANS = {"true": True, "false": False, "1": True, "0": False}
+#: What a CSV cell may say for a missing value: the words that pandas' `read_csv` takes for one.
+MISSING = frozenset(
+    ("", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN")
+    + ("<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null")
+)
 
 
 @dataclass(frozen=True)
@@ -61,15 +66,31 @@ class Field:
         """The only values that are accepted, or None where any is."""
         return None if self.open or not self.categories else frozenset(self.categories)
 
+    @cached_property
+    def missing(self) -> frozenset[str]:
+        """The words that mean a missing value in a CSV cell.
+
+        Of a string field only where it can be missing, and those alone that are no category of
+        its own; free text has none but the empty one.
+        """
+        if self.dtype != "string":
+            return MISSING
+        words = MISSING.difference(map(str, self.categories)) if self.categories else ()
+        return frozenset(("", *words)) if self.nullable else frozenset()
+
     def parse(self, text: str) -> Scalar | None:
         """Read a CSV cell as this field's type.
 
-        A cell that cannot be read comes back as it is, for the row check to name its row; an
-        empty one is None.
+        A cell that cannot be read comes back as it is, for the row check to name its row; one
+        that means a missing value is None.
         """
-        if text == "" and (self.nullable or self.dtype != "string"):
+        if text in self.missing:
             return None
-        return _PARSERS[self.dtype](text)
+        value = _PARSERS[self.dtype](text)
+        if self.dtype == "string":
+            return value
+        # NaN, in whatever case it is written, is the one value that differs from itself.
+        return None if value != value or text.strip() in MISSING else value
 
 
 @dataclass(frozen=True)

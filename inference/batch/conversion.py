@@ -62,7 +62,8 @@ def convert(field: Field, cells: pa.Array, *, text: bool) -> Converted:
     cells : Array
         What came.
     text : bool
-        Whether it is text to be read as the field's type, as in CSV; an empty cell is missing then.
+        Whether it is text to be read as the field's type, as in CSV; a cell may hold a word for a
+        missing value then.
     """
     if pa.types.is_dictionary(cells.type):
         cells = cells.dictionary_decode()
@@ -108,7 +109,7 @@ def _cell(field: Field, cell: pa.Scalar, *, text: bool) -> object:
 
 
 def _text_numbers(field: Field, cells: pa.Array) -> Found | None:
-    doubles = _cast(_without_empty(cells), pa.float64())
+    doubles = _text_doubles(field, cells)
     return None if doubles is None else _numbers(field, doubles)
 
 
@@ -143,7 +144,7 @@ def _is_tame(field: Field, values: Any) -> bool:
 
 
 def _text_integers(field: Field, cells: pa.Array) -> Found | None:
-    doubles = _cast(_without_empty(cells), pa.float64())
+    doubles = _text_doubles(field, cells)
     return None if doubles is None else _integers(field, doubles)
 
 
@@ -192,7 +193,7 @@ def _typed_booleans(field: Field, cells: pa.Array) -> Found | None:
 
 
 def _text_strings(field: Field, cells: pa.Array) -> Found | None:
-    return _strings(field, _without_empty(cells) if field.nullable else cells)
+    return _strings(field, _without_missing(field, cells))
 
 
 def _typed_strings(field: Field, cells: pa.Array) -> Found | None:
@@ -230,7 +231,18 @@ def _doubles(cells: pa.Array) -> pa.Array | None:
     if not any(is_number(kind) for is_number in NUMBERS):
         return None
     doubles = cells if kind == pa.float64() else pc.cast(cells, pa.float64(), safe=False)
-    if not pa.types.is_floating(kind) or not np.isnan(_array(doubles)).any():
+    return _without_nan(doubles) if pa.types.is_floating(kind) else doubles
+
+
+def _text_doubles(field: Field, cells: pa.Array) -> pa.Array | None:
+    doubles = _cast(cells, pa.float64())
+    if doubles is None:
+        doubles = _cast(_without_missing(field, cells), pa.float64())
+    return None if doubles is None else _without_nan(doubles)
+
+
+def _without_nan(doubles: pa.Array) -> pa.Array:
+    if not np.isnan(_array(doubles)).any():
         return doubles
     return pc.if_else(pc.is_nan(doubles), None, doubles)
 
@@ -242,9 +254,11 @@ def _cast(cells: pa.Array, kind: pa.DataType) -> pa.Array | None:
         return None
 
 
-def _without_empty(cells: pa.Array) -> pa.Array:
-    empty = pc.equal(cells, "")
-    return pc.if_else(empty, None, cells) if pc.any(empty).as_py() else cells
+def _without_missing(field: Field, cells: pa.Array) -> pa.Array:
+    if not field.missing:
+        return cells
+    missing = pc.is_in(cells, value_set=pa.array(sorted(field.missing)))
+    return pc.if_else(missing, None, cells) if pc.any(missing).as_py() else cells
 
 
 def _array(cells: pa.Array) -> Any:

@@ -20,6 +20,7 @@ from inference.batch.intake import Read
 from inference.batch.plan import Header, Plan
 from inference.batch.records import Records
 from inference.cells import listing, shown
+from inference.codec.header import Positions, positions
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -41,6 +42,8 @@ class _Ragged:
 def header(file: File, fields: tuple[str, ...]) -> Header:
     """Read a file's header: its first line is one if a field's name is among its cells.
 
+    Names match as those of a request's header do; a column is known by its field's name then.
+
     Raises
     ------
     FormatError
@@ -50,16 +53,23 @@ def header(file: File, fields: tuple[str, ...]) -> Header:
     first = bytes(chunk.content) if chunk else b""
     mark = len(UTF8_MARK) if first.startswith(UTF8_MARK) else 0
     cells = _cells(file, first[mark:])
-    if not set(cells) & set(fields):
+    columns = positions(cells, fields)
+    if not columns.places:
         return _without(file, cells, fields, mark)
-    if missing := [name for name in fields if name not in cells]:
+    if columns.missing:
         raise FormatError(
-            f"{file.path}: the header lacks {listing(map(shown, missing))}: "
+            f"{file.path}: the header lacks {listing(map(shown, columns.missing))}: "
             f"it has {listing(map(shown, cells))}"
         )
-    if double := [name for name in cells if cells.count(name) > 1]:
+    names = _renamed(cells, columns)
+    if double := [*columns.repeated, *(name for name in names if names.count(name) > 1)]:
         raise FormatError(f"{file.path}: the header names {shown(double[0])} twice")
-    return Header(tuple(cells), len(first), first.count(b"\n"))
+    return Header(names, len(first), first.count(b"\n"))
+
+
+def _renamed(cells: list[str], columns: Positions) -> tuple[str, ...]:
+    fields = {index: name for name, index in columns.places.items()}
+    return tuple(fields.get(index, cell.strip()) for index, cell in enumerate(cells))
 
 
 def _without(file: File, cells: list[str], fields: tuple[str, ...], mark: int) -> Header:
@@ -76,7 +86,7 @@ def _cells(file: File, line: bytes) -> list[str]:
         rows = list(csv.reader(io.StringIO(line.decode(), newline="")))
     except UnicodeDecodeError as error:
         raise FormatError(f"{file.path} is not UTF-8: {error}") from error
-    return [cell.strip() for cell in rows[0]] if rows else []
+    return rows[0] if rows else []
 
 
 @dataclass(frozen=True)

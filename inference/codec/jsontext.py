@@ -46,6 +46,12 @@ def dumps(value: object) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS)
 
 
+def kind(value: object) -> str:
+    """Return the name of a JSON value's type, with its article."""
+    names = {dict: "an object", list: "a list", str: "a string", bool: "true or false"}
+    return "null" if value is None else names.get(type(value), "a number")
+
+
 def _reason(error: orjson.JSONDecodeError, text: bytes) -> str:
     found = NOT_NUMBERS.match(text.decode(errors="replace"), error.pos)
     if found:

@@ -15,6 +15,7 @@ class Form(Enum):
     JSON = "JSON"
     CSV = "CSV"
     LINES = "JSON Lines"
+    ARRAY = "NumPy array"
     TEXT = "plain text"
 
 
@@ -24,6 +25,7 @@ OFFERED = {
     "text/csv": Form.CSV,
     "application/jsonlines": Form.LINES,
     "application/x-ndjson": Form.LINES,
+    "application/x-npy": Form.ARRAY,
 }
 #: Other names under which the same forms are read.
 ALIASES = {

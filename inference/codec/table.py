@@ -10,16 +10,17 @@ from typing import Any
 
 import orjson
 
+from inference.codec.header import Positions, positions
 from inference.codec.jsontext import dumps
 from inference.errors import InvalidInputError
-from inference.signature import Signature
+from inference.signature import Field, Signature
 
 #: csv refuses longer cells; a whole body may be one. The body's own limit is the bound.
 CELL_CHARACTERS = 1 << 31 - 1
 
 
 def read_csv(text: str, signature: Signature, *, header: str = "") -> list[Any]:
-    """Read CSV rows (RFC 4180), each cell as its field's type, an empty one as null.
+    """Read CSV rows (RFC 4180), each cell as its field's type, a missing value as null.
 
     Parameters
     ----------
@@ -29,7 +30,8 @@ def read_csv(text: str, signature: Signature, *, header: str = "") -> list[Any]:
         Names and types of the columns.
     header : str
         ``"present"`` or ``"absent"`` (the content type's parameter of RFC 4180); if empty, the
-        first line is a header where its cells are the fields' names, in whatever order.
+        first line is a header where it names all fields, in whatever order and among other
+        columns, or some of them and is no row of the model's.
 
     Raises
     ------
@@ -42,7 +44,8 @@ def read_csv(text: str, signature: Signature, *, header: str = "") -> list[Any]:
         raise InvalidInputError("the body is empty: send a line for each row")
     order = _order(lines[0], signature, header)
     if order is not None:
-        lines = [_reordered(index, cells, order) for index, cells in enumerate(lines[1:])]
+        width = len(lines[0])
+        lines = [_reordered(index, row, order, width) for index, row in enumerate(lines[1:])]
     parsers = [field.parse for field in signature.fields]
     if any(len(cells) != len(parsers) for cells in lines):
         return lines
@@ -90,21 +93,53 @@ def _lines(text: str) -> list[list[str]]:
 
 
 def _order(first: list[str], signature: Signature, header: str) -> list[int] | None:
-    """Return where each field stands in the lines, or None if the first line is a row."""
-    cells = [cell.strip() for cell in first]
-    if header == "absent" or (header != "present" and set(cells) != set(signature.names)):
+    """Return the column of each field, or None if the first line is a row."""
+    if header == "absent":
         return None
-    if sorted(cells) != sorted(signature.names):
+    columns = positions(first, signature.names)
+    if header != "present" and not _is_header(first, columns, signature):
+        return None
+    if columns.repeated:
         raise InvalidInputError(
-            f"the header names {_shown(cells)}: expected {_shown(signature.names)}"
+            f"the header names {_shown(columns.repeated)} more than once: it has {_shown(first)}"
         )
-    return [cells.index(name) for name in signature.names]
-
-
-def _reordered(index: int, cells: list[str], order: list[int]) -> list[str]:
-    if len(cells) != len(order):
+    if columns.missing and columns.places:
         raise InvalidInputError(
-            f"row {index}: expected {len(order)} values as the header has names, got {len(cells)}"
+            f"the header lacks {_shown(columns.missing)}: it has {_shown(first)}"
+        )
+    if columns.missing:
+        raise InvalidInputError(
+            f"the header names {_shown(first)}: expected {_shown(signature.names)}"
+        )
+    return [columns.places[name] for name in signature.names]
+
+
+def _is_header(first: list[str], columns: Positions, signature: Signature) -> bool:
+    """Tell a header from a row of the same words."""
+    names = signature.names
+    if not columns.places:
+        return False
+    if {cell.strip() for cell in first} == set(names):
+        return True
+    return (columns.is_complete and len(names) > 1) or not _is_row(first, signature)
+
+
+def _is_row(cells: list[str], signature: Signature) -> bool:
+    if len(cells) != len(signature.fields):
+        return False
+    return all(_fits(field, cell) for field, cell in zip(signature.fields, cells, strict=True))
+
+
+def _fits(field: Field, cell: str) -> bool:
+    value = field.parse(cell)
+    known = field.closed is None or value in field.closed
+    return known if isinstance(value, str) and field.dtype == "string" else type(value) is not str
+
+
+def _reordered(index: int, cells: list[str], order: list[int], width: int) -> list[str]:
+    if len(cells) != width:
+        raise InvalidInputError(
+            f"row {index}: expected {width} values as the header has names, got {len(cells)}"
         )
     return [cells[position] for position in order]
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from inference.codec.jsontext import kind
 from inference.errors import InvalidInputError
 
 #: Data types (Open Inference Protocol, «Tensor Data Types») as NumPy's; little-endian on the wire.
@@ -166,16 +167,15 @@ def _flattened(name: str, data: object) -> Iterator[Any]:
 
 
 def _typed(name: str, datatype: str, values: list[Any]) -> list[Any]:
-    kinds: set[type] = set(map(type, values))
-    allowed: tuple[type, ...] = (int,)
+    # null is a missing value: NaN, which JSON cannot write, and what other types have no word for.
+    allowed: set[type] = {int, type(None)}
     if datatype in ("BOOL", "BYTES"):
-        allowed = (bool,) if datatype == "BOOL" else (str,)
+        allowed = {bool if datatype == "BOOL" else str, type(None)}
     elif datatype.startswith("FP"):
-        # null stands for NaN, which JSON cannot write.
-        allowed = (int, float, type(None))
-    if strange := kinds - set(allowed):
-        kind = min(each.__name__ for each in strange)
-        raise InvalidInputError(f"input {name!r}: a {kind} came in data of datatype {datatype}")
+        allowed |= {float}
+    if set(map(type, values)) - allowed:
+        strange = min(kind(value) for value in values if type(value) not in allowed)
+        raise InvalidInputError(f"input {name!r}: {strange} came in data of datatype {datatype}")
     return values
 
 

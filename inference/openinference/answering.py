@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import Any
 
@@ -48,7 +49,7 @@ def order_of(value: object, blobs: Blobs, loaded: Loaded) -> Order:
     question = Question.read(value, blobs, output)
     rows = rows_of(question.inputs, loaded.model.signature)
     write = partial(_write, question=question, output=output, bundle=loaded.bundle)
-    return Order(rows, PROBABILITIES in question.outputs, write)
+    return Order(rows, question.needs_probabilities, write)
 
 
 def is_request(value: object) -> bool:
@@ -61,13 +62,20 @@ def is_request(value: object) -> bool:
 def _write(
     predictions: list[Any], question: Question, output: OutputSignature, bundle: Bundle
 ) -> Reply:
-    if PROBABILITIES in question.outputs:
+    labels = predictions
+    if question.needs_probabilities:
         labels = [each["prediction"] for each in predictions]
-        tensors = [_predicted(labels, output), _shares(predictions)]
-    else:
-        tensors = [_predicted(predictions, output)]
-    wanted = [tensor for tensor in tensors if tensor.name in question.outputs]
-    return _reply(question, wanted, bundle, len(predictions))
+    tensors = []
+    # The outputs come in the order of the model's, whatever that of the request.
+    for name in (name for name in (PREDICT, PROBABILITIES) if name in question.outputs):
+        wanted = question.outputs[name]
+        if wanted.classes:
+            tensors.append(_classified(name, _by_class(predictions), wanted.classes))
+        elif name == PREDICT:
+            tensors.append(_predicted(labels, output))
+        else:
+            tensors.append(_shares(_by_class(predictions)))
+    return _reply(question, tensors, bundle, len(predictions))
 
 
 def _json_length(header: str | None, length: int) -> int:
@@ -85,12 +93,30 @@ def _predicted(predictions: list[Any], output: OutputSignature) -> Tensor:
     return Tensor(PREDICT, DATATYPES[output.dtype], (len(predictions), *output.shape), flat)
 
 
-def _shares(records: list[dict[str, Any]]) -> Tensor:
+def _by_class(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
     rows = [each["probabilities"] for each in records]
     if isinstance(rows[0], list):
         raise InvalidInputError(f"{PROBABILITIES} is for models of one output: ask on /predict")
+    return rows
+
+
+def _shares(rows: list[dict[str, Any]]) -> Tensor:
     flat = [share for row in rows for share in row.values()]
     return Tensor(PROBABILITIES, "FP64", (len(rows), len(rows[0])), flat)
+
+
+def _classified(name: str, rows: list[dict[str, Any]], most: int) -> Tensor:
+    """Write the most probable classes as Triton does: ``value:index:label``."""
+    count = min(most, len(rows[0]))
+    texts = [text for row in rows for text in _ranked(row)[:count]]
+    return Tensor(name, "BYTES", (len(rows), count), texts)
+
+
+def _ranked(row: dict[str, Any]) -> list[str]:
+    shares = [(math.nan if share is None else share, *each) for share, each in
+              zip(row.values(), enumerate(row), strict=True)]  # fmt: skip
+    ranked = sorted(shares, key=lambda each: (math.isnan(each[0]), -each[0], each[1]))
+    return [f"{share:.6f}:{index}:{label}" for share, index, label in ranked]
 
 
 def _reply(question: Question, tensors: list[Tensor], bundle: Bundle, rows: int) -> Reply:
@@ -99,14 +125,14 @@ def _reply(question: Question, tensors: list[Tensor], bundle: Bundle, rows: int)
         head["id"] = question.id
     outputs, blobs = [], b""
     for tensor in tensors:
-        if question.outputs[tensor.name]:
+        if question.outputs[tensor.name].binary:
             record, data = tensor.to_binary()
             blobs += data
         else:
             record = tensor.to_json()
         outputs.append(record)
     text = dumps({**head, "outputs": outputs})
-    if not any(question.outputs.values()):
+    if not question.is_binary:
         return Reply(text, rows=rows)
     headers = {"Inference-Header-Content-Length": str(len(text))}
     return Reply(text + blobs, "application/octet-stream", headers=headers, rows=rows)

@@ -48,7 +48,7 @@ def server_metadata() -> dict[str, Any]:
     return {
         "name": "tridock",
         "version": "0.1.0",
-        "extensions": ["binary_tensor_data", "model_repository"],
+        "extensions": ["binary_tensor_data", "classification", "model_repository"],
     }
 
 

@@ -6,10 +6,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from inference.cells import shown
 from inference.codec.tensor import Blobs, Tensor, read_tensor
 from inference.errors import InvalidInputError
 from inference.openinference.metadata import PREDICT, PROBABILITIES
 from inference.signature import OutputSignature
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How one output is wanted.
+
+    Attributes
+    ----------
+    binary : bool
+        As bytes.
+    classes : int
+        As that many classes, the most probable first (Triton, «Classification Extension»); 0: as
+        the tensor it is.
+    """
+
+    binary: bool
+    classes: int = 0
 
 
 @dataclass(frozen=True)
@@ -22,13 +40,24 @@ class Question:
         Echoed.
     inputs : list of Tensor
         What came.
-    outputs : Mapping[str, bool]
-        Names of the outputs wanted, and whether each is wanted as bytes.
+    outputs : Mapping[str, Wanted]
+        The outputs wanted, by name.
     """
 
     id: str | None
     inputs: list[Tensor]
-    outputs: Mapping[str, bool]
+    outputs: Mapping[str, Wanted]
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether any output is wanted as bytes."""
+        return any(wanted.binary for wanted in self.outputs.values())
+
+    @property
+    def needs_probabilities(self) -> bool:
+        """Whether any output is made of the classes' probabilities."""
+        named = PROBABILITIES in self.outputs
+        return named or any(wanted.classes for wanted in self.outputs.values())
 
     @classmethod
     def read(cls, value: object, blobs: Blobs, output: OutputSignature) -> Question:
@@ -41,10 +70,8 @@ class Question:
         """
         if not isinstance(value, dict):
             raise InvalidInputError('expected an object: send {"inputs": [...]}')
-        if strange := value.keys() - {"id", "inputs", "outputs", "parameters"}:
-            raise InvalidInputError(
-                f"unknown field {min(strange)[:60]!r}: there are id, inputs, outputs"
-            )
+        # Other members are not looked at, as Triton and KServe do it: KServe's client sends
+        # `model_name`. The path names the model.
         inputs, request_id = value.get("inputs"), value.get("id")
         if not isinstance(inputs, list) or not inputs:
             raise InvalidInputError("'inputs': expected a list of tensors")
@@ -55,13 +82,15 @@ class Question:
         return cls(request_id, tensors, _wanted(value, output))
 
 
-def _wanted(value: Mapping[str, Any], output: OutputSignature) -> dict[str, bool]:
-    """Return the outputs to give, and whether each as bytes; by default the predictions."""
+def _wanted(value: Mapping[str, Any], output: OutputSignature) -> dict[str, Wanted]:
+    """Return the outputs to give; by default the predictions."""
     parameters, asked = _object(value.get("parameters")), value.get("outputs")
     binary = _true(parameters.get("binary_data_output", False))
     if asked is None or asked == []:
-        more = {PROBABILITIES: binary} if _true(parameters.get("probabilities", False)) else {}
-        return {PREDICT: binary} | more
+        names = [PREDICT]
+        if _true(parameters.get("probabilities", False)):
+            names.append(PROBABILITIES)
+        return {name: Wanted(binary) for name in names}
     if not isinstance(asked, list) or not all(isinstance(each, dict) for each in asked):
         raise InvalidInputError("'outputs': expected a list of objects with a name")
     known = (PREDICT, PROBABILITIES) if output.probabilities else (PREDICT,)
@@ -71,10 +100,17 @@ def _wanted(value: Mapping[str, Any], output: OutputSignature) -> dict[str, bool
             raise InvalidInputError(
                 f"unknown output {name!r}: there is {', '.join(map(repr, known))}"
             )
-    return {
-        each["name"]: _true(_object(each.get("parameters")).get("binary_data", binary))
-        for each in asked
-    }
+    return {each["name"]: _output(each["name"], each.get("parameters"), binary) for each in asked}
+
+
+def _output(name: str, parameters: object, binary: bool) -> Wanted:
+    given = _object(parameters)
+    classes = given.get("classification", 0)
+    if type(classes) is not int or not 0 <= classes < 1 << 31:
+        raise InvalidInputError(
+            f"output {name!r}: classification is a number of classes, got {shown(classes)}"
+        )
+    return Wanted(_true(given.get("binary_data", binary)), classes)
 
 
 def _object(value: object) -> Mapping[str, Any]:

@@ -21,10 +21,13 @@ from tests.inference.asking import IRIS_ROW, JSON, Asked
 
 USAGE = 'send {"instances": [...]}, {"features": [...]}, {"inputs": [...]} or a list of rows'
 FIELDS = "sepal_length, sepal_width, petal_length, petal_width"
-READ = "send one of application/json, text/csv, application/jsonlines, application/x-ndjson"
+READ = (
+    "send one of application/json, text/csv, application/jsonlines, application/x-ndjson, "
+    "application/x-npy"
+)
 WRITTEN = (
     "this server answers with application/json, text/csv, application/jsonlines, "
-    "application/x-ndjson"
+    "application/x-ndjson, application/x-npy"
 )
 
 

@@ -25,6 +25,7 @@ from examples.loan import data as loan
 from inference import score
 from inference.__main__ import main
 from inference.bundle import Bundle
+from inference.signature import MISSING
 
 from .conftest import IRIS_FIELDS
 
@@ -142,7 +143,7 @@ def test_bad_rows_go_to_their_own_file_and_no_row_is_lost(
         (5, 'field "sepal_length": expected a number, got "x"'),
         (6, "expected 5 values as the header has names, got 3"),
         (7, f'field "sepal_length": {null}'),
-        (8, 'field "sepal_length": NaN is not a JSON number: send a finite number'),
+        (8, f'field "sepal_length": {null}'),
         (10, "the line is not UTF-8"),
         (11, "expected 5 values as the header has names, got 6"),
     ]
@@ -193,6 +194,42 @@ def test_a_file_without_a_header_is_read_in_the_order_of_the_fields(
     (tmp_path / "in.csv").write_text("5.1,3.5,1.4,0.2\n")
     assert batch(tmp_path / "in.csv", tmp_path / "out.csv", "--keep", "") == 0
     assert (tmp_path / "out.csv").read_text() == "prediction\nsetosa\n"
+
+
+@pytest.mark.parametrize("written", ["out.csv", "out.jsonl", "out.parquet"])
+@pytest.mark.parametrize(
+    "head",
+    [HEAD.replace("id,", ","), HEAD.upper(), HEAD.replace(",", " , "), "\ufeff" + HEAD.title(),
+     ",".join(f' "{name}"' for name in HEAD.strip().split(",")) + "\r\n"],
+    ids=["index", "upper", "blanks", "mark", "quoted"],
+)  # fmt: skip
+def test_a_header_is_read_as_data_frames_and_people_write_it(
+    head: str, written: str, batch: Callable[..., int], tmp_path: Path
+) -> None:
+    (tmp_path / "in.csv").write_text(f"{head}007,5.1,3.5,1.4,0.2\n", encoding="utf-8")
+    assert batch(tmp_path / "in.csv", tmp_path / written) == 0
+    [row] = _read(tmp_path / written)
+    assert row.pop("prediction") == "setosa"
+    [identifier, *names] = row
+    assert (row[identifier], names) == ("007", list(IRIS_FIELDS))
+
+
+@pytest.mark.parametrize("word", [*sorted(MISSING), "NAN", " NA"])
+def test_a_word_for_a_missing_value_is_one_as_in_a_request(
+    word: str, batch: Callable[..., int], loan_bundle: Bundle, tmp_path: Path
+) -> None:
+    assert loan_bundle.manifest.signature
+    fields = loan_bundle.manifest.signature.fields
+    frame = loan.generate(40, seed=7)[list(loan.FEATURES)]
+    words = [each.name for each in fields if each.nullable and each.dtype != "string"]
+    nulls = frame.assign(**dict.fromkeys(words, np.nan))
+    for name, text in (("word", nulls.to_csv(na_rep=word)), ("null", nulls.to_csv())):
+        (tmp_path / f"{name}.csv").write_text(text)
+        out = tmp_path / f"{name}-out.csv"
+        given = tmp_path / f"{name}.csv"
+        kept = ["--keep", "", "--probabilities"]
+        assert batch(given, out, *kept, bundle=loan_bundle.path) == 0
+    assert (tmp_path / "word-out.csv").read_text() == (tmp_path / "null-out.csv").read_text()
 
 
 @pytest.mark.parametrize("written", ["out.csv", "out.jsonl", "out.parquet"])

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from inference.bundle import Bundle
+from inference.codec.tensor import DATATYPES, Blobs, read_tensor
 from tests.inference.asking import IRIS_ROW, VIRGINICA_ROW, Asked
 
 INFER = "/v2/models/iris/infer"
@@ -55,7 +56,11 @@ def strings(data: bytes) -> list[str]:
 
 
 def test_the_server_and_its_model_tell_what_they_are(iris: Asked) -> None:
-    assert iris.get("/v2").json()["extensions"] == ["binary_tensor_data", "model_repository"]
+    assert iris.get("/v2").json()["extensions"] == [
+        "binary_tensor_data",
+        "classification",
+        "model_repository",
+    ]
     for path in ("/v2/models/iris", "/v2/models/iris/versions/1"):
         assert iris.get(path).json() == {
             "name": "iris",
@@ -193,7 +198,6 @@ REFUSED: list[tuple[Any, str]] = [
     ([], 'expected an object: send {"inputs": [...]}'),
     ({}, "'inputs': expected a list of tensors"),
     ({"inputs": []}, "'inputs': expected a list of tensors"),
-    ({"inputs": [matrix(FINE)], "x": 1}, "unknown field 'x': there are id, inputs, outputs"),
     ({"inputs": [matrix(FINE)], "id": 7}, "'id': expected a string"),
     ({"inputs": [7]}, "inputs: each is an object with name, shape, datatype and data"),
     ({"inputs": [matrix(FINE, name=7)]}, "inputs: each is an object with name, shape, datatype and "
@@ -207,7 +211,7 @@ REFUSED: list[tuple[Any, str]] = [
      "sepal_width, petal_length, petal_width), got a list of 2 values"),
     ({"inputs": [matrix([], shape=[0, 4])]}, "no rows came: send at least one"),
     ({"inputs": [matrix(5)]}, "input 'input': data is a list, flat or nested as the shape is"),
-    ({"inputs": [matrix(["a"] * 8)]}, "input 'input': a str came in data of datatype FP64"),
+    ({"inputs": [matrix(["a"] * 8)]}, "input 'input': a string came in data of datatype FP64"),
     ({"inputs": [matrix([None] * 8)]}, 'row 0, field "sepal_length": null came, and the model '
      "cannot take a missing value here"),
     ({"inputs": [matrix(FINE, datatype="BF16")]}, "input 'input': datatype 'BF16' is not read: "
@@ -291,3 +295,82 @@ def test_another_model_or_version_is_404_with_the_one_that_is_here(iris: Asked, 
     response = iris.ask(method, path)
     assert (response.status_code, response.json()["code"]) == (404, "unknown_model")
     assert "this server has 'iris' version '1'" in response.json()["error"]
+
+
+@pytest.mark.parametrize("path", [INFER, "/invocations"])
+def test_members_that_are_not_looked_at_do_no_harm(iris: Asked, path: str) -> None:
+    more = {"model_name": "iris", "model_version": "1", "parameters": {"a": 1}, "x": None}
+    answer = iris.post(path, {"inputs": [matrix(FINE, parameters={"content_type": "np"})]} | more)
+    assert answer.json()["outputs"][0]["data"] == ["setosa", "virginica"]
+
+
+@pytest.mark.parametrize("kind", ["number", "integer", "string"])
+def test_null_is_a_missing_value_in_a_tensor_of_every_type(loan_bundle: Bundle, kind: str) -> None:
+    asked, manifest = Asked(loan_bundle), loan_bundle.manifest
+    assert manifest.signature
+    row = dict(zip(manifest.signature.names, manifest.examples[0].input, strict=True))
+    types = {"number": "FP64", "integer": "INT64", "boolean": "BOOL", "string": "BYTES"}
+    fields = [each for each in manifest.signature.fields if each.dtype == kind]
+    assert fields
+    for field in fields:
+        sent = row | {field.name: None}
+        tensors = [
+            {"name": each.name, "shape": [1], "datatype": types[each.dtype],
+             "data": [sent[each.name]]}
+            for each in manifest.signature.fields
+        ]  # fmt: skip
+        tensor = asked.post("/v2/models/loan/infer", {"inputs": tensors})
+        plain = asked.post("/predict", {"features": sent})
+        assert tensor.status_code == plain.status_code == (200 if field.nullable else 400)
+        if field.nullable:
+            assert tensor.json()["outputs"][0]["data"] == [plain.json()["prediction"]]
+        else:
+            assert tensor.json() == plain.json()
+
+
+@pytest.mark.parametrize("datatype", DATATYPES)
+def test_null_is_read_in_every_datatype(datatype: str) -> None:
+    record = {"name": "x", "shape": [1], "datatype": datatype, "data": [None]}
+    assert read_tensor(record, Blobs(b"")).listed() == [None]
+
+
+@pytest.mark.parametrize(
+    ("datatype", "data", "came"),
+    [
+        ("BYTES", [True], "true or false"),
+        ("BOOL", ["x"], "a string"),
+        ("BOOL", [1.5], "a number"),
+        ("INT64", [{}], "an object"),
+    ],
+)
+def test_what_does_not_fit_a_datatype_is_named_in_words(
+    iris: Asked, datatype: str, data: list[Any], came: str
+) -> None:
+    tensor = {"name": "x", "shape": [1], "datatype": datatype, "data": data}
+    error = iris.post(INFER, {"inputs": [tensor]}).json()["error"]
+    assert error == f"input 'x': {came} came in data of datatype {datatype}"
+
+
+@pytest.mark.parametrize("name", ["predict", "predict_proba"])
+@pytest.mark.parametrize(("count", "classes"), [(1, 1), (2, 2), (9, 3)])
+def test_the_most_probable_classes_are_an_output(
+    iris: Asked, name: str, count: int, classes: int
+) -> None:
+    output = {"name": name, "parameters": {"classification": count}}
+    answer = iris.post(INFER, {"inputs": [matrix(FINE)], "outputs": [output]}).json()
+    [tensor] = answer["outputs"]
+    assert (tensor["name"], tensor["datatype"], tensor["shape"]) == (name, "BYTES", [2, classes])
+    shares = iris.post("/predict?probabilities=1", {"instances": FINE}).json()["predictions"]
+    for at, row in enumerate(shares):
+        ranked = sorted(row["probabilities"].items(), key=lambda each: -each[1])[:classes]
+        names = list(row["probabilities"])
+        texts = [f"{share:.6f}:{names.index(label)}:{label}" for label, share in ranked]
+        assert tensor["data"][at * classes : (at + 1) * classes] == texts
+
+
+@pytest.mark.parametrize("count", [-1, 1.5, "2", True, None])
+def test_a_count_of_classes_is_a_number(iris: Asked, count: Any) -> None:
+    output = {"name": "predict_proba", "parameters": {"classification": count}}
+    response = iris.post(INFER, {"inputs": [matrix(FINE)], "outputs": [output]})
+    assert response.status_code == 400
+    assert "classification is a number of classes" in response.json()["error"]
