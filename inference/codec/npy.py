@@ -112,5 +112,5 @@ def _array(body: bytes) -> Any:
 
 def _check_unicode(data: bytes, order: str) -> None:
     """Refuse what would be a SystemError once it is made strings."""
-    if int(np.frombuffer(data, np.dtype("u4").newbyteorder(order)).max()) > sys.maxunicode:
+    if int(np.frombuffer(data, np.dtype(f"{order}u4")).max()) > sys.maxunicode:
         raise InvalidInputError("the array holds characters that are not Unicode")
