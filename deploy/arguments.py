@@ -21,7 +21,7 @@ VERBS = {
     "compare": "hold both sides of an ab or shadow release against each other",
     "promote": "move all traffic to the new one of an experiment, judged",
     "stop": "end an experiment: the old one serves all, and the new one is undeployed",
-    "rollback": "move all traffic to the release before",
+    "rollback": "move all traffic to what served before the last release, or to another one",
     "logs": "print what a deployment's model server wrote",
     "delete": "delete the endpoint and all it holds",
     "sweep": "list what bears our marks and serves nothing and, after asking, delete it",
@@ -76,6 +76,7 @@ def parser() -> argparse.ArgumentParser:
     for one in (invoke, logs):
         one.add_argument("--deployment", metavar="NAME", help="this one, whatever the traffic")
     traffic.add_argument("split", nargs="*", metavar="NAME=PERCENT", help="sums to 100")
+    _changes(verbs.choices)
     for verb in ("compare", "promote", "stop"):
         about = "the new one, where nobody remembers an experiment"
         verbs.choices[verb].add_argument("--deployment", metavar="NAME", help=about)
@@ -83,6 +84,19 @@ def parser() -> argparse.ArgumentParser:
     verbs.choices["compare"].add_argument("--labels", type=Path, metavar="FILE", help=about)
     logs.add_argument("--lines", type=int, default=50, metavar="N", help="the last N (%(default)s)")
     return top
+
+
+def _changes(verbs: Mapping[str, argparse.ArgumentParser]) -> None:
+    """Add what concerns the history of an endpoint, and experiments."""
+    for verb in ("release", "traffic", "promote", "stop", "rollback"):
+        verbs[verb].add_argument("--reason", default="", metavar="WHY", help="kept in the history")
+    about = "this deployment, and not the one that served before"
+    verbs["rollback"].add_argument("--to", default="", metavar="NAME", help=about)
+    about = "end the experiment that runs; otherwise what would spoil it is refused"
+    for verb in ("release", "plan", "traffic"):
+        verbs[verb].add_argument("--end-experiment", action="store_true", help=about)
+    about = "show who moved traffic, when, from what, to what, and why"
+    verbs["status"].add_argument("--history", action="store_true", help=about)
 
 
 def _models(parser: argparse.ArgumentParser) -> None:

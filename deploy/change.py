@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deploy import experiment, wait
+from deploy import experiment, journal, wait
 from deploy.errors import ConflictError, RolledBackError
 from deploy.target import Endpoint, Target
 from deploy.wait import Deadline
@@ -27,6 +27,7 @@ def remove(target: Target, endpoint: str, deadline: Deadline) -> None:
     wait.until_gone(target, endpoint, deadline)
     target.purge(endpoint)
     experiment.end(target.notes, endpoint)
+    journal.end(target.notes, endpoint)
 
 
 def retire(target: Target, endpoint: str, deployment: str, deadline: Deadline) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from deploy import (
     approval,
@@ -13,14 +14,16 @@ from deploy import (
     change,
     comparison,
     consent,
+    course,
     doctor,
     experiment,
     history,
     housekeeping,
-    keys,
+    journal,
     labels,
     report,
     snippets,
+    traffic,
 )
 from deploy.approval import Objection
 from deploy.errors import ConfigError, NotFoundError
@@ -32,6 +35,7 @@ from deploy.release import release
 from deploy.rollback import rollback
 from deploy.session import Session
 from deploy.target import Endpoint
+from deploy.traffic import Division
 
 if TYPE_CHECKING:
     from inference.bundle import Bundle
@@ -45,7 +49,7 @@ def run(options: argparse.Namespace, session: Session) -> None:
 def _release(options: argparse.Namespace, session: Session) -> None:
     session = session.fetched()
     bundle = _verified(session)
-    order = session.order(bundle)
+    order = _order(options, session, bundle)
     against = _objection(session, bundle)
     if session.live:
         approval.demand(against, session.config.target, options.force)
@@ -68,7 +72,12 @@ def _plan(options: argparse.Namespace, session: Session) -> None:
     against = _objection(session, bundle)
     if against:
         session.say.note(f"the release would be refused: {against.said}")
-    proposed = _plan_of(session, session.order(bundle))
+    order = _order(options, session, bundle)
+    trial = experiment.running(session.target, order.wanted.endpoint)
+    if trial and experiment.is_spoiled(trial, order) and not order.end_experiment:
+        refused = experiment.refused(trial, f"a release of {order.wanted.name}")
+        session.say.note(f"the release would be refused: {refused}")
+    proposed = _plan_of(session, order)
     report.say_json(report.plan_record(proposed)) if options.json else report.say_plan(proposed)
 
 
@@ -79,10 +88,12 @@ def _status(options: argparse.Namespace, session: Session) -> None:
     unasked = [housekeeping.unasked(session, one) for one in found]
     if options.json:
         warned = [{"idle": housekeeping.record(options, session, one)} for one in unasked]
-        told = [_with_snippets(session, one) for one in found]
+        told = [_with_snippets(session, one) | _history(options, session, one) for one in found]
         report.say_json([{**one, **more} for one, more in zip(told, warned, strict=True)])
         return
     report.say_endpoints(found)
+    for one in found if options.history else ():
+        report.say_history(one.name, journal.read(session.target.notes, one.name))
     for idle in filter(None, unasked):
         report.say(housekeeping.warning(options, session, idle))
     for one in found:
@@ -101,13 +112,14 @@ def _invoke(options: argparse.Namespace, session: Session) -> None:
 
 
 def _traffic(options: argparse.Namespace, session: Session) -> None:
-    endpoint, split = session.endpoint, _split(options.split)
-    if split:
+    endpoint, wanted = session.endpoint, traffic.read(options.split)
+    if wanted:
+        text = history.traffic_text(wanted)
         if session.live:
-            consent.demand(options, f"split traffic of {endpoint}: {history.traffic_text(split)}")
-        text = f"traffic: {history.traffic_text(split)}"
-        with session.alone(text) as alone, session.say.step(text):
-            change.shift(alone.target, endpoint, split, session.deadline())
+            consent.demand(options, f"split traffic of {endpoint}: {text}")
+        division = Division(wanted, options.reason, options.end_experiment)
+        with session.alone(f"traffic: {text}") as alone:
+            traffic.split(Stage(alone.target, say=alone.say), endpoint, division, alone.deadline())
     _show(options, session, session.target.describe(endpoint))
 
 
@@ -131,7 +143,7 @@ def _promote(options: argparse.Namespace, session: Session) -> None:
         consent.demand(options, f"move all traffic of {session.endpoint} to {name}")
     with session.alone(f"promotion of {name}") as alone:
         stage = Stage(alone.target, alone.judge_of(name), alone.say)
-        found = promote(stage, alone.promotion(name))
+        found = promote(stage, replace(alone.promotion(name), why=options.reason))
     _show(options, session, found)
 
 
@@ -141,21 +153,38 @@ def _stop(options: argparse.Namespace, session: Session) -> None:
         consent.demand(options, f"undeploy {name}, and give its traffic of {session.endpoint} back")
     with session.alone(f"stop of {name}") as alone:
         stage = Stage(alone.target, say=alone.say)
-        found = stop(stage, session.endpoint, name, session.deadline())
+        found = stop(stage, session.endpoint, name, session.deadline(), why=options.reason)
     _show(options, session, found)
 
 
 def _candidate(options: argparse.Namespace, session: Session) -> str:
+    """Return the new one of two: of the experiment, or of the one that this command ended last.
+
+    Raises
+    ------
+    ConfigError
+        If another one is named than the experiment's, or there is none.
+    """
+    notes = session.target.notes
     found = session.target.describe(session.endpoint)
-    return experiment.find(session.target.notes, found, options.deployment).new
+    trial, named = experiment.standing(notes, found), options.deployment
+    if trial and named not in (None, trial.new):
+        raise experiment.refused(trial, f"{options.command} of {named}", ending=False)
+    entry = None if trial else journal.last(notes, found.name, options.command)
+    if entry and named in (None, entry.deployment):
+        return entry.deployment
+    return experiment.find(notes, found, named).new
 
 
 def _rollback(options: argparse.Namespace, session: Session) -> None:
     if session.live:
-        consent.demand(options, f"roll {session.endpoint} back to the release before")
+        to = options.to or "the release before"
+        consent.demand(options, f"roll {session.endpoint} back to {to}")
     with session.alone("rollback") as alone:
         stage = Stage(alone.target, say=session.say)
-        found = rollback(stage, session.endpoint, session.deadline())
+        found = rollback(
+            stage, session.endpoint, session.deadline(), to=options.to, why=options.reason
+        )
     _show(options, session, found)
 
 
@@ -205,6 +234,20 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace, Session], None]] = {
 }
 
 
+def _order(options: argparse.Namespace, session: Session, bundle: Bundle) -> Order:
+    """Return what a release is to do, with what the words of the command say of it."""
+    why = getattr(options, "reason", "") or getattr(options, "force", "") or ""
+    return replace(session.order(bundle), why=why, end_experiment=options.end_experiment)
+
+
+def _history(options: argparse.Namespace, session: Session, found: Endpoint) -> dict[str, Any]:
+    """Return an endpoint's history as JSON-ready values, newest first, if it is asked for."""
+    if not options.history:
+        return {}
+    entries = journal.read(session.target.notes, found.name)
+    return {"history": [entry.record() for entry in reversed(entries)]}
+
+
 def _objection(session: Session, bundle: Bundle) -> Objection | None:
     """Return what stands against a bundle; nothing does in an emulated account."""
     if not session.live:
@@ -227,7 +270,8 @@ def _plan_of(session: Session, order: Order) -> Plan:
         before = session.target.describe(order.wanted.endpoint)
     except NotFoundError:
         before = None
-    return plan(order, before, session.cloud.prices)
+    way_back = course.way_back(session.target, order, before) if before else None
+    return plan(order, before, session.cloud.prices, way_back)
 
 
 def _show(options: argparse.Namespace, session: Session, found: Endpoint) -> None:
@@ -257,16 +301,3 @@ def _newest(session: Session) -> str:
     if not ranked:
         raise NotFoundError(f"no deployment behind {session.endpoint}")
     return ranked[0].name
-
-
-def _split(words: list[str]) -> dict[str, int]:
-    split = {}
-    for word in words:
-        name, _, percent = word.partition("=")
-        try:
-            split[name] = keys.count(percent)
-        except ValueError as error:
-            raise ConfigError(f"{word}: NAME=PERCENT was expected, and {error}") from error
-    if split and sum(split.values()) != 100:
-        raise ConfigError(f"traffic {' '.join(words)} sums to {sum(split.values())}, and not 100")
-    return {name: percent for name, percent in split.items() if percent}

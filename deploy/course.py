@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from assurance.gates import Ruling
-from deploy import change, experiment, history, rollout, wait
+from deploy import change, experiment, history, journal, rollout, wait
 from deploy.errors import DeadlineError, GateError, RolledBackError
 from deploy.judge import Case, Look
 from deploy.order import Order, Stage
 from deploy.rollout import Move, Step
-from deploy.target import Endpoint
+from deploy.target import Endpoint, Target
 
 
 def run(stage: Stage, order: Order, before: Endpoint | None) -> None:
@@ -57,11 +57,19 @@ def retire(stage: Stage, order: Order, before: Endpoint) -> None:
     if order.course[-1].held:
         return
     found = stage.target.describe(new.endpoint)
-    previous = history.previous(before, new.name) if order.keep_previous else None
+    previous = way_back(stage.target, order, before)
     kept = {new.name, previous, *found.traffic}
     for name in sorted(name for name in before.deployments if name not in kept):
         with stage.say.step(f"undeploy {name}"):
             change.retire(stage.target, new.endpoint, name, order.deadline.again())
+
+
+def way_back(target: Target, order: Order, before: Endpoint) -> str | None:
+    """Return which deployment stays beside the new one for a rollback; None for none."""
+    name = order.wanted.name
+    if not order.keep_previous:
+        return None
+    return journal.previous(target.notes, before, name) or history.previous(before, name)
 
 
 def _clear(stage: Stage, order: Order, found: Endpoint) -> None:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from deploy.errors import ConfigError, ConflictError, NotFoundError
 from deploy.notes import Notes
+from deploy.order import Order
 from deploy.target import Endpoint, Target
 
 #: Where experiments stand among the notes.
@@ -31,6 +32,9 @@ class Experiment:
     new: str
     old: str
     began: str
+
+    def __str__(self) -> str:
+        return f"the experiment of {self.new} against {self.old} at {self.endpoint}"
 
     @property
     def since(self) -> datetime:
@@ -64,9 +68,8 @@ def find(notes: Notes, endpoint: Endpoint, name: str | None = None) -> Experimen
     ConfigError
         If there is none.
     """
-    note = notes.read(_key(endpoint.name))
-    found = _read(note.body) if note else None
-    if found and {found.new, found.old} <= set(endpoint.deployments) and name in (None, found.new):
+    found = standing(notes, endpoint)
+    if found and name in (None, found.new):
         return found
     one = endpoint.deployments.get(name or "")
     others = {other: share for other, share in endpoint.traffic.items() if other != name}
@@ -78,6 +81,47 @@ def find(notes: Notes, endpoint: Endpoint, name: str | None = None) -> Experimen
         )
     most = max(others, key=lambda other: (others[other], other))
     return Experiment(endpoint.name, one.name, most, one.created.isoformat())
+
+
+def standing(notes: Notes, endpoint: Endpoint) -> Experiment | None:
+    """Return the experiment that is remembered, if both of its deployments are there."""
+    note = notes.read(_key(endpoint.name))
+    found = _read(note.body) if note else None
+    return found if found and {found.new, found.old} <= set(endpoint.deployments) else None
+
+
+def running(target: Target, endpoint: str) -> Experiment | None:
+    """Return the experiment at an endpoint, None if there is none.
+
+    The endpoint is looked at only where one is remembered.
+    """
+    if target.notes.read(_key(endpoint)) is None:
+        return None
+    with suppress(NotFoundError):
+        return standing(target.notes, target.describe(endpoint))
+    return None
+
+
+def is_spoiled(trial: Experiment, order: Order) -> bool:
+    """Tell whether a release does anything else than to go on with an experiment."""
+    return order.wanted.name != trial.new or not order.course[-1].held
+
+
+def refused(trial: Experiment, what: str, *, ending: bool = True) -> ConfigError:
+    """Return the refusal of a change that would spoil an experiment.
+
+    Parameters
+    ----------
+    what : str
+        The change, e.g. ``"release of v2-0011aabb"``.
+    ending : bool
+        Whether the command knows ``--end-experiment``.
+    """
+    flag = ", or use --end-experiment" if ending else ""
+    return ConfigError(
+        f"{trial} runs since {trial.since:%Y-%m-%d %H:%M} UTC, and {what} would spoil it. "
+        f"End it first: `promote` gives {trial.new} all traffic, `stop` takes it away{flag}"
+    )
 
 
 def stands(target: Target, endpoint: str) -> bool:
@@ -92,6 +136,12 @@ def stands(target: Target, endpoint: str) -> bool:
     with suppress(NotFoundError):
         return not found or {found.new, found.old} <= set(target.describe(endpoint).deployments)
     return False
+
+
+def forget_ended(target: Target, endpoint: str) -> None:
+    """Forget an experiment of which a side is gone; one that runs goes on."""
+    if not stands(target, endpoint):
+        end(target.notes, endpoint)
 
 
 def end(notes: Notes, endpoint: str) -> None:

@@ -38,7 +38,7 @@ def previous(then: Endpoint, name: str) -> str | None:
     """
     others = {other: share for other, share in then.traffic.items() if other != name}
     if others:
-        return max(others, key=lambda other: (others[other], other))
+        return leading(others)
     older = before(then, name) if name in then.deployments else None
     return older.name if older else None
 
@@ -60,6 +60,11 @@ def is_dead(endpoint: Endpoint) -> bool:
     """Tell whether the endpoint failed with nothing that works behind it."""
     working = any(one.state is State.READY for one in endpoint.deployments.values())
     return endpoint.state is State.FAILED and not working
+
+
+def leading(traffic: Mapping[str, int]) -> str:
+    """Return the deployment with the largest share; empty for none."""
+    return max(traffic, key=lambda name: (traffic[name], name), default="")
 
 
 def traffic_text(traffic: Mapping[str, int]) -> str:

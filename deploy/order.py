@@ -25,12 +25,18 @@ class Order:
         Whether the deployment before stays, at 0 %, for a rollback.
     deadline : Deadline
         When to give up. Putting things back has as much time again.
+    why : str
+        The reason, for the history.
+    end_experiment : bool
+        Whether an experiment that runs is ended; else a release that would spoil it is refused.
     """
 
     wanted: Release
     course: tuple[Step, ...]
     keep_previous: bool
     deadline: Deadline
+    why: str = ""
+    end_experiment: bool = False
 
 
 @dataclass(frozen=True)

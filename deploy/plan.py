@@ -35,7 +35,9 @@ class Plan:
     most: float | None = None
 
 
-def plan(order: Order, before: Endpoint | None, prices: Prices | None) -> Plan:
+def plan(
+    order: Order, before: Endpoint | None, prices: Prices | None, way_back: str | None = None
+) -> Plan:
     """Return what a release would do to the endpoint as it stands.
 
     Parameters
@@ -44,6 +46,8 @@ def plan(order: Order, before: Endpoint | None, prices: Prices | None) -> Plan:
         None if there is none.
     prices : Prices or None
         None for a target that costs nothing.
+    way_back : str or None
+        The deployment that stays for a rollback; None to go by what the endpoint shows.
     """
     new = order.wanted
     running = dict(before.deployments) if before else {}
@@ -52,7 +56,7 @@ def plan(order: Order, before: Endpoint | None, prices: Prices | None) -> Plan:
     )
     kept = {new.name}
     if before and order.keep_previous:
-        kept |= {history.previous(before, new.name) or new.name}
+        kept |= {way_back or history.previous(before, new.name) or new.name}
     if order.course[-1].held:
         kept |= set(running)
     after = {name: one for name, one in (running | {new.name: wanted}).items() if name in kept}

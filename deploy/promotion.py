@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from deploy import change, course, experiment, history, recovery, rollout, wait
+from deploy import change, course, experiment, history, journal, recovery, rollout, wait
 from deploy.errors import ConfigError
+from deploy.journal import Entry, Outcome
 from deploy.order import Order, Stage
 from deploy.target import Endpoint
 from deploy.wait import Deadline
@@ -21,17 +22,32 @@ def promote(stage: Stage, order: Order) -> Endpoint:
     """
     name, endpoint = order.wanted.name, order.wanted.endpoint
     before = wait.until_settled(stage.target, endpoint, order.deadline)
+    notes = stage.target.notes
+    if _is_promoted(stage, before, name):
+        stage.say.note(f"{name} serves all traffic of {endpoint} already; nothing to do")
+        return before
+    begun = Entry("promote", name, dict(before.traffic), {name: 100}, order.why)
+    journal.begin(notes, endpoint, begun)
     try:
         course.copies(stage, order, 0)
         course.run(stage, order, before)
     except BaseException as failure:  # a gate, a cloud error or Ctrl-C: all goes back
-        recovery.put_traffic_back(stage, before, order.deadline.again(), failure)
+        back = recovery.put_traffic_back(stage, before, order.deadline.again(), failure)
+        journal.settle(notes, endpoint, Outcome.PUT_BACK if back else Outcome.FAILED, failure)
         raise
     _scale(stage, order, before)
-    experiment.end(stage.target.notes, endpoint)
     course.retire(stage, order, before)
+    experiment.end(notes, endpoint)
+    journal.settle(notes, endpoint, Outcome.DONE)
     stage.say.note(f"{name} serves all traffic of {endpoint}")
     return stage.target.describe(endpoint)
+
+
+def _is_promoted(stage: Stage, found: Endpoint, name: str) -> bool:
+    """Tell whether a promotion was done, down to its last note."""
+    entry = journal.last(stage.target.notes, found.name, "promote")
+    is_done = entry and entry.deployment == name and not entry.is_open
+    return bool(is_done) and dict(found.traffic) == {name: 100}
 
 
 def _scale(stage: Stage, order: Order, before: Endpoint) -> None:
@@ -42,7 +58,7 @@ def _scale(stage: Stage, order: Order, before: Endpoint) -> None:
             stage.target.scale(new.endpoint, new.name, new.scaling)
 
 
-def stop(stage: Stage, endpoint: str, name: str, deadline: Deadline) -> Endpoint:
+def stop(stage: Stage, endpoint: str, name: str, deadline: Deadline, *, why: str = "") -> Endpoint:
     """Give the traffic of a deployment to the others, and undeploy it. Gone already is success.
 
     Raises
@@ -51,14 +67,21 @@ def stop(stage: Stage, endpoint: str, name: str, deadline: Deadline) -> Endpoint
         If nobody else is there to serve.
     """
     found = wait.until_settled(stage.target, endpoint, deadline)
-    if name in found.deployments:
-        previous = history.previous(found, name)
-        rest = rollout.without(found.traffic, name) or ({previous: 100} if previous else {})
-        if not rest:
-            raise ConfigError(f"{name} is alone at {endpoint}: `delete` removes the endpoint")
+    if name not in found.deployments:
+        stage.target.purge(endpoint)
+        experiment.end(stage.target.notes, endpoint)
+        journal.finish(stage.target.notes, found, "stop")
+        stage.say.note(f"{name} is gone from {endpoint} already; nothing to do")
+        return found
+    previous = history.previous(found, name)
+    rest = rollout.without(found.traffic, name) or ({previous: 100} if previous else {})
+    if not rest:
+        raise ConfigError(f"{name} is alone at {endpoint}: `delete` removes the endpoint")
+    entry = Entry("stop", name, dict(found.traffic), rest, why)
+    with journal.recorded(stage.target.notes, endpoint, entry):
         with stage.say.step(f"traffic: {history.traffic_text(rest)}"):
             change.shift(stage.target, endpoint, rest, deadline)
         with stage.say.step(f"undeploy {name}"):
             change.retire(stage.target, endpoint, name, deadline)
-    experiment.end(stage.target.notes, endpoint)
+        experiment.end(stage.target.notes, endpoint)
     return stage.target.describe(endpoint)

@@ -11,10 +11,15 @@ from deploy.target import Endpoint
 from deploy.wait import Deadline
 
 
-def put_back(stage: Stage, order: Order, before: Endpoint | None, failure: BaseException) -> None:
+def put_back(stage: Stage, order: Order, before: Endpoint | None, failure: BaseException) -> bool:
     """Undo what a release began, and note on `failure` whatever could not be undone.
 
     It has as much time as the release had. A second Ctrl-C ends it.
+
+    Returns
+    -------
+    bool
+        Whether all is as it was.
     """
     deadline = order.deadline.again()
     try:
@@ -29,18 +34,28 @@ def put_back(stage: Stage, order: Order, before: Endpoint | None, failure: BaseE
             f"Putting things back failed, too: {error}\n"
             f"See `python -m deploy status`; the same release again, or `rollback`, goes on."
         )
+        return False
+    return True
 
 
 def put_traffic_back(
     stage: Stage, before: Endpoint, deadline: Deadline, failure: BaseException
-) -> None:
-    """Split traffic as before, taking nothing away; note on `failure` if that cannot be done."""
+) -> bool:
+    """Split traffic as before, taking nothing away; note on `failure` if that cannot be done.
+
+    Returns
+    -------
+    bool
+        Whether traffic is as it was.
+    """
     traffic = dict(before.traffic)
     try:
         with stage.say.step(f"put traffic back: {history.traffic_text(traffic)}"):
             change.shift(stage.target, before.name, traffic, deadline)
     except DeployError as error:
         failure.add_note(f"Putting traffic back failed, too: {error}")
+        return False
+    return True
 
 
 def _remove(stage: Stage, endpoint: str, new: str, deadline: Deadline) -> None:

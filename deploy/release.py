@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from deploy import change, course, history, recovery, wait
+from deploy import change, course, experiment, history, journal, recovery, rollout, wait
 from deploy.errors import ConflictError, DeploymentError, NotFoundError
+from deploy.experiment import Experiment
+from deploy.journal import Entry, Outcome
 from deploy.order import Order, Stage
+from deploy.promotion import stop
 from deploy.target import Endpoint, Release, State
 
 if TYPE_CHECKING:
@@ -34,25 +37,72 @@ def release(stage: Stage, bundle: Bundle, order: Order) -> Endpoint:
         If the deployment did not come up.
     DeadlineError, TargetError
         If the cloud took too long, or refused.
+    ConfigError
+        If it would spoil an experiment.
     """
-    new = order.wanted
+    new, notes = order.wanted, stage.target.notes
+    trial = _spoiled(stage, order)
     with stage.say.step(f"upload {bundle.name} {bundle.version}") as step:
         step.detail = artifact = stage.target.upload(bundle)
+    if trial:
+        _end(stage, order, trial)
     before = _find(stage, order)
     if before and _is_released(before, order):
+        stage.target.deploy(replace(new, artifact=artifact))  # refused if it runs other settings
         stage.say.note(f"{new.name} serves {_share(before, new)} traffic of {new.endpoint} already")
         _scale(stage, new, before)
+        journal.finish(notes, before, "release", "stop")
     else:
+        journal.begin(notes, new.endpoint, _entry(order, before))
         try:
             _bring_up(stage, order, replace(new, artifact=artifact), before)
             course.run(stage, order, before)
         except BaseException as failure:  # a gate, a cloud error or Ctrl-C: all goes back
-            recovery.put_back(stage, order, before, failure)
+            back = recovery.put_back(stage, order, before, failure)
+            outcome = Outcome.PUT_BACK if back else Outcome.FAILED
+            journal.settle(notes, new.endpoint, outcome, failure)
             raise
+        journal.settle(notes, new.endpoint, Outcome.DONE)
     if before:
         course.retire(stage, order, before)
     stage.target.purge(new.endpoint)
     return stage.target.describe(new.endpoint)
+
+
+def _spoiled(stage: Stage, order: Order) -> Experiment | None:
+    """Return the experiment that the release would spoil, and may.
+
+    Raises
+    ------
+    ConfigError
+        If it may not.
+    """
+    new = order.wanted
+    trial = experiment.running(stage.target, new.endpoint)
+    if order.end_experiment:  # a run before may have been killed while it did that
+        experiment.forget_ended(stage.target, new.endpoint)
+    if trial is None or not experiment.is_spoiled(trial, order):
+        return None
+    if not order.end_experiment:
+        raise experiment.refused(trial, f"a release of {new.name}")
+    return trial
+
+
+def _end(stage: Stage, order: Order, trial: Experiment) -> None:
+    """End an experiment: its new side is undeployed, unless that is what is released."""
+    stage.say.note(f"this ends {trial}")
+    if order.wanted.name == trial.new:
+        change.copy(stage.target, trial.endpoint, trial.new, 0, order.deadline)
+        experiment.end(stage.target.notes, trial.endpoint)
+    else:
+        stop(stage, trial.endpoint, trial.new, order.deadline, why=order.why)
+
+
+def _entry(order: Order, before: Endpoint | None) -> Entry:
+    """Return what the history is to say of a release."""
+    new, now = order.wanted.name, dict(before.traffic) if before else {}
+    *_, last = rollout.moves(now, new, order.course)
+    return Entry("release", new, now, last.split, order.why)
 
 
 def _is_released(found: Endpoint, order: Order) -> bool:

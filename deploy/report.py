@@ -17,6 +17,7 @@ from rich.table import Table
 from deploy import comparison, history
 from deploy.approval import Forced
 from deploy.comparison import Comparison
+from deploy.journal import Entry
 from deploy.leftovers import Leftover
 from deploy.models import ModelVersion
 from deploy.plan import Plan
@@ -27,6 +28,7 @@ STYLE: Any = {"box": box.SIMPLE, "pad_edge": False, "show_edge": False}
 VERSIONS = ("model", "version", "approval", "aliases", "metrics", "digest", "created")
 DIGEST = re.compile(r"[0-9a-f]{64}")
 LEFTOVERS = ("kind", "name", "endpoint", "created")
+HISTORY = ("when", "command", "from", "to", "outcome", "by", "why")
 COLUMNS = ("endpoint", "deployment", "state", "traffic", "version", "digest", "size", "created")
 
 
@@ -48,6 +50,21 @@ def say_endpoints(endpoints: Sequence[Endpoint]) -> None:
             table.add_row(*_cells(endpoint, one))
         if not endpoint.deployments:
             table.add_row(endpoint.name, "(none)", endpoint.state.value)
+    _print(table)
+
+
+def say_history(endpoint: str, entries: Sequence[Entry]) -> None:
+    """Print who moved the traffic of an endpoint, newest first, as a table."""
+    table = Table(title=f"history of {endpoint}", title_justify="left", **STYLE)
+    for column in HISTORY:
+        table.add_column(column, overflow="fold")
+    for entry in reversed(entries):
+        moved = (history.traffic_text(split) for split in (entry.before, entry.after))
+        outcome = ": ".join(filter(None, (entry.outcome.value, entry.failure)))
+        when = _time(datetime.fromisoformat(entry.began))
+        table.add_row(when, entry.verb, *moved, outcome, entry.who, entry.why)
+    if not entries:
+        table.add_row("(none)")
     _print(table)
 
 

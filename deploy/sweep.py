@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from deploy import change, experiment, history, lock
+from deploy import change, experiment, history, journal, lock
 from deploy.errors import ConflictError, LockedError, NotFoundError, TargetError
 from deploy.leftovers import Leftover
 from deploy.lock import Claim, Terms
@@ -17,7 +17,7 @@ from deploy.target import Endpoint, Target
 from deploy.wait import Deadline
 
 #: What the core itself finds left over; all other kinds are the target's.
-ENDPOINT, EXPERIMENT, LOCK = "endpoint", "experiment", "lock"
+ENDPOINT, EXPERIMENT, HISTORY, LOCK = "endpoint", "experiment", "history", "lock"
 
 
 @dataclass(frozen=True)
@@ -158,6 +158,10 @@ def _delete(target: Patient, one: Leftover, deadline: Deadline) -> None:
         if one not in _experiments(target, [one.name]):
             raise ConflictError(f"{one} goes on")
         experiment.end(target.notes, one.name)
+    elif one.kind == HISTORY:
+        if one not in _histories(target, [one.name]):
+            raise ConflictError(f"{one} is of an endpoint that is there again")
+        journal.end(target.notes, one.name)
     elif one.kind != LOCK:  # that was taken over for this, and ends with it
         target.discard(one)
 
@@ -180,6 +184,7 @@ def _why_dead(found: Endpoint) -> str:
 def _notes(target: Target, busy: Mapping[str, Claim | None]) -> Iterator[Leftover]:
     keys = target.notes.keys()
     yield from _experiments(target, lock.endpoints(keys, experiment.FOLDER))
+    yield from _histories(target, lock.endpoints(keys, journal.FOLDER))
     for name in lock.endpoints(keys):
         if name not in busy:
             yield Leftover(LOCK, name, name, reason="its time is over, or its holder has ended")
@@ -189,6 +194,14 @@ def _experiments(target: Target, names: Iterable[str]) -> Iterator[Leftover]:
     for name in names:
         if not experiment.stands(target, name):
             yield Leftover(EXPERIMENT, name, name, reason="one of its two deployments is gone")
+
+
+def _histories(target: Target, names: Iterable[str]) -> Iterator[Leftover]:
+    for name in names:
+        try:
+            target.describe(name)
+        except NotFoundError:
+            yield Leftover(HISTORY, name, name, reason="its endpoint is gone")
 
 
 def _busy(notes: Notes, terms: Terms) -> dict[str, Claim | None]:

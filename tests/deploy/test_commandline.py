@@ -91,10 +91,17 @@ def test_traffic_is_split_and_shown(served: Door, v1: Bundle, v2: Bundle) -> Non
 
 
 def test_rollback_goes_to_the_release_before(served: Door, v1: Bundle, v2: Bundle) -> None:
-    said = served("rollback", "--json")
+    said = served("rollback", "--reason", "too slow", "--json")
     assert said.json()["traffic"] == {name_of(v1): 100}
-    assert served("rollback").code == 1
-    assert served("traffic", f"{name_of(v2)}=100").code == 0
+    again = served("rollback")
+    assert again.code == 0
+    assert f"already rolled back to {name_of(v1)}" in again.err
+    newest, *_ = served("status", "--history", "--json").json()[0]["history"]
+    assert (newest["verb"], newest["why"], newest["outcome"]) == ("rollback", "too slow", "done")
+    assert (newest["from"], newest["to"]) == ({name_of(v2): 100}, {name_of(v1): 100})
+    assert "too slow" in served("status", "--history").out
+    assert served("rollback", "--to", name_of(v2)).code == 0
+    assert served("rollback", "--to", "ghost").code == 1
 
 
 def test_logs_are_the_model_servers(served: Door) -> None:
@@ -127,6 +134,14 @@ def test_an_experiment_is_compared_with_few_and_enough_samples_and_stopped(
     words = ("--bundle", v3.path, "--set", "strategy=ab", "--set", "split=40")
     said = served("release", *words, "--json")
     assert said.json()["traffic"] == {old: 60, new: 40}
+    for refused in (
+        served("release", "--bundle", v2.path),
+        served("traffic", f"{old}=100"),
+        served("stop", "--deployment", old),
+    ):
+        assert refused.code == 2
+        assert "`promote` gives" in refused.err
+    assert "would be refused" in served("plan", "--bundle", v2.path).err
     few = served("compare", "--json").json()
     assert few["verdict"] in ("not measured", "not enough samples")
     labels = tmp_path / "labels.csv"

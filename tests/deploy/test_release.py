@@ -94,10 +94,12 @@ def test_the_one_before_goes_if_it_is_not_to_be_kept(
 def test_the_same_release_again_does_nothing_and_says_so(target: MemoryTarget, v1: Bundle) -> None:
     released(target, v1)
     target.calls.clear()
+    running = {name: dict(behind) for name, behind in target.running.items()}
     told = Told()
     released(target, v1, told=told)
     assert f"{name_of(v1)} serves all traffic of {ENDPOINT} already" in str(told)
-    assert not {"deploy", "set_traffic", "invoke", "undeploy"} & set(target.calls)
+    assert not {"set_traffic", "invoke", "undeploy"} & set(target.calls)
+    assert target.running == running
 
 
 def test_a_gate_that_says_no_leaves_all_as_it_was(
