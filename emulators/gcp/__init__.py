@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import signal
 import threading
-from contextlib import suppress
+from functools import partial
 
 from emulators.place import Place, Ready
 
@@ -20,42 +19,40 @@ def serve(place: Place, ready: Ready) -> None:
     from emulators.gcp.cloud import Cloud
     from emulators.gcp.environment import HOSTS, environment
     from emulators.gcp.front import Front
-    from emulators.gcp.grpc_front import serve as serve_grpc
-    from emulators.gcp.handlers import HANDLERS
-    from emulators.gcp.interface import Interface
+    from emulators.gcp.grpc_front import Calls
+    from emulators.gcp.handlers import interface
+    from emulators.gcp.restart import flush, restart
     from emulators.gcp.scaling import Scaler
     from emulators.gcp.server import Server
     from emulators.gcp.tenant import STORAGE
+    from emulators.ports import Ports
     from emulators.proxy import Proxy, Route
 
     logging.getLogger("httpx").setLevel(logging.WARNING)
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
-    ports = _remembered(place)
+    ports = Ports.at(place.folder / "ports", PREFERRED_PORTS)
     cloud = Cloud.at(place)
-    interface = Interface(cloud, HANDLERS)
-    server = Server(ports[1], Front.of(interface))
-    calls, port = serve_grpc(interface, ports[2])
+    methods = interface(cloud)
+    server = ports.bind(1, partial(Server, application=Front.of(methods)))
+    calls = ports.bind(2, partial(Calls, interface=methods))
     authority = Authority.at(place.folder / "tls")
-    proxy = Proxy([Route(host, server.server_port, port) for host in HOSTS], authority)
-    proxy.start(ports[0])
-    (place.folder / "ports").write_text(json.dumps([proxy.port, server.server_port, port]))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    threading.Thread(target=Scaler(cloud).run, daemon=True).start()
+    proxy = Proxy([Route(host, server.server_port, calls.port) for host in HOSTS], authority)
+    ports.bind(0, proxy.listen)
+    ports.remember([proxy.port, server.server_port, calls.port])
     url = f"http://127.0.0.1:{server.server_port}"
     cloud.surroundings[STORAGE] = url
+    restart(cloud)
+    for work in (server.serve_forever, Scaler(cloud).run, partial(flush, cloud)):
+        threading.Thread(target=work, daemon=True).start()
     ready(environment(f"http://127.0.0.1:{proxy.port}", url, authority))
     ended.wait()
     proxy.stop()
-    calls.stop(None)
+    calls.stop()
     server.shutdown()
     cloud.clock.stop()
+    cloud.flush()
+    cloud.state.close()
     cloud.fleet.stop_all()
-
-
-def _remembered(place: Place) -> tuple[int, int, int]:
-    with suppress(FileNotFoundError, ValueError):
-        proxy, rest, grpc = json.loads((place.folder / "ports").read_text())
-        return proxy, rest, grpc
-    return PREFERRED_PORTS
+    cloud.database.close()

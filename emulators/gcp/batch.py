@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-import threading
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -23,14 +23,16 @@ from emulators.gcp.errors import (
     GcpError,
     InvalidArgumentError,
     NotFoundError,
+    UnavailableError,
     UnimplementedError,
 )
 from emulators.gcp.instances import Instance, Transform
 from emulators.gcp.logs import Source
-from emulators.gcp.models import DELETING, artifacts
+from emulators.gcp.models import DELETING
 from emulators.gcp.models import find as find_model
 from emulators.gcp.names import Record, canonical, location_of, new_id, now
 from emulators.gcp.operations import EMPTY
+from emulators.gcp.serving import Plan
 from emulators.gcp.storage.errors import StorageError
 
 log = logging.getLogger(__name__)
@@ -73,7 +75,7 @@ def create(cloud: Cloud, request: Record) -> Record:
         "updateTime": now(),
     }
     cloud.jobs[job["name"]] = job
-    threading.Thread(target=_run, args=(cloud, job, model), daemon=True).start()
+    cloud.state.later(partial(_run, cloud, job["name"]))
     return job
 
 
@@ -132,39 +134,55 @@ def _check(job: Record) -> None:
         )
 
 
-def _run(cloud: Cloud, job: Record, model: Record) -> None:
+def resume(cloud: Cloud) -> None:
+    """Begin the jobs again that had not ended when the emulator did."""
+    with cloud.lock:
+        for name, job in cloud.jobs.items():
+            if job["state"] not in _ENDED:
+                cloud.state.later(partial(_run, cloud, name))
+        cloud.state.commit()
+
+
+def _run(cloud: Cloud, name: str) -> None:
     try:
-        _work(cloud, job, model)
+        _work(cloud, cloud.jobs[name], find_model(cloud, _model(cloud.jobs[name])))
     except (GcpError, StorageError) as error:
         number = error.number if isinstance(error, GcpError) else 9
-        job["error"] = {"code": number, "message": str(error)}
-        _end(job, "JOB_STATE_FAILED")
+        _fail(cloud, name, {"code": number, "message": str(error)})
     except Exception as error:
-        log.exception("%s", job["name"])
-        job["error"] = {"code": 13, "message": f"the emulator failed: {error!r}"}
-        _end(job, "JOB_STATE_FAILED")
+        log.exception("%s", name)
+        _fail(cloud, name, {"code": 13, "message": f"the emulator failed: {error!r}"})
+
+
+def _model(job: Record) -> str:
+    return f"{job['model']}@{job['modelVersionId']}"
+
+
+def _fail(cloud: Cloud, name: str, error: Record) -> None:
+    with cloud.lock, suppress(UnavailableError):
+        if job := cloud.jobs.get(name):  # it is gone where the emulator was reset
+            job["error"] = error
+            _end(job, "JOB_STATE_FAILED")
+            cloud.state.commit()
 
 
 def _work(cloud: Cloud, job: Record, model: Record) -> None:
-    if not cloud.clock.sleep(PENDING_SECONDS):
+    if not cloud.clock.sleep(PENDING_SECONDS) or job["name"] not in cloud.jobs:
         return
     rows = list(_rows(cloud, job))
     if job["state"] == "JOB_STATE_CANCELLED":
         return
-    job.update(state="JOB_STATE_RUNNING", startTime=now(), updateTime=now())
+    with cloud.lock:
+        job.update(state="JOB_STATE_RUNNING", startTime=now(), updateTime=now())
+        cloud.state.commit()
     key = f"batch-{job['name'].rpartition('/')[2]}"
-    folder = artifacts(cloud, model["name"]) / model["versionId"]
+    folder = cloud.artifacts(model)
     made = container({"id": key} | job, model, endpoint=job["name"], artifacts=folder)
-    made = tenant.lend(cloud, key, made)
     patience = max(cloud.clock.real(DEPLOYMENT_SECONDS), LEAST_REAL_SECONDS)
+    route, announce = made.environment["AIP_PREDICT_ROUTE"], partial(_log, cloud, job["name"])
     try:
-        serving = cloud.servings.start(
-            key,
-            made,
-            predict=made.environment["AIP_PREDICT_ROUTE"],
-            timeout=patience,
-            announce=partial(_log, cloud, job["name"]),
-        )
+        made = tenant.lend(cloud, key, made)
+        serving = cloud.servings.start(Plan(key, made, route, patience, announce))
         output = _predict(job, serving.url, rows)
     finally:
         cloud.servings.stop(key)
@@ -178,7 +196,7 @@ def _log(cloud: Cloud, job: str, file: Path) -> None:
     labels = {"resource_container": project, "location": location, "job_id": key}
     resource = {"type": "aiplatform.googleapis.com/BatchPredictionJob", "labels": labels}
     log = "aiplatform.googleapis.com/prediction_container"
-    cloud.logs.sources.append(Source(file, log, resource, {}, now()))
+    cloud.logs.add(Source(file, log, resource, {}, now()))
 
 
 def _rows(cloud: Cloud, job: Record) -> Iterator[Instance]:
@@ -243,6 +261,13 @@ def _write(cloud: Cloud, job: Record, output: Output) -> None:
             path = f"{folder}/prediction.{name}-{shard:05d}-of-{shards:05d}"
             bucket, _, key = path.removeprefix("gs://").partition("/")
             cloud.store.write(bucket, {"name": key}, part.encode())
+    with cloud.lock:
+        _report(job, output, folder)
+        cloud.state.commit()
+
+
+def _report(job: Record, output: Output, folder: str) -> None:
+    """Note in a job what came out, and that it has ended."""
     job["outputInfo"] = {"gcsOutputDirectory": folder}
     job["completionStats"] = {
         "successfulCount": str(len(output.results)),

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeAlias
 
 from emulators.arrivals import Arrivals
 from emulators.clock import Clock
 from emulators.faults import Faults
 from emulators.fleet import Fleet
+from emulators.gcp.database import Database, NotWrittenError
 from emulators.gcp.logs import Logs
 from emulators.gcp.meter import Meter
 from emulators.gcp.names import Record
 from emulators.gcp.operations import Operations
+from emulators.gcp.samples import Tables
 from emulators.gcp.schema import Schema
-from emulators.gcp.serving import Balance, Servings
+from emulators.gcp.serving import Balances, Servings
+from emulators.gcp.state import State
 from emulators.gcp.storage.objects import Store
+from emulators.gcp.trash import remove
 from emulators.place import Place
 from emulators.runners import runner
 
@@ -54,22 +60,18 @@ class Cloud:
         When requests came, by serving.
     meter : Meter
         What was measured of predictions.
-    models : dict
-        Versions by number, by model name.
-    endpoints, jobs, services, revisions : dict
-        Resources by name.
-    deploying : set of (str, str)
-        Endpoints, and ids of the models that are coming up behind them.
+    database : Database
+        What of all that is on disk.
+    state : State
+        The resources, which the properties name.
+    tables : Tables
+        Rows of request-response logging.
     logs : Logs
         What the model servers wrote.
-    balances : dict
+    balances : Balances
         Whose turn it is, by endpoint or service.
-    tables : dict
-        Rows by ``project.dataset.table``.
     surroundings : dict of str to str
         Variables by which a container finds what is emulated.
-    lock : threading.RLock
-        Held for changes of resources; never while waiting.
     """
 
     place: Place
@@ -82,45 +84,87 @@ class Cloud:
     servings: Servings
     arrivals: Arrivals
     meter: Meter
-    models: dict[str, dict[str, Record]] = field(default_factory=dict)
-    endpoints: dict[str, Record] = field(default_factory=dict)
-    deploying: set[tuple[str, str]] = field(default_factory=set)
-    jobs: dict[str, Record] = field(default_factory=dict)
-    services: dict[str, Record] = field(default_factory=dict)
-    revisions: dict[str, Record] = field(default_factory=dict)
-    tables: dict[str, list[Record]] = field(default_factory=dict)
-    logs: Logs = field(default_factory=Logs)
-    balances: dict[str, Balance] = field(default_factory=dict)
+    database: Database
+    state: State
+    tables: Tables
+    logs: Logs
+    balances: Balances = field(default_factory=Balances)
     surroundings: dict[str, str] = field(default_factory=dict)
-    lock: threading.RLock = field(default_factory=threading.RLock)
 
     @classmethod
     def at(cls, place: Place) -> Cloud:
         """Make the cloud of `place`, without a server yet."""
         clock = Clock(place.speed)
         fleet, arrivals = Fleet(place.servers, runner(place)), Arrivals(clock)
+        database = Database(place.folder / "state.sqlite")
+        state = State(database)
+        logs = Logs(place.folder / "logs", state)
         return cls(
             place,
             clock,
             Faults(),
             fleet,
             Schema.load(),
-            Operations(clock),
-            Store(place.folder / "storage"),
-            Servings(fleet, arrivals),
+            Operations(clock, state),
+            Store(place.folder / "storage", database),
+            Servings(fleet, arrivals, logs.folder),
             arrivals,
-            Meter(clock),
+            Meter(clock, database),
+            database,
+            state,
+            Tables(database),
+            logs,
         )
+
+    @property
+    def lock(self) -> threading.RLock:
+        """Held for changes of resources; never while waiting."""
+        return self.state.lock
+
+    @property
+    def models(self) -> dict[str, dict[str, Record]]:
+        """Versions by number, by model name."""
+        return self.state.models
+
+    @property
+    def endpoints(self) -> dict[str, Record]:
+        """Endpoints by name."""
+        return self.state.endpoints
+
+    @property
+    def jobs(self) -> dict[str, Record]:
+        """Batch prediction jobs by name."""
+        return self.state.jobs
+
+    @property
+    def services(self) -> dict[str, Record]:
+        """Cloud Run services by name."""
+        return self.state.services
+
+    @property
+    def revisions(self) -> dict[str, Record]:
+        """Revisions by name."""
+        return self.state.revisions
+
+    def artifacts(self, version: Record) -> Path:
+        """Return the folder with the copied artifacts of a model's version."""
+        return self.place.folder / "artifacts" / str(version["_artifacts"])
+
+    def flush(self) -> None:
+        """Write what was measured and logged since the last time."""
+        with suppress(NotWrittenError):
+            self.meter.flush()
+            self.tables.flush()
 
     def clear(self) -> None:
         """Forget every resource and end every model server."""
         with self.lock:
-            for kept in (self.models, self.endpoints, self.jobs, self.services, self.revisions):
-                kept.clear()
+            self.state.clear()
             self.tables.clear()
-            self.balances.clear()
-            self.servings.clear()
             self.store.clear()
             self.meter.clear()
-        self.operations.clear()
-        self.fleet.stop_all()
+        self.servings.clear()
+        self.balances.clear()
+        for name in ("artifacts", "volumes", "logs"):
+            remove(self.place.folder / name)
+        self.fleet.stop_all(grace=0.0)

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from emulators.faults import read_faults
 from emulators.fleet import Server
 from emulators.gcp.cloud import Cloud
-from emulators.gcp.errors import InvalidArgumentError, NotFoundError
+from emulators.gcp.database import NotWrittenError
+from emulators.gcp.errors import InvalidArgumentError, NotFoundError, UnavailableError
 from emulators.gcp.wire import Answer, Request
 
 PREFIX = "/_emulator/"
@@ -23,7 +24,10 @@ def answer(cloud: Cloud, request: Request) -> Answer:
 
 def reset(cloud: Cloud, _: Request) -> Answer:
     """Forget every resource and end every model server."""
-    cloud.clear()
+    try:
+        cloud.clear()
+    except NotWrittenError as error:
+        raise UnavailableError(f"The reset cannot be written: {error}") from error
     return Answer.of({})
 
 

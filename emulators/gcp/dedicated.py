@@ -60,7 +60,7 @@ def _invoke(cloud: Cloud, endpoint: Record, where: tuple[str, str], request: Req
     """Carry a request to any route of a container ("Arbitrary custom routes")."""
     key, route = where
     if not key:
-        balance = cloud.balances.get(endpoint["name"])
+        balance = cloud.balances.of(endpoint["name"], endpoint.get("trafficSplit", {}))
         if balance is None:
             raise FailedPreconditionError(f"Nothing is deployed on {endpoint['name']}.")
         key = balance.next()

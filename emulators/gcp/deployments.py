@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -19,14 +20,16 @@ from emulators.gcp.errors import (
     NotFoundError,
 )
 from emulators.gcp.logs import Source
-from emulators.gcp.models import V1, artifacts
+from emulators.gcp.models import V1
 from emulators.gcp.models import find as find_model
 from emulators.gcp.names import Record, new_id, now, touch
 from emulators.gcp.operations import Kind, Progress
+from emulators.gcp.serving import Plan
 
 _DEPLOYING = Kind(f"{V1}.DeployModelOperationMetadata")
 _UNDEPLOYING = Kind(f"{V1}.UndeployModelOperationMetadata")
 _MUTATING = Kind(f"{V1}.MutateDeployedModelOperationMetadata")
+_DEPLOY = "deployments.deploy"
 
 #: Stages before the model server starts, and what each takes in the service's seconds.
 STAGES = (
@@ -49,7 +52,7 @@ def deploy(cloud: Cloud, request: Record) -> Record:
     model = find_model(cloud, asked["model"])
     key = asked.get("id") or new_id()
     known = [item["id"] for item in endpoint.get("deployedModels", [])]
-    if key in known or (endpoint["name"], key) in cloud.deploying:
+    if key in (*known, *_coming(cloud, endpoint["name"])):
         raise AlreadyExistsError(f"DeployedModel {key} already exists on {endpoint['name']}.")
     if not re.fullmatch(r"\d{1,10}", asked.get("id", "0")):
         raise InvalidArgumentError(f"DeployedModel id '{key}' is not valid.")
@@ -60,21 +63,26 @@ def deploy(cloud: Cloud, request: Record) -> Record:
         "modelVersionId": model["versionId"],
         "displayName": asked.get("displayName", model["displayName"]),
     }
+    arguments = {"endpoint": endpoint["name"], "deployed": deployed}
+    arguments["split"] = request.get("trafficSplit", {})
+    return cloud.operations.begin(endpoint["name"], _DEPLOYING, _DEPLOY, arguments)
 
-    def work(progress: Progress) -> Mapping[str, object]:
-        try:
-            _start(cloud, endpoint["name"], deployed, progress)
-            _add(cloud, endpoint["name"], deployed, request.get("trafficSplit", {}))
-        finally:
-            cloud.deploying.discard((endpoint["name"], key))
-        progress.say(deploymentStage="SUCCESSFULLY_DEPLOYED")
-        return {
-            "@type": f"type.googleapis.com/{V1}.DeployModelResponse",
-            "deployedModel": deployed,
-        }
 
-    cloud.deploying.add((endpoint["name"], key))
-    return cloud.operations.begin(endpoint["name"], _DEPLOYING, work)
+def _deploy(cloud: Cloud, progress: Progress, arguments: Record) -> None:
+    deployed = arguments["deployed"]
+    with ExitStack() as failure:
+        failure.callback(tenant.take_back, cloud, deployed["id"])
+        failure.callback(cloud.servings.stop, deployed["id"])
+        _start(cloud, arguments["endpoint"], deployed, progress)
+        apply = partial(_add, cloud, arguments)
+        progress.finish(apply, deploymentStage="SUCCESSFULLY_DEPLOYED")
+        failure.pop_all()
+
+
+def _coming(cloud: Cloud, endpoint: str) -> list[str]:
+    """Return the ids of the models that are coming up behind an endpoint."""
+    works = [work["arguments"] for work in cloud.state.works.values() if work["work"] == _DEPLOY]
+    return [one["deployed"]["id"] for one in works if one["endpoint"] == endpoint]
 
 
 def undeploy(cloud: Cloud, request: Record) -> Record:
@@ -82,20 +90,29 @@ def undeploy(cloud: Cloud, request: Record) -> Record:
     endpoint = find(cloud, request["endpoint"])
     key = request["deployedModelId"]
     _remaining_split(endpoint, key, request.get("trafficSplit"))
+    arguments = {"endpoint": endpoint["name"], "key": key, "split": request.get("trafficSplit")}
+    return cloud.operations.begin(endpoint["name"], _UNDEPLOYING, "deployments.undeploy", arguments)
 
-    def work(progress: Progress) -> Mapping[str, object]:
-        with cloud.lock:
-            current = find(cloud, endpoint["name"])
-            split = _remaining_split(current, key, request.get("trafficSplit"))
-            current["deployedModels"] = [d for d in current["deployedModels"] if d["id"] != key]
-            split_traffic(cloud, current, split)
-            touch(current)
-        cloud.servings.stop(key)
-        tenant.take_back(cloud, key)
-        progress.wait(UNDEPLOY_SECONDS)
-        return {"@type": f"type.googleapis.com/{V1}.UndeployModelResponse"}
 
-    return cloud.operations.begin(endpoint["name"], _UNDEPLOYING, work)
+def _undeploy(cloud: Cloud, progress: Progress, arguments: Record) -> None:
+    key = arguments["key"]
+    progress.change(partial(_take_off, cloud, progress.record, arguments))
+    cloud.servings.stop(key)
+    tenant.take_back(cloud, key)
+    progress.wait(UNDEPLOY_SECONDS)
+    progress.finish(lambda: {"@type": f"type.googleapis.com/{V1}.UndeployModelResponse"})
+
+
+def _take_off(cloud: Cloud, operation: Record, arguments: Record) -> None:
+    work = cloud.state.works[operation["name"]]
+    if work.get("is_off"):
+        return  # before the emulator was killed
+    key, current = arguments["key"], find(cloud, arguments["endpoint"])
+    split = _remaining_split(current, key, arguments["split"])
+    current["deployedModels"] = [d for d in current["deployedModels"] if d["id"] != key]
+    split_traffic(current, split)
+    touch(current)
+    work["is_off"] = True
 
 
 def mutate(cloud: Cloud, request: Record) -> Record:
@@ -109,42 +126,46 @@ def mutate(cloud: Cloud, request: Record) -> Record:
         allowed=("dedicatedResources", "disableContainerLogging", "enableAccessLogging"),
     )
     limits.check_resources(changed)
+    arguments = {"endpoint": endpoint["name"], "changed": changed}
+    return cloud.operations.begin(endpoint["name"], _MUTATING, "deployments.mutate", arguments)
 
-    def work(progress: Progress) -> Mapping[str, object]:
-        progress.wait(MUTATE_SECONDS)
-        with cloud.lock:
-            current = find(cloud, endpoint["name"])
-            _deployed(current, sent["id"]).update(changed)
-            touch(current)
-        return {
-            "@type": f"type.googleapis.com/{V1}.MutateDeployedModelResponse",
-            "deployedModel": changed,
-        }
 
-    return cloud.operations.begin(endpoint["name"], _MUTATING, work)
+def _mutate(cloud: Cloud, progress: Progress, arguments: Record) -> None:
+    progress.wait(MUTATE_SECONDS)
+    progress.finish(partial(_replace, cloud, arguments))
+
+
+def _replace(cloud: Cloud, arguments: Record) -> Record:
+    changed, current = arguments["changed"], find(cloud, arguments["endpoint"])
+    _deployed(current, changed["id"]).update(changed)
+    touch(current)
+    kind = f"type.googleapis.com/{V1}.MutateDeployedModelResponse"
+    return {"@type": kind, "deployedModel": changed}
 
 
 def _start(cloud: Cloud, endpoint: str, deployed: Record, progress: Progress) -> None:
     for stage, seconds in STAGES:
         progress.wait(seconds, deploymentStage=stage)
-    model = find_model(cloud, f"{deployed['model']}@{deployed['modelVersionId']}")
-    folder = artifacts(cloud, model["name"]) / model["versionId"]
-    made = container(deployed, model, endpoint=endpoint, artifacts=folder)
-    made = tenant.lend(cloud, deployed["id"], made)
     progress.say(deploymentStage="STARTING_MODEL_SERVER")
     try:
-        cloud.servings.start(
-            deployed["id"],
-            made,
-            predict=made.environment["AIP_PREDICT_ROUTE"],
-            timeout=max(cloud.clock.real(_patience(model)), LEAST_REAL_SECONDS),
-            announce=partial(_log, cloud, endpoint, deployed["id"]),
-        )
+        cloud.servings.start(plan(cloud, endpoint, deployed))
     except GcpError:
-        tenant.take_back(cloud, deployed["id"])
         progress.say(deploymentStage="FAILED_TO_DEPLOY")
         raise
     progress.wait(FINISH_SECONDS, deploymentStage="FINISHING_UP")
+
+
+def plan(cloud: Cloud, endpoint: str, deployed: Record) -> Plan:
+    """Return what is started for a deployed model of an endpoint."""
+    model = find_model(cloud, f"{deployed['model']}@{deployed['modelVersionId']}")
+    made = container(deployed, model, endpoint=endpoint, artifacts=cloud.artifacts(model))
+    return Plan(
+        deployed["id"],
+        tenant.lend(cloud, deployed["id"], made),
+        made.environment["AIP_PREDICT_ROUTE"],
+        max(cloud.clock.real(_patience(model)), LEAST_REAL_SECONDS),
+        partial(_log, cloud, endpoint, deployed["id"]),
+    )
 
 
 def _log(cloud: Cloud, endpoint: str, deployed: str, file: Path) -> None:
@@ -153,7 +174,7 @@ def _log(cloud: Cloud, endpoint: str, deployed: str, file: Path) -> None:
     resource = {"type": "aiplatform.googleapis.com/Endpoint", "labels": labels}
     log = "aiplatform.googleapis.com/prediction_container"
     own = {"deployed_model_id": deployed}
-    cloud.logs.sources.append(Source(file, log, resource, own, now()))
+    cloud.logs.add(Source(file, log, resource, own, now()))
 
 
 def _patience(model: Record) -> float:
@@ -161,27 +182,23 @@ def _patience(model: Record) -> float:
     return float(given.removesuffix("s")) if given else DEPLOYMENT_SECONDS
 
 
-def _add(cloud: Cloud, endpoint: str, deployed: Record, split: Mapping[str, int]) -> None:
-    with cloud.lock:
-        current = cloud.endpoints.get(endpoint)
-        if current is None:
-            cloud.servings.stop(deployed["id"])
-            raise NotFoundError(f'endpoint "{endpoint}" not found')
-        known = current.get("deployedModels", [])
-        named = {deployed["id"] if key == "0" else key: share for key, share in split.items()}
-        try:
-            limits.check_split(named, [item["id"] for item in (*known, deployed)])
-        except GcpError:
-            cloud.servings.stop(deployed["id"])
-            raise
-        deployed["createTime"] = now()
-        resources = deployed["dedicatedResources"]
-        status = {"availableReplicaCount": resources["minReplicaCount"], "lastUpdateTime": now()}
-        deployed["status"] = status
-        current["deployedModels"] = [*known, deployed]
-        if named:
-            split_traffic(cloud, current, named)
-        touch(current)
+def _add(cloud: Cloud, arguments: Record) -> Record:
+    """Put a deployed model on its endpoint, and return the operation's response."""
+    deployed, split = arguments["deployed"], arguments["split"]
+    current = find(cloud, arguments["endpoint"])
+    known = current.get("deployedModels", [])
+    named = {deployed["id"] if key == "0" else key: share for key, share in split.items()}
+    limits.check_split(named, [item["id"] for item in (*known, deployed)])
+    deployed["createTime"] = now()
+    resources = deployed["dedicatedResources"]
+    status = {"availableReplicaCount": resources["minReplicaCount"], "lastUpdateTime": now()}
+    deployed["status"] = status
+    current["deployedModels"] = [*known, deployed]
+    if named:
+        split_traffic(current, named)
+    touch(current)
+    kind = f"type.googleapis.com/{V1}.DeployModelResponse"
+    return {"@type": kind, "deployedModel": deployed}
 
 
 def _remaining_split(
@@ -216,4 +233,10 @@ HANDLERS: Mapping[str, Handler] = {
     "EndpointService.DeployModel": deploy,
     "EndpointService.UndeployModel": undeploy,
     "EndpointService.MutateDeployedModel": mutate,
+}
+
+WORKS = {
+    _DEPLOY: _deploy,
+    "deployments.undeploy": _undeploy,
+    "deployments.mutate": _mutate,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import partial
 
 from emulators.gcp import limits, listing, masks
 from emulators.gcp.cloud import Cloud, Handler
@@ -17,7 +18,6 @@ from emulators.gcp.errors import (
 from emulators.gcp.models import DELETING, V1
 from emulators.gcp.names import Record, canonical, location_of, new_id, now, touch
 from emulators.gcp.operations import EMPTY, Kind, Progress
-from emulators.gcp.serving import Balance
 
 CREATE_SECONDS = 10.0
 _CREATING = Kind(f"{V1}.CreateEndpointOperationMetadata")
@@ -43,21 +43,30 @@ def create(cloud: Cloud, request: Record) -> Record:
     if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", key):
         raise InvalidArgumentError(f"Endpoint id '{key}' is not valid.")
     name = f"{canonical(request['parent'])}/endpoints/{key}"
+    _refuse_known(cloud, name)
+    return cloud.operations.begin(name, _CREATING, "endpoints.create", endpoint | {"name": name})
+
+
+def _create(cloud: Cloud, progress: Progress, endpoint: Record) -> None:
+    progress.wait(CREATE_SECONDS)
+    progress.finish(partial(_add, cloud, endpoint))
+
+
+def _add(cloud: Cloud, endpoint: Record) -> Record:
+    name = endpoint["name"]
+    _refuse_known(cloud, name)
+    made = endpoint | {"createTime": now()}
+    if endpoint.get("dedicatedEndpointEnabled"):
+        made["dedicatedEndpointDns"] = _dns(name)
+    cloud.endpoints[name] = touch(made)
+    # The real operation's result lacks these three, and clients must ask again.
+    bare = {k: v for k, v in made.items() if k not in ("createTime", "updateTime", "etag")}
+    return {"@type": _ENDPOINT} | bare
+
+
+def _refuse_known(cloud: Cloud, name: str) -> None:
     if name in cloud.endpoints:
         raise AlreadyExistsError(f"Endpoint {name} already exists.")
-
-    def work(progress: Progress) -> Mapping[str, object]:
-        progress.wait(CREATE_SECONDS)
-        made = endpoint | {"name": name, "createTime": now()}
-        if endpoint.get("dedicatedEndpointEnabled"):
-            made["dedicatedEndpointDns"] = _dns(name)
-        with cloud.lock:
-            cloud.endpoints[name] = touch(made)
-        # The real operation's result lacks these three, and clients must ask again.
-        bare = {k: v for k, v in made.items() if k not in ("createTime", "updateTime", "etag")}
-        return {"@type": _ENDPOINT} | bare
-
-    return cloud.operations.begin(name, _CREATING, work)
 
 
 def get(cloud: Cloud, request: Record) -> Record:
@@ -80,12 +89,12 @@ def update(cloud: Cloud, request: Record) -> Record:
 def update_long(cloud: Cloud, request: Record) -> Record:
     """``UpdateEndpointLongRunning``: the same, as an operation."""
     name = find(cloud, request["endpoint"]["name"])["name"]
+    return cloud.operations.begin(name, _UPDATING, "endpoints.update", request["endpoint"])
 
-    def work(progress: Progress) -> Mapping[str, object]:
-        progress.wait(CREATE_SECONDS)
-        return {"@type": _ENDPOINT} | _change(cloud, request["endpoint"], "")
 
-    return cloud.operations.begin(name, _UPDATING, work)
+def _update(cloud: Cloud, progress: Progress, sent: Record) -> None:
+    progress.wait(CREATE_SECONDS)
+    progress.finish(lambda: {"@type": _ENDPOINT} | _change(cloud, sent, ""))
 
 
 def delete(cloud: Cloud, request: Record) -> Record:
@@ -115,15 +124,12 @@ def find(cloud: Cloud, name: str) -> Record:
     return endpoint
 
 
-def split_traffic(cloud: Cloud, endpoint: Record, split: Mapping[str, int]) -> None:
-    """Give an endpoint a checked traffic split, and count its requests anew."""
-    shares = {key: share for key, share in split.items() if share}
-    if shares:
+def split_traffic(endpoint: Record, split: Mapping[str, int]) -> None:
+    """Give an endpoint a checked traffic split."""
+    if any(split.values()):
         endpoint["trafficSplit"] = dict(split)
-        cloud.balances[endpoint["name"]] = Balance(shares)
     else:
         endpoint.pop("trafficSplit", None)
-        cloud.balances.pop(endpoint["name"], None)
 
 
 def _change(cloud: Cloud, sent: Record, mask: str) -> Record:
@@ -136,7 +142,7 @@ def _change(cloud: Cloud, sent: Record, mask: str) -> Record:
         if changed.get("trafficSplit") != endpoint.get("trafficSplit"):
             split = changed.get("trafficSplit", {})
             limits.check_split(split, [item["id"] for item in changed.get("deployedModels", [])])
-            split_traffic(cloud, changed, split)
+            split_traffic(changed, split)
         endpoint.clear()
         endpoint.update(touch(changed))
         return endpoint
@@ -167,3 +173,5 @@ HANDLERS: Mapping[str, Handler] = {
     "EndpointService.UpdateEndpointLongRunning": update_long,
     "EndpointService.DeleteEndpoint": delete,
 }
+
+WORKS = {"endpoints.create": _create, "endpoints.update": _update}

@@ -45,7 +45,13 @@ class Front:
     def of(cls, interface: Interface) -> Front:
         """Make the front of one cloud."""
         cloud = interface.cloud
-        return cls(cloud, interface, storage.Storage(cloud, Uploads(cloud.store)))
+        return cls(
+            cloud,
+            interface,
+            storage.Storage(
+                cloud, Uploads(cloud.store, cloud.place.folder / "uploads", cloud.database)
+            ),
+        )
 
     def __call__(self, request: Request) -> Answer:
         """Answer one request, errors as Google's front end writes them (AIP-193)."""

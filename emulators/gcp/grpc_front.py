@@ -124,19 +124,37 @@ class _words:  # noqa: N801 - reads as a verb: `with _words(context, method):`
             _abort(self._context, InternalError(f"the emulator failed: {error!r}"))
 
 
-def serve(interface: Interface, port: int) -> tuple[grpc.Server, int]:
-    """Start the front on 127.0.0.1 and return it with its port."""
-    server = grpc.server(
-        futures.ThreadPoolExecutor(THREADS),
-        handlers=(Front(interface),),
-        options=(("grpc.max_receive_message_length", MESSAGE_BYTES), ("grpc.so_reuseport", 0)),
-    )
-    try:
-        bound = server.add_insecure_port(f"127.0.0.1:{port}")
-    except RuntimeError:
-        bound = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    return server, bound
+class Calls:
+    """The running server of the front on 127.0.0.1.
+
+    Parameters
+    ----------
+    port : int
+        Where to listen; 0 for a free port.
+    interface : Interface
+        Has the handlers.
+
+    Raises
+    ------
+    OSError
+        If another program has the port.
+    """
+
+    def __init__(self, port: int, interface: Interface) -> None:
+        self._server = grpc.server(
+            futures.ThreadPoolExecutor(THREADS),
+            handlers=(Front(interface),),
+            options=(("grpc.max_receive_message_length", MESSAGE_BYTES), ("grpc.so_reuseport", 0)),
+        )
+        try:
+            self.port: int = self._server.add_insecure_port(f"127.0.0.1:{port}")
+        except RuntimeError as error:
+            raise OSError(str(error)) from error
+        self._server.start()
+
+    def stop(self) -> None:
+        """Close the connections."""
+        self._server.stop(None)
 
 
 def _raw(request: Any) -> Raw:

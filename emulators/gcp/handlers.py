@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 from emulators.gcp import (
     batch,
@@ -15,7 +16,24 @@ from emulators.gcp import (
     revisions,
     services,
 )
-from emulators.gcp.cloud import Handler
+from emulators.gcp.cloud import Cloud, Handler
+from emulators.gcp.interface import Interface
+from emulators.gcp.names import Record
+from emulators.gcp.operations import Progress
+
+WORKS: Mapping[str, Callable[[Cloud, Progress, Record], None]] = {
+    **models.WORKS,
+    **endpoints.WORKS,
+    **deployments.WORKS,
+    **services.WORKS,
+}
+
+
+def interface(cloud: Cloud) -> Interface:
+    """Return the interface of a cloud, whose operations can do all of `WORKS`."""
+    cloud.operations.works.update({name: partial(work, cloud) for name, work in WORKS.items()})
+    return Interface(cloud, HANDLERS)
+
 
 HANDLERS: Mapping[str, Handler] = {
     **models.HANDLERS,

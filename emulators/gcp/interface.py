@@ -87,7 +87,19 @@ class Interface:
             if apart:
                 return handler(self.cloud, request)
             with self.cloud.lock:
-                return deepcopy(handler(self.cloud, request))
+                return self._changed(handler, request, method.name.rpartition(".")[2])
+
+    def _changed(self, handler: Handler, request: Record, name: str) -> Record:
+        """Return what a handler answers, once its changes are on disk."""
+        if name.startswith(("Get", "List")):
+            return deepcopy(handler(self.cloud, request))
+        try:
+            answer = deepcopy(handler(self.cloud, request))
+        except Exception:
+            self.cloud.state.revert()
+            raise
+        self.cloud.state.commit()
+        return answer
 
     def _find(self, request: Request) -> tuple[Binding, dict[str, str]]:
         path = unquote(request.path)

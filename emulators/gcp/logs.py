@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from emulators.gcp import listing
-from emulators.gcp.errors import InvalidArgumentError
+from emulators.gcp.errors import InvalidArgumentError, UnavailableError
 from emulators.gcp.names import number
+from emulators.gcp.state import State
 
 #: Order of severities (google/logging/type/log_severity.proto).
 SEVERITIES = ("DEFAULT", "DEBUG", "INFO", "NOTICE", "WARNING", "ERROR", "CRITICAL", "ALERT")
@@ -50,11 +53,34 @@ class Logs:
 
     Attributes
     ----------
-    sources : list of Source
-        In the order they began.
+    root : Path
+        Has a folder for each server.
+    state : State
+        Keeps what each is, in the order they began.
     """
 
-    sources: list[Source] = field(default_factory=list)
+    root: Path
+    state: State
+
+    def folder(self) -> Path:
+        """Make the folder of one server's log and return it."""
+        made = self.root / uuid.uuid4().hex[:12]
+        made.mkdir(parents=True)
+        return made
+
+    def add(self, source: Source) -> None:
+        """Have the entries of `source` listed from now on."""
+        with self.state.lock, suppress(UnavailableError):
+            self.state.logs[source.file.parent.name] = asdict(source) | {"file": source.file.name}
+            self.state.commit()
+
+    @property
+    def sources(self) -> Iterator[Source]:
+        """The sources in the order they began."""
+        with self.state.lock:
+            known = list(self.state.logs.items())
+        for folder, record in known:
+            yield Source(**record | {"file": self.root / folder / record["file"]})
 
     def list(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """``entries.list``: a page of the entries that the filter lets through.

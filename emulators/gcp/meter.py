@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from emulators.clock import Clock
+from emulators.gcp.database import Change, Database, NotWrittenError
 from emulators.gcp.errors import GcpError
 from emulators.gcp.histogram import Histogram
 from emulators.gcp.names import Record
 
 ENDPOINT = "aiplatform.googleapis.com/Endpoint"
 REVISION = "cloud_run_revision"
+#: Of the records in the database.
+KIND = "minutes"
 #: So many minutes are kept of each origin and status.
 KEPT = 10_000
 
@@ -74,29 +79,40 @@ class Meter:
     ----------
     clock : Clock
         Its minutes are counted in, from 1970 on.
+    database : Database
+        Keeps them; those of a clock of another speed stay unread.
     now : callable
         Seconds since 1970.
     """
 
-    def __init__(self, clock: Clock, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, clock: Clock, database: Database, now: Callable[[], float] = time.time
+    ) -> None:
         self._width = clock.real(60.0)
         self.clock = clock
         self.now = now
+        self._database = database
         self._tallies: dict[tuple[Origin, int], dict[int, Tally]] = {}
+        self._changed: set[tuple[Origin, int, int]] = set()
         self._lock = threading.Lock()
+        for _, text in database.load(KIND):
+            self._read(json.loads(text))
 
     def add(self, origin: Origin, status: int, latencies: dict[str, float], count: int) -> None:
         """Count a request that has just ended, with its predictions."""
         with self._lock:
             minutes = self._tallies.setdefault((origin, status), {})
             tally = minutes.setdefault(int(self.now() // self._width), Tally())
+            self._changed.add((origin, status, int(self.now() // self._width)))
             tally.requests += 1
             tally.predictions += count
             for name, value in latencies.items():
                 one = Histogram.of(value)
                 tally.latencies[name] = tally.latencies.get(name, Histogram()) + one
             if len(minutes) > KEPT:
-                del minutes[next(iter(minutes))]
+                oldest = next(iter(minutes))
+                del minutes[oldest]
+                self._changed.add((origin, status, oldest))
 
     def minutes(self, resource: str, delay: float) -> list[Minute]:
         """Return the minutes that ended at least `delay` seconds of the service ago."""
@@ -110,10 +126,50 @@ class Meter:
                 if (n + 1) * self._width <= latest
             ]
 
+    def flush(self) -> None:
+        """Write the minutes that have changed since the last time.
+
+        Raises
+        ------
+        NotWrittenError
+            If the disk is full; they stay to be written.
+        """
+        with self._lock:
+            changed = self._changed
+            changes = [self._written(*key) for key in changed]
+            self._changed = set()
+        try:
+            self._database.write(changes)
+        except NotWrittenError:
+            with self._lock:
+                self._changed |= changed
+            raise
+
     def clear(self) -> None:
         """Forget everything."""
         with self._lock:
             self._tallies.clear()
+            self._changed.clear()
+            self._database.clear([KIND])
+
+    def _written(self, origin: Origin, status: int, number: int) -> Change:
+        key = {"origin": asdict(origin), "status": status, "number": number, "width": self._width}
+        tally = self._tallies.get((origin, status), {}).get(number)
+        body = json.dumps(key | {"tally": asdict(tally)}) if tally else None
+        return KIND, json.dumps(key), body
+
+    def _read(self, record: Record) -> None:
+        if record["width"] != self._width:
+            return
+        origin = record["origin"]
+        for name in ("resource_labels", "labels"):
+            origin[name] = tuple((key, value) for key, value in origin[name])
+        tally = record["tally"]
+        for name, one in tally["latencies"].items():
+            buckets = Counter({int(bucket): count for bucket, count in one["buckets"].items()})
+            tally["latencies"][name] = Histogram(**one | {"buckets": buckets})
+        minutes = self._tallies.setdefault((Origin(**origin), record["status"]), {})
+        minutes[record["number"]] = Tally(**tally)
 
 
 class Measurement:

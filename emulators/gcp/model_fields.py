@@ -20,7 +20,8 @@ _WHOLE = "modelLabels"
 
 def shown(version: Record) -> Record:
     """Return a version as clients see it."""
-    found = {key: value for key, value in version.items() if key != _WHOLE}
+    hidden = (_WHOLE, "_artifacts")
+    found = {key: value for key, value in version.items() if key not in hidden}
     labels = version.get(_WHOLE, {}) | version.get("labels", {})
     return found | ({"labels": labels} if labels else {})
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
+import uuid
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 from emulators.gcp import limits, listing, model_fields
@@ -13,9 +14,12 @@ from emulators.gcp.errors import (
     FailedPreconditionError,
     InvalidArgumentError,
     NotFoundError,
+    UnavailableError,
 )
 from emulators.gcp.names import Record, canonical, location_of, new_id, now, touch
 from emulators.gcp.operations import EMPTY, Kind, Progress
+from emulators.gcp.storage.errors import StorageError
+from emulators.gcp.trash import remove
 
 #: Durations of the service, in its seconds.
 UPLOAD_SECONDS = 20.0
@@ -34,19 +38,22 @@ def upload(cloud: Cloud, request: Record) -> Record:
         find(cloud, parent)
     limits.check_model_id(request.get("modelId", ""))
     name = parent or f"{canonical(request['parent'])}/models/{request.get('modelId') or new_id()}"
-    if name in cloud.models and not parent:
-        raise AlreadyExistsError(f"Model {name} already exists.")
+    if not parent:
+        _refuse_known(cloud, name)
+    arguments = {"name": name, "model": model, "is_version": bool(parent)}
+    return cloud.operations.begin(name, _UPLOADING, "models.upload", arguments)
 
-    def work(progress: Progress) -> Mapping[str, object]:
-        progress.wait(UPLOAD_SECONDS)
-        number = _register(cloud, name, model)
-        return {
-            "@type": f"type.googleapis.com/{V1}.UploadModelResponse",
-            "model": name,
-            "modelVersionId": number,
-        }
 
-    return cloud.operations.begin(name, _UPLOADING, work)
+def _upload(cloud: Cloud, progress: Progress, arguments: Record) -> None:
+    progress.wait(UPLOAD_SECONDS)
+    # A folder of its own: uploads of one name at once, refused and killed ones share none.
+    folder = cloud.place.folder / "artifacts" / uuid.uuid4().hex
+    try:
+        _copy(cloud, arguments["model"].get("artifactUri", ""), folder)
+        progress.finish(partial(_register, cloud, arguments, folder.name))
+    except BaseException:
+        remove(folder)
+        raise
 
 
 def get(cloud: Cloud, request: Record) -> Record:
@@ -109,8 +116,8 @@ def delete(cloud: Cloud, request: Record) -> Record:
         name = find(cloud, request["name"])["name"]
         refs = [ref for version in cloud.models[name].values() for ref in deployed(cloud, version)]
         _refuse_deployed(name, refs)
-        del cloud.models[name]
-        shutil.rmtree(artifacts(cloud, name), ignore_errors=True)
+        for version in cloud.models.pop(name).values():
+            cloud.state.later(partial(remove, cloud.artifacts(version)))
     return cloud.operations.finished(location_of(name), DELETING, EMPTY)
 
 
@@ -130,7 +137,7 @@ def delete_version(cloud: Cloud, request: Record) -> Record:
             )
         _refuse_deployed(f"{name}@{number}", list(deployed(cloud, version)))
         del cloud.models[name][number]
-        shutil.rmtree(artifacts(cloud, name) / number, ignore_errors=True)
+        cloud.state.later(partial(remove, cloud.artifacts(version)))
     return cloud.operations.finished(location_of(name), DELETING, EMPTY)
 
 
@@ -150,11 +157,6 @@ def find(cloud: Cloud, name: str) -> Record:
         if (wanted or "default") in (version["versionId"], *version["versionAliases"]):
             return version
     raise NotFoundError(f"The Model version does not exist: {base}@{wanted}")
-
-
-def artifacts(cloud: Cloud, name: str) -> Path:
-    """Return the folder with a model's copied artifacts, one folder for each version."""
-    return cloud.place.folder / "artifacts" / name.rpartition("/")[2]
 
 
 def deployed(cloud: Cloud, version: Record) -> Iterator[Record]:
@@ -177,32 +179,42 @@ def _check(model: Record) -> None:
     limits.check_image(model["containerSpec"]["imageUri"])
 
 
-def _register(cloud: Cloud, name: str, model: Record) -> str:
-    with cloud.lock:
-        versions = cloud.models.get(name, {})
-        number = str(max((int(n) for n in versions), default=0) + 1)
-    folder = artifacts(cloud, name) / number
-    folder.mkdir(parents=True)
-    uri = model.get("artifactUri", "")
-    if uri and not (uri.startswith("gs://") and _copied(cloud, uri, folder)):
-        raise FailedPreconditionError(f"There are no files under the artifact URI {uri}.")
-    with cloud.lock:
-        versions = cloud.models.setdefault(name, {})
-        aliases = list(model.get("versionAliases", []))
-        if not versions and "default" not in aliases:
-            aliases.append("default")
-        for alias in aliases:
-            _unalias(versions, alias)
-        made = _version(name, number, model | {"versionAliases": aliases})
-        standing = next(iter(versions.values()), {})
-        versions[number] = made | model_fields.shared(standing)
-    return number
+def _register(cloud: Cloud, arguments: Record, folder: str) -> Record:
+    """Add a version, whose artifacts are in `folder`, and return the operation's response."""
+    name, model = arguments["name"], arguments["model"] | {"_artifacts": folder}
+    if arguments["is_version"]:
+        find(cloud, name)
+    else:
+        _refuse_known(cloud, name)
+    versions = cloud.models.setdefault(name, {})
+    number = str(max((int(n) for n in versions), default=0) + 1)
+    aliases = list(model.get("versionAliases", []))
+    if not versions and "default" not in aliases:
+        aliases.append("default")
+    for alias in aliases:
+        _unalias(versions, alias)
+    made = _version(name, number, model | {"versionAliases": aliases})
+    known = next(iter(versions.values()), {})
+    versions[number] = made | model_fields.shared(known)
+    kind = f"type.googleapis.com/{V1}.UploadModelResponse"
+    return {"@type": kind, "model": name, "modelVersionId": number}
 
 
-def _copied(cloud: Cloud, uri: str, folder: Path) -> int:
-    if uri.removeprefix("gs://").partition("/")[0] not in cloud.store.buckets:
-        return 0
-    return cloud.store.copy_to(uri, folder)
+def _refuse_known(cloud: Cloud, name: str) -> None:
+    if name in cloud.models:
+        raise AlreadyExistsError(f"Model {name} already exists.")
+
+
+def _copy(cloud: Cloud, uri: str, folder: Path) -> None:
+    """Copy the objects of an artifact URI, which may be empty, into a folder."""
+    bucket = uri.removeprefix("gs://").partition("/")[0]
+    try:
+        folder.mkdir(parents=True)
+        is_known = uri.startswith("gs://") and bucket in cloud.store.buckets
+        if uri and not (is_known and cloud.store.copy_to(uri, folder)):
+            raise FailedPreconditionError(f"There are no files under the artifact URI {uri}.")
+    except (OSError, StorageError) as error:
+        raise UnavailableError(f"The artifact {uri} cannot be copied: {error}") from error
 
 
 def _version(name: str, number: str, model: Record) -> Record:
@@ -261,3 +273,5 @@ HANDLERS: Mapping[str, Handler] = {
     "ModelService.DeleteModel": delete,
     "ModelService.DeleteModelVersion": delete_version,
 }
+
+WORKS = {"models.upload": _upload}

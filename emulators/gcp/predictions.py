@@ -99,7 +99,7 @@ def predict_on(cloud: Cloud, endpoint: Record, request: Mapping[str, Any]) -> Re
             raise _relayed(answer)
         record = _predictions(answer)
         measurement.end(200, len(record["predictions"]))
-    samples.keep(cloud, endpoint, deployed["id"], (body, answer.content))
+    samples.keep(cloud.tables, endpoint, deployed["id"], (body, answer.content))
     return record | {
         "deployedModelId": deployed["id"],
         "model": deployed["model"],
@@ -177,7 +177,7 @@ def _of_host(cloud: Cloud, name: str, *, dedicated: bool) -> Record:
 
 def _chosen(cloud: Cloud, endpoint: Record) -> Record:
     """Return the deployed model whose turn it is."""
-    balance = cloud.balances.get(endpoint["name"])
+    balance = cloud.balances.of(endpoint["name"], endpoint.get("trafficSplit", {}))
     if balance is None:
         raise FailedPreconditionError(
             f"Endpoint {endpoint['name']} doesn't have traffic_split: deploy a model to it first."

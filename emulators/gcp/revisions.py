@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import uuid
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -17,10 +18,14 @@ from emulators.gcp.errors import (
     GcpError,
     InvalidArgumentError,
     NotFoundError,
+    UnavailableError,
 )
 from emulators.gcp.logs import Source
 from emulators.gcp.names import Record, canonical, now, number, touch
 from emulators.gcp.operations import Kind
+from emulators.gcp.serving import Plan
+from emulators.gcp.storage.errors import StorageError
+from emulators.gcp.trash import remove
 
 #: A container has this long to listen ("Container runtime contract").
 START_SECONDS = 240.0
@@ -34,26 +39,19 @@ _COPIED = (
 READY = {"type": "Ready", "state": "CONDITION_SUCCEEDED"}
 
 
-def start(cloud: Cloud, service: Record) -> Record:
-    """Make the revision of a service's template, start its server, and return it when it listens.
+def start(cloud: Cloud, service: Record, name: str) -> None:
+    """Make the revision `name` of a service's template and start its server.
 
     Raises
     ------
     FailedPreconditionError
         If the server does not listen; the revision stays, and says why.
     """
-    name = name_of(cloud, service)
-    revision = _record(name, service)
-    cloud.revisions[canonical(name)] = revision
-    made = _container(cloud, name, service["template"])
+    with cloud.lock:
+        cloud.revisions[canonical(name)] = _record(name, service)
+        cloud.state.commit()
     try:
-        cloud.servings.start(
-            canonical(name),
-            made,
-            predict="",
-            timeout=max(cloud.clock.real(START_SECONDS), LEAST_REAL_SECONDS),
-            announce=partial(_log, cloud, name),
-        )
+        cloud.servings.start(plan(cloud, name, service["template"]))
     except GcpError as error:
         words = (
             f"Revision '{name.rpartition('/')[2]}' is not ready and cannot serve traffic. The "
@@ -61,11 +59,24 @@ def start(cloud: Cloud, service: Record) -> Record:
             f"the PORT={_port(service['template'])} environment variable within the allocated "
             f"timeout. {error.message}"
         )
-        failed = {"type": "Ready", "state": "CONDITION_FAILED", "message": words}
-        revision.update(conditions=[failed], reconciling=False)
+        _settle(cloud, name, {"type": "Ready", "state": "CONDITION_FAILED", "message": words})
         raise FailedPreconditionError(words) from error
-    revision.update(conditions=[READY], reconciling=False)
-    return touch(revision)
+    _settle(cloud, name, READY)
+
+
+def plan(cloud: Cloud, name: str, template: Record) -> Plan:
+    """Return what is started for a revision: of a template, or of its own record."""
+    made = _container(cloud, name, template)
+    timeout = max(cloud.clock.real(START_SECONDS), LEAST_REAL_SECONDS)
+    return Plan(canonical(name), made, "", timeout, partial(_log, cloud, name))
+
+
+def _settle(cloud: Cloud, name: str, condition: Record) -> None:
+    with cloud.lock:
+        revision = cloud.revisions[canonical(name)]
+        revision.update(conditions=[condition], reconciling=False)
+        touch(revision)
+        cloud.state.commit()
 
 
 def name_of(cloud: Cloud, service: Record) -> str:
@@ -120,15 +131,24 @@ def delete(cloud: Cloud, request: Record) -> Record:
         raise FailedPreconditionError(
             f"The revision '{short}' cannot be deleted: it is the latest, or has traffic or a tag."
         )
-    remove(cloud, revision)
+    forget(cloud, revision)
     done = {"@type": f"type.googleapis.com/{REVISION}", **revision}
     return cloud.operations.finished("/".join(revision["name"].split("/")[:4]), _DELETING, done)
 
 
-def remove(cloud: Cloud, revision: Record) -> None:
-    """Forget a revision and end its server."""
+def forget(cloud: Cloud, revision: Record) -> None:
+    """Forget a revision, and end its server once that is on disk."""
     cloud.revisions.pop(canonical(revision["name"]), None)
-    cloud.servings.stop(canonical(revision["name"]))
+    cloud.state.later(partial(_end, cloud, revision["name"]))
+
+
+def _end(cloud: Cloud, name: str) -> None:
+    cloud.servings.stop(canonical(name))
+    remove(_folder(cloud, name))
+
+
+def _folder(cloud: Cloud, name: str) -> Path:
+    return cloud.place.folder / "volumes" / canonical(name).replace("/", "_")
 
 
 def _record(name: str, service: Record) -> Record:
@@ -154,8 +174,7 @@ def _container(cloud: Cloud, name: str, template: Record) -> Container:
         "K_CONFIGURATION": service,
     }
     given = {item["name"]: item.get("value", "") for item in spec.get("env", [])}
-    folder = cloud.place.folder / "volumes" / name.rpartition("/")[2]
-    mounted = dict(_volumes(cloud, template, folder))
+    mounted = dict(_volumes(cloud, template, _folder(cloud, name)))
     # A process cannot have paths of its own: what is mounted where images keep a model is it.
     model = mounted.get("/opt/ml/model") or next(iter(mounted.values()), None)
     probe = spec.get("startupProbe", {}).get("httpGet", {})
@@ -171,22 +190,33 @@ def _container(cloud: Cloud, name: str, template: Record) -> Container:
 
 
 def _volumes(cloud: Cloud, template: Record, folder: Path) -> Iterator[tuple[str, Path]]:
-    """Copy the buckets that are mounted ("Cloud Storage volume mounts"): path, and folder."""
+    """Yield mount paths, and folders with copies of the buckets ("Cloud Storage volume mounts")."""
     sources = {volume["name"]: volume.get("gcs") for volume in template.get("volumes", [])}
     for mount in template["containers"][0].get("volumeMounts", []):
         source = sources.get(mount["name"])
         if source is None:
             continue
-        options = dict(
-            option.partition("=")[::2] for option in source.get("mountOptions", []) if "=" in option
-        )
-        uri = f"gs://{source['bucket']}/{options.get('only-dir', '')}"
-        if source["bucket"] not in cloud.store.buckets:
-            raise NotFoundError(f"The bucket {source['bucket']} of a volume does not exist.")
         target = folder / mount["name"]
-        target.mkdir(parents=True, exist_ok=True)
-        cloud.store.copy_to(uri.rstrip("/"), target)
+        if not target.exists():  # else: the revision started before the emulator ended
+            _copy(cloud, source, target)
         yield mount["mountPath"], target
+
+
+def _copy(cloud: Cloud, source: Record, target: Path) -> None:
+    """Copy a bucket, or one folder of it, whole or not at all."""
+    options = dict(
+        option.partition("=")[::2] for option in source.get("mountOptions", []) if "=" in option
+    )
+    if source["bucket"] not in cloud.store.buckets:
+        raise NotFoundError(f"The bucket {source['bucket']} of a volume does not exist.")
+    draft = target.with_name(f".draft-{uuid.uuid4().hex}")
+    draft.mkdir(parents=True)
+    try:
+        cloud.store.copy_to(f"gs://{source['bucket']}/{options.get('only-dir', '')}", draft)
+        draft.rename(target)
+    except (OSError, StorageError) as error:
+        remove(draft)
+        raise UnavailableError(f"A volume cannot be mounted: {error}") from error
 
 
 def _port(template: Record) -> int:
@@ -199,7 +229,7 @@ def _log(cloud: Cloud, name: str, file: Path) -> None:
     labels = {"project_id": number(project), "location": location, "service_name": service}
     labels |= {"revision_name": revision, "configuration_name": service}
     resource = {"type": "cloud_run_revision", "labels": labels}
-    cloud.logs.sources.append(Source(file, "run.googleapis.com/stdout", resource, {}, now()))
+    cloud.logs.add(Source(file, "run.googleapis.com/stdout", resource, {}, now()))
 
 
 HANDLERS: Mapping[str, Handler] = {

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import random
+import threading
 import uuid
 
-from emulators.gcp.cloud import Cloud
+from emulators.gcp.database import Change, Database
 from emulators.gcp.names import Record, now
 
+#: Of the records in the database.
+KIND = "rows"
 #: The table's columns ("Online prediction logging", Vertex AI).
 COLUMNS = (
     ("endpoint", "STRING", "NULLABLE"),
@@ -19,7 +23,56 @@ COLUMNS = (
 )
 
 
-def keep(cloud: Cloud, endpoint: Record, deployed: str, payloads: tuple[bytes, bytes]) -> None:
+class Tables:
+    """Rows by ``project.dataset.table``.
+
+    Parameters
+    ----------
+    database : Database
+        Keeps them.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._rows: dict[str, list[Record]] = {}
+        self._new: list[Change] = []
+        self._lock = threading.Lock()
+        for name, text in database.load(KIND):
+            self._rows.setdefault(name.rpartition("#")[0], []).append(json.loads(text))
+
+    def items(self) -> list[tuple[str, list[Record]]]:
+        """Return the tables with their rows, oldest first."""
+        with self._lock:
+            return [(name, list(rows)) for name, rows in self._rows.items()]
+
+    def add(self, name: str, row: Record) -> None:
+        """Add a row; the next `flush` writes it."""
+        with self._lock:
+            rows = self._rows.setdefault(name, [])
+            rows.append(row)
+            self._new.append((KIND, f"{name}#{len(rows)}", json.dumps(row)))
+
+    def flush(self) -> None:
+        """Write the rows that are new.
+
+        Raises
+        ------
+        NotWrittenError
+            If the disk is full; they stay to be written.
+        """
+        with self._lock:
+            self._database.write(self._new)
+            self._new.clear()
+
+    def clear(self) -> None:
+        """Forget every row."""
+        with self._lock:
+            self._rows.clear()
+            self._new.clear()
+            self._database.clear([KIND])
+
+
+def keep(tables: Tables, endpoint: Record, deployed: str, payloads: tuple[bytes, bytes]) -> None:
     """Keep one request and its answer, if the endpoint samples them."""
     config = endpoint.get("predictRequestResponseLoggingConfig", {})
     if not config.get("enabled") or random.random() >= config.get("samplingRate", 1):
@@ -32,7 +85,7 @@ def keep(cloud: Cloud, endpoint: Record, deployed: str, payloads: tuple[bytes, b
         "request_payload": [payloads[0].decode(errors="replace")],
         "response_payload": [payloads[1].decode(errors="replace")],
     }
-    cloud.tables.setdefault(table(endpoint), []).append(row)
+    tables.add(table(endpoint), row)
 
 
 def table(endpoint: Record) -> str:

@@ -71,6 +71,7 @@ class Scaler:
             log.info("deployed model %s: %d replicas", deployed["id"], found)
             with self.cloud.lock:
                 deployed["status"] = {"availableReplicaCount": found, "lastUpdateTime": now()}
+                self.cloud.state.commit()
 
     def _asked(self, deployed: Record, target: int) -> int:
         """Return how many replicas would each get `target` requests in a minute."""

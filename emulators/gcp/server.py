@@ -103,9 +103,14 @@ class Server(ThreadingHTTPServer):
     Parameters
     ----------
     port : int
-        Where to listen on 127.0.0.1; a free port if it is taken.
+        Where to listen on 127.0.0.1; 0 for a free port.
     application : callable
         Answers requests; must not raise but `ConnectionDropped`.
+
+    Raises
+    ------
+    OSError
+        If another program has the port.
     """
 
     daemon_threads = True
@@ -114,10 +119,7 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self, port: int, application: Application) -> None:
         self.application = application
-        try:
-            super().__init__(("127.0.0.1", port), Handler)
-        except OSError:
-            super().__init__(("127.0.0.1", 0), Handler)
+        super().__init__(("127.0.0.1", port), Handler)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Log what a connection's thread could not handle."""

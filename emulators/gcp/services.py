@@ -6,6 +6,7 @@ import re
 import secrets
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
+from functools import partial
 
 from emulators.gcp import limits, listing, masks, revisions
 from emulators.gcp.cloud import Cloud, Handler
@@ -19,7 +20,6 @@ from emulators.gcp.errors import (
 from emulators.gcp.names import Record, canonical, now, number, touch
 from emulators.gcp.operations import Kind, Progress
 from emulators.gcp.revisions import READY
-from emulators.gcp.serving import Balance
 
 SERVICE = "google.cloud.run.v2.Service"
 CHANGE_SECONDS = 10.0
@@ -55,9 +55,9 @@ def create(cloud: Cloud, request: Record) -> Record:
         "reconciling": True,
     }
     _check(cloud, service)
-    revisions.name_of(cloud, service)
+    revision = revisions.name_of(cloud, service)
     cloud.services[canonical(name)] = service
-    return _reconcile(cloud, service, starts=True)
+    return _begin(cloud, service, revision)
 
 
 def get(cloud: Cloud, request: Record) -> Record:
@@ -86,27 +86,30 @@ def update(cloud: Cloud, request: Record) -> Record:
     changed["generation"] = str(int(service["generation"]) + 1)
     changed["reconciling"] = True
     _check(cloud, changed)
-    if starts:
-        revisions.name_of(cloud, changed)
+    revision = revisions.name_of(cloud, changed) if starts else ""
     service.clear()
     service.update(changed)
-    return _reconcile(cloud, service, starts=starts)
+    return _begin(cloud, service, revision)
 
 
 def delete(cloud: Cloud, request: Record) -> Record:
     """``DeleteService``: with its revisions."""
     service = find(cloud, request["name"])
+    return cloud.operations.begin(_location(service), _KIND, "services.delete", service)
 
-    def work(progress: Progress) -> Mapping[str, object]:
+
+def _delete(cloud: Cloud, progress: Progress, service: Record) -> None:
+    def forget() -> None:
         for revision in revisions.of(cloud, service["name"]):
-            revisions.remove(cloud, revision)
-        progress.wait(CHANGE_SECONDS)
-        with cloud.lock:
-            cloud.services.pop(canonical(service["name"]), None)
-            cloud.balances.pop(canonical(service["name"]), None)
+            revisions.forget(cloud, revision)
+
+    def finish() -> Record:
+        cloud.services.pop(canonical(service["name"]), None)
         return {"@type": f"type.googleapis.com/{SERVICE}"} | service
 
-    return cloud.operations.begin(_location(service), _KIND, work)
+    progress.change(forget)
+    progress.wait(CHANGE_SECONDS)
+    progress.finish(finish)
 
 
 def find(cloud: Cloud, name: str) -> Record:
@@ -123,51 +126,42 @@ def find(cloud: Cloud, name: str) -> Record:
     return service
 
 
-def _reconcile(cloud: Cloud, service: Record, *, starts: bool) -> Record:
+def _begin(cloud: Cloud, service: Record, revision: str) -> Record:
+    """Begin to make a service what it was changed to; `revision`: one to start, or empty."""
     touch(service)
-
-    def work(progress: Progress) -> Mapping[str, object]:
-        progress.wait(CHANGE_SECONDS)
-        try:
-            if starts:
-                _start(cloud, service)
-            with cloud.lock:
-                _direct(cloud, service)
-                service.update(reconciling=False, terminalCondition=READY)
-        except GcpError as error:
-            failed = {"type": "Ready", "state": "CONDITION_FAILED", "message": error.message}
-            service.update(reconciling=False, terminalCondition=failed)
-            raise
-        service["observedGeneration"] = service["generation"]
-        touch(service)
-        return {"@type": f"type.googleapis.com/{SERVICE}"} | deepcopy(service)
-
-    return cloud.operations.begin(_location(service), _KIND, work)
+    template = service["template"] | {"revision": revision.rpartition("/")[2]}
+    arguments = {"service": service["name"], "revision": revision, "template": template}
+    return cloud.operations.begin(_location(service), _KIND, "services.reconcile", arguments)
 
 
-def _start(cloud: Cloud, service: Record) -> None:
-    name = revisions.name_of(cloud, service)
-    service["latestCreatedRevision"] = name
-    started = revisions.start(cloud, _named(service, name))
-    service["latestCreatedRevision"] = service["latestReadyRevision"] = started["name"]
+def _reconcile(cloud: Cloud, progress: Progress, arguments: Record) -> None:
+    progress.wait(CHANGE_SECONDS)
+    name, revision = arguments["service"], arguments["revision"]
+    try:
+        if revision:
+            asked = find(cloud, name) | {"template": arguments["template"]}
+            progress.change(lambda: find(cloud, name).update(latestCreatedRevision=revision))
+            revisions.start(cloud, asked, revision)
+        progress.finish(partial(_direct, cloud, arguments))
+    except GcpError as error:
+        failed = {"type": "Ready", "state": "CONDITION_FAILED", "message": error.message}
+        if canonical(name) in cloud.services:
+            change = {"reconciling": False, "terminalCondition": failed}
+            progress.change(lambda: find(cloud, name).update(change))
+        raise
 
 
-def _named(service: Record, name: str) -> Record:
-    template = service["template"] | {"revision": name.rpartition("/")[2]}
-    return service | {"template": template}
-
-
-def _direct(cloud: Cloud, service: Record) -> None:
-    """Let the service's traffic lead to revisions, and say where tags do."""
+def _direct(cloud: Cloud, arguments: Record) -> Record:
+    """Let a service's traffic lead to revisions, and return the operation's response."""
+    service = find(cloud, arguments["service"])
+    if arguments["revision"]:
+        service["latestReadyRevision"] = arguments["revision"]
     latest = service.get("latestReadyRevision", "").rpartition("/")[2]
-    statuses = list(_statuses(service, latest))
-    service["trafficStatuses"] = statuses
-    shares: dict[str, int] = {}
-    for each in statuses:
-        if each.get("percent"):
-            shares[each["revision"]] = shares.get(each["revision"], 0) + each["percent"]
-    if shares:
-        cloud.balances[canonical(service["name"])] = Balance(shares)
+    service["trafficStatuses"] = list(_statuses(service, latest))
+    service.update(reconciling=False, terminalCondition=READY)
+    service["observedGeneration"] = service["generation"]
+    touch(service)
+    return {"@type": f"type.googleapis.com/{SERVICE}"} | deepcopy(service)
 
 
 def _statuses(service: Record, latest: str) -> Iterator[Record]:
@@ -219,3 +213,5 @@ HANDLERS: Mapping[str, Handler] = {
     "Services.UpdateService": update,
     "Services.DeleteService": delete,
 }
+
+WORKS = {"services.reconcile": _reconcile, "services.delete": _delete}

@@ -11,33 +11,55 @@ from itertools import chain
 from pathlib import Path
 
 from emulators.arrivals import Arrivals
+from emulators.docker import NeverStarted
 from emulators.fleet import Container, Fleet, Server, UnhealthyError
 from emulators.gcp.errors import FailedPreconditionError, UnavailableError
 
 
 @dataclass(frozen=True)
-class Serving:
-    """One running model server with the routes it was told.
+class Plan:
+    """A model server that is to run.
 
     Attributes
     ----------
     key : str
         Deployed model or revision it answers for.
     container : Container
-        What was started.
-    server : Server
-        What runs.
+        What is started.
     predict : str
         Route of predictions.
     timeout : float
         Real seconds in which it must be healthy.
+    announce : callable
+        Called with the file of its log, before it is healthy.
     """
 
     key: str
     container: Container
-    server: Server
     predict: str
     timeout: float
+    announce: Callable[[Path], None]
+
+
+@dataclass(frozen=True)
+class Serving:
+    """One model server, running or ended.
+
+    Attributes
+    ----------
+    plan : Plan
+        What was to run.
+    server : Server
+        What runs.
+    """
+
+    plan: Plan
+    server: Server
+
+    @property
+    def predict(self) -> str:
+        """Route of predictions."""
+        return self.plan.predict
 
     @property
     def url(self) -> str:
@@ -54,49 +76,57 @@ class Servings:
         Where their servers run.
     arrivals : Arrivals
         Where each request for one is counted.
+    folder : callable
+        Makes the folder of one server's log.
     """
 
-    def __init__(self, fleet: Fleet, arrivals: Arrivals) -> None:
+    def __init__(self, fleet: Fleet, arrivals: Arrivals, folder: Callable[[], Path]) -> None:
         self._fleet = fleet
+        self._folder = folder
         self._arrivals = arrivals
         self._asleep: dict[str, threading.Lock] = {}
         self._running: dict[str, Serving] = {}
         self._restarting: set[str] = set()
         self._lock = threading.Lock()
 
-    def start(
-        self,
-        key: str,
-        container: Container,
-        *,
-        predict: str,
-        timeout: float,
-        announce: Callable[[Path], None],
-    ) -> Serving:
+    def start(self, plan: Plan) -> Serving:
         """Start a server and return it when its health route answers 200.
-
-        Parameters
-        ----------
-        timeout : float
-            Real seconds to wait for its health.
-        announce : callable
-            Called with the file of its log, before it is healthy.
 
         Raises
         ------
         FailedPreconditionError
             If it ends or never answers; the message ends with its last words.
         """
-        server = self._fleet.start(container, self._fleet.folder())
-        announce(server.log)
+        server = self._fleet.start(plan.container, self._folder())
+        plan.announce(server.log)
         try:
-            self._fleet.wait(server, container.health, timeout=timeout)
+            self._fleet.wait(server, plan.container.health, timeout=plan.timeout)
         except UnhealthyError as error:
             self._fleet.stop(server, grace=1.0)
             raise FailedPreconditionError(f"Model server {_worded(error)}") from error
-        serving = Serving(key, container, server, predict, timeout)
-        self._running[key] = serving
+        serving = Serving(plan, server)
+        self._running[plan.key] = serving
         return serving
+
+    def restore(self, plan: Plan) -> None:
+        """Have a server that ran before the emulator was started again: the first request waits."""
+        log = self._folder() / "server.log"
+        log.touch()
+        plan.announce(log)
+        self._running[plan.key] = Serving(plan, NeverStarted(log))
+        self._asleep[plan.key] = threading.Lock()
+
+    def wake(self, key: str) -> None:
+        """Start the server of `key` if it sleeps, for nobody's request.
+
+        Raises
+        ------
+        UnavailableError
+            If it does not start; the next request tries again.
+        """
+        asleep = self._asleep.get(key)
+        if asleep is not None:
+            self._wake(key, asleep)
 
     def get(self, key: str) -> Serving:
         """Return the serving of `key`, for a request; one that sleeps is started first.
@@ -110,9 +140,7 @@ class Servings:
             If none runs.
         """
         self._arrivals.add(key)
-        asleep = self._asleep.get(key)
-        if asleep is not None:
-            self._wake(key, asleep)
+        self.wake(key)
         serving = self._running.get(key)
         if serving is None:
             raise UnavailableError(f"The model server of {key} is not running.")
@@ -150,35 +178,40 @@ class Servings:
             serving = self._running.get(key)
             if serving is None or self._asleep.get(key) is not asleep:
                 return
-            server = self._fleet.start(serving.container, serving.server.log.parent)
+            plan = serving.plan
+            server = self._fleet.start(plan.container, serving.server.log.parent)
             try:
-                self._fleet.wait(server, serving.container.health, timeout=serving.timeout)
+                self._fleet.wait(server, plan.container.health, timeout=plan.timeout)
             except UnhealthyError as error:
                 self._fleet.stop(server, grace=1.0)
                 raise UnavailableError(f"Model server {_worded(error)}") from error
+            if self._running.get(key) is not serving:
+                self._fleet.stop(server)  # stopped meanwhile
+                return
             self._running[key] = replace(serving, server=server)
-            del self._asleep[key]
+            self._asleep.pop(key, None)
 
     def _restart(self, ended: Serving) -> None:
         with self._lock:
-            if ended.key in self._restarting:
+            if ended.plan.key in self._restarting:
                 return
-            self._restarting.add(ended.key)
+            self._restarting.add(ended.plan.key)
         threading.Thread(target=self._revive, args=(ended,), daemon=True).start()
 
     def _revive(self, ended: Serving) -> None:
-        server = self._fleet.start(ended.container, ended.server.log.parent)
+        plan = ended.plan
+        server = self._fleet.start(plan.container, ended.server.log.parent)
         try:
-            self._fleet.wait(server, ended.container.health, timeout=ended.timeout)
-            if self._running.get(ended.key) is ended:
-                self._running[ended.key] = replace(ended, server=server)
+            self._fleet.wait(server, plan.container.health, timeout=plan.timeout)
+            if self._running.get(plan.key) is ended:
+                self._running[plan.key] = replace(ended, server=server)
                 self._fleet.stop(ended.server)
             else:
                 self._fleet.stop(server)
         except UnhealthyError:
             self._fleet.stop(server, grace=1.0)
         finally:
-            self._restarting.discard(ended.key)
+            self._restarting.discard(plan.key)
 
     def clear(self) -> None:
         """Forget all servings; the fleet ends their servers."""
@@ -211,6 +244,36 @@ class Balance:
                 self._coming = list(chain.from_iterable(turns))
                 random.shuffle(self._coming)
             return self._coming.pop()
+
+
+class Balances:
+    """Whose turn it is, by endpoint or service."""
+
+    def __init__(self) -> None:
+        self._balances: dict[str, Balance] = {}
+        self._lock = threading.Lock()
+
+    def of(self, name: str, split: Mapping[str, int]) -> Balance | None:
+        """Return the balance of `name`, begun anew where its split has changed.
+
+        Parameters
+        ----------
+        split : Mapping of str to int
+            Percent by key; where nothing has a share, there is no balance.
+        """
+        shares = {key: share for key, share in split.items() if share}
+        with self._lock:
+            balance = self._balances.get(name)
+            if shares and (balance is None or balance.split != shares):
+                balance = self._balances[name] = Balance(shares)
+            if not shares:
+                self._balances.pop(name, None)
+                return None
+            return balance
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._balances.clear()
 
 
 def _worded(error: UnhealthyError) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from emulators.fleet import Container
 from emulators.gcp.cloud import Cloud
-from emulators.gcp.storage.errors import ConflictError
+from emulators.gcp.errors import UnavailableError
+from emulators.gcp.storage.errors import ConflictError, StorageError
 
 #: Google's own project; no client's list of buckets shows it.
 PROJECT = "0"
@@ -21,22 +23,36 @@ def bucket(key: str) -> str:
 
 
 def lend(cloud: Cloud, key: str, container: Container) -> Container:
-    """Copy a container's model to where its environment says, and tell it which storage that is.
+    """Copy a container's model to where its environment says, and set which storage that is.
 
     Parameters
     ----------
     key : str
         What it is deployed as; `take_back` takes it.
+
+    Raises
+    ------
+    UnavailableError
+        If the copy cannot be written.
     """
     uri = container.environment["AIP_STORAGE_URI"]
     if container.model and uri:
-        with suppress(ConflictError):
-            cloud.store.make_bucket({"name": bucket(key)}, PROJECT)
-        prefix = uri.removeprefix(f"gs://{bucket(key)}/")
-        for file in _files(container.model):
-            name = f"{prefix}/{file.relative_to(container.model).as_posix()}"
-            cloud.store.write(bucket(key), {"name": name}, file.read_bytes())
+        try:
+            _copy(cloud, key, container.model, uri)
+        except (OSError, StorageError) as error:
+            raise UnavailableError(f"The model cannot be copied to {uri}: {error}") from error
     return replace(container, environment={**cloud.surroundings, **container.environment})
+
+
+def _copy(cloud: Cloud, key: str, model: Path, uri: str) -> None:
+    with suppress(ConflictError):
+        cloud.store.make_bucket({"name": bucket(key)}, PROJECT)
+    prefix = uri.removeprefix(f"gs://{bucket(key)}/")
+    known = {record["name"]: record["size"] for record in cloud.store.list(bucket(key))}
+    for file in _files(model):
+        name = f"{prefix}/{file.relative_to(model).as_posix()}"
+        if known.get(name) != str(file.stat().st_size):  # else: copied before a restart
+            cloud.store.write(bucket(key), {"name": name}, file.read_bytes())
 
 
 def take_back(cloud: Cloud, key: str) -> None:
@@ -44,9 +60,18 @@ def take_back(cloud: Cloud, key: str) -> None:
     name = bucket(key)
     if name not in cloud.store.buckets:
         return
-    for record in list(cloud.store.list(name)):
-        cloud.store.delete(name, record["name"])
-    cloud.store.delete_bucket(name)
+    with suppress(StorageError):  # what a full disk keeps goes with the next start
+        for record in list(cloud.store.list(name)):
+            cloud.store.delete(name, record["name"])
+        cloud.store.delete_bucket(name)
+
+
+def sweep(cloud: Cloud, keys: Collection[str]) -> None:
+    """Delete the copies of all that is not deployed any more."""
+    for name in list(cloud.store.buckets):
+        key = name.removeprefix(bucket(""))
+        if cloud.store.buckets[name]["projectNumber"] == PROJECT and key not in keys:
+            take_back(cloud, key)
 
 
 def _files(folder: Path) -> list[Path]:

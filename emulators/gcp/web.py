@@ -47,7 +47,10 @@ def _tagged(service: Record, tag: str) -> str:
 
 
 def _next(cloud: Cloud, service: Record) -> str:
-    balance = cloud.balances.get(canonical(service["name"]))
+    shares: dict[str, int] = {}
+    for status in service.get("trafficStatuses", ()):
+        shares[status["revision"]] = shares.get(status["revision"], 0) + status.get("percent", 0)
+    balance = cloud.balances.of(canonical(service["name"]), shares)
     if balance is None:
         raise UnavailableError("Service Unavailable: no revision is ready.")
     return balance.next()

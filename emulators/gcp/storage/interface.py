@@ -82,7 +82,7 @@ class Storage:
         project = number(request.parameters.get("project", ""))
         found = [b for b in self.store.buckets.values() if b["projectNumber"] == project]
         prefix = request.parameters.get("prefix", "")
-        items = [bucket for bucket in found if bucket["name"].startswith(prefix)]
+        items = [_public(bucket) for bucket in found if bucket["name"].startswith(prefix)]
         return Answer.of({"kind": "storage#buckets", "items": items})
 
     def make_bucket(self, request: Request) -> Answer:
@@ -91,18 +91,15 @@ class Storage:
         if not _NAME.fullmatch(record.get("name", "")):
             raise BadRequestError(f"Invalid bucket name: '{record.get('name')}'")
         project = number(request.parameters.get("project", ""))
-        return Answer.of(self.store.make_bucket(record, project))
+        return Answer.of(_public(self.store.make_bucket(record, project)))
 
     def get_bucket(self, request: Request, bucket: str) -> Answer:
         """``buckets.get``."""
-        return Answer.of(self.store.bucket(bucket))
+        return Answer.of(_public(self.store.bucket(bucket)))
 
     def change_bucket(self, request: Request, bucket: str) -> Answer:
         """``buckets.patch``."""
-        record = self.store.bucket(bucket)
-        record.update(request.json())
-        record["metageneration"] = str(int(record["metageneration"]) + 1)
-        return Answer.of(record)
+        return Answer.of(_public(self.store.change_bucket(bucket, request.json())))
 
     def delete_bucket(self, request: Request, bucket: str) -> Answer:
         """``buckets.delete``."""
@@ -185,7 +182,7 @@ class Storage:
 
     def set_policy(self, request: Request, bucket: str) -> Answer:
         """``buckets.setIamPolicy``: kept and given back, not enforced."""
-        self.store.bucket(bucket)["_policy"] = request.json()
+        self.store.change_bucket(bucket, {"_policy": request.json()})
         return Answer.of(request.json())
 
     def test_permissions(self, request: Request, bucket: str) -> Answer:
@@ -223,6 +220,10 @@ class Storage:
             return Answer(200, data, headers)
         headers["content-range"] = f"bytes {span.start}-{span.stop - 1}/{len(data)}"
         return Answer(206, data[span.start : span.stop], headers)
+
+
+def _public(bucket: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in bucket.items() if not key.startswith("_")}
 
 
 def _operation(request: Request) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import shutil
+import json
+import logging
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,15 +19,26 @@ from urllib.parse import quote
 
 import google_crc32c
 
+from emulators.gcp.database import Change, Database, NotWrittenError
 from emulators.gcp.storage.errors import (
     BadRequestError,
+    BusyError,
     ConditionNotMetError,
     ConflictError,
     NotModifiedError,
     ObjectNotFoundError,
 )
+from emulators.gcp.trash import remove
+
+log = logging.getLogger(__name__)
 
 Record: TypeAlias = dict[str, Any]
+
+#: Objects of at most so many bytes are in the database: locks and notes are written on a full
+#: disk, too.
+SMALL_BYTES = 16 * 1024
+#: Prefix of the files of objects that cannot be read any more.
+UNREADABLE = ".unreadable-"
 
 #: Fields of an object that a client may set (Cloud Storage JSON API, "Objects: insert").
 SETTABLE = (
@@ -85,27 +98,41 @@ class Conditions:
 
 
 class Store:
-    """All buckets of one emulated cloud.
+    """All buckets of one emulated cloud, on disk before their answers.
 
     Parameters
     ----------
     folder : Path
-        Where the bytes stand; emptied at start.
+        Where the bytes of larger objects are.
+    database : Database
+        Has the records, and the bytes of small objects.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, database: Database) -> None:
         self._folder = folder
+        self._database = database
         self._lock = threading.RLock()
-        self.buckets: dict[str, Record] = {}
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self.buckets: dict[str, Record] = {
+            name: json.loads(text) for name, text in database.load("buckets")
+        }
         self._objects: dict[tuple[str, str], Record] = {}
-        self.clear()
+        for name, text in database.load("objects"):
+            self._load(name, json.loads(text))
+        known = {record["_file"] for record in self._objects.values()}
+        for path in self._folder.iterdir():
+            if path.name not in known and not path.name.startswith(UNREADABLE):
+                path.unlink()  # of an upload that was killed before its answer
+        generations = [int(record["generation"]) for record in self._objects.values()]
+        self._generation = max(generations, default=0)
 
     def clear(self) -> None:
         """Forget every bucket and object."""
         with self._lock:
+            self._database.clear(("buckets", "objects", "contents", "uploads"))
             self.buckets.clear()
             self._objects.clear()
-            shutil.rmtree(self._folder, ignore_errors=True)
+            remove(self._folder)
             self._folder.mkdir(parents=True)
 
     def make_bucket(self, record: Record, project: str) -> Record:
@@ -123,8 +150,14 @@ class Store:
                     "Your previous request to create the named bucket succeeded "
                     f"and you already own it. ({name})"
                 )
-            self.buckets[name] = _new_bucket(record, project)
-            return self.buckets[name]
+            return self._keep_bucket(_new_bucket(record, project))
+
+    def change_bucket(self, name: str, settings: Record) -> Record:
+        """Change the settings of a bucket, and count its metageneration up."""
+        with self._lock:
+            record = self.bucket(name) | settings
+            count = int(self.bucket(name)["metageneration"]) + 1
+            return self._keep_bucket(record | {"name": name, "metageneration": str(count)})
 
     def bucket(self, name: str) -> Record:
         """Return a bucket.
@@ -150,6 +183,7 @@ class Store:
             self.bucket(name)
             if next(self.list(name), None):
                 raise ConflictError("The bucket you tried to delete is not empty.")
+            self._commit([("buckets", name, None)])
             del self.buckets[name]
 
     def list(self, bucket: str, prefix: str = "") -> Iterator[Record]:
@@ -176,6 +210,8 @@ class Store:
 
     def read(self, record: Record) -> bytes:
         """Return an object's bytes."""
+        if int(record["size"]) <= SMALL_BYTES:
+            return self._database.read("contents", record["_file"])
         return self._path(record).read_bytes()
 
     def write(
@@ -185,6 +221,7 @@ class Store:
         data: bytes,
         *,
         conditions: Conditions = Conditions(),
+        beside: Sequence[Change] = (),
     ) -> Record:
         """Write an object, in place of one of that name.
 
@@ -192,16 +229,28 @@ class Store:
         ----------
         settings : dict
             Has ``name`` and may have what a client may set.
+        beside : Sequence of Change
+            What is written in the same step.
+
+        Raises
+        ------
+        BusyError
+            If the disk is full; then everything is as before.
         """
         name = settings["name"]
         with self._lock:
             self.bucket(bucket)
             old = self._objects.get((bucket, name))
             conditions.check(old)
-            record = _new_object(bucket, settings, data)
+            self._generation = max(time.time_ns() // 1000, self._generation + 1)
+            record = _new_object(bucket, settings, data, generation=str(self._generation))
             _check_digests(settings, record)
-            path = self._path(record)
-            path.write_bytes(data)
+            changes = [*self._written(record, data), *beside, *self._dropped(old)]
+            try:
+                self._commit([("objects", f"{bucket}/{name}", json.dumps(record)), *changes])
+            except BusyError:
+                self._path(record).unlink(missing_ok=True)
+                raise
             self._objects[bucket, name] = record
             if old:
                 self._path(old).unlink(missing_ok=True)
@@ -224,6 +273,7 @@ class Store:
             kept = {field: value for field, value in record.items() if value is not None}
             kept["metageneration"] = str(int(record["metageneration"]) + 1)
             kept["updated"] = _now()
+            self._commit([("objects", f"{bucket}/{name}", json.dumps(kept))])
             self._objects[bucket, name] = kept
             return kept
 
@@ -231,6 +281,7 @@ class Store:
         """Delete an object."""
         with self._lock:
             record = self.get(bucket, name, conditions)
+            self._commit([("objects", f"{bucket}/{name}", None), *self._dropped(record)])
             del self._objects[bucket, name]
             self._path(record).unlink(missing_ok=True)
 
@@ -251,6 +302,44 @@ class Store:
     def _path(self, record: Record) -> Path:
         return self._folder / str(record["_file"])
 
+    def _keep_bucket(self, record: Record) -> Record:
+        self._commit([("buckets", record["name"], json.dumps(record))])
+        self.buckets[record["name"]] = record
+        return record
+
+    def _written(self, record: Record, data: bytes) -> Sequence[Change]:
+        """Write the bytes of a new object, unless they go to the database with its record."""
+        if len(data) <= SMALL_BYTES:
+            return [("contents", record["_file"], data)]
+        try:
+            self._path(record).write_bytes(data)
+        except OSError as error:
+            self._path(record).unlink(missing_ok=True)
+            raise BusyError(f"Backend Error: the emulator's disk: {error.strerror}") from error
+        return []
+
+    def _dropped(self, record: Record | None) -> Sequence[Change]:
+        return [("contents", record["_file"], None)] if record else []
+
+    def _commit(self, changes: Sequence[Change]) -> None:
+        try:
+            self._database.write(changes)
+        except NotWrittenError as error:
+            raise BusyError(f"Backend Error: {error}") from error
+
+    def _load(self, name: str, record: Record) -> None:
+        """Take an object up again; one whose bytes were lost or cut is named and put aside."""
+        path, size = self._path(record), int(record["size"])
+        found = path.stat().st_size if path.exists() else 0
+        if size <= SMALL_BYTES or found == size:
+            self._objects[record["bucket"], record["name"]] = record
+            return
+        log.error("gs://%s has %d of %d bytes in %s: put aside", name, found, size, path)
+        with suppress(FileNotFoundError):
+            path.rename(path.with_name(UNREADABLE + path.name))
+        with suppress(BusyError):
+            self._commit([("objects", name, None)])
+
 
 def _new_bucket(settings: Record, project: str) -> Record:
     name = settings["name"]
@@ -269,9 +358,8 @@ def _new_bucket(settings: Record, project: str) -> Record:
     }
 
 
-def _new_object(bucket: str, settings: Record, data: bytes) -> Record:
+def _new_object(bucket: str, settings: Record, data: bytes, *, generation: str) -> Record:
     name = settings["name"]
-    generation = str(time.time_ns() // 1000)
     path = f"storage/v1/b/{bucket}/o/{quote(name, safe='')}"
     crc = google_crc32c.value(data).to_bytes(4, "big")
     return {

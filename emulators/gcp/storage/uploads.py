@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import secrets
+import threading
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 from email.parser import BytesParser
+from pathlib import Path
 from typing import Any
 
-from emulators.gcp.storage.errors import BadRequestError, ObjectNotFoundError
+from emulators.gcp.database import Database, NotWrittenError
+from emulators.gcp.storage.errors import (
+    BadRequestError,
+    BusyError,
+    ObjectNotFoundError,
+    RangeError,
+)
 from emulators.gcp.storage.objects import Conditions, Store
 from emulators.gcp.wire import Answer, Request
 
+#: Of the records in the database.
+KIND = "uploads"
+WEEK_SECONDS = 7 * 24 * 3600.0
 
-@dataclass
-class Session:
-    """One resumable upload.
+
+@dataclass(frozen=True)
+class Upload:
+    """What is to become an object.
 
     Attributes
     ----------
@@ -27,28 +42,38 @@ class Session:
         Its name, type and metadata.
     conditions : Conditions
         Checked when the last byte has come.
-    data : bytearray
-        What has come.
+    is_done : bool
+        Whether it is an object already.
     """
 
     bucket: str
     settings: dict[str, Any]
     conditions: Conditions
-    data: bytearray = field(default_factory=bytearray)
+    is_done: bool = False
 
 
-@dataclass(frozen=True)
 class Uploads:
     """Takes uploads for one store ("Upload objects" of Cloud Storage).
 
-    Attributes
+    What came of a resumable upload is in a file until its last byte.
+
+    Parameters
     ----------
     store : Store
         Where the objects go.
+    folder : Path
+        Where the bytes of uploads under way are.
+    database : Database
+        Keeps their settings.
     """
 
-    store: Store
-    _sessions: dict[str, Session] = field(default_factory=dict)
+    def __init__(self, store: Store, folder: Path, database: Database) -> None:
+        self.store = store
+        self._folder = folder
+        self._database = database
+        self._lock = threading.Lock()
+        folder.mkdir(parents=True, exist_ok=True)
+        self._drop_old()
 
     def answer(self, bucket: str, request: Request) -> Answer:
         """Answer one request below ``/upload``."""
@@ -59,9 +84,9 @@ class Uploads:
         if kind == "resumable":
             return self._begin(bucket, request)
         settings, data = _multipart(request) if kind == "multipart" else _media(request)
-        return self._write(
-            Session(bucket, settings, Conditions.of(request.parameters)), data, request
-        )
+        conditions = Conditions.of(request.parameters)
+        record = self.store.write(bucket, settings, data, conditions=conditions)
+        return Answer.of(shown(record, request))
 
     def _begin(self, bucket: str, request: Request) -> Answer:
         self.store.bucket(bucket)
@@ -69,37 +94,92 @@ class Uploads:
         if "x-upload-content-type" in request.headers:
             settings.setdefault("contentType", request.headers["x-upload-content-type"])
         key = secrets.token_urlsafe(24)
-        self._sessions[key] = Session(bucket, settings, Conditions.of(request.parameters))
+        upload = Upload(bucket, settings, Conditions.of(request.parameters))
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._path(key).touch()
+            self._database.write([(KIND, key, json.dumps(asdict(upload)))])
+        except (OSError, NotWrittenError) as error:
+            self._path(key).unlink(missing_ok=True)
+            raise BusyError(f"Backend Error: {error}") from error
         where = f"{request.origin}{request.path}?uploadType=resumable&upload_id={key}"
         return Answer(200, b"", {"location": where, "x-guploader-uploadid": key})
 
     def _resume(self, key: str, request: Request) -> Answer:
-        session = self._sessions.get(key)
-        if session is None:
+        with self._lock:  # a client that tries again may meet its own first try
+            upload = self._upload(key)
+            if upload.is_done:
+                record = self.store.get(upload.bucket, upload.settings["name"])
+                return Answer.of(shown(record, request))
+            if request.verb == "DELETE":
+                self._database.write([(KIND, key, None)])
+                self._path(key).unlink(missing_ok=True)
+                return Answer(499)
+            size, is_whole = self._take(key, request)
+            if is_whole:
+                return self._finish(key, upload, request)
+            return Answer(308, b"", {"range": f"bytes=0-{size - 1}"} if size else {})
+
+    def _upload(self, key: str) -> Upload:
+        text = self._database.read(KIND, key)
+        if not text:
             raise ObjectNotFoundError(f"There is no upload {key}.")
-        if request.verb == "DELETE":
-            del self._sessions[key]
-            return Answer(499)
+        record = json.loads(text)
+        return Upload(**record | {"conditions": Conditions(**record["conditions"])})
+
+    def _take(self, key: str, request: Request) -> tuple[int, bool]:
+        """Write the bytes of one part; return how many there are, and whether these are all."""
         span = re.fullmatch(
             r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)", request.headers.get("content-range", "")
         )
-        total = span[3] if span else "*"
-        if span and span[1]:
-            session.data[int(span[1]) :] = request.body
-        elif not span:
-            session.data[:] = request.body
-            total = str(len(session.data))
-        if total != "*" and int(total) == len(session.data):
-            del self._sessions[key]
-            return self._write(session, bytes(session.data), request)
-        got = {"range": f"bytes=0-{len(session.data) - 1}"} if session.data else {}
-        return Answer(308, b"", got)
+        path = self._path(key)
+        before = path.stat().st_size
+        start = 0 if not span else int(span[1]) if span[1] else None
+        if start is not None:
+            if start > before:
+                raise RangeError(f"The upload has {before} bytes, and this part begins at {start}.")
+            _write_at(path, start, request.body)
+        size = path.stat().st_size
+        return size, not span or span[3] == str(size)
 
-    def _write(self, session: Session, data: bytes, request: Request) -> Answer:
+    def _finish(self, key: str, upload: Upload, request: Request) -> Answer:
+        """Make the object and end its upload in one step: the client may ask again."""
+        done = json.dumps(asdict(replace(upload, is_done=True)))
         record = self.store.write(
-            session.bucket, session.settings, data, conditions=session.conditions
+            upload.bucket,
+            upload.settings,
+            self._path(key).read_bytes(),
+            conditions=upload.conditions,
+            beside=[(KIND, key, done)],
         )
+        os.truncate(self._path(key), 0)
         return Answer.of(shown(record, request))
+
+    def _drop_old(self) -> None:
+        """Forget uploads of more than a week ago ("Resumable uploads", session URIs)."""
+        known = {key for key, _ in self._database.load(KIND)}
+        for path in self._folder.iterdir():
+            if path.name not in known or path.stat().st_mtime < time.time() - WEEK_SECONDS:
+                path.unlink()
+        gone = [key for key in known if not self._path(key).exists()]
+        with suppress(NotWrittenError):
+            self._database.write([(KIND, key, None) for key in gone])
+
+    def _path(self, key: str) -> Path:
+        return self._folder / key
+
+
+def _write_at(path: Path, start: int, data: bytes) -> None:
+    """Write `data` from byte `start` on, and cut what was behind; a full disk changes nothing."""
+    before = path.stat().st_size
+    try:
+        with path.open("r+b") as file:
+            file.seek(start)
+            file.write(data)
+            file.truncate()
+    except OSError as error:
+        os.truncate(path, min(before, start))
+        raise BusyError(f"Backend Error: the emulator's disk: {error.strerror}") from error
 
 
 def shown(record: Mapping[str, Any], request: Request) -> dict[str, Any]:

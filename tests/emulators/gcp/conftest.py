@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ ROW = [5.1, 3.5, 1.4, 0.2]
 
 @dataclass(frozen=True)
 class Api:
-    """The emulator's REST interface on the loopback, where it asks for no credentials."""
+    """The emulator's REST interface on the loopback."""
 
     url: str
     session: requests.Session
@@ -49,6 +50,10 @@ class Api:
             time.sleep(0.05)
             record = self.call("GET", f"/ui/{record['name']}")
         return record
+
+    def control(self, verb: str, path: str, body: Any = None) -> Any:
+        """Return the JSON of a request to the emulator itself."""
+        return self.call(verb, f"/_emulator/{path}", body)
 
     def endpoint(self, name: str, **settings: Any) -> str:
         """Make an endpoint and return its name."""
@@ -105,6 +110,13 @@ def variables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str,
 
 @pytest.fixture(scope="session")
 def api(variables: Mapping[str, str]) -> Iterator[Api]:
+    with connected(variables) as api:
+        yield api
+
+
+@contextmanager
+def connected(variables: Mapping[str, str]) -> Iterator[Api]:
+    """Give the REST interface of the emulator that `variables` lead to."""
     with requests.Session() as session:
         session.trust_env = False
         yield Api(variables["TRIDOCK_GCP_URL"], session)

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -14,6 +15,7 @@ import pytest
 from emulators.clock import Clock
 from emulators.gcp.alignment import Aggregation, Point, Series, aligned, reduced
 from emulators.gcp.conditions import read
+from emulators.gcp.database import Database
 from emulators.gcp.errors import InvalidArgumentError
 from emulators.gcp.histogram import Histogram
 from emulators.gcp.meter import Meter, of_revision
@@ -280,10 +282,10 @@ def test_a_percentile_is_in_the_bucket_of_its_value() -> None:
     assert float(found.record()["sumOfSquaredDeviation"]) == pytest.approx(90 * 49**2 + 10 * 441**2)
 
 
-def test_minutes_follow_the_clock_and_are_shown_late() -> None:
+def test_minutes_follow_the_clock_and_are_shown_late(tmp_path: Path) -> None:
     moment = datetime(2026, 1, 1, tzinfo=UTC)
     now = moment.timestamp()
-    meter = Meter(Clock(speed=60), lambda: now)
+    meter = Meter(Clock(speed=60), Database(tmp_path / "state.sqlite"), lambda: now)
     origin = of_revision("projects/kit/locations/us/services/iris", "iris-v1")
     meter.add(origin, 200, {"total": 5.0}, 1)
     assert meter.minutes(origin.resource, 180.0) == []
