@@ -6,14 +6,15 @@ import asyncio
 import json
 import logging
 import uuid
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 from urllib.parse import parse_qsl
 
-from emulators.azure import faulty
+from emulators import access
+from emulators.azure import faulty, storage
 from emulators.azure.call import Answer, Call
 from emulators.azure.errors import AzureError
-from emulators.azure.front import Front
+from emulators.azure.front import BLOB_SUFFIX, HOSTS, Front
 from emulators.azure.site import Site
 from emulators.faults import ConnectionDropped
 
@@ -34,7 +35,12 @@ class Application:
         """Answer one request."""
         if scope["type"] != "http":
             return
-        host, call = await _read(scope, receive)
+        headers = _headers(scope)
+        reason = access.refusal(headers, HOSTS)
+        if reason:  # before any work: the body is not read
+            await write(send, self._forbidden(headers, reason))
+            return
+        host, call = await _read(scope, headers, receive)
         fault, faults = faulty.due(self._site, host, call), self._site.cloud.faults
         try:
             answer = await faulty.suffer(faults, fault, lambda: self._answer(host, call))
@@ -42,6 +48,11 @@ class Application:
             await faulty.drop(receive)
             return
         await write(send, faulty.of_the_past(faults, host, call, answer))
+
+    def _forbidden(self, headers: Mapping[str, str], reason: str) -> Answer:
+        error = AzureError(403, "AuthorizationFailure", reason)
+        log.warning("refused: %s", reason)
+        return storage.refused(error) if BLOB_SUFFIX in headers.get("host", "") else _refusal(error)
 
     async def _answer(self, host: str, call: Call) -> Answer:
         try:
@@ -71,19 +82,23 @@ async def write(send: Send, answer: Answer) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-async def _read(scope: Message, receive: Receive) -> tuple[str, Call]:
+async def _read(scope: Message, headers: Mapping[str, str], receive: Receive) -> tuple[str, Call]:
     parts = []
     more = True
     while more:
         message = await receive()
         parts.append(message.get("body", b""))
         more = message.get("more_body", False)
-    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     host = headers.get("host", "").lower()
-    query = dict(parse_qsl(scope["query_string"].decode(), keep_blank_values=True))
-    front = Front.of(host)
-    call = Call(scope["method"], scope["path"], query, headers, b"".join(parts), front)
+    query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+    front, raw_path = Front.of(host), scope["raw_path"].decode("latin-1")
+    body = b"".join(parts)
+    call = Call(scope["method"], scope["path"], query, headers, body, front, raw_path)
     return host.partition(":")[0], call
+
+
+def _headers(scope: Message) -> dict[str, str]:
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
 
 
 def _refusal(error: AzureError) -> Answer:

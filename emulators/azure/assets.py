@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from emulators.azure import listing, schema, signature
+from emulators.azure import listing, schema
 from emulators.azure.blobs import Blobs
 from emulators.azure.call import Answer, Call
 from emulators.azure.cloud import CONTAINER, Cloud
@@ -136,7 +136,7 @@ class Versions(Kind):
         self.cloud.blobs.create(container)
         address = call.front.blob(container)
         scope = f"/subscriptions/{identifier.subscription}/resourceGroups/{identifier.group}"
-        right = {"credentialType": "SAS", "sasUri": f"{address}?{signature.sign()}"}
+        right = {"credentialType": "SAS", "sasUri": f"{address}?{self.cloud.signatures.sign()}"}
         reference = {"blobUri": address, "storageAccountArmId": scope, "credential": right}
         found = {"pendingUploadId": container, "pendingUploadType": "TemporaryBlobReference"}
         return Answer(200, found | {"blobReferenceForConsumption": reference})

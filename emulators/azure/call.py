@@ -29,6 +29,8 @@ class Call:
         As it came.
     front : Front
         The names under which the caller sees the emulator.
+    raw_path : str
+        The path as it was sent, with its percent signs.
     """
 
     method: str
@@ -37,6 +39,7 @@ class Call:
     headers: Mapping[str, str]
     body: bytes
     front: Front
+    raw_path: str = ""
 
     def json(self) -> dict[str, Any]:
         """Return the body as a JSON object; an empty body is an empty object.

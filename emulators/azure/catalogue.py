@@ -17,11 +17,12 @@ from emulators.azure.jobs import Jobs
 from emulators.azure.kind import Kind
 from emulators.azure.revisions import Replicas, Revisions
 from emulators.azure.rollout import Rollout
-from emulators.azure.workspace import Datastores, Workspaces
+from emulators.azure.workspace import Datastores, StorageAccounts, Workspaces
 
 WORKSPACES = "microsoft.machinelearningservices/workspaces"
 APPS = "microsoft.app/containerapps"
 ENVIRONMENTS = "microsoft.app/managedenvironments"
+ACCOUNTS = "microsoft.storage/storageaccounts"
 
 #: Types that a deployer's surroundings are made of: kept, and nothing more.
 KEPT = (
@@ -32,7 +33,6 @@ KEPT = (
     "microsoft.keyvault/vaults",
     "microsoft.managedidentity/userassignedidentities",
     "microsoft.operationalinsights/workspaces",
-    "microsoft.storage/storageaccounts",
     f"{WORKSPACES}/computes",
 )
 
@@ -58,6 +58,7 @@ class Catalogue:
 
     def __init__(self, cloud: Cloud) -> None:
         self.kinds: dict[str, Kind] = {name: Kind(cloud) for name in KEPT}
+        self.kinds[ACCOUNTS] = StorageAccounts(cloud)
         self.kinds[AUTOSCALE] = AutoscaleSettings(cloud)
         self.groups = Groups(cloud, self.kinds)
         workspaces = Workspaces(cloud, self.groups)

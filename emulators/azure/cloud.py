@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 
 from emulators.arrivals import Arrivals
 from emulators.azure.blobs import Blobs
+from emulators.azure.credentials import Credentials
 from emulators.azure.entra import Entra
 from emulators.azure.measurements import Measurements
 from emulators.azure.operation import Operations
 from emulators.azure.pool import Pools
 from emulators.azure.resource import Store
+from emulators.azure.signature import Signatures
 from emulators.clock import Clock
 from emulators.faults import Faults
 from emulators.fleet import Fleet
@@ -37,6 +39,8 @@ class Cloud:
         Work under way.
     entra : Entra
         Tokens.
+    signatures : Signatures
+        Of the storage account.
     blobs : Blobs
         The storage account.
     fleet : Fleet
@@ -59,6 +63,7 @@ class Cloud:
     store: Store
     operations: Operations
     entra: Entra
+    signatures: Signatures
     blobs: Blobs
     fleet: Fleet
     pools: Pools
@@ -70,13 +75,14 @@ class Cloud:
     @classmethod
     def at(cls, place: Place) -> Cloud:
         """Make an empty cloud whose state stands at `place`."""
-        clock = Clock(place.speed)
+        clock, credentials = Clock(place.speed), Credentials.at(place)
         cloud = cls(
             place=place,
             clock=clock,
             store=Store(),
             operations=Operations(clock),
-            entra=Entra(),
+            entra=Entra(credentials),
+            signatures=Signatures(credentials.account_key, credentials.accepts_any),
             blobs=Blobs(place.folder / "blobs"),
             fleet=Fleet(place.servers, runner(place)),
             pools=Pools(),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 
+from emulators.access import is_authorized, token_name
 from emulators.azure.call import Answer, Call
 from emulators.azure.catalogue import Catalogue
 from emulators.azure.cloud import Cloud
-from emulators.azure.errors import invalid, missing
+from emulators.azure.errors import AzureError, invalid, missing
 from emulators.faults import read_faults
 
 PREFIX = "/_emulator/"
@@ -36,6 +37,9 @@ class Control:
 
     def answer(self, call: Call) -> Answer:
         """Answer one request."""
+        if not is_authorized(call.headers, self._cloud.entra.credentials.token):
+            text = f"{PREFIX} needs 'Authorization: Bearer ${token_name('azure')}'"
+            raise AzureError(401, "AuthenticationFailed", f"{text}: `emulators env azure` sets it.")
         found = self._calls.get(f"{call.method} {call.path.removeprefix(PREFIX)}")
         if found is None:
             raise missing(f"{call.path}: there are {', '.join(self._calls)}, all below {PREFIX}")

@@ -138,8 +138,7 @@ class OnlineEndpoints(Kind):
     def _token(self, endpoint: Resource, mode: str) -> dict[str, Any]:
         if mode == "key":
             raise invalid(f"Endpoint '{endpoint.id.name}' is key authenticated: it has no token.")
-        audience = TOKEN_AUDIENCE + endpoint.id.name.lower()
-        token = self.cloud.entra.issue(audience, lifetime=LIFE)
+        token = self.cloud.entra.issue(audience_of(endpoint), lifetime=LIFE)
         ends = self.cloud.entra.claims(token) or {}
         found = {"accessToken": token, "tokenType": "Bearer", "expiryTimeUtc": ends["exp"]}
         return found | {"refreshAfterTimeUtc": ends["exp"] - LIFE // 2}
@@ -165,6 +164,11 @@ def check_name(what: str, name: str) -> None:
     if not NAME.fullmatch(name):
         rule = "3 to 32 letters, digits and hyphens, a letter first and no hyphen last"
         raise invalid(f"'{name}' is no valid {what} name: {rule}.")
+
+
+def audience_of(endpoint: Resource) -> str:
+    """Return what tokens of an ``AMLToken`` endpoint are for: not for a later one of its name."""
+    return f"{TOKEN_AUDIENCE}{endpoint.id.name.lower()}/{endpoint.created}"
 
 
 def _pair(endpoint: Resource) -> dict[str, Any]:

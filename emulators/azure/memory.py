@@ -1,4 +1,4 @@
-"""What outlives the emulator: resources, blobs, groups and keys in one file, metrics in another."""
+"""What outlives the emulator: resources, blobs and groups in one file, metrics in another."""
 
 from __future__ import annotations
 
@@ -80,14 +80,12 @@ class Memory:
         resources = self._cloud.store.below("")
         return {
             "form": FORM,
-            "key": self._cloud.entra.key.hex(),
             "groups": self._catalogue.groups.state(),
             "resources": [asdict(one) for one in resources],
             "blobs": self._cloud.blobs.state(),
         }
 
     def _restore(self, found: Mapping[str, Any]) -> None:
-        self._cloud.entra.key = bytes.fromhex(found["key"])
         self._catalogue.groups.restore(found["groups"])
         for container, blobs in found["blobs"].items():
             self._cloud.blobs.create(container)

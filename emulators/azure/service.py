@@ -16,7 +16,8 @@ import uvicorn
 
 from emulators.azure.application import Application
 from emulators.azure.cloud import Cloud
-from emulators.azure.entra import CLIENT, CLIENT_SECRET, IDENTITY_HEADER, TENANT
+from emulators.azure.credentials import Credentials
+from emulators.azure.entra import CLIENT, TENANT
 from emulators.azure.front import HOSTS, INSTANCES_SUFFIX, REGION
 from emulators.azure.memory import Memory
 from emulators.azure.site import Site
@@ -63,7 +64,7 @@ def serve(place: Place, ready: Ready) -> None:
     asyncio.run(_serve(place, ready))
 
 
-def environment(ports: Ports, authority: Authority) -> dict[str, str]:
+def environment(ports: Ports, authority: Authority, credentials: Credentials) -> dict[str, str]:
     """Return the variables that lead unmodified clients here, and nowhere else."""
     proxy = f"http://127.0.0.1:{ports.proxy}"
     local = f"https://localhost:{ports.tls}"
@@ -75,13 +76,13 @@ def environment(ports: Ports, authority: Authority) -> dict[str, str]:
     return variables | {
         "AZURE_TENANT_ID": TENANT,
         "AZURE_CLIENT_ID": CLIENT,
-        "AZURE_CLIENT_SECRET": CLIENT_SECRET,
+        "AZURE_CLIENT_SECRET": credentials.client_secret,
         "AZURE_SUBSCRIPTION_ID": SUBSCRIPTION,
         "AZURE_RESOURCE_GROUP": GROUP,
         "AZURE_WORKSPACE": WORKSPACE,
         "AZURE_REGION": REGION,
         "IDENTITY_ENDPOINT": f"{local}/msi/token",
-        "IDENTITY_HEADER": IDENTITY_HEADER,
+        "IDENTITY_HEADER": credentials.identity_header,
         "TRIDOCK_AZURE_LOCAL": local,
     }
 
@@ -100,7 +101,8 @@ async def _serve(place: Place, ready: Ready) -> None:
     proxy.start(_remembered(place).get("proxy", PREFERRED["proxy"]))
     ports = Ports(port, secure.getsockname()[1], proxy.port)
     _remember(place, {"http": ports.http, "tls": ports.tls, "proxy": ports.proxy})
-    cloud.surroundings.update(environment(ports, authority))
+    variables = environment(ports, authority, cloud.entra.credentials)
+    cloud.surroundings.update(variables)
     memory.start()
     servers = [_server(site), _server(site, authority)]
     tasks = [
@@ -112,7 +114,7 @@ async def _serve(place: Place, ready: Ready) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     while not all(server.started for server in servers):
         await asyncio.sleep(0.01)
-    ready(environment(ports, authority))
+    ready(variables)
     ended = threading.Event()
     threading.Thread(target=_watch, args=(site, ended), daemon=True).start()
     threading.Thread(target=site.scaler.run, daemon=True).start()

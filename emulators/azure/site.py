@@ -46,7 +46,7 @@ class Site:
         self.cloud = cloud
         self.catalogue = Catalogue(cloud)
         self._arm = Arm(cloud, self.catalogue.groups, self.catalogue.kinds)
-        self._storage = Storage(cloud.blobs, cloud.entra)
+        self._storage = Storage(cloud)
         self._history = History(cloud)
         self._scoring = Scoring(cloud)
         self.scaler = Scaler(cloud, self.catalogue.rollout)

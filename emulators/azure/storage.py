@@ -15,14 +15,31 @@ from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
 from emulators.azure import signature
-from emulators.azure.blobs import Blob, Blobs
+from emulators.azure.blobs import Blob
 from emulators.azure.call import Answer, Call
-from emulators.azure.entra import Entra
+from emulators.azure.cloud import Cloud
+from emulators.azure.entra import bearer
 from emulators.azure.errors import AzureError
 
 XML = "application/xml"
 PAGE = 5000
+HEAD = '<?xml version="1.0" encoding="utf-8"?>'
 META = "x-ms-meta-"
+
+#: Permissions that allow a request, by its method; to write a blob that is not there, "c" does too.
+CONTAINER_RIGHTS = {"GET": "rl", "HEAD": "rl", "PUT": "cw", "DELETE": "d"}
+BLOB_RIGHTS = {"GET": "r", "HEAD": "r", "PUT": "w", "DELETE": "d"}
+
+#: Members of a user delegation key, by the fields of a signature made with it.
+LENT = {
+    "SignedOid": "skoid",
+    "SignedTid": "sktid",
+    "SignedStart": "skt",
+    "SignedExpiry": "ske",
+    "SignedService": "sks",
+    "SignedVersion": "skv",
+    "Value": "value",
+}
 _CONDITIONS = {"if-match", "if-none-match"}
 
 
@@ -37,9 +54,10 @@ class Place:
 class Storage:
     """Answers requests to one storage account."""
 
-    def __init__(self, blobs: Blobs, entra: Entra) -> None:
-        self._blobs = blobs
-        self._entra = entra
+    def __init__(self, cloud: Cloud) -> None:
+        self._blobs = cloud.blobs
+        self._entra = cloud.entra
+        self._signatures = cloud.signatures
         self._conditional = threading.Lock()
         self._container_verbs: dict[tuple[str, str], Callable[[Call, Place], Answer]] = {
             ("PUT", ""): self._create,
@@ -61,9 +79,12 @@ class Storage:
     def answer(self, call: Call) -> Answer:
         """Answer one request; `call.path` starts with the container."""
         try:
-            signature.check(call, self._entra)
             container, _, name = call.path.strip("/").partition("/")
-            verb, place = self._verb(call, name), Place(container, name)
+            place = Place(container, name)
+            self._signatures.check(call, self._entra, self._rights(call, place))
+            if not container:
+                return self._lend(call)
+            verb = self._verb(call, name)
             if not name or not _CONDITIONS & set(call.headers):
                 return verb(call, place)
             with self._conditional:  # nobody writes between the look and the change
@@ -71,7 +92,32 @@ class Storage:
                 _demand(call, self._blobs.get(*_key(place)))
                 return verb(call, place)
         except AzureError as error:
-            return _refusal(error)
+            return refused(error)
+
+    def _rights(self, call: Call, place: Place) -> signature.Need:
+        """Return which permissions allow a request ("Create a service SAS", permissions)."""
+        comp = call.query.get("comp", "")
+        if not place.name:
+            letters = "l" if comp == "list" else CONTAINER_RIGHTS.get(call.method, "")
+            return signature.Need(f"/{place.container}", letters, "c" if place.container else "s")
+        letters = "w" if comp == "metadata" else BLOB_RIGHTS.get(call.method, "")
+        if call.method == "PUT" and self._blobs.get(*_key(place)) is None:
+            letters += "c"
+        return signature.Need(f"/{place.container}/{place.name}", letters, "o")
+
+    def _lend(self, call: Call) -> Answer:
+        """Answer ``Get User Delegation Key``: to a token only, since its time is the token's."""
+        if (call.method, call.query.get("comp", "")) != ("POST", "userdelegationkey"):
+            raise AzureError(501, "NotImplemented", f"{call.method} / is not emulated.")
+        claims = self._entra.claims(bearer(call))
+        if claims is None:
+            raise signature.challenge(call, "InvalidAuthenticationInfo")
+        asked = {entry.tag: entry.text or "" for entry in _xml_of(call.body)}
+        times = asked.get("Start", ""), asked.get("Expiry", "")
+        found = self._signatures.delegation_key(*times, claims["oid"])
+        parts = (f"<{name}>{escape(found[key])}</{name}>" for name, key in LENT.items())
+        text = f"{HEAD}<UserDelegationKey>{''.join(parts)}</UserDelegationKey>"
+        return Answer(200, text.encode(), {"Content-Type": XML})
 
     def _verb(self, call: Call, name: str) -> Callable[[Call, Place], Answer]:
         verbs = self._blob_verbs if name else self._container_verbs
@@ -129,8 +175,7 @@ class Storage:
     def _commit(self, call: Call, place: Place) -> Answer:
         self._need(place)
         staged = self._blobs.blocks(*_key(place))
-        # The list comes from a client on this machine; entities would only hurt its own emulator.
-        names = [entry.text or "" for entry in ElementTree.fromstring(call.body)]  # noqa: S314
+        names = [entry.text or "" for entry in _xml_of(call.body)]
         if set(names) - set(staged):
             raise AzureError(400, "InvalidBlockList", "The specified block list is invalid.")
         return self._written(call, place, [staged[name] for name in names])
@@ -248,13 +293,21 @@ def _folder(name: str) -> str:
     return f"<BlobPrefix><Name>{escape(name)}</Name></BlobPrefix>"
 
 
+def _xml_of(body: bytes) -> ElementTree.Element:
+    try:
+        # It comes from a client on this machine; entities would only hurt its own emulator.
+        return ElementTree.fromstring(body)  # noqa: S314
+    except ElementTree.ParseError as error:
+        raise AzureError(400, "InvalidXmlDocument", f"XML specified is invalid: {error}") from error
+
+
 def _xml(inner: str, container: str) -> Answer:
-    head = '<?xml version="1.0" encoding="utf-8"?>'
-    text = f'{head}<EnumerationResults ContainerName="{container}">{inner}</EnumerationResults>'
+    text = f'{HEAD}<EnumerationResults ContainerName="{container}">{inner}</EnumerationResults>'
     return Answer(200, text.encode(), {"Content-Type": XML})
 
 
-def _refusal(error: AzureError) -> Answer:
+def refused(error: AzureError) -> Answer:
+    """Return a refusal as the Blob service words it, in XML."""
     phrase = escape(error.message or HTTPStatus(error.status).phrase)
     text = f"<Error><Code>{error.code}</Code><Message>{phrase}</Message></Error>"
     headers = {"Content-Type": XML, "x-ms-error-code": error.code, **error.headers}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from emulators.azure import signature
 from emulators.azure.call import Answer, Call
 from emulators.azure.cloud import CONTAINER, Cloud
 from emulators.azure.entra import TENANT
@@ -97,12 +96,25 @@ class Datastores(Kind):
         if action.lower() != "listsecrets":
             return super().act(identifier, action, call)
         hours = float(call.json().get("expireAfterHours") or 1)
-        return Answer(200, {"secretsType": "Sas", "sasToken": signature.sign(hours=hours)})
+        return Answer(
+            200, {"secretsType": "Sas", "sasToken": self.cloud.signatures.sign(hours=hours)}
+        )
 
     def view(self, resource: Resource, front: Front) -> dict[str, Any]:
         """See `Kind.view`."""
         shown = resource.changed(accountName=front.account)
         return (shown if resource.properties.get("accountName") == ACCOUNT else resource).view()
+
+
+class StorageAccounts(Kind):
+    """Storage accounts: the one behind the workspaces, and others, which hold nothing."""
+
+    def act(self, identifier: ResourceId, action: str, call: Call) -> Answer:
+        """Answer ``listKeys`` of the account that has blobs."""
+        if identifier.name != ACCOUNT or action.lower() != "listkeys":
+            return super().act(identifier, action, call)
+        key = {"keyName": "key1", "value": self.cloud.signatures.key, "permissions": "FULL"}
+        return Answer(200, {"keys": [key]})
 
 
 def _default() -> dict[str, Any]:

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from emulators import daemon
+from emulators.azure.credentials import Credentials
+from emulators.azure.signature import Signatures
 from emulators.place import Place
 from tests.emulators.azure.rest import Rest
 
@@ -42,6 +44,12 @@ def up(place: Place) -> None:
 @pytest.fixture(scope="session")
 def environment(place: Place) -> Mapping[str, str]:
     return daemon.environment(place)
+
+
+@pytest.fixture(scope="session")
+def signatures(place: Place, environment: Mapping[str, str]) -> Signatures:
+    """Return what signs for the emulated account, by the key of its state folder."""
+    return Signatures(Credentials.at(place).account_key)
 
 
 @pytest.fixture(scope="session")

@@ -27,6 +27,8 @@ class Rest:
 
     client: httpx.Client
     local: str
+    secret: str
+    control: str
 
     @classmethod
     def open(cls, environment: Mapping[str, str]) -> Rest:
@@ -34,7 +36,12 @@ class Rest:
         client = httpx.Client(
             proxy=httpx.Proxy(environment["HTTPS_PROXY"]), verify=trust, timeout=60, trust_env=False
         )
-        rest = cls(client, environment["TRIDOCK_AZURE_LOCAL"])
+        rest = cls(
+            client,
+            environment["TRIDOCK_AZURE_LOCAL"],
+            environment["AZURE_CLIENT_SECRET"],
+            environment["TRIDOCK_AZURE_TOKEN"],
+        )
         client.headers["Authorization"] = f"Bearer {rest.token('https://management.azure.com')}"
         return rest
 
@@ -42,7 +49,7 @@ class Rest:
         form = {
             "grant_type": "client_credentials",
             "client_id": CLIENT,
-            "client_secret": "x",
+            "client_secret": self.secret,
             "scope": f"{audience}/.default",
         }
         url = f"https://login.microsoftonline.com/{TENANT}/oauth2/v2.0/token"

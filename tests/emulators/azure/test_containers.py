@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from emulators.azure import signature
+from emulators.azure.signature import Signatures
 from tests.emulators.azure.conftest import Facts, RunScript
 
 PREDICTED = {"predictions": [0]}
 
 
 @pytest.fixture(scope="module")
-def facts(run_script: RunScript, iris: Path) -> Facts:
+def facts(run_script: RunScript, iris: Path, signatures: Signatures) -> Facts:
     """What an ordinary script saw: nothing in it knows of an emulator."""
-    return run_script("containers.py", iris, signature.sign(permissions="rl"))
+    return run_script("containers.py", iris, signatures.sign(permissions="rl"))
 
 
 @pytest.mark.parametrize(

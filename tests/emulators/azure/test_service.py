@@ -6,7 +6,7 @@ import os
 import signal
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import httpx
@@ -57,7 +57,8 @@ def local(rest: Rest, method: str, path: str, body: object = None) -> httpx.Resp
     trust = ssl.create_default_context()
     trust.check_hostname, trust.verify_mode = False, ssl.CERT_NONE
     with httpx.Client(verify=trust, trust_env=False, timeout=60) as client:
-        return client.request(method, rest.local + path, json=body)
+        headers = {"Authorization": f"Bearer {rest.control}"}
+        return client.request(method, rest.local + path, json=body, headers=headers)
 
 
 def is_up(url: str) -> bool:
@@ -198,13 +199,14 @@ def test_every_operation_that_is_counted_as_emulated_is_one_of_the_clients() -> 
     assert "OnlineEndpoints.begin_create_or_update" in found.real
 
 
-def test_a_managed_identity_gets_a_token(rest: Rest) -> None:
+def test_a_managed_identity_gets_a_token(rest: Rest, environment: Mapping[str, str]) -> None:
     trust = ssl.create_default_context()
     trust.check_hostname, trust.verify_mode = False, ssl.CERT_NONE
+    opens = environment["IDENTITY_HEADER"]
     url = f"{rest.local}/msi/token?api-version=2019-08-01&resource=https://management.azure.com"
     with httpx.Client(verify=trust, trust_env=False) as client:
         assert client.get(url).status_code == 401
-        token = client.get(url, headers={"X-IDENTITY-HEADER": "emulated"}).json()["access_token"]
+        token = client.get(url, headers={"X-IDENTITY-HEADER": opens}).json()["access_token"]
     workspace = f"https://management.azure.com{WORKSPACE}?api-version=2024-10-01"
     headers = {"Authorization": f"Bearer {token}"}
     assert rest.client.get(workspace, headers=headers).status_code == 200

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 from azure.core.exceptions import (
@@ -14,8 +14,8 @@ from azure.core.exceptions import (
 )
 from azure.storage.blob import BlobBlock, ContainerClient
 
-from emulators.azure import signature
 from emulators.azure.front import ACCOUNT
+from emulators.azure.signature import Signatures
 from tests.emulators.azure.rest import Rest
 
 
@@ -31,8 +31,10 @@ def opened(account: str, environment: Mapping[str, str], name: str, sas: str) ->
 
 
 @pytest.fixture
-def container(account: str, environment: Mapping[str, str]) -> Iterator[ContainerClient]:
-    with opened(account, environment, "judged", signature.sign()) as client:
+def container(
+    account: str, environment: Mapping[str, str], signatures: Signatures
+) -> Iterator[ContainerClient]:
+    with opened(account, environment, "judged", signatures.sign()) as client:
         client.create_container()
         yield client
         client.delete_container()
@@ -90,9 +92,9 @@ def test_what_is_deleted_is_not_found(container: ContainerClient) -> None:
 @pytest.mark.parametrize(
     ("sas", "error"),
     [
-        (signature.sign(hours=-1), ClientAuthenticationError),
-        (signature.sign().replace("sp=rwdl", "sp=rwd"), ClientAuthenticationError),
-        (signature.sign(permissions="r"), HttpResponseError),
+        (lambda own: own.sign(hours=-1), ClientAuthenticationError),
+        (lambda own: own.sign().replace("sp=rwdl", "sp=rwd"), ClientAuthenticationError),
+        (lambda own: own.sign(permissions="r"), HttpResponseError),
     ],
     ids=["expired", "altered", "read only"],
 )
@@ -100,11 +102,12 @@ def test_a_signature_that_does_not_fit_is_refused(
     container: ContainerClient,
     account: str,
     environment: Mapping[str, str],
-    sas: str,
+    signatures: Signatures,
+    sas: Callable[[Signatures], str],
     error: type[Exception],
 ) -> None:
     with (
-        opened(account, environment, "judged", sas) as stranger,
+        opened(account, environment, "judged", sas(signatures)) as stranger,
         pytest.raises(error) as caught,
     ):
         stranger.upload_blob("x", b"1")

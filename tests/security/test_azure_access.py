@@ -1,0 +1,424 @@
+"""Strangers at the emulated Azure are refused, each in the words of the service they ask."""
+
+from __future__ import annotations
+
+import ssl
+import stat
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from azure.core.exceptions import HttpResponseError
+from azure.identity import ClientSecretCredential
+from azure.storage.blob import (
+    BlobServiceClient,
+    ResourceTypes,
+    UserDelegationKey,
+    generate_account_sas,
+    generate_blob_sas,
+    generate_container_sas,
+)
+
+from emulators import daemon
+from emulators.azure.credentials import Credentials
+from emulators.azure.entra import CLIENT, TENANT, Entra
+from emulators.azure.front import ACCOUNT
+from emulators.place import Place
+from tests.emulators.azure.rest import VERSION, WORKSPACE, Rest, httpx_put
+
+TOKENS = f"https://login.microsoftonline.com/{TENANT}/oauth2/v2.0/token"
+MANAGEMENT = "https://management.azure.com"
+STORAGE = "https://storage.azure.com"
+BLOBS = f"https://{ACCOUNT}.blob.core.windows.net"
+ENDPOINT = f"{WORKSPACE}/onlineEndpoints/guarded"
+SCORE = "https://guarded.eastus.inference.ml.azure.com/score"
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    place = Place("azure", tmp_path_factory.mktemp("state"), speed=600.0)
+    daemon.up(place)
+    yield place
+    daemon.down(place)
+
+
+@pytest.fixture(scope="module")
+def rest(place: Place) -> Iterator[Rest]:
+    rest = Rest.open(daemon.environment(place))
+    rest.endpoint("guarded")
+    yield rest
+    rest.client.close()
+
+
+@pytest.fixture(scope="module")
+def entra(place: Place) -> Entra:
+    """Return what signs tokens as the emulator does, to make those that a clock would."""
+    return Entra(Credentials.at(place))
+
+
+def bare(rest: Rest, method: str, url: str, **headers: str) -> httpx.Response:
+    """Send a request without the client's own token."""
+    request = rest.client.build_request(method, url, headers=headers)
+    if "Authorization" not in headers:
+        del request.headers["Authorization"]
+    return rest.client.send(request)
+
+
+def code(answer: httpx.Response) -> tuple[int, str]:
+    if "x-ms-error-code" in answer.headers:
+        return answer.status_code, answer.headers["x-ms-error-code"]
+    return answer.status_code, answer.json()["error"]["code"]
+
+
+@pytest.mark.parametrize(
+    ("form", "status", "number"),
+    [
+        ({"client_secret": "emulated"}, 401, 7000215),
+        ({"client_secret": ""}, 401, 7000218),
+        ({"client_assertion": "a.b.c"}, 401, 700027),
+        ({"client_id": SCORE}, 400, 700016),
+        ({"client_id": ""}, 400, 900144),
+        ({"grant_type": "password"}, 400, 70003),
+        ({"scope": MANAGEMENT}, 400, 1002012),
+        ({"scope": ""}, 400, 900144),
+    ],
+)
+def test_a_client_that_is_not_the_accounts_gets_no_token(
+    rest: Rest, form: Mapping[str, str], status: int, number: int
+) -> None:
+    good = {
+        "grant_type": "client_credentials",
+        "client_id": CLIENT,
+        "client_secret": rest.secret,
+        "scope": f"{MANAGEMENT}/.default",
+    }
+    answer = rest.client.post(TOKENS, data={**good, **form})
+    assert (answer.status_code, answer.json()["error_codes"]) == (status, [number])
+    assert answer.json()["error_description"].startswith(f"AADSTS{number}: ")
+    assert rest.client.post(TOKENS, data=good).status_code == 200
+    elsewhere = TOKENS.replace(TENANT, "contoso.onmicrosoft.com")
+    assert rest.client.post(elsewhere, data=good).json()["error_codes"] == [90002]
+
+
+def test_resource_manager_takes_good_tokens_for_itself_only(rest: Rest, entra: Entra) -> None:
+    stranger = Entra(replace(entra.credentials, signing_key=b"another"))
+    given = {
+        "": "AuthenticationFailed",
+        "Basic Zm9v": "AuthenticationFailed",
+        "Bearer": "AuthenticationFailed",
+        "Bearer foreign": "InvalidAuthenticationToken",
+        f"Bearer {stranger.issue(MANAGEMENT)}": "InvalidAuthenticationToken",
+        f"Bearer {entra.issue(MANAGEMENT, lifetime=-1)}": "ExpiredAuthenticationToken",
+        f"Bearer {entra.issue(MANAGEMENT, nbf=int(time.time()) + 900)}": (
+            "ExpiredAuthenticationToken"
+        ),
+        f"Bearer {entra.issue(MANAGEMENT, tid='other')}": "InvalidAuthenticationTokenTenant",
+        f"Bearer {entra.issue(STORAGE)}": "InvalidAuthenticationTokenAudience",
+        f"Bearer {entra.issue('https://vault.azure.net')}": "InvalidAuthenticationTokenAudience",
+    }
+    url = f"{MANAGEMENT}{ENDPOINT}?api-version={VERSION['api-version']}"
+    for authorization, wanted in given.items():
+        sent = {"Authorization": authorization} if authorization else {}
+        answer = bare(rest, "GET", url, **sent)
+        assert code(answer) == (401, wanted), authorization
+        assert "authorization_uri" in answer.headers["WWW-Authenticate"]
+    assert rest.arm("GET", ENDPOINT).status_code == 200
+
+
+def test_a_token_whose_signature_is_taken_off_is_refused(rest: Rest, entra: Entra) -> None:
+    head, claims, _ = entra.issue(MANAGEMENT).split(".")
+    none = "eyJhbGciOiJub25lIn0"  # {"alg":"none"}
+    url = f"{MANAGEMENT}{ENDPOINT}?api-version={VERSION['api-version']}"
+    for token in (f"{none}.{claims}.", f"{head}.{claims}.", f"{head}.{claims}.AAAA"):
+        answer = bare(rest, "GET", url, Authorization=f"Bearer {token}")
+        assert code(answer) == (401, "InvalidAuthenticationToken")
+
+
+def test_the_services_beside_resource_manager_ask_for_tokens(rest: Rest) -> None:
+    for path in ("/history/v1.0/x/rundata", f"{WORKSPACE}/batchEndpoints/b/jobs"):
+        url = f"https://eastus.api.azureml.ms{path}"
+        for headers in ({}, {"Authorization": f"Bearer {rest.token(STORAGE)}"}):
+            assert bare(rest, "POST", url, **headers).status_code == 401
+
+
+def test_an_endpoint_takes_its_keys_only_and_not_those_before(rest: Rest) -> None:
+    old = rest.key("guarded")
+    for authorization in ("", "Bearer x", f"Basic {old}", "Bearer", f"Bearer {old[:-1]}"):
+        sent = {"Authorization": authorization} if authorization else {}
+        answer = bare(rest, "POST", SCORE, **sent)
+        assert code(answer) == (401, "key_auth_access_denied")
+    good = bare(rest, "POST", SCORE, Authorization=f"Bearer {old}")
+    assert good.status_code == 404  # It is let in; no deployment is there.
+    answer = rest.arm("POST", f"{ENDPOINT}/regenerateKeys", {"keyType": "Primary"})
+    assert rest.done(answer)["status"] == "Succeeded"
+    assert bare(rest, "POST", SCORE, Authorization=f"Bearer {old}").status_code == 401
+    new = rest.key("guarded")
+    assert bare(rest, "POST", SCORE, Authorization=f"Bearer {new}").status_code == 404
+
+
+def test_a_token_of_an_endpoint_opens_no_other_and_no_later_one(rest: Rest, entra: Entra) -> None:
+    def token(name: str) -> str:
+        path = f"{WORKSPACE}/onlineEndpoints/{name}"
+        return str(rest.arm("POST", f"{path}/token").json()["accessToken"])
+
+    def status(name: str, given: str) -> int:
+        url = SCORE.replace("guarded", name)
+        return bare(rest, "POST", url, Authorization=f"Bearer {given}").status_code
+
+    for name in ("first", "second"):
+        rest.endpoint(name, "AMLToken")
+    first = token("first")
+    assert (status("first", first), status("second", first)) == (404, 401)
+    assert status("first", rest.token("https://ml.azure.com")) == 401
+    rest.done(rest.arm("DELETE", f"{WORKSPACE}/onlineEndpoints/first"))
+    rest.endpoint("first", "AMLToken")
+    assert (status("first", first), status("first", token("first"))) == (401, 404)
+
+
+@pytest.mark.parametrize(
+    ("authorization", "wanted"),
+    [
+        ("", (401, "NoAuthenticationInformation")),
+        ("Bearer foreign", (401, "InvalidAuthenticationInfo")),
+        (f"SharedKey {ACCOUNT}:AAAA", (403, "AuthenticationFailed")),
+        ("SharedKey other:AAAA", (403, "AuthenticationFailed")),
+    ],
+)
+def test_blobs_are_refused_to_strangers(
+    rest: Rest, authorization: str, wanted: tuple[int, str]
+) -> None:
+    sent = {"Authorization": authorization} if authorization else {}
+    answer = bare(rest, "GET", f"{BLOBS}/azureml-blobstore-1/x", **sent)
+    assert code(answer) == wanted
+    assert answer.headers["content-type"] == "application/xml"
+
+
+def test_blobs_take_tokens_for_storage_only(rest: Rest, entra: Entra) -> None:
+    url = f"{BLOBS}/azureml-blobstore-1/x"
+    for token in (entra.issue(MANAGEMENT), entra.issue(STORAGE, lifetime=-1)):
+        answer = bare(rest, "GET", url, Authorization=f"Bearer {token}")
+        assert code(answer) == (401, "InvalidAuthenticationInfo")
+    answer = bare(rest, "GET", url, Authorization=f"Bearer {rest.token(STORAGE)}")
+    assert code(answer) == (404, "BlobNotFound")
+
+
+@pytest.fixture(scope="module")
+def account_key(rest: Rest) -> str:
+    group = WORKSPACE.partition("/providers/")[0]
+    path = f"{group}/providers/Microsoft.Storage/storageAccounts/{ACCOUNT}/listKeys"
+    return str(rest.arm("POST", path).json()["keys"][0]["value"])
+
+
+def service(place: Place, credential: Any) -> BlobServiceClient:
+    """Return the vendor's client; a test's own process has no proxy."""
+    variables = daemon.environment(place)
+    url = f"{variables['TRIDOCK_AZURE_LOCAL']}/_storage/{ACCOUNT}"
+    trusted = variables["REQUESTS_CA_BUNDLE"]
+    return BlobServiceClient(url, credential, connection_verify=trusted, retry_total=0)
+
+
+def test_the_vendors_client_writes_by_shared_key(place: Place, account_key: str) -> None:
+    named = {"account_name": ACCOUNT, "account_key": account_key}
+    with service(place, named) as client:
+        container = client.create_container("keyed")
+        container.upload_blob("a b/ü.bin", b"x", metadata={"team": "a"})
+        assert container.download_blob("a b/ü.bin").readall() == b"x"
+        assert [one.name for one in container.list_blobs("a b/")] == ["a b/ü.bin"]
+    with (
+        service(place, {**named, "account_key": "d3Jvbmc="}) as client,
+        pytest.raises(HttpResponseError) as refused,
+    ):
+        client.create_container("wrong")
+    assert refused.value.status_code == 403
+
+
+@pytest.fixture(scope="module")
+def lent(place: Place) -> UserDelegationKey:
+    """Return a key that the vendor's client asks for as the identity that it is."""
+    variables = daemon.environment(place)
+    identity = ClientSecretCredential(
+        TENANT,
+        CLIENT,
+        variables["AZURE_CLIENT_SECRET"],
+        authority=variables["TRIDOCK_AZURE_LOCAL"],
+        disable_instance_discovery=True,
+        connection_verify=variables["REQUESTS_CA_BUNDLE"],
+    )
+    with identity, service(place, identity) as client:
+        return client.get_user_delegation_key(in_hours(-1), in_hours(1))
+
+
+def in_hours(hours: float) -> datetime:
+    return datetime.now(UTC) + timedelta(hours=hours)
+
+
+@pytest.mark.parametrize("kind", ["account", "container", "blob", "delegated"])
+def test_a_signature_of_the_vendors_library_opens_what_it_says_for_its_time(
+    rest: Rest, account_key: str, lent: UserDelegationKey, kind: str
+) -> None:
+    folder = rest.upload({"score.py": b"x"})
+    container, name = folder.split("/")[3], "src/score.py"
+
+    def signed(hours: float) -> str:
+        life: dict[str, Any] = {"permission": "r", "expiry": in_hours(hours)}
+        if kind == "account":
+            types = ResourceTypes(object=True)
+            return generate_account_sas(ACCOUNT, account_key, types, **life)
+        if kind == "container":
+            return generate_container_sas(ACCOUNT, container, account_key, **life)
+        by: dict[str, Any] = {"account_key": account_key}
+        by = {"user_delegation_key": lent} if kind == "delegated" else by
+        return generate_blob_sas(ACCOUNT, container, name, **by, **life)
+
+    blob = f"{BLOBS}/{container}/{name}"
+    query = signed(0.5)
+    assert bare(rest, "GET", f"{blob}?{query}").content == b"x"
+    other = bare(rest, "GET", f"{BLOBS}/{container}/src/other.py?{query}").status_code
+    assert other == (404 if kind in ("account", "container") else 403)
+    assert code(httpx_put(rest.client, f"{blob}?{query}", b"y", {})) == (
+        403,
+        "AuthorizationPermissionMismatch",
+    )
+    for altered in (query.replace("sp=r", "sp=rw"), query[:-9] + "AAAAAA%3D", signed(-0.1)):
+        assert code(bare(rest, "GET", f"{blob}?{altered}")) == (403, "AuthenticationFailed")
+
+
+PAGES = [
+    {"Origin": "https://page.example"},
+    {"Origin": "null"},
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site"},
+    {"Host": "rebound.example:8443"},
+]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: " ".join(*page.items()))
+def test_a_web_page_is_refused_before_any_work(rest: Rest, page: Mapping[str, str]) -> None:
+    addresses = {
+        f"{MANAGEMENT}{ENDPOINT}?api-version=2024-10-01": "GET",
+        f"{BLOBS}/azureml-blobstore-1/x": "PUT",
+        TOKENS: "POST",
+        SCORE: "POST",
+        f"{rest.local}/_emulator/reset": "POST",
+        f"{rest.local}/metadata/endpoints": "GET",
+    }
+    good = {"Authorization": f"Bearer {rest.control}"}
+    for url, method in addresses.items():
+        answer = (
+            bare(rest, method, url, **good, **page)
+            if rest.local not in url
+            else direct(rest, method, url, {**good, **page})
+        )
+        assert code(answer) == (403, "AuthorizationFailure"), url
+        assert "access-control-allow-origin" not in answer.headers
+    preflight = {"Origin": "https://page.example", "Access-Control-Request-Method": "PUT"}
+    for url in (f"{rest.local}/_emulator/reset", f"{rest.local}/subscriptions/x"):
+        assert direct(rest, "OPTIONS", url, preflight).status_code == 403
+    assert rest.arm("GET", ENDPOINT).status_code == 200
+
+
+def direct(
+    rest: Rest, method: str, url: str, headers: Mapping[str, str] | None = None
+) -> httpx.Response:
+    """Send a request to the emulator itself."""
+    trust = ssl.create_default_context()
+    trust.check_hostname, trust.verify_mode = False, ssl.CERT_NONE
+    with httpx.Client(verify=trust, trust_env=False, timeout=60) as client:
+        return client.request(method, url, headers=headers)
+
+
+def test_the_emulators_controls_need_its_secret(rest: Rest) -> None:
+    for path, method in (("reset", "POST"), ("faults", "PUT"), ("servers", "GET")):
+        url = f"{rest.local}/_emulator/{path}"
+        for headers in ({}, {"Authorization": "Bearer x"}, {"Authorization": "Bearer"}):
+            assert code(direct(rest, method, url, headers)) == (401, "AuthenticationFailed")
+    good = {"Authorization": f"Bearer {rest.control}"}
+    assert direct(rest, "GET", f"{rest.local}/_emulator/servers", good).status_code == 200
+    assert rest.arm("GET", ENDPOINT).status_code == 200
+
+
+def test_a_managed_identitys_endpoint_needs_the_header_that_a_server_was_given(
+    rest: Rest, place: Place
+) -> None:
+    url = f"{rest.local}/msi/token?api-version=2019-08-01&resource={MANAGEMENT}"
+    for header in ("", "emulated", rest.secret):
+        answer = direct(rest, "GET", url, {"X-IDENTITY-HEADER": header, "Metadata": "true"})
+        assert code(answer) == (401, "Unauthorized")
+    header = daemon.environment(place)["IDENTITY_HEADER"]
+    assert direct(rest, "GET", url, {"X-IDENTITY-HEADER": header}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://169.254.169.254/metadata/identity/oauth2/token?resource=x",
+        "http://127.0.0.1:1/",
+        "http://management.azure.com/subscriptions",
+        "https://a.blob.evil.example/c/b",
+        "https://management.azure.com.evil.example/",
+        "https://management.usgovcloudapi.net/",
+        "https://pypi.org/",
+    ],
+)
+def test_the_proxy_leads_no_unknown_host_out(rest: Rest, url: str) -> None:
+    if url.startswith("https"):
+        with pytest.raises(httpx.ProxyError, match="403 Refused by the emulated cloud"):
+            rest.client.get(url)
+        return
+    answer = rest.client.get(url)
+    assert (answer.status_code, answer.text[:29]) == (403, "Refused by the emulated cloud")
+
+
+def test_the_secrets_are_random_for_each_state_folder_and_the_owners_alone(
+    place: Place, tmp_path: Path
+) -> None:
+    other = Place("azure", tmp_path)
+    other.make()
+    mine, theirs = Credentials.at(place), Credentials.at(other)
+    for name in ("client_secret", "identity_header", "signing_key", "account_key", "token"):
+        assert getattr(mine, name) != getattr(theirs, name)
+        assert str(getattr(mine, name)) not in repr(mine)
+    assert Credentials.at(other) == theirs
+    for name in ("secret", "client-secret", "identity-header", "signing-key", "account-key"):
+        assert stat.S_IMODE((place.folder / name).stat().st_mode) == 0o600
+
+
+def test_with_any_credentials_the_host_and_the_origin_still_count(tmp_path: Path) -> None:
+    place = Place("azure", tmp_path, speed=600.0, any_credentials=True)
+    try:
+        variables = daemon.up(place).environment
+        rest = replace(Rest.open(variables), secret="dummy")
+        assert "--any-credentials" in place.log.read_text()
+        answer = rest.client.post(TOKENS.replace(TENANT, "common"), data=DUMMY)
+        token = f"Bearer {answer.json()['access_token']}"
+        url = f"{MANAGEMENT}{WORKSPACE}?api-version=2024-10-01"
+        for authorization in (token, "Bearer dummy"):
+            assert bare(rest, "GET", url, Authorization=authorization).status_code == 200
+        assert bare(rest, "GET", url).status_code == 401
+        blob = f"{BLOBS}/azureml-blobstore-1/x"
+        for sent in ({"Authorization": "SharedKey a:b"}, {"Authorization": "Bearer b"}):
+            assert bare(rest, "GET", blob, **sent).status_code == 404
+        assert bare(rest, "GET", f"{blob}?sv=2021-12-02&sig=x").status_code == 404
+        assert bare(rest, "GET", blob).status_code == 401
+        rest.endpoint("guarded")
+        assert bare(rest, "POST", SCORE, Authorization="Bearer dummy").status_code == 404
+        assert bare(rest, "POST", SCORE).status_code == 401
+        for page in PAGES:
+            assert bare(rest, "GET", url, Authorization=token, **page).status_code == 403
+        assert direct(rest, "POST", f"{rest.local}/_emulator/reset").status_code == 401
+        rest.client.close()
+    finally:
+        daemon.down(place)
+
+
+DUMMY = {
+    "grant_type": "client_credentials",
+    "client_id": "dummy",
+    "client_secret": "dummy",
+    "scope": f"{MANAGEMENT}/.default",
+}
