@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import signal
 import socket
 import threading
-from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 
 import uvicorn
 
@@ -23,6 +20,7 @@ from emulators.azure.memory import Memory
 from emulators.azure.site import Site
 from emulators.certificates import Authority
 from emulators.place import Place, Ready
+from emulators.ports import Ports
 from emulators.proxy import Proxy, Route
 
 #: Names of what clients that ask their environment are told.
@@ -30,8 +28,17 @@ SUBSCRIPTION = "33333333-3333-3333-3333-333333333333"
 GROUP = "tridock"
 WORKSPACE = "tridock"
 
-#: Ports taken if they are free.
-PREFERRED = {"http": 8450, "tls": 8443, "proxy": 8451}
+#: Ports taken at the first start if they are free: for requests without TLS, which the proxy leads
+#: here, for clients led by ``ARM_CLOUD_METADATA_URL``, and of the proxy.
+PREFERRED = (8450, 8443, 8451)
+
+PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")
+TRUST = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
+
+#: Variables that win over ours, or that name another account, cloud, identity or proxy: removed
+#: unless they are exported (azure-identity, "Environment variables"; Azure CLI, "Configuration";
+#: azurerm, "Argument reference").
+FOREIGN = ("AZURE_*", "AZUREML_*", "ARM_*", "MSI_*", "IDENTITY_*", "IMDS_*", "*_PROXY", "*_proxy")
 
 #: Seconds that requests under way get when the emulator ends.
 GRACE = 5
@@ -40,43 +47,35 @@ GRACE = 5
 WATCH = 1.0
 
 
-@dataclass(frozen=True)
-class Ports:
-    """Where the emulator listens on the loopback.
-
-    Attributes
-    ----------
-    http : int
-        What the proxy leads to; TLS ends there.
-    tls : int
-        For clients led by ``ARM_CLOUD_METADATA_URL``.
-    proxy : int
-        The CONNECT proxy.
-    """
-
-    http: int
-    tls: int
-    proxy: int
-
-
 def serve(place: Place, ready: Ready) -> None:
     """Be the emulated Azure until SIGTERM or SIGINT."""
     asyncio.run(_serve(place, ready))
 
 
-def environment(ports: Ports, authority: Authority, credentials: Credentials) -> dict[str, str]:
-    """Return the variables that lead unmodified clients here, and nowhere else."""
-    proxy = f"http://127.0.0.1:{ports.proxy}"
-    local = f"https://localhost:{ports.tls}"
+def environment(
+    tls: int, proxy: int, authority: Authority, credentials: Credentials
+) -> dict[str, str]:
+    """Return the variables that lead unmodified clients here, and nowhere else.
+
+    Parameters
+    ----------
+    tls : int
+        Port for clients led by ``ARM_CLOUD_METADATA_URL``.
+    proxy : int
+        Port of the CONNECT proxy.
+    """
+    local = f"https://localhost:{tls}"
+    client = authority.folder.parent / "client"  # for the CLI, in the place of the user's logins
+    client.mkdir(exist_ok=True)
     nowhere = "localhost,127.0.0.1"
-    variables = dict.fromkeys(("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"), proxy)
+    variables = dict.fromkeys(PROXIES, f"http://127.0.0.1:{proxy}")
     variables |= {"NO_PROXY": nowhere, "no_proxy": nowhere}
-    trusted = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE")
-    variables |= {name: str(authority.bundle) for name in trusted[:3]}
+    variables |= {name: str(authority.bundle) for name in TRUST}
     return variables | {
         "AZURE_TENANT_ID": TENANT,
         "AZURE_CLIENT_ID": CLIENT,
         "AZURE_CLIENT_SECRET": credentials.client_secret,
+        "AZURE_CONFIG_DIR": str(client),
         "AZURE_SUBSCRIPTION_ID": SUBSCRIPTION,
         "AZURE_RESOURCE_GROUP": GROUP,
         "AZURE_WORKSPACE": WORKSPACE,
@@ -90,18 +89,18 @@ def environment(ports: Ports, authority: Authority, credentials: Credentials) ->
 async def _serve(place: Place, ready: Ready) -> None:
     # One line for each scored request is the model server's to write.
     logging.getLogger("httpx").setLevel(logging.WARNING)
+    ports = Ports.at(place.folder / "ports.json", PREFERRED)
+    plain, secure = ports.bind(0, _listen), ports.bind(1, _listen)
+    port, tls = (one.getsockname()[1] for one in (plain, secure))
+    authority = Authority.at(place.folder / "authority")
+    routes = [Route(host, port, plain=host.endswith(INSTANCES_SUFFIX)) for host in HOSTS]
+    proxy = Proxy(routes, authority)
+    ports.bind(2, proxy.listen)
+    ports.remember([port, tls, proxy.port])
     cloud = Cloud.at(place)
     site = Site(cloud)
     memory = Memory(cloud, site.catalogue)
-    authority = Authority.at(place.folder / "authority")
-    plain, secure = _listen(place, "http"), _listen(place, "tls")
-    port = plain.getsockname()[1]
-    routes = [Route(host, port, plain=host.endswith(INSTANCES_SUFFIX)) for host in HOSTS]
-    proxy = Proxy(routes, authority)
-    proxy.start(_remembered(place).get("proxy", PREFERRED["proxy"]))
-    ports = Ports(port, secure.getsockname()[1], proxy.port)
-    _remember(place, {"http": ports.http, "tls": ports.tls, "proxy": ports.proxy})
-    variables = environment(ports, authority, cloud.entra.credentials)
+    variables = environment(tls, proxy.port, authority, cloud.entra.credentials)
     cloud.surroundings.update(variables)
     memory.start()
     servers = [_server(site), _server(site, authority)]
@@ -114,7 +113,7 @@ async def _serve(place: Place, ready: Ready) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     while not all(server.started for server in servers):
         await asyncio.sleep(0.01)
-    ready(variables)
+    ready(dict.fromkeys(FOREIGN) | variables)
     ended = threading.Event()
     threading.Thread(target=_watch, args=(site, ended), daemon=True).start()
     threading.Thread(target=site.scaler.run, daemon=True).start()
@@ -159,29 +158,9 @@ def _server(site: Site, authority: Authority | None = None) -> uvicorn.Server:
     return _Server(config)
 
 
-def _listen(place: Place, name: str) -> socket.socket:
-    """Listen on the port used last time, else on the preferred one, else on a free one."""
-    for port in (_remembered(place).get(name, PREFERRED[name]), 0):
-        listener = socket.socket()
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # Else an answer's second part waits 40 ms for the acknowledgement of its first.
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        try:
-            listener.bind(("127.0.0.1", port))
-        except OSError:
-            listener.close()
-            continue
-        return listener
-    raise OSError("no free port on the loopback")
-
-
-def _remembered(place: Place) -> dict[str, int]:
-    try:
-        found: dict[str, int] = json.loads((place.folder / "ports.json").read_text())
-    except (OSError, ValueError):
-        return {}
-    return found
-
-
-def _remember(place: Place, ports: Mapping[str, int]) -> None:
-    (place.folder / "ports.json").write_text(json.dumps(dict(ports)))
+def _listen(port: int) -> socket.socket:
+    """Listen on a port of the loopback, 0 for a free one."""
+    listener = socket.create_server(("127.0.0.1", port), backlog=128)
+    # Else an answer's second part waits 40 ms for the acknowledgement of its first.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 import stat
+import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -372,6 +375,51 @@ def test_the_proxy_leads_no_unknown_host_out(rest: Rest, url: str) -> None:
         return
     answer = rest.client.get(url)
     assert (answer.status_code, answer.text[:29]) == (403, "Refused by the emulated cloud")
+
+
+def test_variables_of_the_caller_that_lead_elsewhere_are_unset(place: Place) -> None:
+    foreign = {
+        "AZURE_AUTHORITY_HOST": "https://login.elsewhere.example",
+        "AZURE_CLIENT_CERTIFICATE_PATH": "/elsewhere/client.pem",
+        "AZURE_USERNAME": "someone",
+        "AZURE_PASSWORD": "theirs",
+        "AZURE_FEDERATED_TOKEN_FILE": "/elsewhere/token",
+        "AZURE_TOKEN_CREDENTIALS": "dev",
+        "AZURE_STORAGE_CONNECTION_STRING": "AccountName=theirs",
+        "AZUREML_DEV_URL_MFE": "https://elsewhere.example",
+        "ARM_CLOUD_METADATA_URL": "https://elsewhere.example/metadata",
+        "ARM_ACCESS_KEY": "theirs",
+        "MSI_ENDPOINT": "http://elsewhere.example/token",
+        "IDENTITY_SERVER_THUMBPRINT": "theirs",
+        "IMDS_ENDPOINT": "http://169.254.169.254",
+        "ALL_PROXY": "http://elsewhere.example:3128",
+    }
+    replaced = {
+        "AZURE_CLIENT_SECRET": "theirs",
+        "AZURE_CONFIG_DIR": "/elsewhere/.azure",
+        "IDENTITY_ENDPOINT": "http://elsewhere.example/token",
+        "IDENTITY_HEADER": "theirs",
+        "NO_PROXY": "*",
+        "no_proxy": "management.azure.com",
+        "https_proxy": "http://elsewhere.example:3128",
+        "REQUESTS_CA_BUNDLE": "/elsewhere/ca.pem",
+    }
+    caller = dict(os.environ) | foreign | replaced
+    door = [sys.executable, "-m", "emulators"]
+    state = ["azure", "--state", str(place.state)]
+    exports = _printed([*door, "env", *state], caller)
+    for printed in (
+        _printed([*door, "run", *state, "--", "env"], caller),
+        _printed(["sh", "-c", f"{exports}\nenv"], caller),
+    ):
+        left = dict(line.split("=", 1) for line in printed.splitlines() if "=" in line)
+        assert not set(foreign) & set(left)
+        assert not {name: left[name] for name in replaced if left[name] == replaced[name]}
+
+
+def _printed(command: list[str], variables: Mapping[str, str]) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, env=variables, check=True)
+    return done.stdout
 
 
 def test_the_secrets_are_random_for_each_state_folder_and_the_owners_alone(

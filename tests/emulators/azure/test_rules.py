@@ -14,6 +14,7 @@ from emulators.azure import duration, traffic
 from emulators.azure.assets import Location
 from emulators.azure.blobs import Blobs
 from emulators.azure.call import Call
+from emulators.azure.credentials import Credentials
 from emulators.azure.entra import MANAGEMENT_AUDIENCES, Entra
 from emulators.azure.errors import AzureError
 from emulators.azure.front import Front
@@ -85,12 +86,15 @@ def asked(token: str) -> Call:
 
 
 def test_a_token_is_good_for_its_audience_and_its_life() -> None:
-    entra = Entra()
+    entra = Entra(Credentials("", "", b"k", "", ""))
     entra.check(asked(entra.issue(MANAGEMENT_AUDIENCES[0])), MANAGEMENT_AUDIENCES)
     for token, code in (
         (entra.issue(MANAGEMENT_AUDIENCES[0], lifetime=-1), "ExpiredAuthenticationToken"),
         (entra.issue("https://elsewhere"), "InvalidAuthenticationTokenAudience"),
-        (Entra().issue(MANAGEMENT_AUDIENCES[0]), "InvalidAuthenticationToken"),
+        (
+            Entra(Credentials("", "", b"other", "", "")).issue(MANAGEMENT_AUDIENCES[0]),
+            "InvalidAuthenticationToken",
+        ),
         ("", "AuthenticationFailed"),
     ):
         with pytest.raises(AzureError) as caught:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import socket
 import ssl
 import time
 from collections.abc import Iterator, Mapping
@@ -15,6 +17,7 @@ import pytest
 from emulators import daemon
 from emulators.azure.coverage import _operations, count
 from emulators.coverage import markdown, rewritten
+from emulators.errors import StartError
 from emulators.place import Place
 from tests.emulators.azure.conftest import up
 from tests.emulators.azure.rest import WORKSPACE, Rest
@@ -89,6 +92,24 @@ def test_model_servers_end_with_a_killed_emulator_and_its_ports_come_back(
     up(place)
     again = daemon.environment(place)
     assert (again["HTTPS_PROXY"], again["TRIDOCK_AZURE_LOCAL"]) == before
+
+
+@pytest.mark.parametrize("which", ["HTTPS_PROXY", "TRIDOCK_AZURE_LOCAL", "http"])
+def test_a_start_is_refused_while_another_program_has_one_of_its_ports(
+    own: tuple[Place, Rest], which: str
+) -> None:
+    place, _ = own
+    before = daemon.environment(place)
+    ports = json.loads((place.folder / "ports.json").read_text())
+    port = ports[0] if which == "http" else int(before[which].rpartition(":")[2])
+    daemon.down(place)
+    with (
+        socket.create_server(("127.0.0.1", port)),
+        pytest.raises(StartError, match=f"another program listens on 127.0.0.1:{port}"),
+    ):
+        daemon.up(place)
+    daemon.up(place)
+    assert daemon.environment(place) == before
 
 
 def test_a_model_server_that_ends_by_itself_is_started_anew(own: tuple[Place, Rest]) -> None:
