@@ -38,6 +38,14 @@ demo: $(READY)  ## train, package, release, canary under traffic, roll back: in 
 test: $(READY)  ## run the tests
 	$(PY) -m pytest -q -n 3 --dist loadfile $(ARGS)
 
+# What needs no emulated cloud: other Pythons run it in CI.
+FAST := tests/assurance tests/inference/test_bundle.py
+test-fast: $(READY)  ## run a part of the tests that takes less than a minute
+	$(PY) -m pytest -q -n 2 --dist loadfile $(FAST) $(ARGS)
+
+test-security: $(READY)  ## run the attacks: archives, doors, tokens, bounds
+	$(PY) -m pytest -q tests/security $(ARGS)
+
 test-clients: $(READY) $(CLIENTS:%=.venvs/%/ready) .venvs/boosters/ready  ## run the vendors' own clients, and other libraries' models
 	$(PY) -m pytest -q tests/clients tests/boosters $(ARGS)
 .venvs/boosters/ready: tests/boosters/boosters.lock | $(READY); $(SYNC)
@@ -50,7 +58,7 @@ ordeal: $(READY)  ## kill releases at every call, and let every call fail, while
 	$(PY) -m tests.ordeal $(ARGS)
 
 test-terraform: $(READY)  ## run releases under the modules' policies and outputs, and planted mistakes
-	$(PY) -m pytest -q -n 2 --dist loadfile tests/terraform/slow $(ARGS)
+	$(PY) -m pytest -q -n 2 --dist loadfile tests/terraform tests/terraform/slow $(ARGS)
 
 test-ray: .venvs/ray/ready  ## run batch jobs on a Ray cluster of this machine
 	.venvs/ray/bin/python -m pytest -q tests/ray $(ARGS)
@@ -164,7 +172,7 @@ lock: $(READY)  ## resolve all lock files anew (ARGS=--upgrade for newer version
 	$(LOCK) $(ARGS) tests/terraform/checkov.in -o tests/terraform/checkov.lock
 	$(LOCK) $(ARGS) .ci/uv.in -o .ci/uv.txt
 
-.PHONY: ordeal help setup demo test test-clients test-terraform test-ray bench fuzz check $(CHECKS) fix bundle \
+.PHONY: ordeal help setup demo test test-fast test-security test-clients test-terraform test-ray bench fuzz check $(CHECKS) fix bundle \
   image check-image e2e test-image up down lock \
   $(foreach verb,register approve deploy invoke status rollback delete,$(TARGETS:%=$(verb)-%)) \
   $(foreach verb,provision destroy,$(MODULES:%=$(verb)-%))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import repeat
@@ -66,14 +65,6 @@ class Dock:
     connect: Connect
     left: Callable[[], Mapping[str, int]]
     address: str
-
-    def model_servers(self) -> int:
-        """Ask the emulator how many model servers run behind its endpoints."""
-        url = f"{os.environ[self.address]}/_emulator/servers"
-        token = os.environ[f"TRIDOCK_{self.target.upper()}_TOKEN"]
-        request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            return len(json.load(answer)["servers"])
 
 
 def _sagemaker(endpoint: str, flowers: Iterator[Flower] = ALWAYS) -> Ask:

@@ -67,7 +67,7 @@ class BlobContainer:
         url = f"{self.address}{path}?{urlencode({**query, **self.query})}"
         headers = {"x-ms-version": VERSION, **self.headers}
         try:
-            return urllib.request.urlopen(
+            return urllib.request.build_opener().open(
                 urllib.request.Request(url, headers=headers), timeout=TIMEOUT_SECONDS
             )
         except urllib.error.HTTPError as error:
@@ -124,7 +124,7 @@ def _token(environment: Mapping[str, str]) -> str:
         query["mi_res_id" if url != METADATA else "msi_res_id"] = environment[IDENTITY]
     request = urllib.request.Request(f"{url}?{urlencode(query)}", headers=headers)
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:
+        with urllib.request.build_opener().open(request, timeout=TIMEOUT_SECONDS) as answer:
             return str(json.load(answer)["access_token"])
     except (OSError, ValueError, KeyError) as error:
         raise BundleMissingError(

@@ -77,7 +77,7 @@ class Bucket:
         url = f"{self.service}/storage/v1/b/{quote(self.name, safe='')}/o{path}"
         request = urllib.request.Request(url, headers=dict(self.headers))
         try:
-            return urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS)
+            return urllib.request.build_opener().open(request, timeout=TIMEOUT_SECONDS)
         except urllib.error.HTTPError as error:
             with error:
                 raise BundleMissingError(
@@ -140,7 +140,7 @@ def _bucket(name: str, environment: Mapping[str, str]) -> Bucket:
 def _token() -> str:
     request = urllib.request.Request(TOKEN, headers={"Metadata-Flavor": "Google"})
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:
+        with urllib.request.build_opener().open(request, timeout=TIMEOUT_SECONDS) as answer:
             return str(json.load(answer)["access_token"])
     except (OSError, ValueError, KeyError) as error:
         raise BundleMissingError(

@@ -98,13 +98,16 @@ def replaced(to: Path) -> Iterator[Path]:
     Raises
     ------
     BundleError
-        If `to` is a file, or a directory that is neither empty nor a bundle.
+        If `to` is a file, or a directory that is neither empty nor a bundle, or lies below a file.
     """
     if to.exists() and not (to.is_dir() and (_is_empty(to) or (to / MANIFEST).is_file())):
         raise BundleError(
             f"{to} is neither empty nor a bundle: nothing was written, choose another"
         )
-    to.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        to.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BundleError(f"{to.parent} cannot be made: {error}; choose another place") from error
     with tempfile.TemporaryDirectory(prefix=f".{to.name}-", dir=to.parent) as scratch:
         made, former = Path(scratch) / "made", Path(scratch) / "former"
         made.mkdir(mode=0o755)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-import tarfile
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from moto.s3.exceptions import S3ClientError
 from moto.s3.models import FakeKey, s3_backends
+
+from inference.archive import unpack
+from inference.errors import BundleError
 
 _URI = re.compile(r"(?:s3://|https://s3[.\w-]*\.amazonaws\.com/)([^/]+)/?(.*)")
 
@@ -108,10 +110,8 @@ def _unpack(account: str, uri: str, to: Path) -> None:
     archive = to.parent / "model.tar.gz"
     archive.write_bytes(read(account, uri))
     try:
-        with tarfile.open(archive, mode="r:gz") as members:
-            # The "data" filter refuses links, devices and paths that leave the directory (PEP 706).
-            members.extractall(to, filter="data")
-    except (tarfile.TarError, OSError, EOFError) as error:
+        unpack(archive, to)
+    except BundleError as error:
         raise BrokenArchiveError(str(error)) from error
     finally:
         archive.unlink()
@@ -124,12 +124,17 @@ def _copy(account: str, uri: str, to: Path) -> None:
     if not keys:
         raise MissingDataError(uri)
     for key in keys:
+        if key.name.endswith("/"):  # The console's mark of an empty folder.
+            continue
         name = key.name.removeprefix(prefix).lstrip("/") or PurePosixPath(key.name).name
         target = (to / name).resolve()
         if not target.is_relative_to(to.resolve()):
             raise BrokenArchiveError(f"{key.name!r} leaves the model's directory")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(key.value)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(key.value)
+        except OSError as error:  # E.g. both `a` and `a/b`: no directory can hold them.
+            raise BrokenArchiveError(f"{key.name!r} cannot be written: {error}") from error
 
 
 def _key(account: str, uri: str) -> FakeKey | None:

@@ -4,7 +4,9 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
+from ast import literal_eval
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,9 +46,9 @@ def test_a_release_tells_its_steps_ends_with_calls_that_work_and_leaves_nothing(
     assert said.json()["traffic"] == {name_of(v1): 100}
     assert f"judge {name_of(v1)} at 100 %: error_rate passed" in said.err
     assert "\x1b" not in said.err
-    curl = said.json()["snippets"]["curl"]
-    answer = subprocess.run(curl, shell=True, capture_output=True, text=True, check=True).stdout
-    assert json.loads(answer)["predictions"] == [v1.manifest.examples[0].prediction]
+    pasted = [sys.executable, "-c", said.json()["snippets"]["python"]]
+    answer = subprocess.run(pasted, capture_output=True, text=True, check=True).stdout
+    assert literal_eval(answer)["predictions"] == [v1.manifest.examples[0].prediction]
     again = door("release", "--bundle", v1.path)
     assert (again.code, "already" in again.err) == (0, True)
     router = _router(door)

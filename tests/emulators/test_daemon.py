@@ -15,6 +15,7 @@ import pytest
 from emulators import daemon
 from emulators.errors import NotRunningError, StartError
 from emulators.place import Place
+from tests.processes import command_lines
 
 
 def test_an_emulator_that_does_not_start_is_told_with_the_end_of_its_log(tmp_path: Path) -> None:
@@ -27,10 +28,7 @@ def test_one_that_does_not_answer_in_time_is_ended(tmp_path: Path) -> None:
     place = Place("aws", tmp_path)
     with pytest.raises(StartError):
         daemon.up(place, timeout=0.01)
-    lines = subprocess.run(
-        ["ps", "-ww", "-eo", "stat,args"], capture_output=True, text=True, check=True
-    ).stdout.splitlines()
-    assert not [line for line in lines if str(tmp_path) in line and line[0] != "Z"]
+    assert command_lines(str(tmp_path)) == []
 
 
 def test_a_cloud_that_is_not_built_is_named(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.terraform.module import (
@@ -59,7 +60,7 @@ def _resources(plan: object) -> int:
 
 def _checkov(cloud: str, folder: Path) -> str:
     if not CHECKOV.exists():
-        return "checkov is not installed: make .venvs/checkov/ready"
+        return "no checkov"
     (folder / cloud).mkdir(parents=True)
     for path in (MODULES / cloud).glob("*.tf"):
         shutil.copy(path, folder / cloud)
@@ -86,30 +87,61 @@ def _formatted() -> None:
         raise CheckError(f"terraform fmt would change:\n{said.stdout}{said.stderr}")
 
 
+@dataclass
+class Report:
+    """What was printed of the checks, and what was left out."""
+
+    code: int = 0
+    unchecked: dict[str, list[str]] = field(default_factory=dict)
+
+    def say(self, line: str, *, failed: bool = False) -> None:
+        """Print a line at once, and remember a failure."""
+        self.code = 1 if failed else self.code
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+
+    def skip(self, what: str, reason: str) -> None:
+        """Remember what could not be checked."""
+        self.unchecked.setdefault(reason, []).append(what)
+
+    def end(self) -> int:
+        """Print what was not checked as the last line, and return the exit code."""
+        left_out = [f"{', '.join(what)}: {reason}" for reason, what in self.unchecked.items()]
+        if left_out:
+            self.say(f"tf-check: NOT CHECKED: {'; '.join(left_out)}")
+        else:
+            self.say("tf-check: everything was checked")
+        return self.code
+
+
 def main() -> int:
     """Check every module and return the exit code: 0 too where Terraform cannot run."""
+    report = Report()
     if shutil.which("terraform") is None:
-        sys.stdout.write("tf-check: skipped, terraform is not on PATH: install Terraform 1.9+\n")
-        return 0
-    code, skipped = 0, ""
+        report.skip("all of Terraform", "terraform is not on PATH, install Terraform 1.9 or newer")
+        return report.end()
     try:
         _formatted()
-        sys.stdout.write("terraform fmt: nothing to change\n")
+        report.say("terraform fmt: nothing to change")
     except CheckError as error:
-        code = 1
-        sys.stdout.write(f"{error}\n")
+        report.say(str(error), failed=True)
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(2) as pool:
         pending = {cloud: pool.submit(check, cloud, Path(folder)) for cloud in CLOUDS}
         for cloud, one in pending.items():
-            try:
-                sys.stdout.write(f"{one.result()}\n")
-            except UnavailableError as error:
-                skipped = f"tf-check: skipped, {error}\n"
-            except (CheckError, TerraformError) as error:
-                code = 1
-                sys.stdout.write(f"{cloud}: FAILED\n{error}\n")
-    sys.stdout.write(skipped)
-    return code
+            _collect(report, cloud, one)
+    return report.end()
+
+
+def _collect(report: Report, cloud: str, pending: Future[str]) -> None:
+    try:
+        report.say(pending.result())
+    except UnavailableError as error:
+        report.skip(f"{cloud} (validity, tests, plans, checkov)", str(error))
+    except (CheckError, TerraformError) as error:
+        report.say(f"{cloud}: FAILED\n{error}", failed=True)
+    else:
+        if not CHECKOV.exists():
+            report.skip(f"{cloud} (checkov)", "checkov is not installed, make .venvs/checkov/ready")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import httpx
 import pytest
 
 from deploy.aws.account import Account
@@ -91,15 +91,12 @@ def standing(
         users = {name: _user(iam, name) for name in ("root", "deployer")}
         _allow(iam, "root", {"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]})
         _make(_session(*own), outputs)
-        switch = urllib.request.Request(
-            f"{url}/moto-api/reset-auth",
-            b"0",
-            {
-                "Content-Type": "text/plain",
-                "Authorization": f"Bearer {variables['TRIDOCK_AWS_TOKEN']}",
-            },
-        )
-        urllib.request.urlopen(switch).close()
+        switch = f"{url}/moto-api/reset-auth"
+        headers = {
+            "Content-Type": "text/plain",
+            "Authorization": f"Bearer {variables['TRIDOCK_AWS_TOKEN']}",
+        }
+        httpx.post(switch, content=b"0", headers=headers, trust_env=False).raise_for_status()
         yield Standing(outputs, users["root"], users["deployer"])
     finally:
         subprocess.run([*DOOR, "down", *where], check=True, timeout=120)

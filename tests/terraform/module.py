@@ -84,7 +84,7 @@ class Module:
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
-                timeout=300,
+                timeout=1200,
                 check=False,
             )
         except FileNotFoundError:

@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 import time
-import urllib.request
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -16,6 +15,7 @@ from typing import Any
 from urllib.parse import urljoin
 
 import boto3
+import httpx
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
@@ -144,9 +144,8 @@ def control(aws: Aws, method: str, route: str, value: object = None) -> Any:
         "Authorization": f"Bearer {aws.environment['TRIDOCK_AWS_TOKEN']}",
         "Content-Type": "text/plain",
     }
-    request = urllib.request.Request(url, data=body, method=method, headers=headers)
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        return json.load(answer)
+    answer = httpx.request(method, url, content=body, headers=headers, timeout=60, trust_env=False)
+    return answer.raise_for_status().json()
 
 
 def eventually(

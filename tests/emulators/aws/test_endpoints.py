@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import re
 import signal
-import tarfile
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from inference.archive import unpack
 from tests.emulators.aws.hosting import (
     BUCKET,
     IMAGE,
@@ -89,8 +89,7 @@ def test_model_data_that_is_deleted_meanwhile_fails_the_endpoint(
 def test_uncompressed_model_data_is_served(
     hosting: Hosting, sagemaker: Any, s3: Any, archives: Any, tmp_path: Any
 ) -> None:
-    with tarfile.open(archives["tree"]) as members:
-        members.extractall(tmp_path, filter="data")
+    unpack(archives["tree"], tmp_path)
     for file in tmp_path.rglob("*"):
         if file.is_file():
             s3.upload_file(str(file), BUCKET, f"plain/{file.relative_to(tmp_path)}")

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import http.client
-import json
 import threading
 import time
-import urllib.error
-import urllib.request
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError, HTTPClientError
 
@@ -46,20 +44,19 @@ def test_what_is_not_emulated_says_so_in_the_services_own_form(
 
 
 def test_an_operation_that_no_service_has_is_unknown(aws: Aws) -> None:
-    request = urllib.request.Request(
+    answer = httpx.post(
         aws.url,
-        data=b"{}",
+        content=b"{}",
         headers={
             "X-Amz-Target": "SageMaker.MakeCoffee",
             "Content-Type": "application/x-amz-json-1.1",
             "Authorization": "AWS4-HMAC-SHA256 Credential=testing/20260101/us-east-1/sagemaker/"
             "aws4_request, SignedHeaders=host, Signature=none",
         },
+        timeout=30,
+        trust_env=False,
     )
-    with pytest.raises(urllib.error.HTTPError) as refused:
-        urllib.request.urlopen(request, timeout=30)
-    with refused.value as answer:
-        assert (answer.code, json.load(answer)["__type"]) == (400, "UnknownOperationException")
+    assert (answer.status_code, answer.json()["__type"]) == (400, "UnknownOperationException")
 
 
 @pytest.mark.parametrize(
@@ -165,11 +162,10 @@ def test_the_runtime_has_faults_too(aws: Aws, hosting: Hosting, shared: str) -> 
 
 
 def test_a_plan_that_cannot_be_read_is_refused_with_the_kinds(aws: Aws) -> None:
-    with pytest.raises(urllib.error.HTTPError) as refused:
+    with pytest.raises(httpx.HTTPStatusError) as refused:
         control(aws, "PUT", "faults", [{"operation": "ListModels", "kind": "flood"}])
-    with refused.value as answer:
-        assert answer.code == 400
-        assert "drop-after" in json.load(answer)["error"]
+    assert refused.value.response.status_code == 400
+    assert "drop-after" in refused.value.response.json()["error"]
 
 
 @pytest.mark.parametrize("key", ["a/b c", "percent%2Fencoded", "ünïcode/✓", "//twice", "plus+&=?"])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import pytest
 from emulators import daemon
 from emulators.place import Place
 from tests.emulators.aws.hosting import IMAGE, ROLE, Aws, Hosting, control, eventually, variant
+from tests.processes import command_lines
 
 TRUST = {
     "Statement": [
@@ -98,14 +98,7 @@ def _seen(aws: Aws, endpoint: str) -> dict[str, Any]:
 
 def _servers(place: Place) -> list[str]:
     """Return the model servers of `place` among this machine's processes."""
-    lines = subprocess.run(
-        ["ps", "-ww", "-eo", "stat,args"], capture_output=True, text=True, check=True
-    ).stdout.splitlines()
-    return [
-        line
-        for line in lines
-        if "inference serve" in line and str(place.folder) in line and line[0] != "Z"
-    ]
+    return command_lines("inference serve", str(place.folder))
 
 
 def _score(aws: Aws, name: str) -> tuple[str, bytes]:
