@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, cast
 
 from inference.errors import BundleError
 
@@ -101,7 +101,7 @@ class _Stream:
     """The unpacked bytes of an archive, counted against the limits as they are read."""
 
     packed: IO[bytes]
-    content: IO[bytes]
+    content: gzip.GzipFile
     limits: Limits
     count: int = 0
     header_end: int | None = None
@@ -151,7 +151,7 @@ def _extract_all(tar: tarfile.TarFile, stream: _Stream, folder: Path) -> None:
 
 def _opened(stream: _Stream) -> tarfile.TarFile:
     with stream.headers():  # It reads the first ones.
-        return tarfile.open(fileobj=stream, mode="r|")
+        return tarfile.open(fileobj=cast("IO[bytes]", stream), mode="r|")
 
 
 def _next(tar: tarfile.TarFile, stream: _Stream) -> tarfile.TarInfo | None:
