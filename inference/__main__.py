@@ -24,7 +24,7 @@ def _serve(options: argparse.Namespace) -> int:
     from inference.settings import SettingError, Settings, port
 
     try:
-        settings = Settings.read(os.environ, options.bundle)
+        settings = Settings.read(_environment(options), options.bundle)
         chosen = port(options.port, os.environ)
     except SettingError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -32,6 +32,14 @@ def _serve(options: argparse.Namespace) -> int:
     from inference.server import serve
 
     return serve(settings, options.host, chosen)
+
+
+def _environment(options: argparse.Namespace) -> dict[str, str]:
+    """Return the environment, under the options that are given."""
+    given = {"TRIDOCK_ROOT_PATH": options.root_path}
+    if options.cors_origin:
+        given["TRIDOCK_CORS_ORIGINS"] = ",".join(options.cors_origin)
+    return {**os.environ, **{name: value for name, value in given.items() if value is not None}}
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -110,6 +118,18 @@ def _serve_options(parser: argparse.ArgumentParser) -> None:
         "--port",
         metavar="N",
         help="default: $SAGEMAKER_BIND_TO_PORT, $AIP_HTTP_PORT, $PORT, 8080",
+    )
+    add(
+        "--root-path",
+        metavar="PATH",
+        help="what may come before each path, such as /models/iris (default: $TRIDOCK_ROOT_PATH)",
+    )
+    add(
+        "--cors-origin",
+        action="append",
+        metavar="ORIGIN",
+        help="web page whose scripts may call, such as https://app.example, or *; may be repeated "
+        "(default: $TRIDOCK_CORS_ORIGINS, or none)",
     )
     add(
         "--watch-stdin",

@@ -15,6 +15,7 @@
     * UnsupportedMediaTypeError
     * NotAcceptableError
     * TooLargeError
+    * TimedOutError
     * NotReadyError
     * OverloadedError
     * ScoringError
@@ -85,6 +86,10 @@ class NotAcceptableError(RequestError):
 
 class TooLargeError(RequestError):
     """The body is larger than the server reads."""
+
+
+class TimedOutError(RequestError):
+    """The rest of the body did not come in time."""
 
 
 class NotReadyError(RequestError):

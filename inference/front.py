@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inference.cors import Cors
 from inference.desk import Desk
 from inference.errors import DisconnectedError
 from inference.exchange import Visit
@@ -24,6 +25,7 @@ class Front:
     def __init__(self, app: AsgiApp, desk: Desk) -> None:
         self._app = app
         self._desk = desk
+        self._cors = Cors(desk.settings.cors_origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one request on and see it end."""
@@ -32,7 +34,10 @@ class Front:
         since = self._desk.watch.enter()
         outlet = _Outlet(send, visit, self._added(sent, visit))
         try:
-            await self._app(scope, receive, outlet)
+            if preflight := self._cors.preflight(scope["method"], sent):
+                await send_reply(preflight, outlet)
+            else:
+                await self._app(scope, receive, outlet)
         except DisconnectedError:
             visit.error = "disconnected"
         except Exception as error:  # the server's edge: whatever it is becomes an answer
@@ -44,6 +49,7 @@ class Front:
 
     def _added(self, sent: dict[bytes, bytes], visit: Visit) -> list[tuple[bytes, bytes]]:
         added = [(b"x-request-id", visit.request_id.encode()), *echoed(sent)]
+        added += self._cors.headers(sent)
         if self._desk.lifecycle.is_draining:
             added.append((b"connection", b"close"))
         return added

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from inference.bounds import most_connections
 from inference.codec.envelope import ANSWERS, Envelope
 from inference.codec.media import Form, Media, answer_type, form_of
 from inference.codec.quick import open_quickly
@@ -13,7 +14,7 @@ from inference.desk import Desk
 from inference.errors import RequestError
 from inference.exchange import Reply
 from inference.refusal import refusal
-from inference.routes import predicting
+from inference.routes import plain
 from inference.together import BLOCK, Outcome
 
 if TYPE_CHECKING:
@@ -21,6 +22,17 @@ if TYPE_CHECKING:
 
 #: So many pairs of Content-Type and Accept are remembered.
 REMEMBERED = 256
+
+#: Headers that make a request special: it goes the long way.
+SPECIAL = frozenset(
+    (
+        b"content-encoding",
+        b"expect",
+        b"inference-header-content-length",
+        b"transfer-encoding",
+        b"upgrade",
+    )
+)
 
 #: How an answer begins, by the envelope of its request.
 OPENINGS = {envelope: f'{{"{name}":'.encode() for envelope, name in ANSWERS.items()}
@@ -38,10 +50,22 @@ class Hot:
     ----------
     desk : Desk
         What it shares with the routes.
+
+    Attributes
+    ----------
+    routes : dict
+        The routes of the paths that predict, by the path as it is sent.
+    special : frozenset
+        Headers that make a request special.
+    connections : int
+        Most that are open in this process.
     """
 
     def __init__(self, desk: Desk) -> None:
-        self.routes = {path.encode(): path for path in predicting(desk)}
+        self.routes = {path.encode(): route for path, route in plain(desk).items()}
+        # What a web page sends is answered with headers of its own.
+        self.special = SPECIAL | {b"origin"} if desk.settings.cors_origins else SPECIAL
+        self.connections = desk.settings.connections or most_connections()
         self._desk = desk
         self._watch = desk.watch
         self._lifecycle = desk.lifecycle

@@ -52,7 +52,8 @@ class Predicted:
 
     async def _call(self, scope: Scope, receive: Receive) -> Call:
         settings, headers = self._desk.settings, headers_of(scope)
-        body = await read_body(headers, receive, settings.body_bytes)
+        limit, seconds = settings.body_bytes, settings.body_seconds
+        body = await read_body(headers, receive, limit, seconds=seconds)
         query = scope["query_string"]
         return Call(
             headers,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import math
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from inference.codec.jsontext import dumps
+from inference import bounds
+from inference.bounds import Awaited, RefusedError
 from inference.turn import Turn
 
 if TYPE_CHECKING:
@@ -17,19 +19,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MESSAGE = "the request is not HTTP/1.1: nothing of it could be read"
 #: Longer bodies go the long way.
 SHORT_BYTES = 1 << 15
-#: Headers that make a request special: it goes the long way.
-SPECIAL = frozenset(
-    (
-        b"content-encoding",
-        b"expect",
-        b"inference-header-content-length",
-        b"transfer-encoding",
-        b"upgrade",
-    )
-)
 #: A body whose rest does not come for so long is waited for on the long way.
 REST_SECONDS = 1.0
 
@@ -44,13 +35,28 @@ class Protocol(HttpToolsProtocol):
     hot: Hot
     _turn: Turn | None = None
     _idle_since = math.inf
+    _awaited = Awaited.HEAD
+    #: Since when it is awaited.
+    _since = 0.0
+    #: Bytes that came in a row and were none of a body.
+    _overhead = 0
+    #: Since when the caller takes nothing of what is sent, or of what is left at the end.
+    _stuck_since = math.inf
+    #: Came behind a request that is in work, and is answered after it.
+    _refused: RefusedError | None = None
     _made_of: ClassVar[list[tuple[bytes, bytes]]] = []
     _openings: ClassVar[dict[int, bytes]] = {}
 
     def connection_made(self, transport: Any) -> None:
-        """Begin."""
+        """Begin, if there is room for another connection."""
         super().connection_made(transport)
         self.hot = self.app.hot
+        self._since = self.loop.time()
+        limit = self.hot.connections
+        if len(self.connections) > limit + bounds.HEARING:
+            transport.abort()
+        elif len(self.connections) > limit and not self._make_room():
+            self._refuse(bounds.too_many(limit))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End."""
@@ -62,17 +68,20 @@ class Protocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Read what came."""
-        self._idle_since = math.inf
+        self._overhead += len(data)
+        if self._awaited is Awaited.END:
+            self._discard()
+            return
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             log.debug("an upgrade to another protocol was asked for: not done")
-        except httptools.HttpParserCallbackError:
-            # The parser hides what was raised while it called us: a defect of ours.
-            log.exception("a connection failed")
-            self.transport.close()
+        except httptools.HttpParserCallbackError as error:
+            self._failed(error)
         except httptools.HttpParserError:
             self.send_400_response("")
+        if self._overhead > bounds.MAX_HEADER_BYTES:
+            self._look_at_overhead()
         if self._turn is not None:
             self.loop.call_later(REST_SECONDS, self._give_up, self._turn)
 
@@ -81,23 +90,37 @@ class Protocol(HttpToolsProtocol):
         self.url = b""
         self.headers = []
         self._turn = None
+        self._idle_since = math.inf
+        self._awaited = Awaited.HEAD
+        self._since = self.loop.time()
+
+    def on_url(self, url: bytes) -> None:
+        """Note the URL, or a part of it."""
+        self.url += url
+        if len(self.url) > bounds.MAX_URL_BYTES:
+            raise bounds.long_url()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Note a header."""
-        self.headers.append((name.lower(), value))
+        """Note a header; those behind a body in chunks are of no use here."""
+        if self._awaited is Awaited.HEAD:
+            self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         """Choose the way of a request."""
+        if self._overhead > bounds.MAX_HEADER_BYTES:
+            self._check_headers()
         route = self.hot.routes.get(self.url)
         sent = dict(self.headers)
         if route is None or not self._is_free() or not self._is_plain(sent):
             self._go_the_long_way()
-            return
-        self._turn = Turn(self, route, sent)
-        self.cycle = self._turn  # type: ignore[assignment]
+        else:
+            self._turn = Turn(self, route, sent)
+            self.cycle = self._turn  # type: ignore[assignment]
+        self._awaited = Awaited.BODY
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the body."""
+        self._overhead = 0
         if self._turn is None:
             super().on_body(body)
         else:
@@ -105,6 +128,8 @@ class Protocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Answer a plain request, or tell the ASGI app that all of it is there."""
+        self._awaited = Awaited.NOTHING
+        self._overhead = 0
         turn = self._turn
         if turn is None:
             super().on_message_complete()
@@ -125,6 +150,9 @@ class Protocol(HttpToolsProtocol):
             cycle, app = self.pipeline.pop()
             self._start_asgi_task(cycle, app)
             return
+        if self._refused is not None:
+            self.transport.write(self._refused.written())
+            self._linger()
         self._idle_since = self.loop.time()
         if self.timeout_keep_alive_task is None:
             self._look_again(self.timeout_keep_alive)
@@ -164,13 +192,120 @@ class Protocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Answer bytes that are no HTTP request, and close the connection."""
-        body = dumps({"error": MESSAGE, "code": "not_http"})
-        head = (
-            "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\n"
-            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
-        )
-        self.transport.write(head.encode() + body)
+        self._refuse(bounds.not_http())
+
+    def pause_writing(self) -> None:
+        """Note that the caller does not take what is sent."""
+        self._stuck_since = self.loop.time()
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        """Note that the caller takes it again."""
+        self._stuck_since = math.inf
+        super().resume_writing()
+
+    def look(self, now: float) -> None:
+        """End what has lasted too long; called each second.
+
+        One look at all connections costs less than a timer for each request.
+        """
+        if self.transport.is_closing():
+            self._stuck_since = min(self._stuck_since, now)
+        waited, settings = now - self._since, self.app.desk.settings
+        stuck = now - self._stuck_since > bounds.SEND_SECONDS
+        ended = self._awaited is Awaited.END and self._is_free()
+        if stuck or (ended and waited > bounds.LINGER_SECONDS):
+            self.transport.abort()
+        elif self._awaited is Awaited.HEAD and waited > settings.head_seconds:
+            if self._is_free():
+                self._refuse(bounds.late_head(settings.head_seconds))
+        elif self._is_left() and waited > settings.body_seconds:
+            self.transport.close()
+
+    def _is_left(self) -> bool:
+        """Tell whether a request was answered before its end; who waits for a body has a limit."""
+        return self._awaited is Awaited.BODY and self.cycle.response_complete
+
+    def _failed(self, error: Exception) -> None:
+        """Refuse what was raised for that, which the parser hides; all else is a defect of ours."""
+        if isinstance(error.__context__, RefusedError):
+            self._refuse(error.__context__)
+            return
+        log.error("a connection failed", exc_info=error)
         self.transport.close()
+
+    def _refuse(self, refused: RefusedError) -> None:
+        """Answer what cannot become a request, unless an answer before it is not complete."""
+        cycle: Any = self.cycle
+        if self._awaited is Awaited.BODY:
+            was_answered = bool(self.pipeline) or cycle.response_started or cycle.response_complete
+            cycle.disconnected = True
+            cycle.message_event.set()
+            if was_answered:
+                self.transport.close()
+                return
+        elif not self._is_free():
+            self._await_end(refused)
+            return
+        # Who sent nothing is no caller yet, but one of too many is to hear why.
+        if self._overhead or self._awaited is Awaited.BODY or refused.code == bounds.TOO_MANY:
+            self.transport.write(refused.written())
+        self._linger()
+
+    def _linger(self) -> None:
+        """Close, once a caller who is still sending has had the time to read the answer."""
+        self._await_end()
+        if not self.transport.is_closing():
+            self.transport.write_eof()
+
+    def _await_end(self, refused: RefusedError | None = None) -> None:
+        """Read no more requests; what is refused is answered once all before it are."""
+        self._refused = refused
+        self._awaited = Awaited.END
+        self._since = self.loop.time()
+        self._overhead = 0
+
+    def _leave(self) -> None:
+        """Close at the end of an answer."""
+        if self._awaited is Awaited.BODY:
+            self._linger()
+        else:
+            self.transport.close()
+
+    def _discard(self) -> None:
+        self.flow.resume_reading()
+        if self._overhead > bounds.LINGER_BYTES:
+            self.transport.abort()
+
+    def _look_at_overhead(self) -> None:
+        """Refuse a head, or what follows a body, that has no end."""
+        most = bounds.MAX_HEADER_BYTES
+        if self._awaited is Awaited.HEAD:
+            most += bounds.MAX_URL_BYTES
+        if self._awaited in (Awaited.HEAD, Awaited.BODY) and self._overhead > most:
+            self._refuse(bounds.long_headers())
+
+    def _check_headers(self) -> None:
+        """Count the bytes of a head, of which and of other things there were many."""
+        if sum(len(name) + len(value) + 4 for name, value in self.headers) > (
+            bounds.MAX_HEADER_BYTES
+        ):
+            raise bounds.long_headers()
+        self._overhead = 0
+
+    def _make_room(self) -> bool:
+        """End the connection that has waited longest for its caller; False if none waits."""
+        now = self.loop.time()
+        waiting: list[tuple[float, int, Any]] = []
+        for each in self.connections:
+            if each is not self and isinstance(each, Protocol):
+                since = each._since if each._awaited is Awaited.HEAD else each._idle_since
+                waiting.append((since, id(each), each))
+        since, _, longest = min(waiting, default=(math.inf, 0, None))
+        if longest is None or now - since < bounds.PATIENT_SECONDS:
+            return False
+        longest.transport.abort()
+        return True
 
     def _is_free(self) -> bool:
         """Tell whether no request before is in work, and what was answered has been read."""
@@ -181,7 +316,7 @@ class Protocol(HttpToolsProtocol):
         parser = self.parser
         if parser.get_method() != b"POST" or not parser.should_keep_alive():
             return False
-        if len(sent) != len(self.headers) or not SPECIAL.isdisjoint(sent):
+        if len(sent) != len(self.headers) or not self.hot.special.isdisjoint(sent):
             return False
         # HTTP/1.0 keeps a connection only where this header says so; uvicorn never does.
         if b"connection" in sent and parser.get_http_version() != "1.1":
@@ -194,11 +329,16 @@ class Protocol(HttpToolsProtocol):
     def _go_the_long_way(self) -> None:
         """Let uvicorn make of the headers what it would have made at once."""
         url, headers = self.url, self.headers
+        _check_url(url)
         super().on_message_begin()
         self.url = url
         for name, value in headers:
             super().on_header(name, value)
         super().on_headers_complete()
+        transport = self.transport
+        self.cycle.transport = SimpleNamespace(  # type: ignore[assignment]
+            write=transport.write, is_closing=transport.is_closing, close=self._leave
+        )
 
     def _hand_over(self, turn: Turn) -> None:
         """Let a request that has begun its short way go the long one."""
@@ -211,3 +351,13 @@ class Protocol(HttpToolsProtocol):
     def _give_up(self, turn: Turn) -> None:
         if turn is self._turn and not turn.disconnected:
             self._hand_over(turn)
+
+
+def _check_url(url: bytes) -> None:
+    """Refuse what uvicorn fails at."""
+    try:
+        path = httptools.parse_url(url).path
+    except httptools.HttpParserInvalidURLError as error:
+        raise bounds.wrong_url() from error
+    if not path or not path.isascii():
+        raise bounds.wrong_url()

@@ -15,6 +15,7 @@ from inference.errors import (
     OverloadedError,
     ScoringError,
     ScriptError,
+    TimedOutError,
     TooLargeError,
     UnsupportedMediaTypeError,
     WrongMethodError,
@@ -29,6 +30,7 @@ STATUSES: dict[type[Exception], tuple[int, str]] = {
     UnknownModelError: (404, "unknown_model"),
     WrongMethodError: (405, "method_not_allowed"),
     NotAcceptableError: (406, "not_acceptable"),
+    TimedOutError: (408, "timed_out"),
     TooLargeError: (413, "too_large"),
     UnsupportedMediaTypeError: (415, "unsupported_media_type"),
     OverloadedError: (429, "overloaded"),
@@ -66,6 +68,8 @@ def refusal(error: Exception, visit: Visit, retry_after: int) -> Reply:
         headers["Allow"] = error.allowed
     if isinstance(error, ScoringError):
         headers["x-ms-run-function-failed"] = "True"
+    if status in (408, 413):  # the rest of the body is not waited for
+        headers["Connection"] = "close"
     if status in (429, 503):
         headers["Retry-After"] = str(retry_after)
     body = dumps({"error": _utf8(message), "code": visit.error})

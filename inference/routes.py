@@ -20,10 +20,18 @@ Tell = Callable[[Scope], Reply]
 #: By path or its template, then by method.
 Table = dict[str, dict[str, AsgiApp]]
 
-#: The paths of the Open Inference Protocol that name a model.
-MODEL = re.compile(
-    "/v2/models/(?P<model>[^/]+)(/versions/(?P<version>[^/]+))?(?P<more>/infer|/ready)?"
-)
+#: The paths of KServe's first protocol that name a model.
+V1_PATHS = ("/v1/models/{model}", "/v1/models/{model}/versions/{version}")
+#: Paths that name a model, and their templates: of the Open Inference Protocol, and of the first
+#: protocol of KServe and TensorFlow Serving («V1 Inference Protocol»).
+MODELS = {
+    re.compile(
+        "/v2/models/(?P<model>[^/]+)(/versions/(?P<version>[^/]+))?(?P<more>/infer|/ready)?"
+    ): openinference.MODEL_PATHS,
+    re.compile(
+        "/v1/models/(?P<model>[^/:]+)(/versions/(?P<version>[^/:]+))?(?P<more>:predict)?"
+    ): V1_PATHS,
+}
 #: What FastAPI keeps: the description, and the page that draws it.
 DOCUMENTATION = ("/docs", "/openapi.json")
 
@@ -41,11 +49,12 @@ class Router:
 
     def __init__(self, desk: Desk, documentation: AsgiApp) -> None:
         self._table = routes(desk)
+        self._root = desk.settings.root_path
         self._documentation = documentation
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one request to its route."""
-        path: str = scope["path"]
+        path = scope["path"] = self._below(scope["path"])
         if path.startswith(DOCUMENTATION):
             scope["visit"].route = next(each for each in DOCUMENTATION if path.startswith(each))
             await self._documentation(scope, receive, send)
@@ -57,16 +66,36 @@ class Router:
             raise wrong_method(scope, methods)
         await app(scope, receive, send)
 
+    def _below(self, path: str) -> str:
+        """Return a path without the prefix that a proxy may have left before it."""
+        root = self._root
+        return path[len(root) :] or "/" if root and f"{path}/".startswith(f"{root}/") else path
+
     def _methods(self, scope: Scope, path: str) -> Mapping[str, AsgiApp]:
-        template = path
-        if found := MODEL.fullmatch(path):
-            named = {name: found[name] for name in ("model", "version") if found[name]}
-            template = openinference.MODEL_PATHS[len(named) - 1] + (found["more"] or "")
-            scope["path_params"] = named
+        template = self._template(scope, path)
         if template not in self._table:
             raise NoRouteError(f"there is no {path[:200]}: see /docs for the routes")
         scope["visit"].route = template
         return self._table[template]
+
+    def _template(self, scope: Scope, path: str) -> str:
+        """Return a path's template; a slash at the end of one that predicts is left out."""
+        template = self._exact(scope, path)
+        if not template and path.endswith("/"):
+            without = self._exact(scope, path[:-1])
+            if isinstance(self._table.get(without, {}).get("POST"), Predicted):
+                return without
+        return template
+
+    def _exact(self, scope: Scope, path: str) -> str:
+        if path in self._table and "{" not in path:
+            return path
+        for pattern, paths in MODELS.items():
+            if found := pattern.fullmatch(path):
+                named = {name: found[name] for name in ("model", "version") if found[name]}
+                scope["path_params"] = named
+                return paths[len(named) - 1] + (found["more"] or "")
+        return ""
 
 
 class Told:
@@ -99,6 +128,15 @@ def predicting(desk: Desk) -> tuple[str, ...]:
     return tuple(dict.fromkeys(paths))
 
 
+def plain(desk: Desk) -> dict[str, str]:
+    """Return the paths that predict, in each form in which they may be sent, with their route."""
+    forms: dict[str, str] = {}
+    for path in predicting(desk):
+        for root in ("", desk.settings.root_path):
+            forms |= {f"{root}{path}": path, f"{root}{path}/": path}
+    return forms
+
+
 def routes(desk: Desk) -> Table:
     """Return all routes but those of the documentation."""
     ready = ("/ping", "/health", desk.settings.health_route, "/readyz")
@@ -115,6 +153,7 @@ def routes(desk: Desk) -> Table:
         "/v2/health/ready": _get(_ready(desk, b'{"ready":true}')),
         index: {"POST": Told(lambda scope: Reply(dumps(openinference.index(desk.lifecycle))))},
         **_models(desk),
+        **_first_protocol(desk),
     }
     for path in predicting(desk):
         # Vertex AI may be told to call one path for both; a script takes a query string, too.
@@ -123,20 +162,37 @@ def routes(desk: Desk) -> Table:
     return table
 
 
+def _of_model(desk: Desk, tell: Callable[[Loaded], object]) -> Tell:
+    def told(scope: Scope) -> Reply:
+        loaded = desk.lifecycle.loaded()
+        openinference.check_model(scope["path_params"], loaded.bundle)
+        return Reply(dumps(tell(loaded)))
+
+    return told
+
+
 def _models(desk: Desk) -> Table:
-    def of_model(tell: Callable[[Loaded], object]) -> Tell:
-        def told(scope: Scope) -> Reply:
-            loaded = desk.lifecycle.loaded()
-            openinference.check_model(scope["path_params"], loaded.bundle)
-            return Reply(dumps(tell(loaded)))
-
-        return told
-
     table: Table = {}
     for model in openinference.MODEL_PATHS:
-        table[model] = _get(of_model(openinference.model_metadata))
-        table[f"{model}/ready"] = _get(of_model(openinference.model_ready))
+        table[model] = _get(_of_model(desk, openinference.model_metadata))
+        table[f"{model}/ready"] = _get(_of_model(desk, openinference.model_ready))
         table[f"{model}/infer"] = {"POST": Predicted(desk, openinference.order)}
+    return table
+
+
+def _first_protocol(desk: Desk) -> Table:
+    def ready(loaded: Loaded) -> object:
+        if problem := desk.lifecycle.problem():
+            raise NotReadyError(problem)
+        return openinference.model_ready(loaded)
+
+    def names(scope: Scope) -> Reply:
+        return Reply(dumps({"models": [desk.lifecycle.loaded().bundle.name]}))
+
+    table: Table = {"/v1/models": _get(names)}
+    for model in V1_PATHS:
+        table[model] = _get(_of_model(desk, ready))
+        table[f"{model}:predict"] = {"POST": Predicted(desk)}
     return table
 
 

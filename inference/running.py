@@ -52,7 +52,15 @@ class _Server(uvicorn.Server):
         """Tell, ten times a second, that this process lives; now and then, what it answered."""
         self._desk.metrics.tell()
         self._desk.bulletin.look()
+        if counter % 10 == 0:
+            self._look_at_connections()
         return await super().on_tick(counter)
+
+    def _look_at_connections(self) -> None:
+        """End, each second, what a caller has let wait for too long."""
+        now = asyncio.get_running_loop().time()
+        for connection in list(self.server_state.connections):
+            connection.look(now)  # type: ignore[union-attr]  # all are of our protocol class
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Finish what was accepted, and tell what was answered."""

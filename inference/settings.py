@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from inference import cores
+from inference.cors import ORIGIN
 
 #: Where each platform says on which port it will call, in the order of precedence. Sources:
 #: SageMaker «Invoke containers with direct invocation»; Vertex AI «Custom container
@@ -49,6 +50,17 @@ class Settings:
         The routes that Vertex AI was told to call.
     accept : str
         The answer's content type for callers who state no preference; empty: as they asked.
+    root_path : str
+        What may come before each path, where a proxy leaves it there; empty: nothing.
+    cors_origins : tuple of str
+        Web pages whose scripts may call; ``"*"`` is all of them.
+    head_seconds : float
+        Longest time until the head of a request is there, from its first byte or from the
+        beginning of the connection.
+    body_seconds : float
+        The same of its body; each kilobyte that comes gives another second.
+    connections : int
+        Most that are open in one process; 0: as many as its open files allow.
     """
 
     bundle: Path | None = None
@@ -62,6 +74,11 @@ class Settings:
     health_route: str = "/health"
     predict_route: str = "/predict"
     accept: str = ""
+    root_path: str = ""
+    cors_origins: tuple[str, ...] = ()
+    head_seconds: float = 20.0
+    body_seconds: float = 30.0
+    connections: int = 0
 
     @classmethod
     def read(cls, environment: Mapping[str, str], bundle: Path | None = None) -> Settings:
@@ -83,6 +100,11 @@ class Settings:
             health_route=_route(environment, "AIP_HEALTH_ROUTE", "/health"),
             predict_route=_route(environment, "AIP_PREDICT_ROUTE", "/predict"),
             accept=environment.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", ""),
+            root_path=_route(environment, "TRIDOCK_ROOT_PATH", "/").rstrip("/"),
+            cors_origins=_origins(environment, "TRIDOCK_CORS_ORIGINS"),
+            head_seconds=_seconds(environment, "TRIDOCK_HEAD_SECONDS", 20.0, least=0.1),
+            body_seconds=_seconds(environment, "TRIDOCK_BODY_SECONDS", 30.0, least=0.1),
+            connections=_whole(environment, "TRIDOCK_CONNECTIONS", 0, most=1_000_000),
         )
 
 
@@ -136,7 +158,9 @@ def _whole(
     return number
 
 
-def _seconds(environment: Mapping[str, str], name: str, default: float) -> float:
+def _seconds(
+    environment: Mapping[str, str], name: str, default: float, *, least: float = 0
+) -> float:
     value = environment.get(name)
     if not value:
         return default
@@ -144,8 +168,8 @@ def _seconds(environment: Mapping[str, str], name: str, default: float) -> float
         number = float(value)
     except ValueError:
         number = -1.0
-    if not 0 <= number <= 3600:
-        raise SettingError(f"{name} is {value!r}: give seconds from 0 to 3600")
+    if not least <= number <= 3600:
+        raise SettingError(f"{name} is {value!r}: give seconds from {least:g} to 3600")
     return number
 
 
@@ -154,3 +178,14 @@ def _route(environment: Mapping[str, str], name: str, default: str) -> str:
     if not value.startswith("/") or not value.isascii() or set("{}?# ") & set(value):
         raise SettingError(f"{name} is {value!r}: give a path that begins with /")
     return value
+
+
+def _origins(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
+    value = environment.get(name, "")
+    origins = tuple(part.strip().rstrip("/") for part in value.split(",") if part.strip())
+    if wrong := [origin for origin in origins if not ORIGIN.fullmatch(origin)]:
+        raise SettingError(
+            f"{name} is {value!r}: {wrong[0]!r} is no origin: give such as https://app.example, "
+            "several between commas, or *"
+        )
+    return origins

@@ -48,6 +48,8 @@ class Turn(Visit):
 
     #: What the batcher wants to know of an item.
     probabilities = False
+    #: Its answer is written in one piece.
+    response_started = False
     #: uvicorn wakes what waits for a caller here; nothing does.
     message_event = SimpleNamespace(set=lambda: None)
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, TypeAlias
 
-from inference.errors import DisconnectedError, InvalidInputError, TooLargeError
+from inference.errors import DisconnectedError, TimedOutError, TooLargeError
 from inference.exchange import Reply
 
 Message: TypeAlias = MutableMapping[str, Any]
@@ -15,8 +16,8 @@ Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 AsgiApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-#: A caller who stops in the middle of a body for so long gets no answer to it.
-BODY_SECONDS = 60
+#: A body that comes no faster than this, in bytes a second, is waited for no longer than its limit.
+SLOWEST = 1024
 
 
 def headers_of(scope: Scope) -> dict[str, str]:
@@ -28,7 +29,9 @@ def headers_of(scope: Scope) -> dict[str, str]:
     return found
 
 
-async def read_body(headers: Mapping[str, str], receive: Receive, limit: int) -> bytes:
+async def read_body(
+    headers: Mapping[str, str], receive: Receive, limit: int, *, seconds: float
+) -> bytes:
     """Read a body to its end.
 
     Parameters
@@ -39,12 +42,14 @@ async def read_body(headers: Mapping[str, str], receive: Receive, limit: int) ->
         ASGI's.
     limit : int
         Longest body, in bytes; a longer one is refused before it is read, if it says its length.
+    seconds : float
+        Longest time for all of it; `SLOWEST` bytes that come give another second.
 
     Raises
     ------
     TooLargeError
         If it is longer.
-    InvalidInputError
+    TimedOutError
         If its rest does not come in time.
     DisconnectedError
         If the caller left.
@@ -52,13 +57,22 @@ async def read_body(headers: Mapping[str, str], receive: Receive, limit: int) ->
     declared = headers.get("content-length", "0")
     if not declared.isdecimal() or len(declared) > 15 or int(declared) > limit:
         raise TooLargeError(f"the body has {declared[:20]} bytes: send at most {limit}")
+    size = 0
     try:
-        async with asyncio.timeout(BODY_SECONDS):
-            return await _read(receive, limit)
+        async with asyncio.timeout(seconds) as timeout:
+            end = timeout.when() or math.inf
+            parts: list[bytes] = []
+            async for part in _parts(receive):
+                size += len(part)
+                if size > limit:
+                    raise TooLargeError(f"the body is longer than {limit} bytes: send fewer rows")
+                timeout.reschedule(end + size / SLOWEST)
+                parts.append(part)
     except TimeoutError as error:
-        raise InvalidInputError(
-            f"the body stopped before its end for {BODY_SECONDS} seconds: send it again"
+        raise TimedOutError(
+            f"{size} bytes of the body came in {seconds:g} seconds, and not its end: send it again"
         ) from error
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 async def send_reply(reply: Reply, send: Send) -> None:
@@ -75,17 +89,11 @@ async def send_reply(reply: Reply, send: Send) -> None:
     await send({"type": "http.response.body", "body": reply.body})
 
 
-async def _read(receive: Receive, limit: int) -> bytes:
-    parts: list[bytes] = []
-    size, more = 0, True
+async def _parts(receive: Receive) -> AsyncIterator[bytes]:
+    more = True
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise DisconnectedError("the caller left before the end of the body")
-        part = message.get("body", b"")
-        size += len(part)
-        if size > limit:
-            raise TooLargeError(f"the body is longer than {limit} bytes: send fewer rows")
-        parts.append(part)
+        yield message.get("body", b"")
         more = message.get("more_body", False)
-    return parts[0] if len(parts) == 1 else b"".join(parts)

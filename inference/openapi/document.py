@@ -7,7 +7,7 @@ import io
 from typing import Any
 
 from inference import openinference
-from inference.codec.media import OFFERED
+from inference.codec.media import OFFERED, Form
 from inference.errors import InvalidInputError
 from inference.manifest import Manifest
 from inference.openapi import schema
@@ -23,6 +23,7 @@ TAGS = {
 STATUSES = {
     "400": "The body does not fit the model; the message says where.",
     "406": "Nothing that is offered is accepted.",
+    "408": "The rest of the body did not come in time.",
     "413": "The body is too large.",
     "415": "The content type is not read.",
     "429": "Overloaded: try again after Retry-After seconds.",
@@ -31,6 +32,11 @@ STATUSES = {
 }
 #: The envelope each predicting route is known for; every one of them takes every envelope.
 ENVELOPES = {"/predict": "Features", "/invocations": "Instances", "/score": "Inputs"}
+ANY_FORM = (
+    "Every route that predicts takes rows as `instances`, `features`, `inputs`, `data`, `input_data`, "
+    "`dataframe_split`, `dataframe_records`, as a list, as tensors of the Open Inference Protocol, "
+    "and in the other content types, and answers each as its clients expect."
+)
 SUMMARIES = {
     "/predict": "Predict",
     "/invocations": "Predict (SageMaker)",
@@ -78,6 +84,7 @@ def document(manifest: Manifest, settings: Settings, version: str = "3.1") -> di
 
 
 def _document(manifest: Manifest, settings: Settings) -> dict[str, Any]:
+    servers = {"servers": [{"url": settings.root_path}]} if settings.root_path else {}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -85,6 +92,7 @@ def _document(manifest: Manifest, settings: Settings) -> dict[str, Any]:
             "version": manifest.version,
             "description": f"Bundle `{manifest.digest[:12]}`, made {manifest.created}.",
         },
+        **servers,
         "tags": [{"name": name, "description": told} for name, told in TAGS.items()],
         "paths": _paths(manifest, settings),
         "components": {"schemas": _schemas(manifest)},
@@ -95,10 +103,17 @@ def _paths(manifest: Manifest, settings: Settings) -> dict[str, Any]:
     paths = {path: {"post": _predict(path, manifest)} for path in ENVELOPES}
     vertex = settings.predict_route
     paths.setdefault(vertex, {"post": _predict(vertex, manifest)})
+    first = f"/v1/models/{manifest.name}"
+    paths[f"{first}:predict"] = {"post": _predict(f"{first}:predict", manifest)}
     model = f"/v2/models/{manifest.name}"
     if manifest.signature and not manifest.script:
         paths[f"{model}/infer"] = {"post": _infer()}
-    told = [*TOLD, (model, "open inference protocol", "The model's inputs and outputs")]
+    told = [
+        *TOLD,
+        ("/v1/models", "health", "The models' names (KServe v1)"),
+        (first, "health", "Ready? (KServe v1)"),
+        (model, "open inference protocol", "The model's inputs and outputs"),
+    ]
     if settings.health_route not in [path for path, _, _ in TOLD]:
         told.append((settings.health_route, "health", "Ready? (Vertex AI)"))
     for path, tag, summary in told:
@@ -109,7 +124,8 @@ def _paths(manifest: Manifest, settings: Settings) -> dict[str, Any]:
 def _predict(path: str, manifest: Manifest) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "tags": ["predict"],
-        "summary": SUMMARIES.get(path, "Predict (Vertex AI)"),
+        "summary": _summary(path),
+        "description": ANY_FORM,
         "operationId": _operation_id("post", path),
         "requestBody": {"required": True, "content": _request_content(path, manifest)},
         "responses": {
@@ -120,6 +136,11 @@ def _predict(path: str, manifest: Manifest) -> dict[str, Any]:
     if manifest.output and manifest.output.probabilities:
         operation["parameters"] = [_probabilities()]
     return operation
+
+
+def _summary(path: str) -> str:
+    first = path.startswith("/v1/models/") and path.endswith(":predict")
+    return SUMMARIES.get(path, "Predict (KServe v1)" if first else "Predict (Vertex AI)")
 
 
 def _infer() -> dict[str, Any]:
@@ -151,6 +172,7 @@ def _request_content(path: str, manifest: Manifest) -> dict[str, Any]:
     text = {"type": "string"}
     for media in ("text/csv", "application/jsonlines"):
         content[media] = {"schema": text}
+    content["application/x-npy"] = {"schema": _text("application/x-npy")}
     if manifest.examples:
         content["text/csv"]["example"] = _csv_line(manifest)
     return content
@@ -162,7 +184,12 @@ def _response_content(path: str, manifest: Manifest) -> dict[str, Any]:
     answered = "Answer" if path == "/predict" else "Predictions"
     content = _json(_ref(answered))
     more = [media for media in OFFERED if media != "application/json"]
-    return content | {media: {"schema": {"type": "string"}} for media in more}
+    return content | {media: {"schema": _text(media)} for media in more}
+
+
+def _text(media: str) -> dict[str, Any]:
+    is_text = OFFERED[media] is not Form.ARRAY
+    return {"type": "string"} if is_text else {"type": "string", "format": "binary"}
 
 
 def _schemas(manifest: Manifest) -> dict[str, Any]:

@@ -24,6 +24,7 @@ def swagger(document: dict[str, Any]) -> dict[str, Any]:
         "info": plain["info"],
         "tags": plain["tags"],
         "schemes": ["http", "https"],
+        **({"basePath": plain["servers"][0]["url"]} if "servers" in plain else {}),
         "paths": {
             path: {method: _operation(told) for method, told in methods.items()}
             for path, methods in plain["paths"].items()
