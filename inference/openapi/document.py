@@ -33,9 +33,9 @@ STATUSES = {
 #: The envelope each predicting route is known for; every one of them takes every envelope.
 ENVELOPES = {"/predict": "Features", "/invocations": "Instances", "/score": "Inputs"}
 ANY_FORM = (
-    "Every route that predicts takes rows as `instances`, `features`, `inputs`, `data`, `input_data`, "
-    "`dataframe_split`, `dataframe_records`, as a list, as tensors of the Open Inference Protocol, "
-    "and in the other content types, and answers each as its clients expect."
+    "Every route that predicts takes rows as `instances`, `features`, `inputs`, `data`, "
+    "`input_data`, `dataframe_split`, `dataframe_records`, as a list, as tensors of the Open "
+    "Inference Protocol, and in the other content types, and answers each as its clients expect."
 )
 SUMMARIES = {
     "/predict": "Predict",
