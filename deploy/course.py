@@ -26,7 +26,8 @@ def run(stage: Stage, order: Order, before: Endpoint | None) -> None:
         If a step waited in vain for what was not measured.
     """
     new, target = order.wanted, stage.target
-    for move in rollout.moves(before.traffic if before else {}, new.name, order.course):
+    serving = history.working(before) if before else {}
+    for move in rollout.moves(serving, new.name, order.course):
         if move.step.held:  # before the split: who is cut short in between finds both to compare
             experiment.begin(target.notes, new.endpoint, new=new.name, old=_beside(move, new.name))
         with stage.say.step(f"traffic: {history.traffic_text(move.split)}"):

@@ -7,6 +7,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+from deploy import names, private
 from deploy.errors import DeployError
 from deploy.models import Models, ModelVersion
 from inference.errors import InferenceError
@@ -24,12 +25,12 @@ def fetch(models: Models, found: ModelVersion, folder: Path) -> Path:
     """
     from inference.bundle import Bundle  # brings NumPy, which most commands do without
 
-    place = folder / found.digest
+    place = folder / names.check("digest", found.digest, names.DIGEST)
     with suppress(InferenceError):  # not there, or not whole any more
         if Bundle.read(place).digest == found.digest:
             return place
     shutil.rmtree(place, ignore_errors=True)
-    folder.mkdir(parents=True, exist_ok=True)
+    private.folder(folder)
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         draft = Path(scratch) / "bundle"
         models.fetch(found, draft)
@@ -40,6 +41,7 @@ def fetch(models: Models, found: ModelVersion, folder: Path) -> Path:
                 f"is {digest[:12]}…, and {found.digest[:12]}… was registered. Nothing was changed; "
                 f"find out who replaced {found.artifact}"
             )
+        private.close(draft)
         with suppress(OSError):  # another command brought it meanwhile
             draft.rename(place)
     return place

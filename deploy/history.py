@@ -56,6 +56,18 @@ def is_older(then: Endpoint, name: str) -> bool:
     return found.created < serving.created
 
 
+def is_broken(endpoint: Endpoint, name: str) -> bool:
+    """Tell whether a deployment that has traffic failed: it served, and is to be repaired."""
+    found = endpoint.deployments.get(name)
+    return bool(found and found.state is State.FAILED and endpoint.traffic.get(name))
+
+
+def working(endpoint: Endpoint) -> dict[str, int]:
+    """Return the traffic without that of deployments that failed: who is left to protect."""
+    shares = endpoint.traffic.items()
+    return {name: share for name, share in shares if not is_broken(endpoint, name)}
+
+
 def is_dead(endpoint: Endpoint) -> bool:
     """Tell whether the endpoint failed with nothing that works behind it."""
     working = any(one.state is State.READY for one in endpoint.deployments.values())

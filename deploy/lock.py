@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from deploy import names
 from deploy.errors import ConflictError, DeployError, LockedError, UnavailableError
 from deploy.notes import Note, Notes
 from deploy.owner import Owner
@@ -208,12 +209,26 @@ def holder(notes: Notes, endpoint: str, terms: Terms | None = None) -> Claim | N
     return claim if claim and not _is_free(claim, terms or Terms()) else None
 
 
+def busy(notes: Notes, terms: Terms | None = None) -> dict[str, Claim | None]:
+    """Return the claims of those who are changing something; None for one that cannot be read."""
+    found: dict[str, Claim | None] = {}
+    for name in endpoints(notes.keys()):
+        try:
+            claim = holder(notes, name, terms)
+        except LockedError:
+            found[name] = None
+        else:
+            found |= {name: claim} if claim else {}
+    return found
+
+
 def endpoints(keys: Iterable[str], folder: str = FOLDER) -> list[str]:
     """Return the endpoints of which notes with these keys are, among those of a folder."""
     start, end = f"{folder}/", ".json"
-    return [
+    found = (
         key[len(start) : -len(end)] for key in keys if key.startswith(start) and key.endswith(end)
-    ]
+    )
+    return [name for name in found if names.NAME.fullmatch(name)]
 
 
 def _key(endpoint: str) -> str:

@@ -24,7 +24,9 @@ def put_back(stage: Stage, order: Order, before: Endpoint | None, failure: BaseE
     deadline = order.deadline.again()
     try:
         experiment.end(stage.target.notes, order.wanted.endpoint)
-        if before is None or history.is_first(before, order.wanted.name):
+        if before and history.is_broken(before, order.wanted.name):
+            failure.add_note(_left(before, order.wanted.name))
+        elif before is None or history.is_first(before, order.wanted.name):
             _remove(stage, order.wanted.endpoint, order.wanted.name, deadline)
         else:
             _restore(stage, before, order.wanted.name, deadline)
@@ -56,6 +58,13 @@ def put_traffic_back(
         failure.add_note(f"Putting traffic back failed, too: {error}")
         return False
     return True
+
+
+def _left(before: Endpoint, name: str) -> str:
+    return (
+        f"{name} had failed before this release, and {before.name} is left as it was. Release "
+        "another version to repair it; `python -m deploy delete` removes it"
+    )
 
 
 def _remove(stage: Stage, endpoint: str, new: str, deadline: Deadline) -> None:

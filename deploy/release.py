@@ -47,12 +47,16 @@ def release(stage: Stage, bundle: Bundle, order: Order) -> Endpoint:
     if trial:
         _end(stage, order, trial)
     before = _find(stage, order)
+    if before:
+        _clear(stage, order, before)
     if before and _is_released(before, order):
         stage.target.deploy(replace(new, artifact=artifact))  # refused if it runs other settings
         stage.say.note(f"{new.name} serves {_share(before, new)} traffic of {new.endpoint} already")
         _scale(stage, new, before)
         journal.finish(notes, before, "release", "stop")
     else:
+        # Again: what was removed since, because it had failed, may have taken this very bundle along.
+        artifact = stage.target.upload(bundle)
         journal.begin(notes, new.endpoint, _entry(order, before))
         try:
             _bring_up(stage, order, replace(new, artifact=artifact), before)
@@ -137,18 +141,26 @@ def _find(stage: Stage, order: Order) -> Endpoint | None:
     return None
 
 
-def _bring_up(stage: Stage, order: Order, new: Release, before: Endpoint | None) -> None:
-    """Deploy and wait until it is ready."""
-    found = before.deployments.get(new.name) if before else None
-    if found and found.state is State.FAILED:
+def _clear(stage: Stage, order: Order, before: Endpoint) -> None:
+    """Take away what a run before left: a deployment that failed without traffic, and copies."""
+    new = order.wanted
+    found = before.deployments.get(new.name)
+    if found and found.state is State.FAILED and not before.traffic.get(new.name):
         with stage.say.step(f"undeploy {new.name}, which had failed"):
             change.retire(stage.target, new.endpoint, new.name, order.deadline)
-    for name in set(before.shadow if before else ()) - {new.name}:
+    for name in set(before.shadow) - {new.name}:
         with stage.say.step(f"end copies to {name}, which a run before left"):
             change.copy(stage.target, new.endpoint, name, 0, order.deadline)
+
+
+def _bring_up(stage: Stage, order: Order, new: Release, before: Endpoint | None) -> None:
+    """Deploy and wait until it is ready; one that failed while it served is started again."""
+    found = before.deployments.get(new.name) if before else None
+    broken = before is not None and history.is_broken(before, new.name)
     with stage.say.step(f"deploy {new.endpoint}/{new.name}") as step:
         stage.target.deploy(new)
-        step.detail = "" if not found else "it was there already"
+        already = "it had failed, and is started again" if broken else "it was there already"
+        step.detail = already if found else ""
     with stage.say.step(f"wait until {new.name} is ready"):
         try:
             ready = wait.until_ready(stage.target, new.endpoint, new.name, order.deadline)

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from deploy import names
 from deploy.errors import ConflictError, UnavailableError, UnsentError
 from deploy.models import Approval, Models, ModelVersion
 from deploy.notes import Note, Notes
@@ -74,6 +75,8 @@ def call(
 class Patient:
     """A target that tries again. Its verbs may be repeated: the contract demands it.
 
+    Names are checked here, for every target: a `ConfigError` before anything is touched.
+
     `invoke` sends once: a request that failed is what a judge has to see. It is tried again only
     where nothing was sent, because the endpoint's address or key could not be asked for.
     """
@@ -115,26 +118,33 @@ class Patient:
 
     def upload(self, bundle: Bundle) -> str:
         """See `Target.upload`."""
+        names.check("model", bundle.name)
+        names.check("version", bundle.version, names.VERSION)
         return call(lambda: self.target.upload(bundle), self.policy)
 
     def deploy(self, release: Release) -> None:
         """See `Target.deploy`."""
+        _check(release.endpoint, release.name)
         call(lambda: self.target.deploy(release), self.policy)
 
     def scale(self, endpoint: str, deployment: str, scaling: Scaling | None) -> None:
         """See `Target.scale`."""
+        _check(endpoint, deployment)
         call(lambda: self.target.scale(endpoint, deployment, scaling), self.policy)
 
     def describe(self, endpoint: str) -> Endpoint:
         """See `Target.describe`."""
+        _check(endpoint)
         return call(lambda: self.target.describe(endpoint), self.policy)
 
     def set_traffic(self, endpoint: str, traffic: Mapping[str, int]) -> None:
         """See `Target.set_traffic`."""
+        _check(endpoint, *traffic)
         call(lambda: self.target.set_traffic(endpoint, traffic), self.policy)
 
     def invoke(self, endpoint: str, body: bytes, *, deployment: str | None = None) -> bytes:
         """See `Target.invoke`. Sent once."""
+        _check(endpoint, *filter(None, [deployment]))
         return call(
             lambda: self.target.invoke(endpoint, body, deployment=deployment),
             self.policy,
@@ -143,30 +153,37 @@ class Patient:
 
     def shadow(self, endpoint: str, deployment: str, percent: int) -> None:
         """See `Target.shadow`."""
+        _check(endpoint, deployment)
         call(lambda: self.target.shadow(endpoint, deployment, percent), self.policy)
 
     def metrics(self, endpoint: str, deployment: str, since: datetime) -> Metrics | None:
         """See `Target.metrics`."""
+        _check(endpoint, deployment)
         return call(lambda: self.target.metrics(endpoint, deployment, since), self.policy)
 
     def answers(self, endpoint: str, deployment: str, since: datetime) -> Sequence[Answer]:
         """See `Target.answers`."""
+        _check(endpoint, deployment)
         return call(lambda: self.target.answers(endpoint, deployment, since), self.policy)
 
     def logs(self, endpoint: str, deployment: str, *, lines: int = 20) -> Sequence[str]:
         """See `Target.logs`."""
+        _check(endpoint, deployment)
         return call(lambda: self.target.logs(endpoint, deployment, lines=lines), self.policy)
 
     def undeploy(self, endpoint: str, deployment: str) -> None:
         """See `Target.undeploy`."""
+        _check(endpoint, deployment)
         call(lambda: self.target.undeploy(endpoint, deployment), self.policy)
 
     def delete(self, endpoint: str) -> None:
         """See `Target.delete`."""
+        _check(endpoint)
         call(lambda: self.target.delete(endpoint), self.policy)
 
     def purge(self, endpoint: str) -> None:
         """See `Target.purge`."""
+        _check(endpoint)
         call(lambda: self.target.purge(endpoint), self.policy)
 
     def leftovers(self) -> Sequence[Leftover]:
@@ -179,7 +196,13 @@ class Patient:
 
     def snippets(self, endpoint: str, body: bytes) -> Mapping[str, str]:
         """See `Target.snippets`."""
+        _check(endpoint)
         return self.target.snippets(endpoint, body)
+
+
+def _check(endpoint: str, *deployments: str) -> None:
+    names.check("endpoint", endpoint)
+    names.check_all("deployment", deployments)
 
 
 @dataclass(frozen=True)
@@ -199,10 +222,12 @@ class PatientNotes:
 
     def read(self, key: str) -> Note | None:
         """See `Notes.read`."""
+        names.check("key of a note", key, names.KEY)
         return call(lambda: self.notes.read(key), self.policy)
 
     def write(self, key: str, body: bytes, *, over: Note | None) -> Note:
         """See `Notes.write`."""
+        names.check("key of a note", key, names.KEY)
         try:
             return call(lambda: self.notes.write(key, body, over=over), self.policy)
         except ConflictError:
@@ -213,6 +238,7 @@ class PatientNotes:
 
     def remove(self, key: str, *, over: Note) -> None:
         """See `Notes.remove`."""
+        names.check("key of a note", key, names.KEY)
         call(lambda: self.notes.remove(key, over=over), self.policy)
 
 
@@ -229,18 +255,25 @@ class PatientModels:
 
     def versions(self, model: str) -> Sequence[ModelVersion]:
         """See `Models.versions`."""
+        names.check("model", model)
         return call(lambda: self.models.versions(model), self.policy)
 
     def register(self, bundle: Bundle) -> ModelVersion:
         """See `Models.register`."""
+        names.check("model", bundle.name)
+        names.check("version", bundle.version, names.VERSION)
         return call(lambda: self.models.register(bundle), self.policy)
 
     def approve(self, model: str, version: str, approval: Approval, reason: str) -> None:
         """See `Models.approve`."""
+        names.check("model", model)
+        names.check("version", version, names.VERSION)
         call(lambda: self.models.approve(model, version, approval, reason), self.policy)
 
     def alias(self, model: str, alias: str, version: str) -> None:
         """See `Models.alias`."""
+        names.check_all("model or alias", (model, alias))
+        names.check("version", version, names.VERSION)
         call(lambda: self.models.alias(model, alias, version), self.policy)
 
     def fetch(self, found: ModelVersion, folder: Path) -> None:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from deploy import emulated, fetching, lock, outputs, reference, registry, rollout, scaling
+from deploy import emulated, fetching, lock, names, outputs, reference, registry, rollout, scaling
 from deploy.cloud import Cloud
 from deploy.config import Config
 from deploy.errors import ConfigError, UnsupportedError
@@ -55,7 +55,7 @@ class Session:
         """
         if not self.config.endpoint and self.config.model:
             return self.config.model.model
-        return self.config.endpoint or self.bundle().name
+        return names.check("endpoint", self.config.endpoint or self.bundle().name)
 
     def bundle(self) -> Bundle:
         """Read the bundle, and verify every file of it.

@@ -10,7 +10,6 @@ from deploy import change, experiment, history, journal, lock
 from deploy.errors import ConflictError, LockedError, NotFoundError, TargetError
 from deploy.leftovers import Leftover
 from deploy.lock import Claim, Terms
-from deploy.notes import Notes
 from deploy.progress import Progress
 from deploy.retry import Patient
 from deploy.target import Endpoint, Target
@@ -88,7 +87,7 @@ def look(target: Target, *, only: str = "", terms: Terms | None = None) -> Found
     only : str
         An endpoint's name, to look at nothing else; empty for the whole account.
     """
-    busy = _busy(target.notes, terms or Terms())
+    busy = lock.busy(target.notes, terms)
     every = [*_endpoints(target), *target.leftovers(), *_notes(target, busy)]
     wanted = [one for one in every if only in ("", one.endpoint)]
     reasons = [(one, _hindrance(one, busy)) for one in wanted]
@@ -128,7 +127,7 @@ def _sweep_endpoint(
 
 def _sweep_unowned(broom: Broom, one: Leftover, swept: Swept) -> None:
     """Delete what anybody may be given next, unless somebody began to change something."""
-    because = _hindrance(one, _busy(broom.target.notes, broom.terms))
+    because = _hindrance(one, lock.busy(broom.target.notes, broom.terms))
     if because:
         swept.kept.append(Kept(one, because))
     else:
@@ -202,19 +201,6 @@ def _histories(target: Target, names: Iterable[str]) -> Iterator[Leftover]:
             target.describe(name)
         except NotFoundError:
             yield Leftover(HISTORY, name, name, reason="its endpoint is gone")
-
-
-def _busy(notes: Notes, terms: Terms) -> dict[str, Claim | None]:
-    """Return the claims of those who are changing something; None for one nobody can read."""
-    found: dict[str, Claim | None] = {}
-    for name in lock.endpoints(notes.keys()):
-        try:
-            claim = lock.holder(notes, name, terms)
-        except LockedError:
-            found[name] = None
-        else:
-            found |= {name: claim} if claim else {}
-    return found
 
 
 def _hindrance(one: Leftover, busy: Mapping[str, Claim | None]) -> str:

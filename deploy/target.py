@@ -104,6 +104,29 @@ class Release:
 
 
 @dataclass(frozen=True)
+class Restarts:
+    """How often a deployment's model server ended by itself and was started again.
+
+    Attributes
+    ----------
+    count : int
+        Since the deployment was made.
+    last_exit : str
+        How it ended the last time, e.g. ``"code -9 (SIGKILL)"``.
+    next_try : datetime or None
+        When it is started again, with a time zone; None while it runs.
+    """
+
+    count: int
+    last_exit: str
+    next_try: datetime | None = None
+
+    def __str__(self) -> str:
+        again = f", next try at {self.next_try.astimezone():%H:%M:%S}" if self.next_try else ""
+        return f"restarted {self.count} times, ended last with {self.last_exit}{again}"
+
+
+@dataclass(frozen=True)
 class Deployment:
     """What runs of a release: a SageMaker variant, a Vertex deployed model, an Azure deployment.
 
@@ -125,6 +148,8 @@ class Deployment:
         When the cloud made it, with a time zone: the order of releases. None if it does not say.
     scaling : Scaling or None
         As it stands in the cloud; None for a number that stays.
+    restarts : Restarts or None
+        None if its model server never ended by itself, or the target does not say.
     """
 
     name: str
@@ -137,6 +162,7 @@ class Deployment:
     count: int = 1
     created: datetime | None = None
     scaling: Scaling | None = None
+    restarts: Restarts | None = None
 
 
 @dataclass(frozen=True)
@@ -222,7 +248,8 @@ class Target(Protocol):
     def deploy(self, release: Release) -> None:
         """Start running `release`. The first on an endpoint gets all traffic, later ones none.
 
-        The same release again is success; a `ConflictError` if its name runs other settings.
+        The same release again is success, and starts one again that failed, where the target can;
+        a `ConflictError` if its name runs other settings.
         """
         ...
 

@@ -228,6 +228,9 @@ def _render(record: Mapping[str, Any]) -> str:
 
 
 def _decoded(record: dict[str, Any]) -> dict[str, Any]:
+    for key, pattern in (("name", NAME), ("version", VERSION)):
+        if not pattern.fullmatch(record[key]):
+            raise ValueError(f"{key} {record[key]!r} is none: {pattern.pattern} was expected")
     for file in record["files"]:
         if PurePosixPath(file).is_absolute() or ".." in PurePosixPath(file).parts:
             raise ValueError(f"file {file!r} lies outside of the bundle")

@@ -163,7 +163,7 @@ def _count(held: Any, release: Release) -> int:
 def _deployment(endpoint: str, revision: Any) -> Deployment:
     about = revision.properties
     kept = variables(revision)
-    marks = {name: kept.get(MARK + name.upper(), "") for name in KEPT}
+    marks: dict[str, Any] = {name: kept.get(MARK + name.upper(), "") for name in KEPT}
     state = _state(about)
     return Deployment(
         name=revision.name.removeprefix(revision_name(endpoint, "")),

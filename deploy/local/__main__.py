@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import resource
+import secrets
 import socket
 import sys
 from contextlib import suppress
@@ -11,7 +14,9 @@ from pathlib import Path
 
 import uvicorn
 
+from deploy import private
 from deploy.local import daemon
+from deploy.local.connection import Connection
 from deploy.local.fleet import Fleet
 from deploy.local.router import create_router
 from inference.process import free_port
@@ -24,12 +29,14 @@ def main(folder: Path) -> None:
     """Route until the last endpoint is deleted, or a signal comes."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
+    os.umask(0o077)  # logs of model servers, too, are for their owner
+    _allow_many_connections()
     with daemon.locked(folder), _listen(folder / "port") as listener:
         asyncio.run(_serve(folder, listener))
 
 
 async def _serve(folder: Path, listener: socket.socket) -> None:
-    fleet = Fleet(folder / "servers")
+    fleet, secret = Fleet(folder), secrets.token_urlsafe(32)
 
     def leave() -> None:
         if not fleet.endpoints:
@@ -37,13 +44,18 @@ async def _serve(folder: Path, listener: socket.socket) -> None:
             daemon.withdraw(folder)
             server.should_exit = True
 
-    app = create_router(fleet, emptied=leave)
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, timeout_keep_alive=75, timeout_graceful_shutdown=30
+        create_router(fleet, secret, emptied=leave),
+        http=Connection,
+        ws="none",
+        log_config=None,
+        access_log=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=30,
     )
     server = uvicorn.Server(config)
     asyncio.get_running_loop().call_later(PATIENCE, leave)
-    daemon.announce(folder, f"http://127.0.0.1:{listener.getsockname()[1]}")
+    daemon.announce(folder, f"http://127.0.0.1:{listener.getsockname()[1]}", secret)
     await server.serve(sockets=[listener])
 
 
@@ -54,14 +66,23 @@ def _listen(remembered: Path) -> socket.socket:
     # asyncio does so for sockets that name their protocol alone; else each answer, written in two
     # parts, waits 40 ms for the acknowledgement of the first.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError, OverflowError):
         listener.bind(("127.0.0.1", int(remembered.read_text())))
         listener.listen(2048)
         return listener
     listener.bind(("127.0.0.1", free_port()))
     listener.listen(2048)
-    remembered.write_text(str(listener.getsockname()[1]))
+    private.put(remembered, str(listener.getsockname()[1]).encode())
     return listener
+
+
+def _allow_many_connections() -> None:
+    """Raise the limit of open files: a request needs two, from its client and to its server."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 4 * Connection.bounds.connections
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 if __name__ == "__main__":

@@ -11,8 +11,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO, Any
 
-from deploy.errors import UnavailableError
+from deploy import private
+from deploy.errors import TargetError, UnavailableError
 
 #: Seconds for it to come up.
 STARTUP = 30.0
@@ -26,9 +28,27 @@ def find(folder: Path) -> str | None:
     """Return the address of the router that keeps `folder`, None if there is none."""
     if not _is_locked(folder / "lock"):
         return None
-    with suppress(FileNotFoundError, json.JSONDecodeError):
+    with suppress(OSError, ValueError, KeyError, TypeError):
         return str(json.loads((folder / "running.json").read_text())["url"])
     return None
+
+
+def secret(folder: Path) -> str:
+    """Return what the router that keeps `folder` demands with each order.
+
+    Raises
+    ------
+    TargetError
+        If it cannot be read: another user's router, or one of another version.
+    """
+    path = folder / "running.json"
+    try:
+        return str(json.loads(path.read_text())["secret"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise TargetError(
+            f"{path} does not hold the secret of the local router ({error!r}): end the process "
+            "that it names, which another user or another version started, and try again"
+        ) from error
 
 
 def up(folder: Path) -> str:
@@ -39,7 +59,7 @@ def up(folder: Path) -> str:
     UnavailableError
         If it does not come up; the message ends with the last lines of its log.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    private.folder(folder)
     with _starting(folder):
         url = find(folder)
         if url:
@@ -60,7 +80,7 @@ def up(folder: Path) -> str:
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Be the router of a folder for the time of a block, as soon as no other is."""
-    with (folder / "lock").open("w") as lock:
+    with _opened(folder / "lock") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         try:
             yield
@@ -68,11 +88,10 @@ def locked(folder: Path) -> Iterator[None]:
             withdraw(folder)
 
 
-def announce(folder: Path, url: str) -> None:
-    """Tell everybody where the router answers."""
-    draft = folder / "running.draft"
-    draft.write_text(json.dumps({"pid": os.getpid(), "url": url}))
-    draft.rename(folder / "running.json")
+def announce(folder: Path, url: str, secret: str) -> None:
+    """Write down where the router answers, and its secret, for the folder's owner only."""
+    told = {"pid": os.getpid(), "url": url, "secret": secret}
+    private.put(folder / "running.json", json.dumps(told).encode())
 
 
 def withdraw(folder: Path) -> None:
@@ -82,7 +101,7 @@ def withdraw(folder: Path) -> None:
 
 def _spawn(folder: Path) -> subprocess.Popen[bytes]:
     _STARTED[:] = [process for process in _STARTED if process.poll() is None]
-    with (folder / "router.log").open("ab") as log:
+    with _opened(folder / "router.log", "ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "deploy.local", str(folder)],
             cwd=Path(__file__).resolve().parents[2],
@@ -98,9 +117,14 @@ def _spawn(folder: Path) -> subprocess.Popen[bytes]:
 @contextmanager
 def _starting(folder: Path) -> Iterator[None]:
     """Let one caller at a time start it; the others then find it."""
-    with (folder / "starting").open("w") as lock:
+    with _opened(folder / "starting") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def _opened(path: Path, mode: str = "w") -> IO[Any]:
+    """Open a file for writing that its owner only may read."""
+    return open(path, mode, opener=lambda name, flags: os.open(name, flags, private.FILE))
 
 
 def _is_locked(lock: Path) -> bool:

@@ -9,15 +9,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from deploy.local.record import Record
 from deploy.local.schedule import order
-from inference.process import ModelServer, wait_ready
-
-#: Seconds a model has to answer its health route, as SageMaker gives it ("How Containers Should
-#: Respond to Health Check (Ping) Requests"), and seconds to finish what it accepted.
-STARTUP, DRAIN = 240.0, 30.0
+from deploy.local.supervised import DRAIN, Supervised
+from deploy.target import Release
+from inference.process import ModelServer
 
 #: Copies that a deployment may have waiting: more than it can answer are dropped.
 COPIES = 100
@@ -29,7 +26,8 @@ class RefusedError(Exception):
     Parameters
     ----------
     status : int
-        HTTP status that says why: 404 absent, 409 conflict, 503 not ready.
+        HTTP status that says why: 400 wrong, 404 absent, 409 conflict, 413 too large, 503 not
+        ready, 507 no room.
     message : str
         What and why.
     """
@@ -43,28 +41,17 @@ class RefusedError(Exception):
 class Running:
     """A deployment: its model server, the requests it is answering, and those it answered."""
 
-    release: Mapping[str, Any]
-    server: ModelServer
+    release: Release
+    supervised: Supervised
     created: datetime
-    ready: bool = False
-    late: bool = False
     in_flight: int = 0
     watch: asyncio.Task[None] | None = None
     record: Record = field(default_factory=Record)
 
-    def state(self) -> tuple[str, str]:
-        """Return its state, and the reason if it failed."""
-        code = self.server.exit_code()
-        if code is not None:
-            return "failed", f"the model server ended with code {code}:\n{self.server.tail(12)}"
-        if self.late:
-            return "failed", f"not ready within {STARTUP:g} s:\n{self.server.tail(12)}"
-        return ("ready" if self.ready else "creating"), ""
-
-    async def follow(self) -> None:
-        """Wait until the server is ready, or is not going to be."""
-        self.ready = await asyncio.to_thread(wait_ready, self.server, timeout=STARTUP)
-        self.late = not self.ready
+    @property
+    def server(self) -> ModelServer:
+        """The model server that runs, or ran last."""
+        return self.supervised.server
 
     async def drain(self) -> None:
         """Let it finish what it accepted, and end it. Nobody sends it anything new."""
@@ -72,7 +59,7 @@ class Running:
             if not self.in_flight:
                 break
             await asyncio.sleep(0.02)
-        await asyncio.to_thread(self.server.stop, grace=DRAIN)
+        await self.supervised.stop()
         if self.watch:
             await self.watch
 
@@ -112,31 +99,53 @@ class Fleet:
     Parameters
     ----------
     folder : Path
-        Where each deployment keeps its log: ``<endpoint>/<deployment>/server.log``.
+        The router's: ``bundles/<digest>`` are the only folders that are served, and each deployment
+        has its log in ``servers/<endpoint>/<deployment>/server.log``.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         self.endpoints: dict[str, Served] = {}
         self.closing = False
 
-    def deploy(self, release: Mapping[str, Any]) -> None:
-        """Start a model server; the same release again is success."""
+    def deploy(self, release: Release) -> None:
+        """Start a model server; the same release again is success, and starts one that failed.
+
+        Parameters
+        ----------
+        release : Release
+            With names that were checked; its artifact is a digest.
+        """
         if self.closing:
             raise RefusedError(503, "the router is ending")
-        served = self.endpoints.setdefault(release["endpoint"], Served())
-        found = served.deployments.get(release["name"])
+        found = self.endpoints.get(release.endpoint, Served()).deployments.get(release.name)
         if found and found.release != release:
             raise RefusedError(409, f"{_title(release)} exists with other settings")
         if found:
+            found.supervised.try_again()
             return
-        log = self._folder / release["endpoint"] / release["name"] / "server.log"
-        server = ModelServer.start(Path(release["folder"]), log, environment=release["variables"])
-        running = Running(release, server, datetime.now(UTC))
-        running.watch = asyncio.get_running_loop().create_task(running.follow())
-        served.deployments[release["name"]] = running
+        running = self._start(release)
+        served = self.endpoints.setdefault(release.endpoint, Served())
+        served.deployments[release.name] = running
         if len(served.deployments) == 1:
-            served.split({release["name"]: 100})
+            served.split({release.name: 100})
+
+    def _start(self, release: Release) -> Running:
+        bundle = self.folder / "bundles" / release.artifact
+        if not bundle.is_dir():
+            raise RefusedError(404, f"there is no bundle {release.artifact}: upload it first")
+        log = self.folder / "servers" / release.endpoint / release.name / "server.log"
+        variables = release.variables
+
+        def start() -> ModelServer:
+            return ModelServer.start(bundle, log, environment=variables)
+
+        try:
+            supervised = Supervised(start, start())
+        except OSError as error:
+            raise RefusedError(507, f"{_title(release)} does not start: {error}") from error
+        watch = asyncio.get_running_loop().create_task(supervised.follow())
+        return Running(release, supervised, datetime.now(UTC), watch=watch)
 
     def find(self, endpoint: str) -> Served:
         """Return an endpoint."""
@@ -174,7 +183,8 @@ class Fleet:
         """Return who gets a copy of the request that is being sent on, if anybody does."""
         served = self.find(endpoint)
         found = served.deployments.get(next(served.copies, ""))
-        return found if found and found.ready and found.in_flight < COPIES else None
+        up = found and found.supervised.is_up() and found.in_flight < COPIES
+        return found if up else None
 
     @contextmanager
     def turn(self, endpoint: str, wanted: str | None) -> Iterator[tuple[str, Running]]:
@@ -182,7 +192,7 @@ class Fleet:
         served = self.find(endpoint)
         name = wanted or next(served.turns, "")
         running = self.running(endpoint, name)
-        if not running.ready or running.server.exit_code() is not None:
+        if not running.supervised.is_up():
             if not wanted:
                 running.record.lose()
             raise RefusedError(503, f"{endpoint}/{name} is not ready")
@@ -213,5 +223,5 @@ class Fleet:
         await asyncio.gather(*(self.delete(endpoint) for endpoint in list(self.endpoints)))
 
 
-def _title(release: Mapping[str, Any]) -> str:
-    return f"{release['endpoint']}/{release['name']}"
+def _title(release: Release) -> str:
+    return f"{release.endpoint}/{release.name}"

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -14,12 +15,15 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from deploy.errors import ConflictError, NotFoundError
+from deploy import names, private
+from deploy.errors import ConflictError, NotFoundError, TargetError
 from deploy.local.gate import alone, put
 from deploy.models import Approval, ModelVersion, entry, from_record, record
 from inference.bundle import Bundle, replaced
 
 DRAFT = ".draft-"
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -37,12 +41,14 @@ class FolderModels:
     def names(self) -> Sequence[str]:
         """See `Models.names`."""
         found = self.folder.glob("[!.]*/versions/*/version.json")
-        return sorted({path.parents[2].name for path in found})
+        models = {path.parents[2].name for path in found}
+        return sorted(name for name in models if names.NAME.fullmatch(name))
 
     def versions(self, model: str) -> Sequence[ModelVersion]:
         """See `Models.versions`."""
         aliases = self._aliases(model)
-        found = [_read(path) for path in self._versions(model).glob("[!.]*/version.json")]
+        paths = sorted(self._versions(model).glob("[!.]*/version.json"))
+        found = [one for one in map(_read, paths) if one]
         named = [
             replace(one, aliases=tuple(sorted(a for a, at in aliases.items() if at == one.version)))
             for one in found
@@ -55,7 +61,8 @@ class FolderModels:
             standing = {one.version: one for one in self.versions(bundle.name)}
             found = standing.get(bundle.version)
             if found is None:
-                return self._enter(bundle, str(len(standing) + 1))
+                newest = max((int(one.number) for one in standing.values()), default=0)
+                return self._enter(bundle, str(newest + 1))
         if found.digest != bundle.digest:
             raise ConflictError(
                 f"{bundle.name} {bundle.version} is registered with the digest "
@@ -73,8 +80,9 @@ class FolderModels:
         """See `Models.alias`."""
         with alone(self.folder):
             self._find(model, version)
-            aliases = {**self._aliases(model), alias: version}
-            put(self.folder / model / "aliases.json", json.dumps(aliases).encode())
+            names.check("alias", alias)
+            aliases = {**self._aliases(model, strict=True), alias: version}
+            put(self._model(model) / "aliases.json", json.dumps(aliases).encode())
 
     def fetch(self, found: ModelVersion, folder: Path) -> None:
         """See `Models.fetch`."""
@@ -88,14 +96,18 @@ class FolderModels:
         """Make a version's folder and let it appear at once."""
         for stale in self.folder.glob(f"{DRAFT}*"):  # of a process that was killed: we are alone
             shutil.rmtree(stale)
-        place = self._versions(bundle.name) / bundle.version
+        version = names.check("version", bundle.version, names.VERSION)
+        place = self._versions(bundle.name) / version
+        if place.exists():
+            raise ConflictError(f"{place} has no readable version.json: move it away")
         made = entry(bundle, (place / "bundle").as_uri())
         made = replace(made, number=number, created=datetime.now(UTC))
         with tempfile.TemporaryDirectory(prefix=DRAFT, dir=self.folder) as scratch:
             draft = Path(scratch) / "version"
-            shutil.copytree(bundle.path, draft / "bundle")
+            private.folder(draft)
+            private.copy(bundle.path, draft / "bundle")
             self._write(draft, made)
-            place.parent.mkdir(parents=True, exist_ok=True)
+            private.folder(place.parent)
             draft.rename(place)
         return made
 
@@ -105,20 +117,49 @@ class FolderModels:
                 return one
         raise NotFoundError(f"no model {model} {version} in {self.folder}")
 
-    def _aliases(self, model: str) -> dict[str, str]:
-        path = self.folder / model / "aliases.json"
-        return dict(json.loads(path.read_bytes())) if path.exists() else {}
+    def _aliases(self, model: str, *, strict: bool = False) -> dict[str, str]:
+        """Return versions by alias; a file that cannot be read is named, and has none.
+
+        Raises
+        ------
+        TargetError
+            If that is to be `strict`, because the file would be written over.
+        """
+        path = self._model(model) / "aliases.json"
+        try:
+            return {str(name): str(at) for name, at in json.loads(path.read_bytes()).items()}
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, AttributeError) as error:
+            said = f"{path} cannot be read, and its aliases are left out: {error!r}. Move it away"
+            if strict:
+                raise TargetError(said) from error
+            log.warning("%s", said)
+            return {}
+
+    def _model(self, model: str) -> Path:
+        return self.folder / names.check("model", model)
 
     def _versions(self, model: str) -> Path:
-        return self.folder / model / "versions"
+        return self._model(model) / "versions"
 
     def _place(self, one: ModelVersion) -> Path:
-        return self._versions(one.model) / one.version
+        return self._versions(one.model) / names.check("version", one.version, names.VERSION)
 
     def _write(self, place: Path, one: ModelVersion) -> None:
         told = record(replace(one, aliases=()))
         put(place / "version.json", json.dumps(told, indent=1).encode())
 
 
-def _read(path: Path) -> ModelVersion:
-    return from_record(json.loads(path.read_bytes()))
+def _read(path: Path) -> ModelVersion | None:
+    """Read a version's record; one that is none is named, and left out."""
+    try:
+        found = from_record(json.loads(path.read_bytes()))
+        named = found.model == path.parents[2].name and found.version == path.parent.name
+        if named and names.DIGEST.fullmatch(found.digest) and found.number.isdecimal():
+            return found
+        why = "it is not the record of this folder"
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        why = repr(error)
+    log.warning("%s is no record of a version, and is left out: %s. Move it away", path, why)
+    return None

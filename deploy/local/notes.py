@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from deploy import names
 from deploy.errors import ConflictError
 from deploy.local.gate import alone, put
 from deploy.notes import Note
@@ -27,12 +28,13 @@ class FileNotes:
     def keys(self) -> Sequence[str]:
         """See `Notes.keys`."""
         files = (path for path in self.folder.rglob("[!.]*") if path.is_file())
-        return sorted(path.relative_to(self.folder).as_posix() for path in files)
+        found = (path.relative_to(self.folder).as_posix() for path in files)
+        return sorted(key for key in found if names.is_key(key))
 
     def read(self, key: str) -> Note | None:
         """See `Notes.read`."""
         try:
-            body = (self.folder / key).read_bytes()
+            body = self._path(key).read_bytes()
         except FileNotFoundError:
             return None
         return Note(key, body, hashlib.sha256(body).hexdigest())
@@ -41,7 +43,7 @@ class FileNotes:
         """See `Notes.write`."""
         with alone(self.folder):
             self._demand(key, over)
-            put(self.folder / key, body)
+            put(self._path(key), body)
         return Note(key, body, hashlib.sha256(body).hexdigest())
 
     def remove(self, key: str, *, over: Note) -> None:
@@ -49,9 +51,12 @@ class FileNotes:
         with alone(self.folder):
             if self.read(key) is not None:
                 self._demand(key, over)
-                (self.folder / key).unlink()
+                self._path(key).unlink()
+
+    def _path(self, key: str) -> Path:
+        return self.folder / names.check("key of a note", key, names.KEY)
 
     def _demand(self, key: str, over: Note | None) -> None:
         found = self.read(key)
         if (found.version if found else None) != (over.version if over else None):
-            raise ConflictError(f"{self.folder / key} was changed by somebody else meanwhile")
+            raise ConflictError(f"{self._path(key)} was changed by somebody else meanwhile")

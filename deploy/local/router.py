@@ -10,10 +10,13 @@ from typing import Any
 
 import httpx
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
+from deploy.local import orders
+from deploy.local.access import Guard
 from deploy.local.fleet import Fleet, RefusedError, Running
 from deploy.local.record import Entry, Record
 from deploy.local.sender import Asked, Sender
@@ -31,13 +34,19 @@ HOP = frozenset(
 )
 
 
-def create_router(fleet: Fleet, *, emptied: Callable[[], None]) -> Starlette:
+#: Longest body of a request for a model, and how much of one is held in memory before it is sent.
+BODY_BYTES, HELD_BYTES = 32 << 20, 256 << 10
+
+
+def create_router(fleet: Fleet, secret: str, *, emptied: Callable[[], None]) -> ASGIApp:
     """Return the router as an ASGI application.
 
     Parameters
     ----------
     fleet : Fleet
         The endpoints; ended with the application.
+    secret : str
+        What each order has to bring.
     emptied : callable
         Called when the last endpoint is gone.
     """
@@ -53,7 +62,7 @@ def create_router(fleet: Fleet, *, emptied: Callable[[], None]) -> Starlette:
         return await _forward(request, fleet, sender)
 
     async def delete(request: Request) -> Response:
-        await fleet.delete(request.path_params["endpoint"])
+        await fleet.delete(orders.place(request)[0])
         if not fleet.endpoints:
             emptied()
         return Response(status_code=204)
@@ -72,7 +81,8 @@ def create_router(fleet: Fleet, *, emptied: Callable[[], None]) -> Starlette:
         Route(f"{one}/deployments/{{name}}", _orders(fleet, _undeploy), methods=["DELETE"]),
         Route("/endpoints/{endpoint}/{path:path}", forward, methods=every),
     ]
-    return Starlette(routes=routes, lifespan=lifespan, exception_handlers={RefusedError: _refuse})
+    handlers = {RefusedError: _refuse, ClientDisconnect: _left}
+    return Guard(Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers), secret)
 
 
 Order = Callable[[Fleet, Request], Awaitable[Any]]
@@ -90,18 +100,19 @@ async def _list(fleet: Fleet, _: Request) -> Any:
 
 
 async def _describe(fleet: Fleet, request: Request) -> Any:
-    served = fleet.find(request.path_params["endpoint"])
+    served = fleet.find(orders.place(request)[0])
     deployments = [_record(running) for running in served.deployments.values()]
     told = {"traffic": dict(served.traffic), "shadow": dict(served.shadow)}
     return {**told, "deployments": deployments}
 
 
 async def _split(fleet: Fleet, request: Request) -> Any:
-    fleet.split(request.path_params["endpoint"], await request.json())
+    fleet.split(orders.place(request)[0], orders.split(await orders.document(request)))
 
 
 async def _copy(fleet: Fleet, request: Request) -> Any:
-    fleet.copy(request.path_params["endpoint"], **await request.json())
+    wanted = orders.copies(await orders.document(request))
+    fleet.copy(orders.place(request)[0], wanted.name, wanted.percent)
 
 
 async def _sum(fleet: Fleet, request: Request) -> Any:
@@ -113,27 +124,41 @@ async def _recall(fleet: Fleet, request: Request) -> Any:
 
 
 def _asked(fleet: Fleet, request: Request) -> list[Answer]:
-    running = fleet.running(request.path_params["endpoint"], request.path_params["name"])
-    return running.record.since(float(request.query_params["since"]))
+    return fleet.running(*orders.place(request)).record.since(orders.since(request))
 
 
 async def _deploy(fleet: Fleet, request: Request) -> Any:
-    fleet.deploy(await request.json())
+    endpoint, name = orders.place(request)
+    fleet.deploy(orders.release(endpoint, name, await orders.document(request)))
 
 
 async def _undeploy(fleet: Fleet, request: Request) -> Any:
-    await fleet.undeploy(request.path_params["endpoint"], request.path_params["name"])
+    await fleet.undeploy(*orders.place(request))
 
 
 def _record(running: Running) -> dict[str, Any]:
-    state, reason = running.state()
-    told = {"state": state, "reason": reason, "created": running.created.isoformat()}
-    return {**running.release, **told, "in_flight": running.in_flight}
+    state, reason = running.supervised.state()
+    restarts = running.supervised.restarts
+    return {
+        **asdict(running.release),
+        "state": state,
+        "reason": reason,
+        "created": running.created.isoformat(),
+        "restarts": restarts.count,
+        "last_exit": restarts.last_exit,
+        "next_try": restarts.next_try,
+        "in_flight": running.in_flight,
+    }
 
 
 async def _refuse(_: Request, error: Exception) -> Response:
     status = error.status if isinstance(error, RefusedError) else 500
     return JSONResponse({"error": str(error)}, status_code=status)
+
+
+async def _left(_: Request, __: Exception) -> Response:
+    """Answer a client that has gone, as nginx notes it; it is not sent."""
+    return Response(status_code=499)
 
 
 async def _forward(request: Request, fleet: Fleet, sender: Sender) -> Response:
@@ -145,7 +170,7 @@ async def _forward(request: Request, fleet: Fleet, sender: Sender) -> Response:
         counted = request.method == "POST" and not wanted
         record = running.record if counted else Record()
         entry = stack.enter_context(record.entry(asked.id))
-        shadow = fleet.next_copy(endpoint) if counted else None
+        shadow = fleet.next_copy(endpoint) if counted and asked.rest is None else None
         if shadow:
             sender.copy(asked, shadow)
         try:
@@ -153,6 +178,9 @@ async def _forward(request: Request, fleet: Fleet, sender: Sender) -> Response:
         except httpx.TransportError as error:
             what = f"{name} did not answer: {type(error).__name__} {error}"
             return JSONResponse({"error": what.strip()}, status_code=502)
+        except (RefusedError, ClientDisconnect) as error:  # the caller's fault, and not the model's
+            entry.status = error.status if isinstance(error, RefusedError) else 499
+            raise
         stack.push_async_callback(answer.aclose)
         entry.status = answer.status_code
         open_turn = stack.pop_all()
@@ -164,15 +192,41 @@ async def _forward(request: Request, fleet: Fleet, sender: Sender) -> Response:
 
 
 async def _read(request: Request) -> Asked:
-    """Read a request to its end; one without an id gets one."""
+    """Read a request, to its end if it is short; one without an id gets one."""
+    declared = request.headers.get("content-length", "")
+    if declared and (not declared.isdecimal() or int(declared[:20]) > BODY_BYTES):
+        raise _too_large()
     given = request.headers.get(ID, "")
-    headers = _kept(request.headers.raw)
+    body, rest = await _held(request.stream())
+    headers = _kept(request.headers.raw, length=rest is not None)
     if not given:
         given = uuid.uuid4().hex
         headers.append((ID.encode(), given.encode()))
     target = httpx.URL(path=f"/{request.path_params['path']}")
     target = target.copy_with(query=request.url.query.encode() or None)
-    return Asked(given, request.method, target, headers, await request.body())
+    return Asked(given, request.method, target, headers, body, rest)
+
+
+async def _held(stream: AsyncIterator[bytes]) -> tuple[bytes, AsyncIterator[bytes] | None]:
+    """Return a body, or its beginning and what follows."""
+    body = bytearray()
+    async for chunk in stream:
+        body += chunk
+        if len(body) > HELD_BYTES:
+            return bytes(body), _bounded(stream, BODY_BYTES - len(body))
+    return bytes(body), None
+
+
+async def _bounded(stream: AsyncIterator[bytes], left: int) -> AsyncIterator[bytes]:
+    async for chunk in stream:
+        left -= len(chunk)
+        if left < 0:
+            raise _too_large()
+        yield chunk
+
+
+def _too_large() -> RefusedError:
+    return RefusedError(413, f"the body has more than {BODY_BYTES} bytes: send less at a time")
 
 
 async def _passed_on(

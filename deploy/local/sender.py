@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -18,7 +19,7 @@ LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=100, keepa
 
 @dataclass(frozen=True)
 class Asked:
-    """A request, read to its end.
+    """A request, read to its end or as far as is held in memory.
 
     Attributes
     ----------
@@ -28,6 +29,10 @@ class Asked:
         Path and query.
     headers : list of tuple
         Those that are sent on.
+    body : bytes
+        All of it, or its beginning.
+    rest : AsyncIterator of bytes or None
+        What follows `body`, as it comes; None if that is all.
     """
 
     id: str
@@ -35,6 +40,14 @@ class Asked:
     target: httpx.URL
     headers: list[tuple[bytes, bytes]]
     body: bytes
+    rest: AsyncIterator[bytes] | None = None
+
+    async def content(self) -> AsyncIterator[bytes]:
+        """Yield the body part by part; once, if it has a rest."""
+        yield self.body
+        if self.rest is not None:
+            async for chunk in self.rest:
+                yield chunk
 
 
 class Sender:
@@ -53,8 +66,9 @@ class Sender:
             If there is no answer.
         """
         url = httpx.URL(running.server.url).join(asked.target)
+        content = asked.body if asked.rest is None else asked.content()
         request = self._client.build_request(
-            asked.method, url, headers=asked.headers, content=asked.body
+            asked.method, url, headers=asked.headers, content=content
         )
         return await self._client.send(request, stream=True)
 

@@ -7,44 +7,31 @@ import shlex
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
-from functools import cache
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import httpx
-
-from deploy.errors import (
-    ConfigError,
-    ConflictError,
-    InvokeError,
-    NotFoundError,
-    TargetError,
-    UnavailableError,
-)
+from deploy import lock, names, private
+from deploy.errors import ConfigError, InvokeError, NotFoundError
 from deploy.leftovers import Leftover
 from deploy.local import daemon
+from deploy.local.client import order, send
+from deploy.local.gate import alone
 from deploy.local.leftovers import Remains
 from deploy.local.models import FolderModels
 from deploy.local.notes import FileNotes
 from deploy.local.router import HEADER
 from deploy.metrics import Answer, Metrics, with_log
-from deploy.target import Deployment, Endpoint, Release, Scaling, State
+from deploy.target import Deployment, Endpoint, Release, Restarts, Scaling, State
 from inference.bundle import Bundle
 
 LIMITS = {
     "count": "every deployment is one process, whatever count says",
     "image": "the model server of this checkout runs, and no image",
     "scaling": "every deployment is one process, whatever its load",
-}
-
-#: What the router's statuses mean.
-KINDS: Mapping[int, type[TargetError]] = {
-    404: NotFoundError,
-    409: ConflictError,
-    503: UnavailableError,
 }
 
 
@@ -82,26 +69,27 @@ class LocalTarget:
 
     def endpoints(self) -> Sequence[str]:
         """See `Target.endpoints`."""
-        url = daemon.find(self.folder)
-        return tuple(_order("GET", f"{url}/-/endpoints")) if url else ()
+        return tuple(self._order("GET", "")) if daemon.find(self.folder) else ()
 
     def upload(self, bundle: Bundle) -> str:
         """See `Target.upload`."""
-        place = self.folder / "bundles" / bundle.digest
-        if not place.exists():
-            place.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=place.parent) as draft:
-                copied = shutil.copytree(bundle.path, Path(draft) / "bundle")
-                copied.rename(place)
+        place = self.folder / "bundles" / names.check("digest", bundle.digest, names.DIGEST)
+        with alone(self.folder):
+            if not place.exists():
+                private.folder(place.parent)
+                with tempfile.TemporaryDirectory(dir=place.parent) as draft:
+                    private.copy(bundle.path, Path(draft) / "bundle").rename(place)
         return place.as_uri()
 
     def deploy(self, release: Release) -> None:
         """See `Target.deploy`."""
-        folder = unquote(urlsplit(release.artifact).path)
-        if not Path(folder).is_dir():
+        bundle = Path(unquote(urlsplit(release.artifact).path))
+        if bundle.parent != self.folder / "bundles" or not bundle.is_dir():
             raise NotFoundError(f"there is no bundle at {release.artifact}: upload it first")
-        url = f"{daemon.up(self.folder)}/-/endpoints/{release.endpoint}/deployments/{release.name}"
-        _order("PUT", url, asdict(release) | {"folder": folder, "variables": release.variables})
+        wanted = asdict(replace(release, artifact=bundle.name))
+        del wanted["scaling"]
+        daemon.up(self.folder)
+        self._order("PUT", _place(release.endpoint, "deployments", release.name), wanted)
 
     def scale(self, endpoint: str, deployment: str, scaling: Scaling | None) -> None:
         """See `Target.scale`, and `limits`."""
@@ -110,24 +98,22 @@ class LocalTarget:
 
     def describe(self, endpoint: str) -> Endpoint:
         """See `Target.describe`."""
-        url = self._url(endpoint)
-        told = _order("GET", url.replace("/endpoints/", "/-/endpoints/"))
+        told = self._order("GET", _place(endpoint))
         deployments = {one["name"]: _deployment(one) for one in told["deployments"]}
-        states = {one.state for one in deployments.values()}
-        state = State.READY if State.READY in states else next(iter(states), State.READY)
-        shown = Endpoint(endpoint, deployments, told["traffic"], _settled(state), url=url)
+        # The router takes changes at any time, whatever became of the model servers.
+        shown = Endpoint(endpoint, deployments, told["traffic"], url=self._url(endpoint))
         return replace(shown, shadow=told["shadow"])
 
     def set_traffic(self, endpoint: str, traffic: Mapping[str, int]) -> None:
         """See `Target.set_traffic`."""
-        _order("PUT", self._control(endpoint) + "/traffic", dict(traffic))
+        self._order("PUT", _place(endpoint, "traffic"), dict(traffic))
 
     def invoke(self, endpoint: str, body: bytes, *, deployment: str | None = None) -> bytes:
         """See `Target.invoke`."""
         headers = {"content-type": "application/json"}
         headers |= {HEADER: deployment} if deployment else {}
         url = f"{self._url(endpoint)}/invocations"
-        answer = _send("POST", url, content=body, headers=headers)
+        answer = send("POST", url, content=body, headers=headers)
         if answer.is_error:
             raise InvokeError(
                 f"{endpoint} answered {answer.status_code}: {answer.text}",
@@ -138,11 +124,11 @@ class LocalTarget:
     def shadow(self, endpoint: str, deployment: str, percent: int) -> None:
         """See `Target.shadow`: the router copies, and keeps both answers."""
         wanted = {"name": deployment, "percent": percent}
-        _order("PUT", self._control(endpoint) + "/shadow", wanted)
+        self._order("PUT", _place(endpoint, "shadow"), wanted)
 
     def metrics(self, endpoint: str, deployment: str, since: datetime) -> Metrics:
         """See `Target.metrics`: the router's counts; how sure the model was, from its log."""
-        told = _order("GET", self._recalled(endpoint, deployment, "metrics", since))
+        told = self._order("GET", _recalled(endpoint, deployment, "metrics", since))
         log = self._log(endpoint, deployment)
         if not log.exists():
             return Metrics(**told)
@@ -151,7 +137,7 @@ class LocalTarget:
 
     def answers(self, endpoint: str, deployment: str, since: datetime) -> Sequence[Answer]:
         """See `Target.answers`: the last 100,000 that the router saw."""
-        told = _order("GET", self._recalled(endpoint, deployment, "answers", since))
+        told = self._order("GET", _recalled(endpoint, deployment, "answers", since))
         return tuple(Answer(**{**one, "predictions": tuple(one["predictions"])}) for one in told)
 
     def logs(self, endpoint: str, deployment: str, *, lines: int = 20) -> Sequence[str]:
@@ -164,22 +150,29 @@ class LocalTarget:
     def undeploy(self, endpoint: str, deployment: str) -> None:
         """See `Target.undeploy`."""
         if daemon.find(self.folder):
-            _order("DELETE", f"{self._control(endpoint)}/deployments/{deployment}")
+            self._order("DELETE", _place(endpoint, "deployments", deployment))
 
     def delete(self, endpoint: str) -> None:
         """See `Target.delete`."""
         if daemon.find(self.folder):
-            _order("DELETE", self._control(endpoint))
+            self._order("DELETE", _place(endpoint))
 
     def purge(self, endpoint: str) -> None:
-        """See `Target.purge`: bundles that no deployment runs; logs, once the endpoint is gone."""
-        running = {name: self.describe(name) for name in self.endpoints()}
-        if endpoint not in running:
-            shutil.rmtree(self.folder / "servers" / endpoint, ignore_errors=True)
-        used = {one.digest for found in running.values() for one in found.deployments.values()}
-        for place in (self.folder / "bundles").glob("*"):
-            if place.name not in used:
-                shutil.rmtree(place)
+        """See `Target.purge`: bundles that no deployment runs; logs, once the endpoint is gone.
+
+        While another endpoint is being changed, no bundle goes: it may be the one that is uploaded
+        for it, and not deployed yet. Uploads wait until this is done.
+        """
+        with alone(self.folder):
+            busy = set(lock.busy(self.notes)) - {endpoint}
+            running = self._running()
+            if endpoint not in running:
+                logs = self.folder / "servers" / names.check("endpoint", endpoint)
+                shutil.rmtree(logs, ignore_errors=True)
+            used = {one.digest for found in running.values() for one in found.deployments.values()}
+            for place in (self.folder / "bundles").glob("*"):
+                if names.DIGEST.fullmatch(place.name) and place.name not in used and not busy:
+                    shutil.rmtree(place)
 
     def leftovers(self) -> Sequence[Leftover]:
         """See `Target.leftovers`."""
@@ -197,12 +190,21 @@ class LocalTarget:
         python = f"import httpx\nprint(httpx.post({url!r}, json={json.loads(body)!r}).json())"
         return {"curl": curl, "python": python}
 
+    def _running(self) -> dict[str, Endpoint]:
+        found = {}
+        for name in self.endpoints():
+            with suppress(NotFoundError):  # deleted meanwhile
+                found[name] = self.describe(name)
+        return found
+
     def _remains(self) -> Remains:
-        found = [self.describe(name) for name in self.endpoints()]
-        running = {one.digest for each in found for one in each.deployments.values()}
-        return Remains(self.folder, running, {each.name for each in found})
+        found = self._running()
+        running = {one.digest for each in found.values() for one in each.deployments.values()}
+        return Remains(self.folder, running, set(found))
 
     def _log(self, endpoint: str, deployment: str) -> Path:
+        names.check("endpoint", endpoint)
+        names.check("deployment", deployment)
         return self.folder / "servers" / endpoint / deployment / "server.log"
 
     def _url(self, endpoint: str) -> str:
@@ -210,14 +212,21 @@ class LocalTarget:
         url = daemon.find(self.folder)
         if not url:
             raise NotFoundError(f"no endpoint {endpoint!r} on this machine: no router is up")
-        return f"{url}/endpoints/{endpoint}"
+        return f"{url}/endpoints/{names.check('endpoint', endpoint)}"
 
-    def _recalled(self, endpoint: str, deployment: str, what: str, since: datetime) -> str:
-        control = self._control(endpoint)
-        return f"{control}/deployments/{deployment}/{what}?since={since.timestamp()!r}"
+    def _order(self, method: str, place: str, body: Any = None) -> Any:
+        return order(self.folder, method, f"/endpoints{place}", body)
 
-    def _control(self, endpoint: str) -> str:
-        return self._url(endpoint).replace("/endpoints/", "/-/endpoints/")
+
+def _place(endpoint: str, *words: str) -> str:
+    """Return the address of an order below all endpoints."""
+    names.check("endpoint", endpoint)
+    names.check_all("deployment", words)
+    return "/" + "/".join((endpoint, *words))
+
+
+def _recalled(endpoint: str, deployment: str, what: str, since: datetime) -> str:
+    return f"{_place(endpoint, 'deployments', deployment, what)}?since={since.timestamp()!r}"
 
 
 def _deployment(told: Mapping[str, Any]) -> Deployment:
@@ -229,31 +238,13 @@ def _deployment(told: Mapping[str, Any]) -> Deployment:
         version=told["version"],
         digest=told["digest"],
         created=datetime.fromisoformat(told["created"]),
+        restarts=_restarts(told),
     )
 
 
-def _settled(state: State) -> State:
-    """Return the endpoint's state: the router takes changes while a model server comes up."""
-    return State.READY if state is State.CREATING else state
-
-
-def _order(method: str, url: str, body: Any = None) -> Any:
-    answer = _send(method, url, json=body)
-    if answer.is_success:
-        return answer.json() if answer.content else None
-    kind = KINDS.get(answer.status_code, TargetError)
-    what = answer.json()["error"] if answer.status_code in KINDS else answer.text
-    raise kind(what, operation=f"router:{method}", code=str(answer.status_code))
-
-
-@cache
-def _client() -> httpx.Client:
-    # Plain HTTP on the loopback: reading all certificate authorities would take its time.
-    return httpx.Client(timeout=90.0, trust_env=False, verify=False)  # noqa: S501
-
-
-def _send(method: str, url: str, **content: Any) -> httpx.Response:
-    try:
-        return _client().request(method, url, **content)
-    except httpx.TransportError as error:
-        raise UnavailableError(f"the local router at {url} does not answer: {error}") from error
+def _restarts(told: Mapping[str, Any]) -> Restarts | None:
+    if not told["last_exit"]:
+        return None
+    moment = told["next_try"]
+    next_try = datetime.fromtimestamp(moment, UTC) if moment else None
+    return Restarts(told["restarts"], told["last_exit"], next_try)
