@@ -22,7 +22,7 @@ from deploy.leftovers import Leftover
 from deploy.models import ModelVersion
 from deploy.plan import Plan
 from deploy.sweep import Found, Kept, Swept
-from deploy.target import Deployment, Endpoint
+from deploy.target import Deployment, Endpoint, Restarts, State
 
 STYLE: Any = {"box": box.SIMPLE, "pad_edge": False, "show_edge": False}
 VERSIONS = ("model", "version", "approval", "aliases", "metrics", "digest", "created")
@@ -51,6 +51,10 @@ def say_endpoints(endpoints: Sequence[Endpoint]) -> None:
         if not endpoint.deployments:
             table.add_row(endpoint.name, "(none)", endpoint.state.value)
     _print(table)
+    for endpoint in endpoints:
+        for one in history.by_age(endpoint.deployments.values()):
+            if text := _trouble(one):
+                say(f"{endpoint.name}/{one.name}: {text}")
 
 
 def say_history(endpoint: str, entries: Sequence[Entry]) -> None:
@@ -220,7 +224,13 @@ def _record(endpoint: Endpoint, one: Deployment) -> dict[str, Any]:
         "count": one.count,
         "scaling": asdict(one.scaling) if one.scaling else None,
         "created": one.created.isoformat() if one.created else None,
+        "restarts": _restarts(one.restarts) if one.restarts else None,
     }
+
+
+def _restarts(found: Restarts) -> dict[str, Any]:
+    next_try = found.next_try.isoformat() if found.next_try else None
+    return {**asdict(found), "next_try": next_try}
 
 
 def _cells(endpoint: Endpoint, one: Deployment) -> tuple[str, ...]:
@@ -233,6 +243,12 @@ def _cells(endpoint: Endpoint, one: Deployment) -> tuple[str, ...]:
     if endpoint.state is not one.state and endpoint.state.value in ("updating", "deleting"):
         state = f"{state} ({endpoint.state.value})"
     return endpoint.name, one.name, state, share, one.version, one.digest[:12], size, created
+
+
+def _trouble(one: Deployment) -> str:
+    """Say why a deployment failed, and how often its model server ended; empty if it did not."""
+    reason = one.reason if one.state is State.FAILED else ""
+    return "\n".join(filter(None, (str(one.restarts or ""), reason)))
 
 
 def _metrics(metrics: Mapping[str, float]) -> str:

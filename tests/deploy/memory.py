@@ -59,6 +59,8 @@ class MemoryTarget:
         What a deployment's model server answers.
     broken : str
         A deployment of this name never becomes ready, for this reason.
+    crashed : dict
+        A deployment of this name has failed, for this reason, until it is deployed again.
     seen : dict
         Live requests by deployment.
     blind : bool
@@ -73,6 +75,7 @@ class MemoryTarget:
     faults: dict[int, BaseException] = field(default_factory=dict)
     answer: Callable[[str, bytes], bytes] = lambda name, body: b'{"predictions": ["setosa"]}'
     broken: Mapping[str, str] = field(default_factory=dict)
+    crashed: dict[str, str] = field(default_factory=dict)
     unwilling: Mapping[str, int] = field(default_factory=dict)
     dead_after: int = 0
     calls: list[str] = field(default_factory=list)
@@ -107,6 +110,7 @@ class MemoryTarget:
         found = self.running.get(release.endpoint, {}).get(release.name)
         if found and found != replace(release, scaling=found.scaling):
             raise ConflictError(f"{release.name} exists with other settings")
+        self.crashed.pop(release.name, None)
         if found:
             return
         self._change(release.endpoint)
@@ -150,7 +154,7 @@ class MemoryTarget:
         name = deployment or max(self.traffic[endpoint], key=self.traffic[endpoint].__getitem__)
         if name not in behind:
             raise NotFoundError(f"no deployment {name}")
-        if name in self.broken:
+        if name in self.broken or name in self.crashed:
             raise InvokeError("it is broken", status=503)
         if body == WRONG:
             raise InvokeError("the model answered 400", status=400)
@@ -233,8 +237,8 @@ class MemoryTarget:
         state = State.CREATING if left and made == latest else State.READY
         shown = Deployment(one.name, state, "", one.bundle, one.version, one.digest, created=made)
         shown = replace(shown, instance=one.instance, count=one.count, scaling=one.scaling)
-        if one.name in self.broken and not left:
-            return replace(shown, state=State.FAILED, reason=self.broken[one.name])
+        if (reason := {**self.broken, **self.crashed}.get(one.name)) and not left:
+            return replace(shown, state=State.FAILED, reason=reason)
         return shown
 
     def _count(self, verb: str) -> None:

@@ -18,7 +18,7 @@ from deploy.errors import (
 )
 from deploy.release import release
 from deploy.retry import Patient, Policy
-from deploy.target import Endpoint, Release
+from deploy.target import Endpoint, Release, State
 from inference.bundle import Bundle
 from tests.deploy.memory import MemoryTarget
 from tests.deploy.staging import (
@@ -279,3 +279,55 @@ def test_a_deployer_killed_at_any_call_is_finished_by_the_next_run(
         assert again.traffic == {name_of(v2): 100}, f"call {nth}"
         assert set(again.deployments) == {name_of(v1), name_of(v2)}, f"call {nth}"
         assert fresh.artifacts == {v1.digest, v2.digest}, f"call {nth}"
+
+
+def test_a_live_deployment_that_failed_is_repaired_in_its_place(
+    target: MemoryTarget, v1: Bundle, v2: Bundle
+) -> None:
+    for bundle in (v1, v2):
+        released(target, bundle)
+    target.crashed[name_of(v2)] = "its server was killed"
+    target.calls.clear()
+    found = released(target, v2)
+    assert found.traffic == {name_of(v2): 100}
+    assert found.deployments[name_of(v2)].state is State.READY
+    assert target.artifacts == {v1.digest, v2.digest}
+    assert not {"delete", "undeploy", "set_traffic"} & set(target.calls)
+
+
+def test_a_live_deployment_that_cannot_be_repaired_is_left_with_its_endpoint_and_bundle(
+    target: MemoryTarget, v1: Bundle, v2: Bundle
+) -> None:
+    for bundle in (v1, v2):
+        released(target, bundle)
+    target.broken = {name_of(v2): "its server ends again and again"}
+    with pytest.raises(DeploymentError, match="ends again and again") as caught:
+        released(target, v2)
+    assert "is left as it was" in caught.value.__notes__[0]
+    found = target.describe(ENDPOINT)
+    assert found.traffic == {name_of(v2): 100}
+    assert set(found.deployments) == {name_of(v1), name_of(v2)}
+    assert target.artifacts == {v1.digest, v2.digest}
+
+
+def test_another_version_takes_over_at_once_from_a_live_deployment_that_failed(
+    target: MemoryTarget, v1: Bundle, v2: Bundle, v3: Bundle
+) -> None:
+    for bundle in (v1, v2):
+        released(target, bundle)
+    target.crashed[name_of(v2)] = "its server was killed"
+    told = Told()
+    found = released(target, v3, told=told)
+    assert found.traffic == {name_of(v3): 100}
+    assert f"traffic: {name_of(v3)} 100 %" in str(told)
+    assert "10 %" not in str(told)
+
+
+def test_an_endpoint_that_failed_as_a_whole_is_made_again_with_its_bundle(
+    target: MemoryTarget, v1: Bundle
+) -> None:
+    released(target, v1)
+    target.crashed[name_of(v1)] = "its server was killed"
+    assert target.describe(ENDPOINT).state is State.FAILED
+    released(target, v1)  # only deleting it helps, as on SageMaker
+    assert target.artifacts == {v1.digest}

@@ -277,7 +277,7 @@ def tight() -> Iterator[str]:
     """Run an application that reads each request's body behind such connections."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        message = {"more_body": True}
+        message: Any = {"more_body": True}
         while message.get("more_body"):
             message = await receive()
         if message["type"] == "http.disconnect":
