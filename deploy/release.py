@@ -55,7 +55,7 @@ def release(stage: Stage, bundle: Bundle, order: Order) -> Endpoint:
         _scale(stage, new, before)
         journal.finish(notes, before, "release", "stop")
     else:
-        # Again: what was removed since, because it had failed, may have taken this very bundle along.
+        # Again: what was removed since, as it had failed, may have taken this bundle along.
         artifact = stage.target.upload(bundle)
         journal.begin(notes, new.endpoint, _entry(order, before))
         try:
