@@ -49,14 +49,14 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _package(options: argparse.Namespace) -> int:
-    from inference import packaging
-    from inference.errors import InferenceError
+    from inference import packagecommand
+    from inference.errors import InferenceError, ModelFileError
 
     try:
-        return packaging.main(options)
+        return packagecommand.main(options)
     except InferenceError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 1
+        return 2 if isinstance(error, ModelFileError) else 1
 
 
 def _build(options: argparse.Namespace) -> int:
@@ -82,9 +82,9 @@ def _parser(command: str) -> argparse.ArgumentParser:
     package = verbs.add_parser("package", help=about, description=about)
     # Only this door's own help needs its options, and they cost an import of scikit-learn.
     if command == "package":
-        from inference import packaging
+        from inference import packagecommand
 
-        packaging.add_arguments(package)
+        packagecommand.add_arguments(package)
     package.set_defaults(run=_package)
     about = "build the model server's images; say their size, list what is in them"
     build = verbs.add_parser("build", help=about, description=about)

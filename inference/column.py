@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from inference.errors import PackagingError
-from inference.signature import Dtype, Field, Scalar
+from inference.signature import Dtype, Field, Missing, Scalar
 
 #: A string column with more distinct values than this is text, unless the model says otherwise.
 MAX_CATEGORIES = 50
@@ -19,6 +20,14 @@ KINDS: dict[Dtype, set[type]] = {
     "integer": {int},
     "number": {int, float},
     "string": {str},
+}
+
+#: pandas' dtypes that have NA, for values of each type.
+NULLABLE: dict[Dtype, str] = {
+    "boolean": "boolean",
+    "integer": "Int64",
+    "number": "Float64",
+    "string": "string",
 }
 
 
@@ -50,6 +59,22 @@ def native(cell: Any) -> Any:
     return None
 
 
+def missing_kind(cell: Any) -> Missing | None:
+    """Return which missing value a cell is: None, NaN, NaT or NA; None for any other value."""
+    if cell is None:
+        return "none"
+    if isinstance(cell, float | np.floating):
+        return "nan" if math.isnan(cell) else None
+    return {"NAType": "NA", "NaTType": "NaT"}.get(type(cell).__name__)  # type: ignore[return-value]
+
+
+def missing_kinds(values: Any) -> Counter[Missing]:
+    """Count the kinds of missing values in a column of objects; other columns have NaN alone."""
+    if values.dtype != object:
+        return Counter()
+    return Counter(kind for cell in values.tolist() if (kind := missing_kind(cell)))
+
+
 def field(name: str, values: Any, *, in_frame: bool) -> Field:
     """Describe a column by what it shows; `inference.probe` asks the model for the rest.
 
@@ -72,6 +97,7 @@ def field(name: str, values: Any, *, in_frame: bool) -> Field:
     seen = [cell for cell in cells(values) if cell is not None]
     dtype = _dtype(name, levels or seen)
     numeric = dtype in ("integer", "number")
+    kinds = missing_kinds(values).most_common(1)
     return Field(
         name,
         dtype if in_frame or dtype != "integer" else "number",
@@ -80,12 +106,25 @@ def field(name: str, values: Any, *, in_frame: bool) -> Field:
         categories=levels or (_few(seen) if dtype == "string" else ()),
         categorical=levels is not None,
         single=is_single(values),
+        missing=kinds[0][0] if kinds else "nan",
+        frame_dtype=_frame_dtype(values, dtype) if in_frame else "",
     )
 
 
 def is_single(values: Any) -> bool:
     """Tell whether a column is kept in single precision."""
     return bool(values.dtype == np.float32)
+
+
+def _frame_dtype(values: Any, dtype: Dtype) -> str:
+    """Name a frame column's dtype where JSON values alone do not lead to it."""
+    name = str(values.dtype)
+    if name == "object":
+        return "" if dtype == "string" else name
+    if isinstance(values.dtype, np.dtype) or name.startswith(("category", "Sparse")):
+        return ""
+    # Columns of Arrow become pandas' own nullable ones: the model server has no pyarrow.
+    return name if name == "str" else NULLABLE[dtype]
 
 
 def _dtype(name: str, found: Sequence[Any]) -> Dtype:

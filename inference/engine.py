@@ -107,7 +107,7 @@ def _estimator(bundle: Bundle, *, pickle: bool) -> Engine:
 
     threads.announce()
     # They import importlib.metadata, which a compiled model's quick start does without.
-    from inference import libraries
+    from inference import libraries, owncode
     from inference.estimator import Estimator, unpickled
 
     manifest = bundle.manifest
@@ -124,4 +124,5 @@ def _estimator(bundle: Bundle, *, pickle: bool) -> Engine:
             "compiles, store it with skops (--store skops), or allow pickle"
         )
     libraries.check(manifest.libraries)
+    owncode.make_importable(bundle.path, manifest.code)
     return Estimator.of(unpickled(file), fields)

@@ -7,6 +7,7 @@
     * VersionError
     * ScriptError
     * PackagingError (also ValueError)
+      * ModelFileError
   * RequestError: one request cannot be answered; app.py maps each kind to a status
     * InvalidInputError (also ValueError)
     * NoRouteError
@@ -50,6 +51,10 @@ class ScriptError(BundleError):
 
 class PackagingError(BundleError, ValueError):
     """A bundle cannot be made of this model, sample, name or target directory."""
+
+
+class ModelFileError(PackagingError):
+    """The file named as the model is not one; the message says what it is and what to do."""
 
 
 class RequestError(InferenceError):

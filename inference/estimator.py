@@ -66,12 +66,21 @@ class Estimator:
 
     def predict(self, table: Table, *, probabilities: bool) -> tuple[Array, Shares]:
         """Call ``predict``, and ``predict_proba`` if probabilities are asked for."""
-        rows = matrix(table) if self.plain else frame.rows(table, self.fields)
+        rows = self._rows(table)
         labels = dense(_asked(self.fitted.predict, rows))
         if not probabilities:
             return labels, None
         shares = _asked(self.fitted.predict_proba, rows)
         return labels, tuple(map(dense, shares)) if isinstance(shares, list) else dense(shares)
+
+    def decisions(self, table: Table) -> Array | None:
+        """Call ``decision_function``; return None if the estimator has none."""
+        if not hasattr(self.fitted, "decision_function"):
+            return None
+        return dense(_asked(self.fitted.decision_function, self._rows(table)))
+
+    def _rows(self, table: Table) -> Any:
+        return matrix(table) if self.plain else frame.rows(table, self.fields)
 
 
 def unpickled(file: Path) -> Any:
@@ -119,7 +128,7 @@ def raised(file: Path) -> Iterator[None]:
         raise BundleError(f"{file.name} does not load: {brief(error)}") from error
 
 
-def brief(error: Exception) -> str:
+def brief(error: BaseException) -> str:
     """Return an error's type and the beginning of its words."""
     text = " ".join(str(error).split())
     short = text if len(text) <= MESSAGE_CHARACTERS else text[:MESSAGE_CHARACTERS] + "..."

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import numpy as np
+
 from inference.signature import Field
 from inference.table import Columns
 
@@ -61,7 +63,9 @@ def rows(table: Table, fields: Sequence[Field]) -> Any:
     fields : sequence of Field
         What each column is.
     """
-    return of(table, fields) if isinstance(table, Columns) else table
+    if isinstance(table, Columns):
+        return of(table, fields)
+    return _objects(table, fields) if isinstance(table, np.ndarray) else table
 
 
 def of(columns: Columns, fields: Sequence[Field]) -> pd.DataFrame:
@@ -87,7 +91,7 @@ def is_needless(fitted: Any, fields: Sequence[Field]) -> bool:
     turns a DataFrame into a matrix before anything else.
     """
     numbers = all(field.dtype != "string" and not field.categorical for field in fields)
-    same = not any(field.single for field in fields)
+    same = not any(field.single or field.frame_dtype for field in fields)
     return numbers and same and all(map(_takes_matrix, _steps(fitted)))
 
 
@@ -113,8 +117,53 @@ def _takes_matrix(step: Any) -> bool:
 def _series(field: Field, cells: Array) -> Any:
     import pandas as pd
 
-    if not field.categorical:
-        return pd.Series(cells, dtype=cells.dtype)
-    known = set(field.categories)
-    levels = [cell if cell in known else None for cell in cells.tolist()]
-    return pd.Series(pd.Categorical(levels, list(field.categories)))
+    if field.categorical:
+        known = set(field.categories)
+        levels = [cell if cell in known else None for cell in cells.tolist()]
+        return pd.Series(pd.Categorical(levels, list(field.categories)))
+    if field.frame_dtype and field.frame_dtype != "object":
+        return pd.Series(_filled(_whole(field, cells)), dtype=object).astype(field.frame_dtype)
+    if field.frame_dtype:
+        cells = _filled(_whole(field, cells))
+    return pd.Series(as_learnt(field, cells), dtype=cells.dtype)
+
+
+def as_learnt(field: Field, cells: Array) -> Array:
+    """Put the missing value that the model was fitted on in place of NaN in a column of objects."""
+    if cells.dtype != object or field.missing == "nan":
+        return cells
+    missing = _missing(field)
+    return _filled(
+        [missing if type(cell) is float and cell != cell else cell for cell in cells.tolist()]
+    )
+
+
+def _filled(cells: list[Any]) -> Array:
+    """Return an array of objects: NumPy would make numbers of them."""
+    column = np.empty(len(cells), dtype=object)
+    column[:] = cells
+    return column
+
+
+def _whole(field: Field, cells: Array) -> list[Any]:
+    """Return cells as Python objects; integers among which is a NaN became floats."""
+    listed: list[Any] = cells.tolist()
+    if field.dtype == "integer" and cells.dtype.kind == "f":
+        return [int(cell) if cell == cell else cell for cell in listed]
+    return listed
+
+
+def _missing(field: Field) -> Any:
+    if field.missing == "none":
+        return None
+    import pandas as pd
+
+    return pd.NA if field.missing == "NA" else pd.NaT
+
+
+def _objects(rows: Array, fields: Sequence[Field]) -> Array:
+    """Rebuild the missing values of an array of objects, column by column."""
+    if rows.dtype != object or all(field.missing == "nan" for field in fields):
+        return rows
+    columns = (as_learnt(field, cells) for field, cells in zip(fields, rows.T, strict=True))
+    return np.column_stack([*columns])

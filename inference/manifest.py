@@ -23,7 +23,7 @@ VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,31}")
 
 
 #: Keys that not every manifest has.
-_LATER = ("compiled", "not_compiled", "trusted")
+_LATER = ("compiled", "not_compiled", "trusted", "code", "compared")
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,27 @@ class Compiled:
 
 
 @dataclass(frozen=True)
+class Compared:
+    """Rows of the sample that the bundle answered as the fitted model does, labels identical.
+
+    Each was sent as JSON, as CSV and as tensors, to the compiled model and to the stored one.
+
+    Attributes
+    ----------
+    rows : int
+        Number of rows.
+    no_csv : int
+        Of these, rows that were not sent as CSV: it cannot tell an empty text from a missing one.
+    largest_difference : float
+        Of a probability, or of a number relative to itself or to the spread of predictions.
+    """
+
+    rows: int
+    no_csv: int
+    largest_difference: float
+
+
+@dataclass(frozen=True)
 class Manifest:
     """A bundle's contents, in words and numbers.
 
@@ -126,6 +147,10 @@ class Manifest:
         Why there is none, in words.
     trusted : tuple of str
         Types that a file stored by skops needs beyond those that skops knows.
+    code : str or None
+        Relative path of the folder with the model's own modules, which the server imports from.
+    compared : Compared or None
+        How many rows of the sample the bundle answered as the fitted model did.
     """
 
     name: str
@@ -146,6 +171,8 @@ class Manifest:
     compiled: Compiled | None = None
     not_compiled: str = ""
     trusted: tuple[str, ...] = ()
+    code: str | None = None
+    compared: Compared | None = None
 
     @property
     def digest(self) -> str:
@@ -164,6 +191,8 @@ class Manifest:
                 del record[name]
         if self.compiled:
             record["compiled"] = vars(self.compiled)
+        if self.compared:
+            record["compared"] = vars(self.compared)
         return {
             **record,
             "format": FORMAT,
@@ -244,4 +273,5 @@ def _decoded(record: dict[str, Any]) -> dict[str, Any]:
         "examples": tuple(Example(**example) for example in record["examples"]),
         "compiled": Compiled(**record["compiled"]) if "compiled" in record else None,
         "trusted": tuple(record.get("trusted", ())),
+        "compared": Compared(**record["compared"]) if "compared" in record else None,
     }

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 import datetime
-import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias
 
-from inference import libraries, safe, script
+from inference import comparison, libraries, owncode, safe, script
 from inference.bundle import Bundle, listing, replaced
 from inference.compile.attempt import Outcome, compiled
 from inference.description import Description, describe
@@ -57,6 +54,8 @@ class About:
         ``"joblib"``, or ``"skops"`` for a file that loads without unpickling.
     compile : bool
         Whether to compile the model, where that is proven equal.
+    code : Path or None
+        The model's own modules: a file, a package's folder, or a folder with modules.
     """
 
     name: str
@@ -68,6 +67,7 @@ class About:
     examples: int = MAX_EXAMPLES
     store: Store = "joblib"
     compile: bool = True
+    code: Path | None = None
 
 
 def package(estimator: Any, sample: Any, to: Path, *, about: About) -> Bundle:
@@ -99,6 +99,8 @@ def package(estimator: Any, sample: Any, to: Path, *, about: About) -> Bundle:
     """
     _check_about(about)
     _check_fitted(estimator)
+    held = owncode.references(estimator)
+    _check_importable(held)
     read = Sample.read(estimator, sample, about.features)
     found = describe(estimator, read, examples=about.examples)
     with replaced(to) as folder:
@@ -106,16 +108,23 @@ def package(estimator: Any, sample: Any, to: Path, *, about: About) -> Bundle:
         compiled = _compiled(estimator, found, read) if about.compile else Outcome(reason=UNASKED)
         if compiled.facts:
             (folder / compiled.facts.file).write_bytes(compiled.content)
+        code = owncode.place(about.code, owncode.own(held), folder)
         manifest = Manifest(
             **_facts(about, folder),
             **vars(found),
+            code=code,
             framework="scikit-learn",
             model=model,
             trusted=trusted,
             compiled=compiled.facts,
             not_compiled=compiled.reason,
         )
-        (folder / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
+        _write(manifest, folder)
+        if code:
+            owncode.check_alone(folder)
+        fitted = Model(Estimator(estimator, found.signature.fields), found.signature, found.output)
+        compared = comparison.compare(Bundle.read(folder), fitted, read)
+        _write(replace(manifest, compared=compared), folder)
     return Bundle.read(to)
 
 
@@ -139,76 +148,12 @@ def package_script(to: Path, *, about: About) -> Bundle:
         raise PackagingError("neither a model nor a script was given: a bundle needs one of them")
     with replaced(to) as folder:
         manifest = Manifest(**_facts(about, folder), libraries=libraries.installed(("python",)))
-        (folder / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
+        _write(manifest, folder)
     return Bundle.read(to)
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command line's options for `main`."""
-    add = parser.add_argument
-    add("--model", type=Path, metavar="FILE", help="joblib file of a fitted estimator")
-    add("--sample", type=Path, metavar="FILE", help="CSV file with a header: rows it can predict")
-    add("--name", required=True, help="1-63 of a-z, 0-9 and -")
-    add("--version", default="1", help="up to 32 of A-Z, a-z, 0-9 and ._+- (default %(default)s)")
-    add("--out", type=Path, metavar="DIR", help="bundle to write (default build/NAME/bundle)")
-    add("--script", type=Path, metavar="PATH", help="your score.py, or a folder with one")
-    add("--metrics", type=Path, metavar="FILE", help="JSON object of held-out measures")
-    add(
-        "--examples", type=int, default=MAX_EXAMPLES, metavar="N", help="rows of the sample to keep"
-    )
-    about = "how the estimator is stored (default %(default)s); skops loads without unpickling"
-    add("--store", choices=get_args(Store), default="joblib", help=about)
-    about = "leave the model as it is: no ONNX graph"
-    add("--no-compile", dest="compile", action="store_false", help=about)
-
-
-def main(options: argparse.Namespace) -> int:
-    """Package what the command line names, and say where the bundle is."""
-    about = About(
-        name=options.name,
-        version=options.version,
-        metrics=_metrics(options.metrics) if options.metrics else {},
-        script=options.script,
-        examples=options.examples,
-        store=options.store,
-        compile=options.compile,
-    )
-    to = options.out or Path("build") / options.name / "bundle"
-    if options.model:
-        estimator = unpickled(_existing(options.model, "--model"))
-        made = package(estimator, _sample(options.sample), to, about=about)
-    else:
-        made = package_script(to, about=about)
-    sys.stdout.write(f"{made.path}: {made.name} {made.version}, digest {made.digest}\n")
-    return 0
-
-
-def _metrics(file: Path) -> dict[str, float]:
-    try:
-        metrics = dict(json.loads(_existing(file, "--metrics").read_bytes()))
-    except (ValueError, TypeError) as error:
-        raise PackagingError(f"{file} is not a JSON object: {error}") from error
-    for name, value in metrics.items():
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise PackagingError(f"{file}: {name} is {value!r}; a measure is a number")
-    return metrics
-
-
-def _sample(file: Path | None) -> Any:
-    import pandas as pd
-
-    if file is None:
-        raise PackagingError("--model needs --sample FILE: a CSV file with rows it can predict")
-    try:
-        return pd.read_csv(_existing(file, "--sample"))
-    except ValueError as error:
-        raise PackagingError(f"{file} is no CSV file with a header: {error}") from error
-
-
-def _existing(file: Path, option: str) -> Path:
-    if not file.is_file():
-        raise PackagingError(f"{option} {file}: there is no such file")
-    return file
+def _write(manifest: Manifest, folder: Path) -> None:
+    (folder / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
 
 
 def _facts(about: About, folder: Path) -> dict[str, Any]:
@@ -263,7 +208,6 @@ def _compiled(estimator: Any, found: Description, sample: Sample) -> Outcome:
 
 def _stored(estimator: Any, folder: Path, store: Store) -> tuple[str, tuple[str, ...]]:
     """Store the estimator, load it again, and return its file and the types that it trusts."""
-    _check_importable(estimator)
     if store == "skops":
         trusted = safe.store(estimator, folder / SAFE_MODEL)
         safe.load(folder / SAFE_MODEL, trusted)
@@ -273,14 +217,12 @@ def _stored(estimator: Any, folder: Path, store: Store) -> tuple[str, tuple[str,
     return MODEL, ()
 
 
-def _check_importable(estimator: Any) -> None:
-    parts = estimator.get_params().values() if hasattr(estimator, "get_params") else ()
-    for part in (estimator, *parts):
-        if "__main__" in (getattr(part, "__module__", ""), type(part).__module__):
-            name = getattr(part, "__name__", type(part).__name__)
+def _check_importable(found: set[tuple[str, str]]) -> None:
+    for module, name in sorted(found):
+        if module == "__main__":
             raise PackagingError(
                 f"{name} is defined in the script that runs: the server cannot import it from "
-                "there. Put it into a module of its own"
+                "there. Put it into a module of its own, and package that with --code"
             )
 
 

@@ -75,7 +75,7 @@ class Predicted:
         order = self._read(call, loaded)
         together = self._together(loaded)
         if not isinstance(order.rows, list) or len(order.rows) > BLOCK:
-            return await run(partial(_answered, order, together))
+            return await run(partial(answered, order, together))
         batcher = self._desk.batcher
         return order.write(await batcher.predict(together, order.rows, order.probabilities))
 
@@ -86,7 +86,7 @@ class Predicted:
         return reply
 
     def _whole(self, call: Call, loaded: Loaded) -> Reply:
-        return _answered(self._read(call, loaded), self._together(loaded))
+        return answered(self._read(call, loaded), self._together(loaded))
 
     def _together(self, loaded: Loaded) -> Together:
         together = self._desk.together(loaded)
@@ -94,8 +94,8 @@ class Predicted:
         return together or Together(prediction.model_of(loaded), census=census)
 
 
-def _answered(order: Order, together: Together) -> Reply:
-    """Answer an order alone."""
+def answered(order: Order, together: Together) -> Reply:
+    """Predict an order alone and write its reply."""
     table = together.model.signature.rows(order.rows)
     return order.write(together.values(table, probabilities=order.probabilities))
 

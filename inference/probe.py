@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from inference import frame
-from inference.column import native
+from inference import frame, learnt
 from inference.errors import PackagingError
 from inference.rows import RowCheck
 from inference.sample import Sample
@@ -38,12 +37,14 @@ def signature(model: Any, sample: Sample) -> Signature:
     fields = sample.fields()
     if sample.container == "text":
         return Signature(fields, "text")
+    kinds = learnt.missing(model, sample.names)
+    fields = tuple(replace(field, missing=kinds.get(field.name, field.missing)) for field in fields)
     lenient = tuple(replace(field, nullable=True, open=True) for field in fields)
     row = sample.row(_fullest(sample))
     probe = _Probe(model, RowCheck(lenient, sample.container), row)
     if error := probe.error(row):
         raise PackagingError(f"the model cannot predict a row of the sample: {error}")
-    encoded = _encoded(model, sample.names)
+    encoded = learnt.categories(model, sample.names)
     probed = [probe.field(index, field, encoded) for index, field in enumerate(fields)]
     levels = [_levels(field, sample.columns[index]) for index, field in enumerate(probed)]
     return Signature(tuple(levels), sample.container)
@@ -70,8 +71,7 @@ class _Probe:
 
     def field(self, index: int, field: Field, encoded: Mapping[str, tuple[Scalar, ...]]) -> Field:
         """Complete a field with what the model says of it and what its encoders have learnt."""
-        learnt = encoded.get(field.name, ())
-        known = tuple(dict.fromkeys(learnt or field.categories))
+        known = tuple(dict.fromkeys(encoded.get(field.name) or field.categories))
         takes_unseen = self.accepts(index, _unseen(field))
         return replace(
             field,
@@ -100,35 +100,3 @@ def _unseen(field: Field) -> Scalar:
 def _fullest(sample: Sample) -> int:
     missing = [sum(cell is None for cell in sample.row(index)) for index in range(len(sample))]
     return int(np.argmin(missing))
-
-
-def _encoded(model: Any, names: Sequence[str]) -> dict[str, tuple[Scalar, ...]]:
-    """Return the categories that the encoders which meet the raw columns were fitted on."""
-    found: dict[str, tuple[Scalar, ...]] = {}
-    for step in [step for _, step in getattr(model, "steps", [("", model)])]:
-        learnt = getattr(step, "categories_", None)
-        if isinstance(learnt, list) and len(learnt) == len(names):
-            return {name: _values(values) for name, values in zip(names, learnt, strict=True)}
-        if hasattr(step, "transformers_"):
-            for _, transformer, columns in step.transformers_:
-                found |= _encoded(transformer, _names(columns, names))
-            return found
-        if getattr(step, "n_features_in_", len(names)) != len(names):
-            break
-    return found
-
-
-def _names(columns: Any, names: Sequence[str]) -> list[str]:
-    """Translate a ColumnTransformer's columns (names, positions, a mask or a slice) to names."""
-    if isinstance(columns, str):
-        return [columns]
-    if isinstance(columns, slice):
-        return list(names[columns]) if not isinstance(columns.start, str) else []
-    listed = list(np.atleast_1d(columns))
-    if listed and isinstance(listed[0], bool | np.bool_):
-        return [name for name, kept in zip(names, listed, strict=True) if kept]
-    return [str(one) if isinstance(one, str) else names[int(one)] for one in listed]
-
-
-def _values(values: Any) -> tuple[Scalar, ...]:
-    return tuple(value for each in values if (value := native(each)) is not None)

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from inference import column
+from inference import column, learnt
 from inference.errors import PackagingError
+from inference.frame import as_learnt
 from inference.manifest import Training
 from inference.signature import Container, Field
 
@@ -113,6 +114,7 @@ def _of_frame(model: Any, data: Any) -> Sample:
         raise PackagingError("the sample is empty: give rows that the model can predict")
     if any(not isinstance(name, str) for name in frame.columns) or frame.columns.has_duplicates:
         raise PackagingError(f"column names must be distinct strings, and are {list(frame)[:20]}")
+    frame = _as_learnt(model, frame)
     names = tuple(str(name) for name in frame.columns)
     columns = tuple(column.cells(frame[name]) for name in names)
     if _fitted_names(model) is None and len(names) == 1 and {type(c) for c in columns[0]} == {str}:
@@ -172,8 +174,25 @@ def _selected(model: Any, frame: Any) -> Any:
     return frame[list(wanted)]
 
 
+def _as_learnt(model: Any, frame: Any) -> Any:
+    """Put the missing value that the model was fitted on into columns of objects.
+
+    A CSV file, for example, gives NaN where the training data had None.
+    """
+    kinds = learnt.missing(model, list(map(str, frame.columns)))
+    changed = {}
+    for name, kind in kinds.items():
+        if name in frame and set(column.missing_kinds(frame[name])) - {kind}:
+            shown = Field(name, "string", missing=kind)
+            cells = frame[name].where(frame[name].notna(), np.nan)
+            changed[name] = as_learnt(shown, cells.to_numpy(dtype=object))
+    return frame.assign(**changed) if changed else frame
+
+
 def _fitted_names(model: Any) -> tuple[str, ...] | None:
     names = getattr(model, "feature_names_in_", None)
+    if names is None:
+        names = getattr(learnt.unwrapped(model), "feature_names_in_", None)
     return None if names is None else tuple(str(name) for name in names)
 
 

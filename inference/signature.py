@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 Dtype: TypeAlias = Literal["number", "integer", "boolean", "string"]
 Container: TypeAlias = Literal["array", "dataframe", "text"]
 Task: TypeAlias = Literal["classification", "regression", "clustering", "outliers", "other"]
+#: A missing value as pandas keeps it: float NaN, Python's None, pandas' NA or NaT.
+Missing: TypeAlias = Literal["nan", "none", "NA", "NaT"]
+#: Members of a field that a manifest leaves out where they have their default.
+LATER = {"missing": "nan", "frame_dtype": ""}
 #: A value of a cell or a class label, as JSON knows it.
 Scalar: TypeAlias = str | float | bool
 
@@ -49,6 +53,11 @@ class Field:
         Whether the training frame's column was of pandas' ``category`` dtype.
     single : bool
         Whether the training data kept this number in single precision; some models take no other.
+    missing : str
+        The missing value that the model was fitted on; what a null becomes in a column of objects.
+    frame_dtype : str
+        pandas dtype of the training frame's column where JSON values alone do not lead to it, such
+        as ``"Int64"``, ``"string"`` or ``"object"``; empty otherwise.
     """
 
     name: str
@@ -60,6 +69,8 @@ class Field:
     open: bool = True
     categorical: bool = False
     single: bool = False
+    missing: Missing = "nan"
+    frame_dtype: str = ""
 
     @cached_property
     def closed(self) -> frozenset[Scalar] | None:
@@ -138,7 +149,10 @@ class Signature:
 
     def record(self) -> dict[str, Any]:
         """Return this as JSON-ready values."""
-        return asdict(self)
+        return {
+            "fields": tuple(map(_field_record, self.fields)),
+            "container": self.container,
+        }
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Signature:
@@ -184,6 +198,12 @@ class OutputSignature:
             raise TypeError(f"unknown output keys: {', '.join(sorted(unknown))}")
         classes = tuple(tuple(c) if isinstance(c, list) else c for c in record["classes"])
         return cls(**{**record, "classes": classes, "shape": tuple(record["shape"])})
+
+
+def _field_record(field: Field) -> dict[str, Any]:
+    """Leave out later members with their default: manifests made before keep their digest."""
+    record = asdict(field)
+    return {name: value for name, value in record.items() if LATER.get(name, ...) != value}
 
 
 def _tuples(record: Mapping[str, Any], key: str) -> dict[str, Any]:

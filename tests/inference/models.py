@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from inference.packaging import About
 
+#: What models that hold the functions and classes of this module are packaged with.
+TESTS = Path(__file__).parents[1]
 X, y = load_iris(return_X_y=True)
 NAMES = load_iris().target_names[y]
 ABOUT = About("model")
@@ -40,3 +43,25 @@ def people_model() -> Any:
         (OneHotEncoder(handle_unknown="ignore"), ["owner"]),
     )
     return make_pipeline(columns, LogisticRegression()).fit(PEOPLE, ANSWERS)
+
+
+def squared(rows: Any) -> Any:
+    return rows**2
+
+
+class Own:
+    """Predicts, and knows nothing of scikit-learn."""
+
+    def predict(self, rows: Any) -> list[float]:
+        return [float(row[0]) * 2 for row in rows]
+
+
+class Fickle:
+    """Never answers the same."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def predict(self, rows: Any) -> list[float]:
+        self.count += 1
+        return [float(self.count) for _ in rows]

@@ -45,7 +45,7 @@ from inference.manifest import Manifest
 from inference.model import Coding, Model
 from inference.packaging import package
 from inference.sample import Sample
-from tests.inference.models import ABOUT, NAMES, PEOPLE, X, people_model, y
+from tests.inference.models import ABOUT, NAMES, PEOPLE, TESTS, X, people_model, squared, y
 
 DOUBLE, SINGLE = Way("matrix", "double"), Way("matrix", "single")
 #: Measures that single precision cannot hold.
@@ -273,22 +273,20 @@ def test_ties_of_a_forest_fall_as_they_did() -> None:
     assert held.proof(graph(content, held, DOUBLE), 1e-9).largest_difference == 0
 
 
-def squared(rows: Any) -> Any:
-    return rows**2
-
-
 def test_what_cannot_be_converted_stays_as_it_is_and_says_why(
     to: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     estimator = make_pipeline(FunctionTransformer(squared), LogisticRegression(max_iter=2000))
-    bundle = package(estimator.fit(X, NAMES), X, to, about=ABOUT)
+    about = About("model", code=TESTS)
+    bundle = package(estimator.fit(X, NAMES), X, to, about=about)
     assert bundle.manifest.compiled is None
-    assert bundle.manifest.not_compiled.startswith("no conversion: ")
-    assert set(bundle.manifest.files) == {"model.joblib"}
+    assert "squared" in bundle.manifest.not_compiled
+    assert {"model.joblib", "modules/tests/inference/models.py"} < set(bundle.manifest.files)
+    assert "model.onnx" not in bundle.manifest.files
     score.init(to)
     assert score.run(X[:2].tolist()) == ["setosa", "setosa"]
     monkeypatch.setenv("TRIDOCK_ENGINE", "onnx")
-    with pytest.raises(BundleError, match="the model is not compiled: no conversion"):
+    with pytest.raises(BundleError, match="the model is not compiled: .*squared"):
         score.init(to)
 
 

@@ -24,7 +24,7 @@ from inference.errors import BundleError, PackagingError
 from inference.estimator import Estimator
 from inference.manifest import MANIFEST, Manifest
 from inference.packaging import About, package, package_script
-from tests.inference.models import ABOUT, FITTED, NAMES, PEOPLE, X, people_model, y
+from tests.inference.models import ABOUT, FITTED, NAMES, PEOPLE, TESTS, X, people_model, squared, y
 
 SAFELY = {"TRIDOCK_ALLOW_PICKLE": "false"}
 SETOSA = [5.1, 3.5, 1.4, 0.2]
@@ -94,16 +94,12 @@ def test_a_word_that_is_neither_true_nor_false_is_refused(
         score.init(iris_bundle.path)
 
 
-def doubled(rows: Any) -> Any:
-    return rows * 2
-
-
 def test_what_skops_may_not_trust_is_not_packaged(to: Path) -> None:
-    estimator = make_pipeline(FunctionTransformer(doubled), LogisticRegression(max_iter=2000)).fit(
+    estimator = make_pipeline(FunctionTransformer(squared), LogisticRegression(max_iter=2000)).fit(
         X, y
     )
     with pytest.raises(PackagingError, match="is not trusted: only types of sklearn"):
-        package(estimator, X, to, about=About("iris", store="skops"))
+        package(estimator, X, to, about=About("iris", store="skops", code=TESTS))
     assert not to.exists()
 
 
@@ -122,7 +118,7 @@ def test_what_the_manifest_does_not_trust_is_not_loaded(to: Path) -> None:
     import skops.io
 
     package(FITTED, X, to, about=About("iris", store="skops", compile=False))
-    evil = make_pipeline(FunctionTransformer(doubled), LogisticRegression(max_iter=2000)).fit(X, y)
+    evil = make_pipeline(FunctionTransformer(squared), LogisticRegression(max_iter=2000)).fit(X, y)
     skops.io.dump(evil, to / "model.skops")
     rewritten(to)
     with pytest.raises(BundleError, match="which its manifest does not trust: nothing was loaded"):

@@ -28,8 +28,8 @@ from inference import score
 from inference.errors import (
     InferenceError,
 )
-from inference.packaging import package
-from tests.inference.models import ABOUT, NAMES, X, y
+from inference.packaging import About, package
+from tests.inference.models import ABOUT, NAMES, TESTS, Own, X, y
 
 TWO = np.column_stack([y == 0, y == 1])
 ESTIMATORS: dict[str, tuple[Any, Any]] = {
@@ -147,15 +147,8 @@ def test_several_outputs_give_probabilities_each(to: Path) -> None:
     assert [set(each) for each in answer["probabilities"]] == [{"false", "true"}] * 2
 
 
-class Own:
-    """Predicts, and knows nothing of scikit-learn."""
-
-    def predict(self, rows: Any) -> list[float]:
-        return [float(row[0]) * 2 for row in rows]
-
-
 def test_an_estimator_of_another_make_is_taken(to: Path) -> None:
-    bundle = package(Own(), X, to, about=ABOUT)
+    bundle = package(Own(), X, to, about=About("model", code=TESTS))
     assert bundle.manifest.output
     assert bundle.manifest.output.task == "other"
     score.init(to)

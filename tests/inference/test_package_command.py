@@ -9,7 +9,7 @@ import joblib
 import pandas as pd
 import pytest
 
-from inference import packaging
+from inference import packagecommand
 from inference.bundle import Bundle
 from inference.errors import (
     BundleError,
@@ -20,8 +20,8 @@ from tests.inference.models import ANSWERS, FITTED, PEOPLE, X, people_model
 
 def command(*words: object) -> int:
     parser = ArgumentParser()
-    packaging.add_arguments(parser)
-    return packaging.main(parser.parse_args([str(word) for word in words]))
+    packagecommand.add_arguments(parser)
+    return packagecommand.main(parser.parse_args([str(word) for word in words]))
 
 
 def test_the_command_line_packages_files(
@@ -52,7 +52,7 @@ def test_the_command_line_says_what_is_missing(tmp_path: Path) -> None:
         (("--model", model), "--model needs --sample"),
         (("--model", model, "--sample", tmp_path / "absent"), "there is no such file"),
         (("--model", model, "--sample", tmp_path / "m.joblib"), "is no CSV file"),
-        (("--model", other), "does not load"),
+        (("--model", other), "is text, not a stored model"),
         (("--metrics", other), "is not a JSON object"),
     ):
         with pytest.raises(BundleError, match=message):

@@ -26,7 +26,7 @@ from inference.errors import (
 )
 from inference.packaging import About, package, package_script
 from inference.sample import fingerprint
-from tests.inference.models import ABOUT, FITTED, PEOPLE, X, people_model, y
+from tests.inference.models import ABOUT, FITTED, PEOPLE, TESTS, Fickle, X, people_model, y
 
 
 def test_the_manifest_says_where_the_model_comes_from(to: Path) -> None:
@@ -112,17 +112,6 @@ def test_the_commit_is_noted_and_absent_outside_of_a_repository(
     assert len(commit.removesuffix("-dirty")) == 40
 
 
-class Fickle:
-    """Never answers the same."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def predict(self, rows: Any) -> list[float]:
-        self.count += 1
-        return [float(self.count) for _ in rows]
-
-
 @pytest.mark.parametrize(
     ("estimator", "sample", "message"),
     [
@@ -149,7 +138,7 @@ class Fickle:
         (people_model(), PEOPLE.to_numpy(), "was fitted on a DataFrame with columns age, income"),
         (people_model(), PEOPLE.assign(income=np.nan), "column 'income' holds only missing"),
         (people_model(), PEOPLE[:0], "the sample is empty"),
-        (Fickle(), X, "does the model depend on the column types, or is it random"),
+        (Fickle(), X, "predicts the same rows differently each time"),
         (
             make_pipeline(FunctionTransformer(lambda rows: rows), GaussianNB()).fit(X, y),
             X,
@@ -161,7 +150,7 @@ def test_what_cannot_be_packaged_is_told_and_leaves_nothing(
     estimator: Any, sample: Any, message: str, to: Path
 ) -> None:
     with pytest.raises(PackagingError, match=message):
-        package(estimator, sample, to, about=ABOUT)
+        package(estimator, sample, to, about=About("model", code=TESTS))
     assert not to.exists()
 
 
