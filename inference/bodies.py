@@ -105,10 +105,8 @@ def _tensors(signature: Signature, output: OutputSignature, rows: Sequence[Row])
 
 
 def _tensor(field: Field, cells: Sequence[Scalar | None]) -> dict[str, Any]:
-    kind = DATATYPES[field.dtype]
-    if kind == "INT64" and None in cells:
-        kind = "FP64"
-    return {"name": field.name, "shape": [len(cells)], "datatype": kind, "data": list(cells)}
+    head = {"name": field.name, "datatype": DATATYPES[field.dtype]}
+    return {**head, "shape": [len(cells)], "data": list(cells)}
 
 
 def _read_json(body: bytes, output: OutputSignature) -> Predictions:
@@ -152,13 +150,8 @@ def _in_csv(signature: Signature, row: Row) -> bool:
     return all(not isinstance(cell, str) or field.parse(cell) == cell for field, cell in cells)
 
 
-def _in_tensors(signature: Signature, row: Row) -> bool:
-    cells = zip(signature.fields, row, strict=True)
-    return all(cell is not None or field.dtype in ("number", "integer") for field, cell in cells)
-
-
 FORMS = (
     Form("JSON", "application/json", _json, _read_json, _any),
     Form("CSV", "text/csv; header=present", _csv, _read_json, _in_csv),
-    Form("tensors", "application/json", _tensors, _read_tensors, _in_tensors),
+    Form("tensors", "application/json", _tensors, _read_tensors, _any),
 )

@@ -106,7 +106,7 @@ def field(name: str, values: Any, *, in_frame: bool) -> Field:
         categories=levels or (_few(seen) if dtype == "string" else ()),
         categorical=levels is not None,
         single=is_single(values),
-        missing=kinds[0][0] if kinds else "nan",
+        missing_value=kinds[0][0] if kinds else "nan",
         frame_dtype=_frame_dtype(values, dtype) if in_frame else "",
     )
 

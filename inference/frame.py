@@ -122,7 +122,8 @@ def _series(field: Field, cells: Array) -> Any:
         levels = [cell if cell in known else None for cell in cells.tolist()]
         return pd.Series(pd.Categorical(levels, list(field.categories)))
     if field.frame_dtype and field.frame_dtype != "object":
-        return pd.Series(_filled(_whole(field, cells)), dtype=object).astype(field.frame_dtype)
+        dtype: Any = field.frame_dtype
+        return pd.Series(_filled(_whole(field, cells)), dtype=object).astype(dtype)
     if field.frame_dtype:
         cells = _filled(_whole(field, cells))
     return pd.Series(as_learnt(field, cells), dtype=cells.dtype)
@@ -130,7 +131,7 @@ def _series(field: Field, cells: Array) -> Any:
 
 def as_learnt(field: Field, cells: Array) -> Array:
     """Put the missing value that the model was fitted on in place of NaN in a column of objects."""
-    if cells.dtype != object or field.missing == "nan":
+    if cells.dtype != object or field.missing_value == "nan":
         return cells
     missing = _missing(field)
     return _filled(
@@ -154,16 +155,16 @@ def _whole(field: Field, cells: Array) -> list[Any]:
 
 
 def _missing(field: Field) -> Any:
-    if field.missing == "none":
+    if field.missing_value == "none":
         return None
     import pandas as pd
 
-    return pd.NA if field.missing == "NA" else pd.NaT
+    return pd.NA if field.missing_value == "NA" else pd.NaT
 
 
 def _objects(rows: Array, fields: Sequence[Field]) -> Array:
     """Rebuild the missing values of an array of objects, column by column."""
-    if rows.dtype != object or all(field.missing == "nan" for field in fields):
+    if rows.dtype != object or all(field.missing_value == "nan" for field in fields):
         return rows
     columns = (as_learnt(field, cells) for field, cells in zip(fields, rows.T, strict=True))
     return np.column_stack([*columns])

@@ -177,13 +177,14 @@ def _stranger(file: Path) -> str:
         head = opened.read(HEAD)
     if not head:
         return "empty: copy it again, or store the model again"
-    found = next((each for each in BEGINNINGS if head.startswith(each[0])), None) or _inside(
-        file, head
-    )
+    for beginning, what, advice in BEGINNINGS:
+        if head.startswith(beginning):
+            return f"{what}: {advice}"
+    found = _inside(file, head)
     return f"{found[1]}: {found[2]}" if found else ""
 
 
-def _inside(file: Path, head: bytes) -> tuple[object, str, str] | None:
+def _inside(file: Path, head: bytes) -> tuple[str, str, str] | None:
     suffix = file.suffix.lower()
     if suffix in NAMES:
         return suffix, *NAMES[suffix]

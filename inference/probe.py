@@ -38,7 +38,9 @@ def signature(model: Any, sample: Sample) -> Signature:
     if sample.container == "text":
         return Signature(fields, "text")
     kinds = learnt.missing(model, sample.names)
-    fields = tuple(replace(field, missing=kinds.get(field.name, field.missing)) for field in fields)
+    fields = tuple(
+        replace(field, missing_value=kinds.get(field.name, field.missing_value)) for field in fields
+    )
     lenient = tuple(replace(field, nullable=True, open=True) for field in fields)
     row = sample.row(_fullest(sample))
     probe = _Probe(model, RowCheck(lenient, sample.container), row)

@@ -183,7 +183,7 @@ def _as_learnt(model: Any, frame: Any) -> Any:
     changed = {}
     for name, kind in kinds.items():
         if name in frame and set(column.missing_kinds(frame[name])) - {kind}:
-            shown = Field(name, "string", missing=kind)
+            shown = Field(name, "string", missing_value=kind)
             cells = frame[name].where(frame[name].notna(), np.nan)
             changed[name] = as_learnt(shown, cells.to_numpy(dtype=object))
     return frame.assign(**changed) if changed else frame

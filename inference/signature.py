@@ -18,7 +18,7 @@ Task: TypeAlias = Literal["classification", "regression", "clustering", "outlier
 #: A missing value as pandas keeps it: float NaN, Python's None, pandas' NA or NaT.
 Missing: TypeAlias = Literal["nan", "none", "NA", "NaT"]
 #: Members of a field that a manifest leaves out where they have their default.
-LATER = {"missing": "nan", "frame_dtype": ""}
+LATER = {"missing_value": "nan", "frame_dtype": ""}
 #: A value of a cell or a class label, as JSON knows it.
 Scalar: TypeAlias = str | float | bool
 
@@ -53,7 +53,7 @@ class Field:
         Whether the training frame's column was of pandas' ``category`` dtype.
     single : bool
         Whether the training data kept this number in single precision; some models take no other.
-    missing : str
+    missing_value : str
         The missing value that the model was fitted on; what a null becomes in a column of objects.
     frame_dtype : str
         pandas dtype of the training frame's column where JSON values alone do not lead to it, such
@@ -69,7 +69,7 @@ class Field:
     open: bool = True
     categorical: bool = False
     single: bool = False
-    missing: Missing = "nan"
+    missing_value: Missing = "nan"
     frame_dtype: str = ""
 
     @cached_property

@@ -43,7 +43,7 @@ from inference.estimator import Estimator
 from inference.graph import Graph, opened
 from inference.manifest import Manifest
 from inference.model import Coding, Model
-from inference.packaging import package
+from inference.packaging import About, package
 from inference.sample import Sample
 from tests.inference.models import ABOUT, NAMES, PEOPLE, TESTS, X, people_model, squared, y
 

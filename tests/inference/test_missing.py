@@ -88,7 +88,7 @@ def test_a_sample_from_a_csv_file_takes_the_missing_value_of_the_encoder(
     frame(TOWNS["None"]).to_csv(file, index=False)
     bundle = package(model, pd.read_csv(file), to, about=About("m", compile=False))
     assert bundle.manifest.signature is not None
-    assert bundle.manifest.signature.fields[0].missing == "none"
+    assert bundle.manifest.signature.fields[0].missing_value == "none"
     score.init(bundle.path)
     alone = frame(TOWNS["None"])[pd.isna(TOWN)][:1].assign(age=30.0)
     assert score.run([[None, 30.0]]) == model.predict(alone).tolist()
@@ -97,7 +97,7 @@ def test_a_sample_from_a_csv_file_takes_the_missing_value_of_the_encoder(
 def test_a_manifest_without_special_missing_values_keeps_its_members(to: Path) -> None:
     rows = frame(TOWNS["NaN"])
     text = (package(fitted(rows), rows, to, about=About("m")).path / MANIFEST).read_text()
-    assert {"missing", "frame_dtype"}.isdisjoint(json.loads(text)["signature"]["fields"][0])
+    assert {"missing_value", "frame_dtype"}.isdisjoint(json.loads(text)["signature"]["fields"][0])
 
 
 def test_a_wrong_missing_value_planted_in_a_bundle_is_caught(to: Path) -> None:
@@ -159,6 +159,6 @@ def _answering(model: Any, manifest: Manifest) -> Model:
 def _with_missing(bundle: Bundle, missing: Any) -> Bundle:
     signature = bundle.manifest.signature
     assert signature is not None
-    fields = tuple(replace(field, missing=missing) for field in signature.fields)
+    fields = tuple(replace(field, missing_value=missing) for field in signature.fields)
     changed = replace(bundle.manifest, signature=replace(signature, fields=fields))
     return replace(bundle, manifest=changed)
