@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 from xml.etree import ElementTree
 
 from inference.errors import BundleMissingError
+from inference.hosts import AZURE_BLOBS, is_of, opened
 
 #: Azure Storage, «Versioning for the Azure Storage services»: the format of requests and answers.
 VERSION = "2021-12-02"
@@ -67,9 +68,8 @@ class BlobContainer:
         url = f"{self.address}{path}?{urlencode({**query, **self.query})}"
         headers = {"x-ms-version": VERSION, **self.headers}
         try:
-            return urllib.request.build_opener().open(
-                urllib.request.Request(url, headers=headers), timeout=TIMEOUT_SECONDS
-            )
+            asked = urllib.request.Request(url, headers=headers)
+            return opened(asked, seconds=TIMEOUT_SECONDS)
         except urllib.error.HTTPError as error:
             with error:
                 raise BundleMissingError(
@@ -82,9 +82,8 @@ class BlobContainer:
 
 
 def is_blob(uri: str) -> bool:
-    """Tell whether `uri` is an address in Azure Blob storage, the only one a token is sent to."""
-    parts = urlsplit(uri)
-    return parts.scheme == "https" and ".blob." in (parts.hostname or "")
+    """Return whether `uri` is an address in Azure Blob storage: a token is sent to no other."""
+    return is_of(uri, AZURE_BLOBS)
 
 
 def container(uri: str, environment: Mapping[str, str]) -> tuple[BlobContainer, str]:
@@ -124,7 +123,7 @@ def _token(environment: Mapping[str, str]) -> str:
         query["mi_res_id" if url != METADATA else "msi_res_id"] = environment[IDENTITY]
     request = urllib.request.Request(f"{url}?{urlencode(query)}", headers=headers)
     try:
-        with urllib.request.build_opener().open(request, timeout=TIMEOUT_SECONDS) as answer:
+        with opened(request, seconds=TIMEOUT_SECONDS) as answer:
             return str(json.load(answer)["access_token"])
     except (OSError, ValueError, KeyError) as error:
         raise BundleMissingError(

@@ -16,6 +16,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from inference import blob
 from inference.errors import BundleError, BundleMissingError
+from inference.hosts import opened
 
 #: Google Cloud Storage, «JSON API overview»; its emulators are named by `EMULATOR`.
 SERVICE = "https://storage.googleapis.com"
@@ -77,7 +78,7 @@ class Bucket:
         url = f"{self.service}/storage/v1/b/{quote(self.name, safe='')}/o{path}"
         request = urllib.request.Request(url, headers=dict(self.headers))
         try:
-            return urllib.request.build_opener().open(request, timeout=TIMEOUT_SECONDS)
+            return opened(request, seconds=TIMEOUT_SECONDS)
         except urllib.error.HTTPError as error:
             with error:
                 raise BundleMissingError(
@@ -140,7 +141,7 @@ def _bucket(name: str, environment: Mapping[str, str]) -> Bucket:
 def _token() -> str:
     request = urllib.request.Request(TOKEN, headers={"Metadata-Flavor": "Google"})
     try:
-        with urllib.request.build_opener().open(request, timeout=TIMEOUT_SECONDS) as answer:
+        with opened(request, seconds=TIMEOUT_SECONDS) as answer:
             return str(json.load(answer)["access_token"])
     except (OSError, ValueError, KeyError) as error:
         raise BundleMissingError(

@@ -72,7 +72,10 @@ def _manifests(path: Path) -> list[Path]:
 
 
 def _directory(uri: str, variable: str, environment: Mapping[str, str]) -> Path:
-    parts = urlsplit(uri)
+    try:
+        parts = urlsplit(uri)
+    except ValueError as error:
+        raise BundleMissingError(f"{variable} is no address: {error}") from error
     if parts.scheme in ("", "file"):
         return Path(unquote(parts.path) if parts.scheme else uri)
     if parts.scheme in ("gs", "https"):

@@ -12,6 +12,8 @@ from typing import Any
 
 from deploy.azure.account import Account
 from deploy.azure.errors import refused, translated
+from deploy.hosts import trusted
+from inference.hosts import AZURE_SCORING
 
 SCOPE = "https://ml.azure.com/.default"
 
@@ -40,7 +42,8 @@ class Batch:
             What the service's refusal means.
         """
         with translated("batchEndpoints:invoke"):
-            url = str(self.account.client.batch_endpoints.get(endpoint).scoring_uri)
+            told = str(self.account.client.batch_endpoints.get(endpoint).scoring_uri)
+            url = trusted(told, AZURE_SCORING, operation="batchEndpoints:invoke")
             token = self.account.credential.get_token(SCOPE).token
             headers = {"Authorization": f"Bearer {token}"}
             headers |= {"repeatability-request-id": request or str(uuid.uuid4())}

@@ -16,7 +16,9 @@ from azure.storage.blob import ContainerClient
 from deploy.azure.account import ONCE, Account
 from deploy.azure.errors import translated
 from deploy.errors import NotFoundError
+from deploy.hosts import trusted
 from inference.bundle import Bundle, replaced
+from inference.hosts import AZURE_BLOBS
 from inference.manifest import MANIFEST
 
 PREFIX = "tridock/bundles/"
@@ -99,7 +101,8 @@ class Bundles:
         key: Any = self.account.credential  # where the datastore keeps no secret
         if about.get("credentials", {}).get("credentialsType") != "None":
             key = self.account.call("POST", f"{DATASTORE}/listSecrets", {})["sasToken"]
-        address = f"https://{about['accountName']}.blob.{about['endpoint']}"
+        told = f"https://{about['accountName']}.blob.{about['endpoint']}"
+        address = trusted(told, AZURE_BLOBS, operation=operation)
         with (
             translated(operation),
             ContainerClient(address, about["containerName"], key, **ONCE) as container,

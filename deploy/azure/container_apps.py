@@ -24,11 +24,13 @@ from deploy.azure.models import AzureModels
 from deploy.azure.notes import BlobNotes
 from deploy.azure.snippets import plain_calls
 from deploy.errors import ConflictError, NotFoundError, UnsupportedError, before_sending
+from deploy.hosts import trusted
 from deploy.leftovers import Leftover
 from deploy.metrics import Answer, Metrics, with_log
 from deploy.own import Own
 from deploy.target import Endpoint, Release, Scaling
 from inference.bundle import Bundle
+from inference.hosts import AZURE_LOGS
 
 LIMITS = {
     "shadow": "Container Apps has no mirrored traffic",
@@ -283,7 +285,7 @@ class ContainerAppsTarget:
         """Read the end of one container's log: JSON lines with a ``Log`` each."""
         with translated("logstream"):
             answer = self.account.http.get(
-                url,
+                trusted(url, AZURE_LOGS, operation="logstream"),
                 params={"tailLines": str(lines), "follow": "false", "output": "json"},
                 headers={"Authorization": f"Bearer {token}"},
             )

@@ -13,7 +13,9 @@ import httpx
 from deploy.azure.account import Account
 from deploy.azure.errors import refused, translated
 from deploy.errors import DeployError, InvokeError, before_sending
+from deploy.hosts import trusted
 from deploy.own import Own
+from inference.hosts import AZURE_SCORING
 
 #: What the service answers for the model: its error, its time, its load ("Troubleshoot online
 #: endpoints deployment and scoring", HTTP status codes).
@@ -77,12 +79,11 @@ class Scoring:
 
     def _send(self, endpoint: str, body: bytes, deployment: str | None) -> httpx.Response:
         address = self.address(endpoint)
+        url = trusted(address.url, AZURE_SCORING, operation="score")
         headers = {"Authorization": f"Bearer {address.key}", "Content-Type": "application/json"}
         headers |= {"azureml-model-deployment": deployment} if deployment else {}
         with translated("score"):
-            return self.account.http.post(
-                address.url, content=body, headers=headers, timeout=TIMEOUT
-            )
+            return self.account.http.post(url, content=body, headers=headers, timeout=TIMEOUT)
 
 
 def _error(endpoint: str, answer: httpx.Response) -> DeployError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,6 +18,7 @@ from deploy.errors import ConfigError
 from deploy.gcp.errors import translated
 from deploy.own import Own
 
+LOCATION = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 #: Of one call: a prediction on a shared endpoint may take 60 s ("Choose an endpoint type").
 TIMEOUT_SECONDS = 70.0
@@ -54,14 +56,18 @@ class Account:
         Raises
         ------
         ConfigError
-            If neither the settings nor the credentials name a project.
+            If neither the settings nor the credentials name a project. If the location, which is
+            part of the host that gets our token, is no location's name.
         """
+        location = settings["location"]
+        if not LOCATION.fullmatch(location):
+            raise ConfigError(f"[gcp] location is {location!r}: name one such as us-central1")
         with translated("auth"):
             credentials, project = google.auth.default(scopes=[SCOPE])
         project = settings.get("project") or project
         if not project:
             raise ConfigError("no project: set project in [gcp], or GOOGLE_CLOUD_PROJECT")
-        return cls(credentials, project, settings["location"], settings["service_account"])
+        return cls(credentials, project, location, settings["service_account"])
 
     @property
     def parent(self) -> str:

@@ -30,10 +30,12 @@ from deploy.gcp.models import GoogleModels
 from deploy.gcp.notes import ObjectNotes
 from deploy.gcp.revisions import Look, revision_name, target, template
 from deploy.gcp.store import Store
+from deploy.hosts import trusted
 from deploy.leftovers import Leftover
 from deploy.metrics import Answer, Metrics
 from deploy.target import Endpoint, Release, Scaling
 from inference.bundle import Bundle
+from inference.hosts import GOOGLE_RUN
 
 LIMITS = {
     "shadow": "Cloud Run has no mirrored traffic",
@@ -152,10 +154,11 @@ class CloudRunTarget:
         """See `Target.invoke`. A deployment's tag has an address of its own."""
         with before_sending():
             look = Look.of(self.account, endpoint)
+        url = trusted(look.url(deployment), GOOGLE_RUN, operation="run:Invoke")
         with translated("run:Invoke"):
             token = id_token.fetch_id_token(self.account.transport, look.told.uri)
             answer = self.account.plain.post(
-                look.url(deployment) + ROUTE,
+                url + ROUTE,
                 data=body,
                 headers={"Content-Type": "application/json", "Authorization": f"Bearer {token}"},
                 timeout=TIMEOUT_SECONDS,
