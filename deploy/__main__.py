@@ -11,6 +11,7 @@ from types import FrameType
 from deploy import arguments, commands, config, session
 from deploy.errors import DeployError
 from deploy.progress import Progress
+from inference import plaintext
 from inference.errors import BundleMissingError, InferenceError
 
 #: What a shell reports of a command that Ctrl-C ended.
@@ -24,7 +25,7 @@ Connect = Callable[..., session.Session]
 def main(words: list[str] | None = None, *, connect: Connect = session.connect) -> int:
     """Run one command and return the exit code; `deploy.arguments.EXIT_CODES` tells each."""
     options = arguments.parse(words)
-    logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
+    plaintext.log_to_stderr(logging.WARNING, "%(name)s: %(message)s")
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         read = config.load(options.file, arguments.flags(options))
@@ -42,7 +43,7 @@ def main(words: list[str] | None = None, *, connect: Connect = session.connect) 
 
 def _fail(error: BaseException, code: int) -> int:
     said = "\n".join([str(error) or "interrupted", *getattr(error, "__notes__", ())])
-    print(f"error: {said}", file=sys.stderr)
+    print(plaintext.lines(f"error: {said}"), file=sys.stderr)
     return code
 
 

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING
 from deploy.errors import ConfigError, GateError
 from deploy.models import Approval
 from deploy.notes import Note, Notes
-from deploy.owner import Owner
+from deploy.owner import CALLER, Owner
 from deploy.target import Target
+from inference.plaintext import line
 
 if TYPE_CHECKING:
     from inference.bundle import Bundle
 
 #: Characters of a reason; with who and when it fits what all registries keep.
-LONGEST = 300
+LONGEST = 280
 #: Forced releases of a bundle that are remembered.
 REMEMBERED = 20
 
@@ -30,13 +31,15 @@ class Forced:
     Attributes
     ----------
     who, when, why : str
-        A person or a CI run; UTC time, ISO 8601; the reason.
+        The caller as the target says; UTC time, ISO 8601; the reason.
     endpoint : str
         Where it went.
     bundle, version, digest : str
         What went there.
     stood : str
         What was against it.
+    claimed : str
+        What the environment said of user and CI run; not verified.
     """
 
     who: str
@@ -47,6 +50,7 @@ class Forced:
     version: str
     digest: str
     stood: str
+    claimed: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,15 +69,17 @@ class Objection:
     verbs: tuple[str, ...]
 
 
-def signed(reason: str) -> str:
-    """Return a reason with who gives it, and when.
+def signed(reason: str, caller: str) -> str:
+    """Return a reason with the caller, as the target says, and the time.
+
+    What the environment claims of user and CI run follows the caller, and is marked as claimed.
 
     Raises
     ------
     ConfigError
         If it is empty or too long.
     """
-    return f"{_who()}, {_now()}: {_plain(reason)}"
+    return f"{Owner.here(caller[:CALLER]).who()}, {_now()}: {_plain(reason)}"
 
 
 def objection(target: Target, bundle: Bundle) -> Objection | None:
@@ -125,10 +131,10 @@ def record(notes: Notes, forced: Forced) -> None:
     notes.write(_key(forced.digest), body, over=standing)
 
 
-def force(bundle: Bundle, endpoint: str, *, why: str, stood: str) -> Forced:
-    """Return the record of a release that somebody forces now."""
-    what = (bundle.name, bundle.version, bundle.digest)
-    return Forced(_who(), _now(), _plain(why), endpoint, *what, stood)
+def force(bundle: Bundle, endpoint: str, *, why: str, stood: str, caller: str) -> Forced:
+    """Return the record of a release that the caller forces now."""
+    what, here = (bundle.name, bundle.version, bundle.digest), Owner.here(caller)
+    return Forced(here.caller, _now(), _plain(why), endpoint, *what, stood, here.claimed)
 
 
 def forced(notes: Notes, digest: str) -> tuple[Forced, ...]:
@@ -146,18 +152,13 @@ def _key(digest: str) -> str:
     return f"forced/{digest}.json"
 
 
-def _who() -> str:
-    one = Owner.here()
-    return f"{one.name[:60]} in {one.run[:100]}" if one.run else one.name[:60]
-
-
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _plain(reason: str) -> str:
-    """Return a reason on one line."""
-    found = " ".join(reason.split())
+    """Return a reason on one line, without control characters."""
+    found = line(" ".join(reason.split()))
     if not found or len(found) > LONGEST:
         raise ConfigError(
             f"a reason of 1 to {LONGEST} characters was expected, and this has {len(found)}"

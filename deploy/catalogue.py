@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from deploy import approval, consent, report
+from deploy import aliases, approval, consent, report
 from deploy.errors import ConfigError
 from deploy.models import Approval, ModelVersion, record
 from deploy.reference import Reference, alias, find
@@ -41,16 +41,18 @@ def _list(options: argparse.Namespace, session: Session) -> None:
 def _show(options: argparse.Namespace, session: Session) -> None:
     found = find(session.target.models, _read(options.model))
     forced = approval.forced(session.target.notes, found.digest)
+    named = aliases.changes(session.target.notes, found.model)
     if options.json:
-        report.say_json(record(found) | {"forced": [vars(one) for one in forced]})
+        recorded = {"forced": [vars(one) for one in forced], "named": [vars(one) for one in named]}
+        report.say_json(record(found) | recorded)
     else:
-        report.say_version(found, forced)
+        report.say_version(found, forced, named)
 
 
 def _approve(options: argparse.Namespace, session: Session) -> None:
     found = find(session.target.models, _read(options.model))
     decision = Approval.REJECTED if options.reject else Approval.APPROVED
-    reason = approval.signed(options.reason)
+    reason = approval.signed(options.reason, session.target.caller())
     _ask(options, session, f"let {found.model} {found.version} be {decision.value}")
     title = f"{decision.value} {found.model} {found.version}: {reason}"
     with session.say.step(title):
@@ -65,8 +67,12 @@ def _alias(options: argparse.Namespace, session: Session) -> None:
         raise ConfigError(f"{options.alias!r}: {error}") from error
     found = find(session.target.models, _read(options.model))
     _ask(options, session, f"let alias {name} of {found.model} be {found.version}")
+    models, caller = session.target.models, session.target.caller()
+    named = (one.version for one in models.versions(found.model) if name in one.aliases)
     with session.say.step(f"alias {name} of {found.model} is {found.version}"):
-        session.target.models.alias(found.model, name, found.version)
+        before = next(named, "")
+        aliases.record(session.target.notes, found, name, before=before, caller=caller)
+        models.alias(found.model, name, found.version)
     _show_versions(options, [_again(session, found)])
 
 

@@ -36,6 +36,7 @@ from deploy.rollback import rollback
 from deploy.session import Session
 from deploy.target import Endpoint
 from deploy.traffic import Division
+from inference.plaintext import lines
 
 if TYPE_CHECKING:
     from inference.bundle import Bundle
@@ -58,7 +59,10 @@ def _release(options: argparse.Namespace, session: Session) -> None:
         consent.demand(options, f"release to {session.config.target}, which costs money")
     with session.alone(f"release of {bundle.name} {bundle.version}") as alone:
         if against:
-            forced = approval.force(bundle, session.endpoint, why=options.force, stood=against.said)
+            caller, why = alone.target.caller(), options.force
+            forced = approval.force(
+                bundle, session.endpoint, why=why, stood=against.said, caller=caller
+            )
             approval.record(alone.target.notes, forced)
             session.say.note(f"forced, and recorded: {against.said}")
         stage = Stage(alone.target, alone.judge(bundle), alone.say)
@@ -291,7 +295,7 @@ def _say_snippets(session: Session, endpoint: str, body: bytes | None = None) ->
     """End with calls to paste; on standard error, so that a result can be piped."""
     calls = snippets.calls(session, endpoint, body)
     if calls:
-        sys.stderr.write(f"\n{snippets.text(calls)}\n")
+        sys.stderr.write(f"\n{lines(snippets.text(calls))}\n")
 
 
 def _newest(session: Session) -> str:

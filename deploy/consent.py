@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from deploy.errors import ConfigError
+from inference.plaintext import line
 
 
 def demand(options: argparse.Namespace, what: str) -> None:
@@ -18,7 +19,7 @@ def demand(options: argparse.Namespace, what: str) -> None:
     """
     if options.yes:
         return
-    sys.stderr.write(f"{what}: type yes to go on: ")
+    sys.stderr.write(f"{line(what)}: type yes to go on: ")
     sys.stderr.flush()
     if sys.stdin.readline().strip() != "yes":
         raise ConfigError("not confirmed, nothing was changed: type yes, or use --yes")

@@ -19,7 +19,7 @@ from deploy import history
 from deploy.errors import ConflictError, DeployError
 from deploy.notes import Note, Notes
 from deploy.owner import Owner
-from deploy.target import Endpoint
+from deploy.target import Endpoint, Target
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class Entry:
     why : str
         The reason that was given; empty for none.
     who : str
-        See `deploy.owner.Owner`.
+        The caller as the target says; see `by`.
     began, ended : str
         UTC times, ISO 8601; `ended` is empty until it is settled.
     failure : str
@@ -68,7 +68,7 @@ class Entry:
     before: Mapping[str, int]
     after: Mapping[str, int]
     why: str = ""
-    who: str = field(default_factory=lambda: str(Owner.here()))
+    who: str = ""
     began: str = field(default_factory=lambda: datetime.now(UTC).isoformat())
     ended: str = ""
     outcome: Outcome = Outcome.BEGUN
@@ -108,6 +108,11 @@ def recorded(notes: Notes, endpoint: str, entry: Entry) -> Iterator[None]:
         settle(notes, endpoint, Outcome.FAILED, failure)
         raise
     settle(notes, endpoint, Outcome.DONE)
+
+
+def by(target: Target) -> str:
+    """Return who changes something, as the target says, with what is claimed beside."""
+    return Owner.here(target.caller()).who()
 
 
 def begin(notes: Notes, endpoint: str, entry: Entry) -> None:

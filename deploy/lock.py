@@ -43,12 +43,15 @@ class Terms:
         Seconds before its end in which the holder changes nothing any more.
     now : callable
         The time, with its zone.
+    caller : str
+        Who takes it, as the target says (`Target.caller`).
     """
 
     length: float = 120.0
     renewal: float = 20.0
     margin: float = 30.0
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
+    caller: str = ""
 
 
 @dataclass(frozen=True)
@@ -86,9 +89,9 @@ class Claim:
         """
         try:
             told = json.loads(note.body)
-            owner = Owner(**told["owner"])
-            times = (datetime.fromisoformat(told[name]) for name in ("since", "until"))
-            return cls(owner, told["what"], *times)
+            owner = Owner.read(told["owner"])
+            since, until = (_moment(told[name]) for name in ("since", "until"))
+            return cls(owner, str(told["what"]), since, until)
         except (ValueError, KeyError, TypeError) as error:
             raise LockedError(
                 f"the note {note.key} is no lock of this version ({error!r}): "
@@ -245,13 +248,22 @@ def _taken(
         if before and not _is_free(before, terms):
             raise LockedError(_busy(endpoint, before, terms))
         try:
-            note = notes.write(key, _claim(Owner.here(), what, terms).body(), over=found)
+            note = notes.write(
+                key, _claim(Owner.here(terms.caller), what, terms).body(), over=found
+            )
         except ConflictError:  # somebody was quicker: who?
             continue
         if before:
             tell(f"took over the lock of {before.owner}, left by its {before.what}")
         return note
     raise LockedError(f"{endpoint} is being changed by several at once: try again")
+
+
+def _moment(text: str) -> datetime:
+    found = datetime.fromisoformat(text)
+    if found.tzinfo is None:
+        raise ValueError(f"{text} has no time zone")
+    return found
 
 
 def _is_free(claim: Claim, terms: Terms) -> bool:

@@ -1,18 +1,25 @@
-"""Who changes something: a person or a CI run, and the process that does it."""
+"""Who changes something: the caller as the target knows it, and the process that does it."""
 
 from __future__ import annotations
 
-import getpass
 import os
+import pwd
 import socket
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
+
+from inference.plaintext import line
 
 #: Where CI systems say which run this is: GitHub Actions, GitLab CI, Azure Pipelines, Jenkins,
 #: AWS CodeBuild, Google Cloud Build; "Predefined variables" of each.
 RUNS = ("CI_JOB_URL", "BUILD_URL", "CODEBUILD_BUILD_ID", "BUILD_BUILDURI", "BUILD_ID")
+#: Where shells and CI systems say who works. Whoever starts a process may set them.
+USERS = ("LOGNAME", "USER", "GITHUB_ACTOR", "GITLAB_USER_LOGIN", "BUILD_REQUESTEDFOREMAIL")
+#: Longest identity and longest claim that are recorded.
+CALLER, CLAIMED = 100, 70
 
 
 @dataclass(frozen=True)
@@ -21,51 +28,89 @@ class Owner:
 
     Attributes
     ----------
-    name : str
-        ``user@host``.
-    run : str
-        The CI run, as an address where there is one; else empty.
+    caller : str
+        Who it is, as the target says (`Target.caller`); on no target, the user as the operating
+        system says.
+    claimed : str
+        What the environment says: user names and the CI run. It is recorded, and never verified:
+        whoever starts a process chooses its environment.
     machine : str
         Where its process number means something: one boot of one host or container.
     process : str
         Its number and when it began, so that a number used again is another process.
     """
 
-    name: str
-    run: str
+    caller: str
+    claimed: str
     machine: str
     process: str
 
     @classmethod
-    def here(cls, environment: Mapping[str, str] = os.environ) -> Owner:
-        """Return this process."""
+    def here(cls, caller: str = "", environment: Mapping[str, str] = os.environ) -> Owner:
+        """Return this process, of which a target says that `caller` runs it."""
         host = socket.gethostname()
         pid = os.getpid()
         process = f"{pid} {_began(pid) or ''}".strip()
-        return cls(f"{_user()}@{host}", _run(environment), _machine(host), process)
+        return cls(caller or user(), claims(environment), _machine(host), process)
+
+    @classmethod
+    def read(cls, told: Any) -> Owner:
+        """Return an owner from JSON values; notes of before hold a name and a run, both claims.
+
+        Raises
+        ------
+        ValueError
+            If they are none.
+        """
+        if not isinstance(told, dict) or not all(isinstance(each, str) for each in told.values()):
+            raise ValueError("an owner is an object of texts")
+        if "caller" not in told:
+            claimed = " in ".join(filter(None, (told.pop("name", ""), told.pop("run", ""))))
+            told = {**told, "caller": "unknown", "claimed": claimed}
+        if set(told) != {each.name for each in fields(cls)}:
+            raise ValueError(f"an owner has other keys than {', '.join(told)}")
+        return cls(**told)
+
+    def who(self) -> str:
+        """Return the caller, and what is claimed beside."""
+        return (
+            f"{self.caller} (claimed, not verified: {self.claimed})"
+            if self.claimed
+            else self.caller
+        )
 
     def has_ended(self) -> bool:
         """Tell whether it was a process of this machine, and is no more.
 
-        Of another machine's nobody here can tell.
+        Of another machine's process this one cannot.
         """
         if self.machine != Owner.here().machine:
             return False
         number, _, began = self.process.partition(" ")
+        if not number.isdecimal():
+            return False
         if began:
             return _began(int(number)) != began
         return not _answers(int(number))
 
     def __str__(self) -> str:
-        who = f"{self.name}, process {self.process.partition(' ')[0]}"
-        return f"{who}, in {self.run}" if self.run else who
+        return f"{self.who()}, process {self.process.partition(' ')[0]}"
 
 
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):  # a number without a name, as in containers
-        return str(os.getuid())
+def user() -> str:
+    """Return the user of this process as the operating system says, whatever the environment."""
+    number = os.getuid()
+    with suppress(KeyError):  # a number without a name, as in containers
+        return f"{pwd.getpwuid(number).pw_name} (uid {number})"
+    return f"uid {number}"
+
+
+def claims(environment: Mapping[str, str]) -> str:
+    """Return what the environment says of user and CI run, on one line."""
+    users = dict.fromkeys(environment[name] for name in USERS if environment.get(name))
+    said = [f"user {' or '.join(users)}"] if users else []
+    said += [f"run {run}"] if (run := _run(environment)) else []
+    return line(", ".join(said))[:CLAIMED]
 
 
 def _run(environment: Mapping[str, str]) -> str:

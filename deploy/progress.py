@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from rich.console import Console
 from rich.text import Text
 
+from inference import plaintext
+
 #: Where nothing moves on a screen, a long step says from time to time that it is alive.
 HEARTBEAT = 30.0
 
@@ -65,12 +67,12 @@ class Progress:
 
     def note(self, text: str) -> None:
         """Say something that takes no time."""
-        self.console.print(Text(f"            {text}"), soft_wrap=True)
+        self.console.print(Text(f"            {plaintext.lines(text)}"), soft_wrap=True)
 
     @contextmanager
     def _alive(self, title: str, began: float, step: Step) -> Iterator[None]:
         if self.console.is_terminal:
-            with self.console.status(title):
+            with self.console.status(Text(plaintext.line(title))):
                 yield
             return
         ended = threading.Event()
@@ -89,6 +91,6 @@ class Progress:
     def _line(self, state: str, title: str, detail: str, began: float) -> None:
         mark = {"done": ("green", ""), "failed": ("red", "FAILED ")}.get(state, ("", f"{state} "))
         line = Text(f"{time.monotonic() - began:8.2f} s  ", style="dim")
-        line.append(mark[1] + title, style=mark[0])
-        line.append(f": {detail}" if detail else "", style="default")
+        line.append(mark[1] + plaintext.line(title), style=mark[0])
+        line.append(f": {plaintext.line(detail)}" if detail else "", style="default")
         self.console.print(line, soft_wrap=True)

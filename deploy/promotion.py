@@ -26,7 +26,9 @@ def promote(stage: Stage, order: Order) -> Endpoint:
     if _is_promoted(stage, before, name):
         stage.say.note(f"{name} serves all traffic of {endpoint} already; nothing to do")
         return before
-    begun = Entry("promote", name, dict(before.traffic), {name: 100}, order.why)
+    begun = Entry(
+        "promote", name, dict(before.traffic), {name: 100}, order.why, journal.by(stage.target)
+    )
     journal.begin(notes, endpoint, begun)
     try:
         course.copies(stage, order, 0)
@@ -77,7 +79,7 @@ def stop(stage: Stage, endpoint: str, name: str, deadline: Deadline, *, why: str
     rest = rollout.without(found.traffic, name) or ({previous: 100} if previous else {})
     if not rest:
         raise ConfigError(f"{name} is alone at {endpoint}: `delete` removes the endpoint")
-    entry = Entry("stop", name, dict(found.traffic), rest, why)
+    entry = Entry("stop", name, dict(found.traffic), rest, why, journal.by(stage.target))
     with journal.recorded(stage.target.notes, endpoint, entry):
         with stage.say.step(f"traffic: {history.traffic_text(rest)}"):
             change.shift(stage.target, endpoint, rest, deadline)

@@ -57,7 +57,7 @@ def release(stage: Stage, bundle: Bundle, order: Order) -> Endpoint:
     else:
         # Again: what was removed since, as it had failed, may have taken this bundle along.
         artifact = stage.target.upload(bundle)
-        journal.begin(notes, new.endpoint, _entry(order, before))
+        journal.begin(notes, new.endpoint, _entry(stage, order, before))
         try:
             _bring_up(stage, order, replace(new, artifact=artifact), before)
             course.run(stage, order, before)
@@ -102,11 +102,11 @@ def _end(stage: Stage, order: Order, trial: Experiment) -> None:
         stop(stage, trial.endpoint, trial.new, order.deadline, why=order.why)
 
 
-def _entry(order: Order, before: Endpoint | None) -> Entry:
+def _entry(stage: Stage, order: Order, before: Endpoint | None) -> Entry:
     """Return what the history is to say of a release."""
     new, now = order.wanted.name, dict(before.traffic) if before else {}
     *_, last = rollout.moves(now, new, order.course)
-    return Entry("release", new, now, last.split, order.why)
+    return Entry("release", new, now, last.split, order.why, journal.by(stage.target))
 
 
 def _is_released(found: Endpoint, order: Order) -> bool:

@@ -13,8 +13,10 @@ from typing import Any
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from deploy import comparison, history
+from deploy.aliases import Naming
 from deploy.approval import Forced
 from deploy.comparison import Comparison
 from deploy.journal import Entry
@@ -23,6 +25,7 @@ from deploy.models import ModelVersion
 from deploy.plan import Plan
 from deploy.sweep import Found, Kept, Swept
 from deploy.target import Deployment, Endpoint, Restarts, State
+from inference.plaintext import line, lines
 
 STYLE: Any = {"box": box.SIMPLE, "pad_edge": False, "show_edge": False}
 VERSIONS = ("model", "version", "approval", "aliases", "metrics", "digest", "created")
@@ -33,8 +36,8 @@ COLUMNS = ("endpoint", "deployment", "state", "traffic", "version", "digest", "s
 
 
 def say(text: str) -> None:
-    """Print one result."""
-    sys.stdout.write(text.rstrip("\n") + "\n")
+    """Print one result; what could move a cursor is shown as an escape."""
+    sys.stdout.write(lines(text.rstrip("\n")) + "\n")
 
 
 def say_json(record: Any) -> None:
@@ -47,9 +50,9 @@ def say_endpoints(endpoints: Sequence[Endpoint]) -> None:
     table = Table(*COLUMNS, **STYLE)
     for endpoint in endpoints:
         for one in history.by_age(endpoint.deployments.values()):
-            table.add_row(*_cells(endpoint, one))
+            _row(table, *_cells(endpoint, one))
         if not endpoint.deployments:
-            table.add_row(endpoint.name, "(none)", endpoint.state.value)
+            _row(table, endpoint.name, "(none)", endpoint.state.value)
     _print(table)
     for endpoint in endpoints:
         for one in history.by_age(endpoint.deployments.values()):
@@ -66,9 +69,9 @@ def say_history(endpoint: str, entries: Sequence[Entry]) -> None:
         moved = (history.traffic_text(split) for split in (entry.before, entry.after))
         outcome = ": ".join(filter(None, (entry.outcome.value, entry.failure)))
         when = _time(datetime.fromisoformat(entry.began))
-        table.add_row(when, entry.verb, *moved, outcome, entry.who, entry.why)
+        _row(table, when, entry.verb, *moved, outcome, entry.who, entry.why)
     if not entries:
-        table.add_row("(none)")
+        _row(table, "(none)")
     _print(table)
 
 
@@ -90,7 +93,7 @@ def say_comparison(found: Comparison) -> None:
     sides = (f"{side.name}, {found.traffic.get(side.name, 0)} %" for side in (found.old, found.new))
     table = Table("", *sides, "test", "the new one is", **STYLE)
     for row in comparison.rows(found):
-        table.add_row(*row)
+        _row(table, *row)
     _print(table)
     say(f"verdict on {found.new.name}: {found.finding.value} ({found.why})")
     say(f"since {found.experiment.began}")
@@ -102,13 +105,13 @@ def say_versions(versions: Sequence[ModelVersion]) -> None:
     for one in versions:
         aliases, metrics = ", ".join(one.aliases), _metrics(one.metrics)
         about = (one.approval.value, aliases, metrics, one.digest[:12], _time(one.created))
-        table.add_row(one.model, one.version, *about)
+        _row(table, one.model, one.version, *about)
     if not versions:
-        table.add_row("(none)")
+        _row(table, "(none)")
     _print(table)
 
 
-def say_version(one: ModelVersion, forced: Sequence[Forced]) -> None:
+def say_version(one: ModelVersion, forced: Sequence[Forced], named: Sequence[Naming] = ()) -> None:
     """Print all that is known of a registered version, a line for each."""
     told = {
         "model": f"{one.model} {one.version}",
@@ -126,16 +129,26 @@ def say_version(one: ModelVersion, forced: Sequence[Forced]) -> None:
         say(f"{name:<15} {value}")
     for each in forced:
         say(
-            f"{'forced':<15} to {each.endpoint} by {each.who}, {each.when}: {each.why} "
+            f"{'forced':<15} to {each.endpoint} by {_by(each)}, {each.when}: {each.why} "
             f"(against: {each.stood})"
         )
+    for change in named:
+        before = f", before {change.before}" if change.before else ""
+        changed = f"{change.alias} is {change.version}{before}"
+        say(f"{'alias':<15} {changed}, by {_by(change)}, {change.when}")
+
+
+def _by(record: Forced | Naming) -> str:
+    """Say who did something, and what was claimed beside that."""
+    claimed = f" (claimed, not verified: {record.claimed})" if record.claimed else ""
+    return f"{record.who}{claimed}"
 
 
 def say_leftovers(found: Found) -> None:
     """Print what is left over, and what of it stays."""
     table = Table(*LEFTOVERS, "why it is left over", **STYLE)
     for one in found.leftovers:
-        table.add_row(*_leftover(one), one.reason)
+        _row(table, *_leftover(one), one.reason)
     if found.leftovers:
         _print(table)
     else:
@@ -203,6 +216,11 @@ def _short(name: str) -> str:
 
 def _leftover_record(one: Leftover) -> dict[str, Any]:
     return {**asdict(one), "created": one.created.isoformat() if one.created else None}
+
+
+def _row(table: Table, *cells: str) -> None:
+    """Add a row, in which no name is read as rich's markup, and nothing moves a cursor."""
+    table.add_row(*(Text(line(cell)) for cell in cells))
 
 
 def _print(table: Table) -> None:

@@ -112,6 +112,10 @@ class Patient:
         """See `Target.identity`."""
         return call(self.target.identity, self.policy)
 
+    def caller(self) -> str:
+        """See `Target.caller`."""
+        return call(self.target.caller, self.policy)
+
     def endpoints(self) -> Sequence[str]:
         """See `Target.endpoints`."""
         return call(self.target.endpoints, self.policy)

@@ -45,7 +45,7 @@ def rollback(
         journal.finish(stage.target.notes, found, "rollback")
         stage.say.note(_nothing_to_do(found, entries, goal))
         return found
-    entry = Entry("rollback", goal, dict(found.traffic), {goal: 100}, why)
+    entry = Entry("rollback", goal, dict(found.traffic), {goal: 100}, why, journal.by(stage.target))
     with journal.recorded(stage.target.notes, endpoint, entry):
         if trial:
             stage.say.note(f"this ends {trial}")

@@ -169,7 +169,8 @@ class Session:
         LockedError
             If somebody else is at it; inside the block, by any verb, if the lock is lost.
         """
-        with lock.held(self.target.notes, self.endpoint, what, tell=self.say.note) as lease:
+        terms, tell = lock.Terms(caller=self.target.caller()), self.say.note
+        with lock.held(self.target.notes, self.endpoint, what, terms=terms, tell=tell) as lease:
             yield replace(self, target=self.target.under(lease.check))
 
 

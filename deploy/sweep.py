@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from deploy import change, experiment, history, journal, lock
 from deploy.errors import ConflictError, LockedError, NotFoundError, TargetError
@@ -116,8 +116,9 @@ def _sweep_endpoint(
     broom: Broom, endpoint: str, leftovers: Sequence[Leftover], swept: Swept
 ) -> None:
     notes = broom.target.notes
+    terms = replace(broom.terms, caller=broom.target.caller())
     try:
-        with lock.held(notes, endpoint, "sweep", terms=broom.terms, tell=broom.say.note) as lease:
+        with lock.held(notes, endpoint, "sweep", terms=terms, tell=broom.say.note) as lease:
             for one in leftovers:
                 _discard(broom, broom.target.under(lease.check), one, swept)
     except LockedError as error:

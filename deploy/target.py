@@ -237,6 +237,14 @@ class Target(Protocol):
         """Say who we are there, e.g. account and region; raise `CredentialsError` if nobody."""
         ...
 
+    def caller(self) -> str:
+        """Return our identity as the target itself knows it, for what is recorded.
+
+        An ARN, an account's address, an object id; never what the environment says. A
+        `CredentialsError` if the target knows nobody by our credentials.
+        """
+        ...
+
     def endpoints(self) -> Sequence[str]:
         """Name the endpoints that carry our tags, in order."""
         ...

@@ -73,7 +73,9 @@ def split(stage: Stage, endpoint: str, division: Division, deadline: Deadline) -
     text = f"traffic: {history.traffic_text(wanted)}"
     if trial and not division.end_experiment:
         raise experiment.refused(trial, text)
-    entry = Entry("traffic", "", dict(found.traffic), wanted, division.why)
+    entry = Entry(
+        "traffic", "", dict(found.traffic), wanted, division.why, journal.by(stage.target)
+    )
     with journal.recorded(notes, endpoint, entry):
         if trial:
             stage.say.note(f"this ends {trial}")

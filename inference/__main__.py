@@ -7,6 +7,8 @@ import os
 import sys
 from pathlib import Path
 
+from inference.plaintext import lines
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return the exit code: 0 done, 1 failed, 2 usage."""
@@ -27,7 +29,7 @@ def _serve(options: argparse.Namespace) -> int:
         settings = Settings.read(_environment(options), options.bundle)
         chosen = port(options.port, os.environ)
     except SettingError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(lines(f"error: {error}"), file=sys.stderr)
         return 2
     from inference.server import serve
 
@@ -55,7 +57,7 @@ def _package(options: argparse.Namespace) -> int:
     try:
         return packagecommand.main(options)
     except InferenceError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(lines(f"error: {error}"), file=sys.stderr)
         return 2 if isinstance(error, ModelFileError) else 1
 
 

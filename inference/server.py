@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import uvicorn
 
-from inference import cores, running
+from inference import cores, plaintext, running
 from inference.lifecycle import Lifecycle
 from inference.monitor import Metrics
 from inference.parent import watch_stdin
@@ -42,7 +42,7 @@ def serve(settings: Settings, host: str, port: int) -> int:
     int
         The exit code 1.
     """
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s: %(message)s")
+    plaintext.log_to_stderr(logging.INFO, "%(levelname)s: %(message)s")
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     try:
         listener = _listener(host, port)

@@ -69,6 +69,10 @@ class Account:
             f", at {elsewhere}" if elsewhere else ""
         )
 
+    def caller(self) -> str:
+        """Return the ARN that AWS knows us by (Security Token Service, GetCallerIdentity)."""
+        return self._caller()[1]
+
     def _caller(self) -> tuple[str, str]:
         with translated("sts"):
             told = self.sts.get_caller_identity()

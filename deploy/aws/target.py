@@ -100,6 +100,10 @@ class SageMakerTarget:
         """See `Target.identity`."""
         return self.account.identity()
 
+    def caller(self) -> str:
+        """See `Target.caller`."""
+        return self.account.caller()
+
     def endpoints(self) -> Sequence[str]:
         """See `Target.endpoints`."""
         pages = self.account.sagemaker.get_paginator("list_endpoints").paginate()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import logging
 import os
 from collections.abc import Mapping
@@ -63,6 +65,15 @@ class Account:
         where = f"workspace {self.workspace} of {self.group}, {found.location}"
         by = f", by way of {proxy}" if proxy else ""
         return f"subscription {self.subscription}, {where}{by}"
+
+    def caller(self) -> str:
+        """Return the principal that Microsoft Entra gave us a token for.
+
+        A person's user principal name, or an application's id, each with its object id. The token
+        is read as it came from Entra; who else would send one is not believed by Azure either.
+        """
+        with translated("oauth2:token"):
+            return principal(self.credential.get_token(f"{MANAGEMENT}/.default").token)
 
     @cached_property
     def credential(self) -> DefaultAzureCredential:
@@ -174,6 +185,20 @@ class Account:
                 headers=answer.headers,
             )
         return answer.json() if answer.content else None
+
+
+def principal(token: str) -> str:
+    """Return who an access token was issued to («Access token claims reference»)."""
+    part = token.split(".")[1] if token.count(".") == 2 else ""
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+        named = claims.get("upn") or claims.get("unique_name") or claims.get("appid")
+        held = claims.get("oid") or claims.get("sub")
+    except (ValueError, AttributeError):
+        named, held = "", ""
+    if not (named or held):
+        return "a principal that the token does not name"
+    return f"{named} (object {held})" if named and held else str(named or held)
 
 
 def _error(answer: httpx.Response) -> dict[str, str]:

@@ -102,6 +102,10 @@ class ContainerAppsTarget:
         """See `Target.identity`."""
         return f"Container Apps, {self.account.identity()}"
 
+    def caller(self) -> str:
+        """See `Target.caller`."""
+        return self.account.caller()
+
     def endpoints(self) -> Sequence[str]:
         """See `Target.endpoints`."""
         with translated("containerApps:list"):

@@ -93,6 +93,10 @@ class InstancesTarget:
         """See `Target.identity`."""
         return f"Container Instances, {self.account.identity()}"
 
+    def caller(self) -> str:
+        """See `Target.caller`."""
+        return self.account.caller()
+
     def endpoints(self) -> Sequence[str]:
         """See `Target.endpoints`."""
         with translated("containerGroups:list"):

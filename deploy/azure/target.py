@@ -92,6 +92,10 @@ class AzureTarget:
         """See `Target.identity`."""
         return self.account.identity()
 
+    def caller(self) -> str:
+        """See `Target.caller`."""
+        return self.account.caller()
+
     def endpoints(self) -> Sequence[str]:
         """See `Target.endpoints`."""
         with translated("onlineEndpoints:list"):

@@ -22,6 +22,7 @@ LOCATION = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 #: Of one call: a prediction on a shared endpoint may take 60 s ("Choose an endpoint type").
 TIMEOUT_SECONDS = 70.0
+DEBUGGING = "https://oauth2.googleapis.com/tokeninfo"
 
 
 @dataclass(frozen=True)
@@ -83,11 +84,35 @@ class Account:
         """Get a token, so that bad credentials show, and say who we are."""
         with translated("oauth2:Token"):
             self.credentials.refresh(Request())
-        who = getattr(self.credentials, "service_account_email", "") or "a user"
+        who = self._principal() or "a user"
         elsewhere = os.environ.get("TRIDOCK_GCP_URL")
         return f"project {self.project}, {self.location}, as {who}" + (
             f", at {elsewhere}" if elsewhere else ""
         )
+
+    def caller(self) -> str:
+        """Return the account that Google knows us by.
+
+        A service account's address is what its key, or its workload, was given a token for. Of a
+        person's token, Google is asked whose it is ("Debugging tokens", tokeninfo).
+        """
+        with translated("oauth2:Token"):
+            self.credentials.refresh(Request())
+            return self._principal() or self._holder()
+
+    def _principal(self) -> str:
+        """Return a service account's address; empty for a person."""
+        found = str(getattr(self.credentials, "service_account_email", "") or "")
+        return found if "@" in found else ""
+
+    def _holder(self) -> str:
+        """Ask whose token ours is."""
+        answer = self.plain.post(
+            DEBUGGING, data={"access_token": self.credentials.token}, timeout=TIMEOUT_SECONDS
+        )
+        told = answer.json() if answer.ok else {}
+        named = str(told.get("email") or told.get("sub") or "")
+        return named or f"an account that Google does not name ({answer.status_code})"
 
     @cached_property
     def session(self) -> AuthorizedSession:

@@ -97,6 +97,10 @@ class CloudRunTarget:
         """See `Target.identity`."""
         return f"Cloud Run, {self.account.identity()}"
 
+    def caller(self) -> str:
+        """See `Target.caller`."""
+        return self.account.caller()
+
     def endpoints(self) -> Sequence[str]:
         """See `Target.endpoints`."""
         with translated("run:ListServices"):

@@ -87,6 +87,10 @@ class VertexTarget:
         """See `Target.identity`."""
         return self.account.identity()
 
+    def caller(self) -> str:
+        """See `Target.caller`."""
+        return self.account.caller()
+
     def endpoints(self) -> Sequence[str]:
         """See `Target.endpoints`."""
         found = [each for each in self._deployments.listed() if names.ALONE not in each.labels]

@@ -19,6 +19,7 @@ from deploy.local import daemon
 from deploy.local.connection import Connection
 from deploy.local.fleet import Fleet
 from deploy.local.router import create_router
+from inference import plaintext
 from inference.process import free_port
 
 #: Seconds for somebody to deploy something, before a router without endpoints ends.
@@ -27,7 +28,7 @@ PATIENCE = 30.0
 
 def main(folder: Path) -> None:
     """Route until the last endpoint is deleted, or a signal comes."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    plaintext.log_to_stderr(logging.INFO, "%(asctime)s %(name)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     os.umask(0o077)  # logs of model servers, too, are for their owner
     _allow_many_connections()

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from deploy import lock, names, private
+from deploy import lock, names, owner, private
 from deploy.errors import ConfigError, InvokeError, NotFoundError
 from deploy.leftovers import Leftover
 from deploy.local import daemon
@@ -66,6 +66,10 @@ class LocalTarget:
     def identity(self) -> str:
         """See `Target.identity`."""
         return f"this machine, {self.folder}"
+
+    def caller(self) -> str:
+        """See `Target.caller`: the user as the operating system says."""
+        return owner.user()
 
     def endpoints(self) -> Sequence[str]:
         """See `Target.endpoints`."""

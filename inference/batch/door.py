@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from inference.batch.errors import BadRowError, BatchError
 from inference.errors import BundleError, InferenceError
+from inference.plaintext import lines
 
 if TYPE_CHECKING:
     from inference.batch.job import Job
@@ -208,7 +209,7 @@ def _tell(options: argparse.Namespace, mark: Mark, seconds: float) -> None:
 
 
 def _failed(error: Exception, code: int) -> int:
-    sys.stderr.write(f"error: {error}\n")
+    sys.stderr.write(lines(f"error: {error}") + "\n")
     return code
 
 

@@ -12,6 +12,7 @@ from inference.check.finding import Finding
 from inference.check.subject import UnreachableError
 from inference.errors import BundleError
 from inference.image.engine import EngineError
+from inference.plaintext import lines
 
 
 def main(options: argparse.Namespace) -> int:
@@ -19,10 +20,10 @@ def main(options: argparse.Namespace) -> int:
     try:
         findings = _server(options) if "://" in options.server else _image(options)
     except (UnreachableError, EngineError, BundleError) as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        print(lines(f"error: {error}"), file=sys.stderr)  # noqa: T201
         return 2
     told = report.as_json(options.server, findings) if options.json else report.table(findings)
-    print(told)  # noqa: T201
+    print(lines(told))  # noqa: T201
     return int(any(finding.falls_short for finding in findings))
 
 

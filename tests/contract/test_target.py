@@ -104,6 +104,18 @@ def test_who_we_are_is_told(target: Target) -> None:
     assert target.identity()
 
 
+def test_the_caller_is_who_the_target_says_and_not_who_the_environment_claims(
+    target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = target.caller()
+    for name in ("LOGNAME", "USER", "USERNAME", "GITHUB_ACTOR"):
+        monkeypatch.setenv(name, "the-cfo")
+    assert target.caller() == before
+    sign = {"aws": "arn:aws", "gcp": "@", "azure": "object ", "local": "uid "}.get(target.name, "")
+    assert before
+    assert sign in before
+
+
 def test_the_same_bundle_is_stored_once(target: Target, versions: tuple[Bundle, Bundle]) -> None:
     assert target.upload(versions[0]) == target.upload(versions[0])
     assert target.upload(versions[0]) != target.upload(versions[1])

@@ -96,6 +96,9 @@ class MemoryTarget:
         self._count("identity")
         return "memory"
 
+    def caller(self) -> str:
+        return "ada of the memory"
+
     def endpoints(self) -> Sequence[str]:
         self._count("endpoints")
         return sorted(self.running)

@@ -66,9 +66,9 @@ def test_a_second_change_is_told_who_is_at_it_and_since_when() -> None:
     with pytest.raises(LockedError) as refused, lock.held(notes, "iris", "x", terms=watch.terms()):
         pass
     assert str(refused.value) == (
-        "iris is being changed: release of iris 2 by ada@elsewhere, process 4711, in "
-        "https://ci.example/run/7, since 2026-11-22 12:00:00 UTC, 90 s ago. Try again when it is "
-        "done; if it was killed, its lock ends at 12:02:00 UTC"
+        "iris is being changed: release of iris 2 by ada@elsewhere (claimed, not "
+        "verified: https://ci.example/run/7), process 4711, since 2026-11-22 12:00:00 UTC, 90 s "
+        "ago. Try again when it is done; if it was killed, its lock ends at 12:02:00 UTC"
     )
     assert refused.value.exit_code == 4
 
