@@ -50,7 +50,7 @@ def _up(options: argparse.Namespace) -> int:
     faults = _faults(options.faults) if options.faults else None
     for place in _places(options):
         try:
-            running = daemon.up(place)
+            running = _started(place)
             if faults is not None:
                 ask(running, "PUT", "faults", faults)
         except EmulatorError as error:
@@ -59,6 +59,13 @@ def _up(options: argparse.Namespace) -> int:
         else:
             _say(f"{place.cloud} emulator is up (pid {running.pid}), log {place.log}")
     return failed
+
+
+def _started(place: Place) -> daemon.Running:
+    running = daemon.up(place)
+    for notice in daemon.notices(place):
+        print(f"warning: {notice}", file=sys.stderr)
+    return running
 
 
 def _faults(file: Path) -> object:
@@ -95,7 +102,7 @@ def _logs(options: argparse.Namespace) -> int:
 
 
 def _env(options: argparse.Namespace) -> int:
-    running = daemon.up(_place(options, options.cloud))
+    running = _started(_place(options, options.cloud))
     for name in running.unset(os.environ):
         _say(f"unset {name}")
     for name, value in running.environment.items():
@@ -106,7 +113,7 @@ def _env(options: argparse.Namespace) -> int:
 def _run(options: argparse.Namespace) -> int:
     if not options.words:
         _parser().error("run needs a command: python -m emulators run aws -- python script.py")
-    variables = daemon.up(_place(options, options.cloud)).applied(os.environ)
+    variables = _started(_place(options, options.cloud)).applied(os.environ)
     try:
         os.execvpe(options.words[0], options.words, variables)
     except OSError as error:

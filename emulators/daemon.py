@@ -123,6 +123,14 @@ def down(place: Place, *, timeout: float = 40.0) -> bool:
         return True
 
 
+def notices(place: Place) -> list[str]:
+    """Return what the emulator found wrong when it started, for people."""
+    try:
+        return place.notices.read_text().splitlines()
+    except FileNotFoundError:
+        return []
+
+
 def environment(place: Place) -> Mapping[str, str]:
     """Return the variables that lead clients to the emulator at `place`.
 
@@ -150,6 +158,7 @@ def serve(place: Place) -> None:
     os.umask(0o077)
     place.make()
     place.running.unlink(missing_ok=True)
+    place.notices.unlink(missing_ok=True)
     with (place.folder / "lock").open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

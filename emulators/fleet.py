@@ -179,14 +179,22 @@ class Fleet:
             self._servers.pop(server.url, None)
 
     def stop_all(self, *, grace: float = 5.0) -> None:
-        """Drain and end every server at once: the emulator is reset or ends."""
+        """Drain and end every server at once, and return when they have ended."""
+        for thread in self._stopping(grace):
+            thread.join()
+
+    def forget_all(self, *, grace: float = 5.0) -> None:
+        """Drain and end every server behind the caller's back: the emulator is reset."""
+        self._stopping(grace)
+
+    def _stopping(self, grace: float) -> list[threading.Thread]:
         with self._lock:
             servers = list(self._servers.values())
             self._servers.clear()
         threads = [
-            threading.Thread(target=server.stop, kwargs={"grace": grace}) for server in servers
+            threading.Thread(target=server.stop, kwargs={"grace": grace}, daemon=True)
+            for server in servers
         ]
         for thread in threads:
             thread.start()
-        for thread in threads:
-            thread.join()
+        return threads

@@ -63,6 +63,11 @@ class Place:
         return self.folder / "running.json"
 
     @property
+    def notices(self) -> Path:
+        """File of what the last start found wrong, one line each; `up` prints them."""
+        return self.folder / "notices"
+
+    @property
     def chosen(self) -> Path:
         """File with the name of the runner that this cloud was last started with."""
         return self.folder / "runner"

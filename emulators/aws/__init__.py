@@ -41,7 +41,7 @@ def serve(place: Place, ready: Ready) -> None:
     cloud.logs.start()
     for hook in cloud.on_start:
         hook()
-    ready(environment(cloud.url, f"http://127.0.0.1:{proxy.port}", authority))
+    ready(environment(cloud.url, f"http://127.0.0.1:{proxy.port}", authority, cloud.key))
     ended.wait()
     proxy.stop()
     server.shutdown()

@@ -13,13 +13,14 @@ from moto.core.authorization import ActionAuthenticatorMixin
 from moto.core.exceptions import AccessDeniedError, JsonRESTError
 from moto.core.request import Request
 from moto.core.responses import BaseResponse
-from moto.iam.access_control import IAMPolicy, IAMRequest, PermissionResult
+from moto.iam.access_control import IAMPolicy, IAMRequest, IAMRequestBase, PermissionResult
 from moto.s3.exceptions import S3ClientError
 from werkzeug.exceptions import HTTPException
 
 from emulators.aws.calls import Call, Environ
 from emulators.aws.cloud import Cloud
 from emulators.aws.errors import AwsError
+from emulators.aws.patches import replace_methods
 from emulators.aws.permissions import Need, needs
 
 #: What the services that speak JSON call the refusals that IAM's own protocol names otherwise.
@@ -42,8 +43,10 @@ _S3 = "_authenticate_and_authorize_s3_action"
 
 def install(cloud: Cloud) -> None:
     """Hold calls to the resources they name, and word refusals for clients that expect JSON."""
-    setattr(BaseResponse, _NORMAL, _worded(_precise(getattr(BaseResponse, _NORMAL))))
-    setattr(BaseResponse, _S3, _with_keys(getattr(BaseResponse, _S3)))
+    for name, changed in ((_NORMAL, lambda check: _worded(_precise(check))), (_S3, _with_keys)):
+        setattr(BaseResponse, name, _unless_own(cloud.key.id, changed(getattr(BaseResponse, name))))
+    # `authentication` has verified it, in every form; moto knows headers alone.
+    replace_methods(IAMRequestBase, {"check_signature": _verified})
 
 
 def is_enforced() -> bool:
@@ -51,15 +54,15 @@ def is_enforced() -> bool:
     return ActionAuthenticatorMixin.request_count >= settings.INITIAL_NO_AUTH_ACTION_COUNT
 
 
-def authorize(call: Call, environ: Environ, body: bytes) -> None:
+def authorize(cloud: Cloud, call: Call, environ: Environ, body: bytes) -> None:
     """Return if IAM lets the caller invoke the endpoint; always, while it is not enforced.
 
     Raises
     ------
     AwsError
-        If the signature is wrong, or no policy allows the call.
+        If no policy allows the call.
     """
-    if not is_enforced():
+    if not is_enforced() or call.key == cloud.key.id:
         return
     endpoint = f"arn:aws:sagemaker:{call.region}:{call.account}:endpoint/{call.endpoint.lower()}"
     try:
@@ -72,12 +75,25 @@ def authorize(call: Call, environ: Environ, body: bytes) -> None:
             headers=Request(environ).headers,  # type: ignore[arg-type]
             action=call.operation,
         )
-        request.check_signature()
         request.check_action_permitted(endpoint)
     except HTTPException as error:
         kind = str(getattr(error, "error_type", "AccessDenied"))
         message = f"{getattr(error, 'message', '')} on resource: {endpoint}"
         raise AwsError(_IN_JSON.get(kind, kind), message, status=403) from error
+
+
+def _verified(_: IAMRequestBase) -> None:
+    """Accept the signature."""
+
+
+def _unless_own(own: str, check: Callable[..., None]) -> Callable[..., None]:
+    """Let the account's own key do everything, as an account's root user may."""
+
+    def authenticate_and_authorize(self: Any, *given: Any, **named: Any) -> None:
+        if self.get_access_key() != own:
+            check(self, *given, **named)
+
+    return authenticate_and_authorize
 
 
 def _precise(check: Callable[..., None]) -> Callable[..., None]:
@@ -94,8 +110,6 @@ def _precise(check: Callable[..., None]) -> Callable[..., None]:
         if not needed or plain:
             for arn in [each.resource for each in plain] or [resource]:
                 check(self, arn)
-        else:
-            _request(self, action).check_signature()
         for each in needed:
             if each not in plain:
                 _demand(self, each)

@@ -9,6 +9,7 @@ import re
 import uuid
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 
 import botocore.session
 from moto.core.request import Request
@@ -25,6 +26,19 @@ ACCOUNT = "123456789012"
 #: ``Credential=<key>/<date>/<region>/<service>/aws4_request``
 #: (AWS General Reference, "Authenticating Requests: Signature Version 4").
 _CREDENTIAL = re.compile(r"Credential=([^/]+)/\d+/([^/]+)/([^/]+)/")
+
+#: Services that name themselves in the header X-Amz-Target, by its first part.
+_TARGETS = {
+    "SageMaker": "sagemaker",
+    "Logs_20140328": "logs",
+    "GraniteServiceVersion20100801": "cloudwatch",
+    "AnyScaleFrontendService": "application-autoscaling",
+    "AmazonEC2ContainerRegistry_V20150921": "ecr",
+    "TrentService": "kms",
+    "AmazonSQS": "sqs",
+    "AmazonSSM": "ssm",
+}
+_PRESIGNED = re.compile(r"(?:^|&)X-Amz-Credential=([^&]+)")
 
 #: Paths of the data plane (botocore's model of sagemaker-runtime).
 _INVOCATION = re.compile(
@@ -56,6 +70,8 @@ class Call:
         As sent.
     hosted : bool
         Whether moto knows the service at all.
+    key : str
+        Id of the access key that signed it.
     id : str
         Request id of the answer.
     """
@@ -67,6 +83,7 @@ class Call:
     endpoint: str = ""
     content_type: str = ""
     hosted: bool = True
+    key: str = ""
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
 
@@ -75,25 +92,31 @@ def identify(environ: Environ, dispatcher: DomainDispatcherApplication) -> Call:
 
     A form body is read and put back; other bodies stay untouched.
     """
+    _route_presigned(environ)
     key, region, signed = _credential(environ)
+    signed = signed or _unsigned_service(environ)
     content_type = environ.get("CONTENT_TYPE", "")
     account = os.environ.get("MOTO_ACCOUNT_ID") or get_account_id_from(key)
     match = _INVOCATION.fullmatch(environ["PATH_INFO"])
     if match and signed == "sagemaker":
         endpoint, kind = match.groups()
-        return Call("sagemaker-runtime", RUNTIME[kind], account, region, endpoint, content_type)
+        name = RUNTIME[kind]
+        return Call("sagemaker-runtime", name, account, region, endpoint, content_type, key=key)
     if content_type.startswith("application/x-www-form-urlencoded"):
         environ["wsgi.input"] = io.BytesIO(environ["wsgi.input"].read())
     backend = _backend(environ, dispatcher)
     hosted = backend is not None or signed in ("", "s3")
     service = _names().get((backend or signed or "s3").replace("-", ""), "s3")
     operation = _operation(environ, service)
-    return Call(service, operation, account, region, content_type=content_type, hosted=hosted)
+    return Call(
+        service, operation, account, region, content_type=content_type, hosted=hosted, key=key
+    )
 
 
 def presumed(environ: Environ) -> Call:
     """Name a request by its headers alone: nothing of its body is read."""
     _, region, signed = _credential(environ)
+    signed = signed or _unsigned_service(environ)
     service = _names().get(signed.replace("-", ""), "s3")
     content_type = environ.get("CONTENT_TYPE", "")
     return Call(service, "", ACCOUNT, region, content_type=content_type)
@@ -107,6 +130,26 @@ def headers_of(environ: Environ) -> dict[str, str]:
         if name.startswith("HTTP_")
     }
     return named | {"content-type": environ.get("CONTENT_TYPE", "")}
+
+
+def _route_presigned(environ: Environ) -> None:
+    """Let moto see the service of a presigned address: it reads headers, and takes S3 otherwise."""
+    found = _PRESIGNED.search(environ.get("QUERY_STRING", ""))
+    if found and not environ.get("HTTP_AUTHORIZATION"):
+        scope = unquote(found[1])
+        if scope.split("/")[-2:-1] != ["s3"]:
+            said = f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=presigned"
+            environ["HTTP_AUTHORIZATION"] = said
+
+
+def _unsigned_service(environ: Environ) -> str:
+    """Guess the service of a request without signature, to refuse it in that service's words."""
+    if _INVOCATION.fullmatch(environ["PATH_INFO"]):
+        return "sagemaker"
+    target = environ.get("HTTP_X_AMZ_TARGET", "").partition(".")[0]
+    host = environ.get("HTTP_HOST", "").partition(".")[0]
+    form = environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded")
+    return _TARGETS.get(target) or ({"sts": "sts", "iam": "iam"}.get(host, "sts") if form else "")
 
 
 def _credential(environ: Environ) -> tuple[str, str, str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from emulators.aws.calls import Call
 from emulators.aws.capture import Captures
+from emulators.aws.keys import Key, own_key
 from emulators.aws.limits import Limits
 from emulators.aws.live import Live
 from emulators.aws.logs import Logs
@@ -36,6 +37,8 @@ class Cloud:
         All model servers.
     url : str
         Address of the emulator's server.
+    key : Key
+        The account's own access key.
     live : Live
         What serves right now.
     logs : Logs
@@ -50,8 +53,10 @@ class Cloud:
         For work that nobody waits for.
     lock : threading.RLock
         Held for changes of the control plane; never while waiting.
+    before_change : list of callable
+        Called before moto gets a call, with the bytes of its body; OSError refuses it.
     on_change : list of callable
-        Called after moto answered a call, before the client has the answer.
+        Called after moto answered a call, before the client has the answer; OSError takes it back.
     on_start : list of callable
         Called once, when requests are answered.
     on_reset : list of callable
@@ -65,6 +70,7 @@ class Cloud:
     faults: Faults
     fleet: Fleet
     url: str
+    key: Key
     metrics: Metrics
     live: Live = field(default_factory=Live)
     logs: Logs = field(default_factory=Logs)
@@ -72,6 +78,7 @@ class Cloud:
     limits: Limits = field(default_factory=Limits)
     background: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(16))
     lock: threading.RLock = field(default_factory=threading.RLock)
+    before_change: list[Callable[[Call, int], None]] = field(default_factory=list)
     on_change: list[Callable[[Call], None]] = field(default_factory=list)
     on_start: list[Callable[[], None]] = field(default_factory=list)
     on_reset: list[Callable[[], None]] = field(default_factory=list)
@@ -82,7 +89,7 @@ class Cloud:
         """Make the cloud of `place` that answers at `url`."""
         fleet = Fleet(place.servers, runner(place))
         clock = Clock(place.speed)
-        return cls(place, clock, Faults(), fleet, url, Metrics(clock))
+        return cls(place, clock, Faults(), fleet, url, own_key(place.folder), Metrics(clock))
 
 
 #: A part that completes or repairs moto: called once, before the first request is answered.

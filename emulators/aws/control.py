@@ -40,7 +40,7 @@ def clear(cloud: Cloud) -> None:
     """End every model server, forget planned faults; moto's own reset clears moto's state."""
     cloud.faults.plan(())
     abandon(cloud)
-    cloud.fleet.stop_all()
+    cloud.fleet.forget_all()
     cloud.logs.clear()
     cloud.metrics.clear()
     cloud.limits.reset()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from emulators.aws.keys import Key
 from emulators.certificates import Authority
 
 REGION = "us-east-1"
@@ -22,7 +23,7 @@ SageMaker:
 """
 
 _CONFIG = "[default]\nregion = {region}\n"
-_CREDENTIALS = "[default]\naws_access_key_id = testing\naws_secret_access_key = testing\n"
+_CREDENTIALS = "[default]\naws_access_key_id = {0.id}\naws_secret_access_key = {0.secret}\n"
 
 
 #: Hosts of AWS that end here; the proxy refuses all others.
@@ -62,7 +63,7 @@ FOREIGN = (
 )
 
 
-def environment(url: str, proxy: str, authority: Authority) -> Mapping[str, str | None]:
+def environment(url: str, proxy: str, authority: Authority, key: Key) -> Mapping[str, str | None]:
     """Write the clients' files and return the variables.
 
     A user's own profiles cannot leak in: the files named here are the only ones botocore reads,
@@ -76,28 +77,35 @@ def environment(url: str, proxy: str, authority: Authority) -> Mapping[str, str 
         Address of the CONNECT proxy.
     authority : Authority
         Vouches for AWS's hosts at the proxy.
+    key : Key
+        The account's own access key.
     """
     folder = authority.folder.parent
+    keys = _CREDENTIALS.format(key)
     files = {
         "AWS_CONFIG_FILE": (folder / "client" / "config", _CONFIG.format(region=REGION)),
-        "AWS_SHARED_CREDENTIALS_FILE": (folder / "client" / "credentials", _CREDENTIALS),
+        "AWS_SHARED_CREDENTIALS_FILE": (
+            folder / "client" / "credentials",
+            keys,
+        ),
         "SAGEMAKER_USER_CONFIG_OVERRIDE": (folder / "client" / "sagemaker.yaml", _SAGEMAKER),
     }
     for path, text in files.values():
         path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
         path.write_text(text)
     foreign: dict[str, str | None] = dict.fromkeys(FOREIGN)
-    led = _variables(url) | dict.fromkeys(_PROXIES, proxy)
+    led = _variables(url, key) | dict.fromkeys(_PROXIES, proxy)
     led |= dict.fromkeys(_TRUST, str(authority.bundle))
     return foreign | led | {name: str(path) for name, (path, _) in files.items()}
 
 
-def _variables(url: str) -> dict[str, str]:
+def _variables(url: str, key: Key) -> dict[str, str]:
     return {
         "AWS_ENDPOINT_URL": url,
         "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false",
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_ACCESS_KEY_ID": key.id,
+        "AWS_SECRET_ACCESS_KEY": key.secret,
         "AWS_SESSION_TOKEN": "",
         "AWS_PROFILE": "default",
         "AWS_DEFAULT_REGION": REGION,

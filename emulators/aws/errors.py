@@ -7,7 +7,6 @@
   * InternalError
   * ThrottledError
   * UnavailableError
-  * RefusedError
 
 They are moto's `ServiceException`: raised inside moto's handlers or ours, they reach the client
 through botocore's own description of the service's protocol (JSON, query, REST-JSON, REST-XML).
@@ -100,13 +99,6 @@ class UnavailableError(AwsError):
             "The request has failed due to a temporary failure of the server.",
             status=503,
         )
-
-
-class RefusedError(AwsError):
-    """The request does not come from a client of the emulator: ``AccessDenied``, 403."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__("AccessDenied", message, status=403)
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 import logging
 import threading
-from collections.abc import Callable, Iterable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 
 from moto.core.exceptions import ServiceException
 from moto.core.utils import get_service_model
@@ -14,6 +14,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 
 from emulators import access
 from emulators.aws import control, faulty, runtime
+from emulators.aws.authentication import Authentication
 from emulators.aws.calls import Call, Environ, headers_of, identify, presumed
 from emulators.aws.cloud import Cloud
 from emulators.aws.environment import HOSTS
@@ -21,10 +22,11 @@ from emulators.aws.errors import (
     Answer,
     InternalError,
     NotImplementedOperationError,
-    RefusedError,
+    UnavailableError,
     UnknownOperationError,
     render,
 )
+from emulators.aws.refusals import denial
 from emulators.aws.validation import check_body
 
 log = logging.getLogger(__name__)
@@ -47,6 +49,7 @@ class Front:
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
         self._token = access.secret(cloud.place.folder)
+        self._authentication = Authentication(cloud.key, cloud.place.any_credentials)
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._conditional = threading.Lock()
 
@@ -62,9 +65,11 @@ class Front:
             return self._moto_api(environ, start)
         if reason:
             log.warning("refused %s %r: %s", environ["REQUEST_METHOD"], path, reason)
-            return _send(render(presumed(environ), RefusedError(reason)), start)
+            call = presumed(environ)
+            return _send(render(call, denial(call, reason)), start)
         call = identify(environ, self._moto)
         try:
+            self._authentication.check(call, environ)
             return faulty.suffer(self._cloud, call, environ, start, work=self._work(call))
         except ServiceException as error:
             return _send(render(call, error), start)
@@ -87,6 +92,10 @@ class Front:
         def keep(status: str, headers: list[tuple[str, str]], *_: object) -> None:
             kept.append((status, headers))
 
+        size = int(environ.get("CONTENT_LENGTH") or 0)
+        with _on_disk(call):
+            for check in self._cloud.before_change:
+                check(call, size)
         try:
             # moto looks at an object and then writes: nobody may write between.
             with self._conditional if _is_conditional(call, environ) else nullcontext():
@@ -104,8 +113,9 @@ class Front:
         bodied = environ["REQUEST_METHOD"] != "HEAD"
         if bodied and status.startswith(("404", "405")) and _is_html(headers):
             raise NotImplementedOperationError(_named(call))
-        for hook in self._cloud.on_change:
-            hook(call)
+        with _on_disk(call):
+            for hook in self._cloud.on_change:
+                hook(call)
         start(status, headers)
         return parts  # type: ignore[no-any-return]
 
@@ -114,6 +124,16 @@ class Front:
         if environ["PATH_INFO"] == "/moto-api/reset":
             control.clear(self._cloud)
         return parts
+
+
+@contextmanager
+def _on_disk(call: Call) -> Iterator[None]:
+    """Answer that the service is unavailable where the disk refuses a change."""
+    try:
+        yield
+    except OSError as error:
+        log.warning("%s refused: %s", _named(call), error)
+        raise UnavailableError from error
 
 
 def _check(call: Call, environ: Environ) -> None:

@@ -43,9 +43,11 @@ def launch(cloud: Cloud, key: Key, config: Config) -> Generation:
             begun[variant["VariantName"]] = _begin(cloud, key, variant, config)
         for variant in (*config.variants, *config.shadows):
             _wait(cloud, begun[variant["VariantName"]], variant)
-    except LaunchError:
+    except (LaunchError, OSError) as error:
         for instance in begun.values():
             _end(cloud, instance, grace=1)
+        if isinstance(error, OSError):  # a full disk
+            raise LaunchError(f"The model data could not be unpacked: {error}") from error
         raise
     shadows = {variant["VariantName"] for variant in config.shadows}
     return Generation(
@@ -156,8 +158,8 @@ def _environment(cloud: Cloud, key: Key, container: Members) -> Mapping[str, str
         "AWS_DEFAULT_REGION": key.region,
         "AWS_EXECUTION_ENV": "AWS_ECS_EC2",
         "AWS_ENDPOINT_URL": cloud.url,
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_ACCESS_KEY_ID": cloud.key.id,
+        "AWS_SECRET_ACCESS_KEY": cloud.key.secret,
         "HOSTNAME": "model.aws.local",
         "SAGEMAKER_SAFE_PORT_RANGE": "21000-21999",
         **own,

@@ -11,6 +11,7 @@ from emulators.aws import (
     endpoints,
     errors,
     instance_types,
+    keys,
     metric_data,
     metrics,
     models,
@@ -27,6 +28,7 @@ from emulators.aws.cloud import Installer
 INSTALLERS: tuple[Installer, ...] = (
     errors.install,
     access.install,
+    keys.install,
     roles.install,
     simulation.install,
     instance_types.install,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from moto.iam.exceptions import MalformedPolicyDocument
-from moto.iam.models import IAMBackend, Role, iam_backends
+from moto.iam.models import IAMBackend, ManagedPolicy, Role, iam_backends
 from moto.utilities.utils import get_partition
 
 from emulators.aws.calls import ACCOUNT
@@ -27,8 +27,29 @@ def install(cloud: Cloud) -> None:
     IAMBackend.create_role = _with_sound_trust(IAMBackend.create_role)  # type: ignore[method-assign]
     update = IAMBackend.update_assume_role_policy
     IAMBackend.update_assume_role_policy = _sound(update)  # type: ignore[method-assign]
+    read = IAMBackend._init_aws_policies
+    IAMBackend._init_aws_policies = _kept(read)  # type: ignore[method-assign]
     cloud.on_start.append(make_ready_role)
     cloud.on_reset.append(make_ready_role)
+
+
+def _kept(read: Callable[[IAMBackend], list[ManagedPolicy]]) -> Any:
+    """Read the policies that AWS manages once: it takes a second, and a reset makes IAM anew."""
+    known: dict[tuple[str, str], list[ManagedPolicy]] = {}
+
+    def policies(self: IAMBackend) -> list[ManagedPolicy]:
+        place = self.account_id, self.region_name
+        if place not in known:
+            known[place] = read(self)
+        return [_copied(policy) for policy in known[place]]
+
+    return policies
+
+
+def _copied(policy: ManagedPolicy) -> ManagedPolicy:
+    made = object.__new__(type(policy))  # `copy.copy` takes five times as long
+    made.__dict__.update(policy.__dict__)
+    return made
 
 
 def make_ready_role() -> None:

@@ -29,7 +29,7 @@ def answer(cloud: Cloud, call: Call, environ: Environ, start: StartResponse) -> 
         For everything that the client should read as an error.
     """
     request = read_request(call, environ)
-    authorize(call, environ, request.body)
+    authorize(cloud, call, environ, request.body)
     identity = ("x-amzn-RequestId", call.id)
     if call.operation == "InvokeEndpointWithResponseStream":
         headers, events = stream(cloud, request)

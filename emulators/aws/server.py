@@ -31,6 +31,7 @@ class Handler(MotoRequestHandler):
     def run_wsgi(self) -> None:
         """Answer one request."""
         environ = self.make_environ()
+        environ["tridock.headers"] = self.headers  # as sent: WSGI folds their names
         body = self._bounded(environ)
         answer = _Answer(self)
         try:

@@ -8,8 +8,9 @@ import hashlib
 import io
 import pickle
 import threading
+import uuid
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_der_private_key,
 )
 from moto.iam.models import AWSManagedPolicy, IAMBackend
-from moto.s3.models import FakeKey
+from moto.s3.models import FakeKey, S3Backend
 
 #: First line of every file. State of another moto is not read: its classes may have changed.
 HEADER = f"tridock aws state 1, moto {moto.__version__}\n".encode()
@@ -32,8 +33,16 @@ _LOCKS: dict[type, str] = {type(threading.Lock()): "Lock", type(threading.RLock(
 _MAKE: dict[str, Callable[[], object]] = {"Lock": threading.Lock, "RLock": threading.RLock}
 
 
+#: In the place of content that is lost, while a backend is read.
+_LOST = uuid.uuid4().bytes
+
+
 class OtherStateError(ValueError):
-    """A file that another version wrote, or that is none of ours."""
+    """A file that another version wrote, or that is none of ours, or not whole."""
+
+
+class LostContentError(Exception):
+    """The content of an object is not on disk as it was written."""
 
 
 @dataclass(frozen=True)
@@ -74,18 +83,37 @@ class Blobs:
         return digest
 
     def read(self, digest: str) -> bytes:
-        """Return the bytes of `digest`."""
-        return (self._folder / digest).read_bytes()
+        """Return the bytes of `digest`.
+
+        Raises
+        ------
+        LostContentError
+            If they are not there, or are others.
+        """
+        path = self._folder / digest
+        data = path.read_bytes() if path.exists() else b""
+        if hashlib.sha256(data).hexdigest() != digest:
+            raise LostContentError(digest)
+        return data
+
+    def remove(self, digests: Iterable[str]) -> None:
+        """Remove the bytes of `digests`, which no object has any more."""
+        gone = set(digests)
+        for key, (_, digest) in list(self._digests.items()):
+            if digest in gone:
+                del self._digests[key]
+        for digest in gone:
+            (self._folder / digest).unlink(missing_ok=True)
 
     def keep_only(self, digests: set[str]) -> None:
         """Remove what no object has any more."""
-        for path in self._folder.glob("*"):
+        for path in list(self._folder.glob("*")):
             if path.name not in digests:
                 path.unlink()
 
 
-def dump(backend: Any, blobs: Blobs) -> bytes:
-    """Return `backend` as bytes.
+def dump(backend: Any, blobs: Blobs) -> tuple[bytes, frozenset[str]]:
+    """Return `backend` as bytes, and the digests it refers to.
 
     Raises
     ------
@@ -94,12 +122,32 @@ def dump(backend: Any, blobs: Blobs) -> bytes:
     """
     file = io.BytesIO()
     file.write(HEADER)
-    _Pickler(file, blobs).dump(backend)
-    return file.getvalue()
+    pickler = _Pickler(file, blobs)
+    pickler.dump(backend)
+    return file.getvalue(), frozenset(pickler.digests)
 
 
-def load(data: bytes, blobs: Blobs) -> tuple[Any, set[str]]:
-    """Return a backend and the digests it refers to.
+@dataclass(frozen=True)
+class Loaded:
+    """A backend that was read.
+
+    Attributes
+    ----------
+    backend : object
+        The backend.
+    digests : set of str
+        Of the contents it refers to.
+    lost : list of str
+        Names of the objects that it has no more, since their content is lost.
+    """
+
+    backend: Any
+    digests: set[str]
+    lost: list[str]
+
+
+def load(data: bytes, blobs: Blobs) -> Loaded:
+    """Read a backend.
 
     Raises
     ------
@@ -109,15 +157,47 @@ def load(data: bytes, blobs: Blobs) -> tuple[Any, set[str]]:
     if not data.startswith(HEADER):
         raise OtherStateError(data[:80].partition(b"\n")[0].decode(errors="replace"))
     unpickler = _Unpickler(io.BytesIO(data[len(HEADER) :]), blobs)
-    return unpickler.load(), unpickler.digests
+    try:
+        backend = unpickler.load()
+    except Exception as error:  # a file that is cut short fails in any way
+        raise OtherStateError(f"{type(error).__name__}: {error}") from error
+    lost = list(_without_lost(backend)) if unpickler.has_lost else []
+    return Loaded(backend, unpickler.digests, lost)
+
+
+def _without_lost(backend: S3Backend) -> Iterator[str]:
+    """Drop the versions of objects whose content is lost, and yield the objects' names."""
+    for bucket in backend.buckets.values():
+        for name, versions in list(bucket.keys._iterlists()):
+            kept = [one for one in versions if not _is_lost(one)]
+            if len(kept) < len(versions):
+                yield f"{bucket.name}/{name}"
+                if kept:
+                    bucket.keys.setlist(name, kept)
+                else:
+                    bucket.keys.pop(name)
+
+
+def _is_lost(key: Any) -> bool:
+    return isinstance(key, FakeKey) and key.contentsize == len(_LOST) and key.value == _LOST
 
 
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file that is either there as a whole or not at all, however we end."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{threading.get_ident()}")
-    draft.write_bytes(data)
-    draft.rename(path)
+    try:
+        draft.write_bytes(data)
+        draft.rename(path)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+def remove_drafts(folder: Path) -> None:
+    """Remove what a killed emulator had begun to write below `folder`."""
+    for draft in folder.glob("*/.*"):
+        draft.unlink()
 
 
 class _Pickler(pickle.Pickler):
@@ -126,6 +206,7 @@ class _Pickler(pickle.Pickler):
     def __init__(self, file: Any, blobs: Blobs) -> None:
         super().__init__(file, protocol=pickle.HIGHEST_PROTOCOL)
         self._blobs = blobs
+        self.digests: set[str] = set()
 
     def persistent_id(self, thing: Any) -> tuple[str, str] | None:
         """Name what does not stand in the file itself."""
@@ -140,7 +221,9 @@ class _Pickler(pickle.Pickler):
         if isinstance(thing, FakeKey):
             own = ("_value_buffer", "lock")  # FakeKey.__setstate__ makes new ones
             state = {name: each for name, each in thing.__dict__.items() if name not in own}
-            state["value"] = _Stored(self._blobs.digest(thing))
+            digest = self._blobs.digest(thing)
+            self.digests.add(digest)
+            state["value"] = _Stored(digest)
             return copyreg.__newobj__, (type(thing),), state  # type: ignore[attr-defined]
         if isinstance(thing, RSAPrivateKey):
             der = thing.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
@@ -155,6 +238,7 @@ class _Unpickler(pickle.Unpickler):
         super().__init__(file)
         self._blobs = blobs
         self.digests: set[str] = set()
+        self.has_lost = False
 
     def persistent_load(self, name: Any) -> Any:
         kind, which = name
@@ -164,7 +248,11 @@ class _Unpickler(pickle.Unpickler):
             account, partition, arn = which.split()
             return _policies(account, partition)[arn]
         self.digests.add(which)
-        return self._blobs.read(which)
+        try:
+            return self._blobs.read(which)
+        except LostContentError:
+            self.has_lost = True
+            return _LOST
 
 
 def _private_key(der: bytes) -> Any:

@@ -16,7 +16,10 @@ from urllib.parse import urljoin
 
 import boto3
 import httpx
+from botocore.auth import S3SigV4Auth, SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from emulators import daemon
@@ -146,6 +149,15 @@ def control(aws: Aws, method: str, route: str, value: object = None) -> Any:
     }
     answer = httpx.request(method, url, content=body, headers=headers, timeout=60, trust_env=False)
     return answer.raise_for_status().json()
+
+
+def sign(aws: Aws, request: AWSRequest, service: str = "sagemaker") -> AWSRequest:
+    """Sign a request with the account's own key."""
+    request.headers["Host"] = aws.url.partition("//")[2]
+    key = aws.environment["AWS_ACCESS_KEY_ID"], aws.environment["AWS_SECRET_ACCESS_KEY"]
+    signer = S3SigV4Auth if service == "s3" else SigV4Auth
+    signer(Credentials(*key), service, "us-east-1").add_auth(request)
+    return request
 
 
 def eventually(

@@ -10,9 +10,10 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from botocore.awsrequest import AWSRequest
 from botocore.exceptions import ClientError, ConnectionClosedError, HTTPClientError
 
-from tests.emulators.aws.hosting import ROW, Aws, Hosting, control
+from tests.emulators.aws.hosting import ROW, Aws, Hosting, control, sign
 
 
 @pytest.mark.parametrize(
@@ -44,18 +45,12 @@ def test_what_is_not_emulated_says_so_in_the_services_own_form(
 
 
 def test_an_operation_that_no_service_has_is_unknown(aws: Aws) -> None:
-    answer = httpx.post(
-        aws.url,
-        content=b"{}",
-        headers={
-            "X-Amz-Target": "SageMaker.MakeCoffee",
-            "Content-Type": "application/x-amz-json-1.1",
-            "Authorization": "AWS4-HMAC-SHA256 Credential=testing/20260101/us-east-1/sagemaker/"
-            "aws4_request, SignedHeaders=host, Signature=none",
-        },
-        timeout=30,
-        trust_env=False,
-    )
+    headers = {
+        "X-Amz-Target": "SageMaker.MakeCoffee",
+        "Content-Type": "application/x-amz-json-1.1",
+    }
+    signed = dict(sign(aws, AWSRequest("POST", aws.url, headers, b"{}")).headers)
+    answer = httpx.post(aws.url, content=b"{}", headers=signed, timeout=30, trust_env=False)
     assert (answer.status_code, answer.json()["__type"]) == (400, "UnknownOperationException")
 
 
