@@ -77,7 +77,7 @@ class Trial:
     Attributes
     ----------
     seconds : float
-        How long a run without a kill took: moments are drawn from it.
+        How long the latest run without a kill took: moments are drawn from it.
     """
 
     place: Place
@@ -94,9 +94,7 @@ class Trial:
         """Bring the emulator up, run the work once undisturbed, and take it down at the end."""
         trial = cls(Place(cloud, folder / "state"), _bundle(folder), random.Random(seed))
         try:
-            began = time.monotonic()
             trial.converge()
-            trial.seconds = time.monotonic() - began
             yield trial
         finally:
             daemon.down(trial.place)
@@ -122,8 +120,10 @@ class Trial:
         """Let the work end, hold its result to the right one, and empty the account."""
         running = daemon.up(self.place)
         workload = self._open()
+        began = time.monotonic()
         try:
             workload.run(self._note)
+            self.seconds = time.monotonic() - began
             answer = workload.answer()
         except Exception as error:  # of any client
             answer = f"{type(error).__name__}: {error}"
