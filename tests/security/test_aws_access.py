@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import subprocess
@@ -30,8 +29,7 @@ from emulators.aws.errors import AwsError
 from emulators.aws.keys import Key, own_key
 from emulators.place import Place
 from tests.emulators.aws.hosting import Aws, control, emulated
-
-MODELS = {"X-Amz-Target": "SageMaker.ListModels", "Content-Type": "application/x-amz-json-1.1"}
+from tests.security.aws import key, sent, signed
 
 
 @pytest.fixture(scope="module")
@@ -40,37 +38,6 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
         running.client("s3").create_bucket(Bucket="models")
         running.client("s3").put_object(Bucket="models", Key="a b/ü+=&.txt", Body=b"kept")
         yield running
-
-
-def _key(aws: Aws) -> Credentials:
-    found = aws.environment
-    return Credentials(found["AWS_ACCESS_KEY_ID"], found["AWS_SECRET_ACCESS_KEY"])
-
-
-def _signed(
-    aws: Aws,
-    credentials: Credentials,
-    service: str = "sagemaker",
-    *,
-    path: str = "/",
-    body: bytes = b"{}",
-) -> httpx.Request:
-    """Sign a request as an SDK does; the tests change it afterwards."""
-    headers = {**(MODELS if service == "sagemaker" else {}), "Host": aws.url.partition("//")[2]}
-    if service == "sts":
-        headers["Content-Type"] = "application/x-www-form-urlencoded"
-    method = "PUT" if service == "s3" else "POST"
-    request = AWSRequest(method, aws.url + path, headers, body)
-    signer = S3SigV4Auth if service == "s3" else SigV4Auth
-    signer(credentials, service, "us-east-1").add_auth(request)
-    return httpx.Request(method, aws.url + path, headers=dict(request.headers), content=body)
-
-
-def _sent(request: httpx.Request) -> tuple[int, str]:
-    with httpx.Client(trust_env=False, timeout=30) as client:
-        answer = client.send(request)
-    assert not [name for name in answer.headers if name.startswith("access-control-")]
-    return answer.status_code, answer.text
 
 
 def _without_key(secret: str) -> Credentials:
@@ -84,7 +51,7 @@ PLACES = {"sagemaker": ("/", b"{}"), "s3": ("/models/new", b"data"), "sts": ("/"
 @pytest.mark.parametrize("service", PLACES)
 def test_a_right_signature_is_accepted(aws: Aws, service: str) -> None:
     path, body = PLACES[service]
-    assert _sent(_signed(aws, _key(aws), service, path=path, body=body))[0] == 200
+    assert sent(signed(aws, key(aws), service, path=path, body=body))[0] == 200
 
 
 @pytest.mark.parametrize(
@@ -98,7 +65,7 @@ def test_a_right_signature_is_accepted(aws: Aws, service: str) -> None:
 def test_a_forged_signature_is_refused(aws: Aws, service: str, status: int, code: str) -> None:
     path, body = PLACES[service]
     forged = Credentials(aws.environment["AWS_ACCESS_KEY_ID"], "testing")
-    answer = _sent(_signed(aws, forged, service, path=path, body=body))
+    answer = sent(signed(aws, forged, service, path=path, body=body))
     assert answer[0] == status
     assert code in answer[1]
     assert "The request signature we calculated does not match" in answer[1]
@@ -118,7 +85,7 @@ def test_a_foreign_key_is_refused(
     path, body = PLACES[service]
     other = own_key(tmp_path)  # another state folder's
     for foreign in (_without_key("testing"), Credentials(other.id, other.secret)):
-        answer = _sent(_signed(aws, foreign, service, path=path, body=body))
+        answer = sent(signed(aws, foreign, service, path=path, body=body))
         assert answer[0] == status
         assert code in answer[1]
 
@@ -132,23 +99,23 @@ def test_a_foreign_key_is_refused(
 )
 def test_an_anonymous_request_is_refused(aws: Aws, service: str, status: int, code: str) -> None:
     path, body = PLACES[service]
-    request = _signed(aws, _key(aws), service, path=path, body=body)
+    request = signed(aws, key(aws), service, path=path, body=body)
     if service == "sagemaker":
         request.headers["Authorization"] = (
-            f"AWS4-HMAC-SHA256 Credential={_key(aws).access_key}/20260101/us-east-1/sagemaker/"
+            f"AWS4-HMAC-SHA256 Credential={key(aws).access_key}/20260101/us-east-1/sagemaker/"
             "aws4_request"
         )
-        assert _sent(request)[1].count("IncompleteSignatureException") == 1
+        assert sent(request)[1].count("IncompleteSignatureException") == 1
         request.headers["Authorization"] = request.headers["Authorization"].replace(
             "HMAC-SHA256", "ECDSA-P256-SHA256"
         )
-        assert "IncompleteSignatureException" in _sent(request)[1]
+        assert "IncompleteSignatureException" in sent(request)[1]
         with pytest.raises(ClientError) as caught:
             aws.client("sts", signature_version=_unsigned()).get_caller_identity()
         assert caught.value.response["Error"]["Code"] in ("MissingAuthenticationToken", code)
         return
     del request.headers["Authorization"]
-    answer = _sent(request)
+    answer = sent(request)
     assert answer[0] == status
     assert code in answer[1]
 
@@ -163,29 +130,29 @@ def test_an_identity_that_cannot_be_verified_gets_no_session(aws: Aws) -> None:
     query = "Action=AssumeRoleWithWebIdentity&RoleArn=arn:aws:iam::123456789012:role/x"
     body = f"{query}&RoleSessionName=x&WebIdentityToken=y&Version=2011-06-15".encode()
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
-    answer = _sent(httpx.Request("POST", aws.url, headers=headers, content=body))
+    answer = sent(httpx.Request("POST", aws.url, headers=headers, content=body))
     assert (answer[0], "InvalidIdentityToken" in answer[1]) == (400, True)
 
 
 def test_a_changed_header_body_path_or_query_is_refused(aws: Aws) -> None:
-    header = _signed(aws, _key(aws))
+    header = signed(aws, key(aws))
     header.headers["X-Amz-Target"] = "SageMaker.DeleteModel"
-    body = _signed(aws, _key(aws))
+    body = signed(aws, key(aws))
     body = httpx.Request("POST", body.url, headers=body.headers, content=b"[]")
-    path = _signed(aws, _key(aws), "s3", path="/models/new", body=b"data")
+    path = signed(aws, key(aws), "s3", path="/models/new", body=b"data")
     path = httpx.Request("PUT", f"{aws.url}/models/else", headers=path.headers, content=b"data")
-    query = _signed(aws, _key(aws), "s3", path="/models/new", body=b"data")
+    query = signed(aws, key(aws), "s3", path="/models/new", body=b"data")
     query = httpx.Request("PUT", f"{query.url}?acl", headers=query.headers, content=b"data")
     for changed in (header, body, path, query):
-        answer = _sent(changed)
+        answer = sent(changed)
         assert answer[0] in (400, 403)
         assert "InvalidSignature" in answer[1] or "SignatureDoesNotMatch" in answer[1]
-    data = _signed(aws, _key(aws), "s3", path="/models/new", body=b"data")
+    data = signed(aws, key(aws), "s3", path="/models/new", body=b"data")
     data = httpx.Request("PUT", data.url, headers=data.headers, content=b"tada")
-    assert "XAmzContentSHA256Mismatch" in _sent(data)[1]
-    added = _signed(aws, _key(aws), "s3", path="/models/new", body=b"data")
+    assert "XAmzContentSHA256Mismatch" in sent(data)[1]
+    added = signed(aws, key(aws), "s3", path="/models/new", body=b"data")
     added.headers["x-amz-acl"] = "public-read"
-    assert "headers present in the request which were not signed" in _sent(added)[1]
+    assert "headers present in the request which were not signed" in sent(added)[1]
 
 
 @pytest.mark.parametrize(
@@ -199,7 +166,7 @@ def test_a_replayed_or_future_request_is_refused(
     other = datetime.now(UTC) + timedelta(minutes=minutes)
     monkeypatch.setattr("botocore.auth.get_current_datetime", lambda: other)
     path, body = PLACES[service]
-    status, said = _sent(_signed(aws, _key(aws), service, path=path, body=body))
+    status, said = sent(signed(aws, key(aws), service, path=path, body=body))
     assert status in (400, 403)
     assert code in said
     if service == "sagemaker":
@@ -211,9 +178,9 @@ def test_keys_that_iam_and_sts_issued_are_accepted_until_they_are_taken_back(aws
     iam.create_user(UserName="ada")
     key = iam.create_access_key(UserName="ada")["AccessKey"]
     ada = Credentials(key["AccessKeyId"], key["SecretAccessKey"])
-    assert _sent(_signed(aws, ada))[0] == 200
+    assert sent(signed(aws, ada))[0] == 200
     iam.update_access_key(UserName="ada", AccessKeyId=ada.access_key, Status="Inactive")
-    assert "UnrecognizedClientException" in _sent(_signed(aws, ada))[1]
+    assert "UnrecognizedClientException" in sent(signed(aws, ada))[1]
     role = "arn:aws:iam::123456789012:role/AmazonSageMaker-ExecutionRole"
     for given in (
         sts.assume_role(RoleArn=role, RoleSessionName="ci"),
@@ -222,13 +189,13 @@ def test_keys_that_iam_and_sts_issued_are_accepted_until_they_are_taken_back(aws
     ):
         issued = given["Credentials"]
         session = issued["AccessKeyId"], issued["SecretAccessKey"], issued["SessionToken"]
-        assert _sent(_signed(aws, Credentials(*session)))[0] == 200
+        assert sent(signed(aws, Credentials(*session)))[0] == 200
         without = Credentials(*session[:2])
-        assert "UnrecognizedClientException" in _sent(_signed(aws, without))[1]
+        assert "UnrecognizedClientException" in sent(signed(aws, without))[1]
         forged = Credentials(*session[:2], "another token")
-        assert "UnrecognizedClientException" in _sent(_signed(aws, forged))[1]
+        assert "UnrecognizedClientException" in sent(signed(aws, forged))[1]
         path, body = PLACES["s3"]
-        assert "InvalidToken" in _sent(_signed(aws, forged, "s3", path=path, body=body))[1]
+        assert "InvalidToken" in sent(signed(aws, forged, "s3", path=path, body=body))[1]
 
 
 @pytest.mark.parametrize(
@@ -293,9 +260,9 @@ def _environ(request: AWSRequest) -> dict[str, Any]:
 def test_a_web_page_is_refused_also_with_a_right_signature(
     aws: Aws, headers: Mapping[str, str]
 ) -> None:
-    request = _signed(aws, _key(aws))
+    request = signed(aws, key(aws))
     request.headers.update(headers)
-    status, said = _sent(request)
+    status, said = sent(request)
     assert status == 403
     assert "AccessDeniedException" in said
 
@@ -303,7 +270,7 @@ def test_a_web_page_is_refused_also_with_a_right_signature(
 def test_a_preflight_gets_no_permission(aws: Aws) -> None:
     headers = {"Origin": "https://page.example", "Access-Control-Request-Method": "PUT"}
     for path in ("/", "/models/new", "/_emulator/reset", "/moto-api/reset"):
-        assert _sent(httpx.Request("OPTIONS", aws.url + path, headers=headers))[0] == 403
+        assert sent(httpx.Request("OPTIONS", aws.url + path, headers=headers))[0] == 403
 
 
 @pytest.mark.parametrize(
@@ -318,96 +285,13 @@ def test_a_preflight_gets_no_permission(aws: Aws) -> None:
     ],
 )
 def test_the_controls_need_the_secret(aws: Aws, method: str, path: str) -> None:
-    for given in ({}, {"Authorization": "Bearer foreign"}, dict(_signed(aws, _key(aws)).headers)):
+    for given in ({}, {"Authorization": "Bearer foreign"}, dict(signed(aws, key(aws)).headers)):
         given.pop("host", None)
         given.pop("content-length", None)
-        status, said = _sent(httpx.Request(method, aws.url + path, headers=given))
+        status, said = sent(httpx.Request(method, aws.url + path, headers=given))
         assert status == 401, said
     assert aws.client("s3").list_buckets()["Buckets"]
     assert control(aws, "GET", "servers") == {"servers": []}
-
-
-def _addressed(aws: Aws, version: str) -> Any:
-    return aws.client("s3", signature_version=version)
-
-
-@pytest.mark.parametrize("version", ["s3v4", "s3"])
-def test_presigned_addresses_work_and_changed_ones_do_not(aws: Aws, version: str) -> None:
-    s3, name = _addressed(aws, version), "a b/ü+=&.txt"
-    place = {"Bucket": "models", "Key": name}
-    read = s3.generate_presigned_url("get_object", Params=place, ExpiresIn=60)
-    assert _sent(httpx.Request("GET", read)) == (200, "kept")
-    write = s3.generate_presigned_url("put_object", Params={"Bucket": "models", "Key": "up"})
-    assert _sent(httpx.Request("PUT", write, content=b"x"))[0] == 200
-    refused = [
-        httpx.Request("DELETE", read),
-        httpx.Request("GET", read.replace("a%20b", "other")),
-        httpx.Request("GET", read.replace("Expires=", "Expires=1")),
-        httpx.Request("GET", read[:-3] + "abc" if version == "s3v4" else read + "0"),
-    ]
-    for request in refused:
-        status, said = _sent(request)
-        assert status in (400, 403), said
-    ended = s3.generate_presigned_url("get_object", Params=place, ExpiresIn=-60)
-    assert "Request has expired" in _sent(httpx.Request("GET", ended))[1]
-
-
-@pytest.mark.parametrize("version", ["s3v4", "s3"])
-def test_a_form_uploads_what_its_policy_allows(aws: Aws, version: str) -> None:
-    s3 = _addressed(aws, version)
-    post = s3.generate_presigned_post(
-        "models", "forms/${filename}", Conditions=[["content-length-range", 1, 10]]
-    )
-
-    def sent(fields: Mapping[str, str], data: bytes) -> tuple[int, str]:
-        return _sent(
-            httpx.Request("POST", post["url"], data=dict(fields), files={"file": ("f.txt", data)})
-        )
-
-    assert sent(post["fields"], b"small")[0] == 204
-    assert s3.get_object(Bucket="models", Key="forms/f.txt")["Body"].read() == b"small"
-    assert "Policy Condition failed" in sent(post["fields"], b"much too large")[1]
-    assert "Policy Condition failed" in sent(post["fields"] | {"key": "other"}, b"small")[1]
-    assert "Extra input fields" in sent(post["fields"] | {"acl": "public-read"}, b"small")[1]
-    other = {**post["fields"], "policy": post["fields"]["policy"][:-8] + "AAAAAAA="}
-    assert "SignatureDoesNotMatch" in sent(other, b"small")[1]
-
-
-def _chunked(aws: Aws, chunks: list[bytes], *, forge: bool = False) -> httpx.Request:
-    """Sign a body chunk by chunk, as the SDKs for Java and C++ do."""
-    credentials, path = _key(aws), "/models/chunked"
-    streaming = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
-    headers = {
-        "Host": aws.url.partition("//")[2],
-        "Content-Encoding": "aws-chunked",
-        "X-Amz-Content-SHA256": streaming,
-        "X-Amz-Decoded-Content-Length": str(sum(map(len, chunks))),
-    }
-    signer = SigV4Auth(credentials, "s3", "us-east-1")
-    request = AWSRequest("PUT", aws.url + path, headers)
-    signer.add_auth(request)
-    previous = request.headers["Authorization"].rpartition("=")[2]
-    body = b""
-    stamp = request.context["timestamp"]
-    empty = hashlib.sha256(b"").hexdigest()
-    for chunk in [*chunks, b""]:
-        text = (
-            f"AWS4-HMAC-SHA256-PAYLOAD\n{stamp}\n{signer.credential_scope(request)}\n"
-            f"{previous}\n{empty}\n{hashlib.sha256(chunk).hexdigest()}"
-        )
-        previous = signer.signature(text, request)
-        sent = chunk[::-1] if forge else chunk
-        body += f"{len(chunk):x};chunk-signature={previous}\r\n".encode() + sent + b"\r\n"
-    return httpx.Request("PUT", aws.url + path, headers=dict(request.headers), content=body)
-
-
-def test_each_chunk_of_a_signed_stream_is_verified(aws: Aws) -> None:
-    chunks = [bytes(range(256)) * 300, b"the last"]
-    assert _sent(_chunked(aws, chunks))[0] == 200
-    kept = aws.client("s3").get_object(Bucket="models", Key="chunked")["Body"].read()
-    assert kept == b"".join(chunks)
-    status, said = _sent(_chunked(aws, chunks, forge=True))
-    assert (status, "SignatureDoesNotMatch" in said) == (403, True)
 
 
 def test_any_credentials_are_accepted_where_it_was_asked_for_but_no_web_page(
@@ -418,13 +302,13 @@ def test_any_credentials_are_accepted_where_it_was_asked_for_but_no_web_page(
     try:
         aws = Aws(place, running.environment)
         assert "--any-credentials" in place.log.read_text()
-        request = _signed(aws, _without_key("testing"))
-        assert _sent(request)[0] == 200
+        request = signed(aws, _without_key("testing"))
+        assert sent(request)[0] == 200
         request.headers["Origin"] = "https://page.example"
-        assert _sent(request)[0] == 403
-        forged = Credentials(_key(aws).access_key, "testing")
-        assert "InvalidSignatureException" in _sent(_signed(aws, forged))[1]
-        assert _sent(httpx.Request("GET", f"{aws.url}/_emulator/servers"))[0] == 401
+        assert sent(request)[0] == 403
+        forged = Credentials(key(aws).access_key, "testing")
+        assert "InvalidSignatureException" in sent(signed(aws, forged))[1]
+        assert sent(httpx.Request("GET", f"{aws.url}/_emulator/servers"))[0] == 401
     finally:
         daemon.down(place)
 
