@@ -11,13 +11,16 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from inference import bounds
-from inference.bounds import Awaited, RefusedError
+from inference.bounds import MAX_HEADER_BYTES, MAX_URL_BYTES, Awaited, RefusedError
 from inference.turn import Turn
 
 if TYPE_CHECKING:
     from inference.hot import Hot
 
 log = logging.getLogger(__name__)
+
+# A member is looked up through its class each time, and that is as much as the rest of a check.
+HEAD, BODY, NOTHING, END = Awaited
 
 #: Longer bodies go the long way.
 SHORT_BYTES = 1 << 15
@@ -32,26 +35,36 @@ class Protocol(HttpToolsProtocol):
     last byte, without a task, a scope and an event of its own; all others go to the ASGI app.
     """
 
-    hot: Hot
-    _turn: Turn | None = None
-    _idle_since = math.inf
-    _awaited = Awaited.HEAD
-    #: Since when it is awaited.
-    _since = 0.0
-    #: Bytes that came in a row and were none of a body.
-    _overhead = 0
-    #: Since when the caller takes nothing of what is sent, or of what is left at the end.
-    _stuck_since = math.inf
-    #: Came behind a request that is in work, and is answered after it.
-    _refused: RefusedError | None = None
+    #: Beside the attributes of uvicorn's class, which are nearly as many as Python finds quickly
+    #: in an object without slots, thirty.
+    __slots__ = (
+        "_awaited",
+        "_idle_since",
+        "_overhead",
+        "_refused",
+        "_since",
+        "_stuck_since",
+        "_turn",
+        "hot",
+        "url",
+    )
     _made_of: ClassVar[list[tuple[bytes, bytes]]] = []
     _openings: ClassVar[dict[int, bytes]] = {}
 
     def connection_made(self, transport: Any) -> None:
         """Begin, if there is room for another connection."""
         super().connection_made(transport)
-        self.hot = self.app.hot
+        self.hot: Hot = self.app.hot
+        self._turn: Turn | None = None
+        self._idle_since = math.inf
+        # What is awaited, and since when; bytes that came in a row and were none of a body.
+        self._awaited = HEAD
         self._since = self.loop.time()
+        self._overhead = 0
+        # Since when the caller takes nothing of what is sent, or of what is left at the end.
+        self._stuck_since = math.inf
+        # What came behind a request that is in work, and is answered after it.
+        self._refused: RefusedError | None = None
         limit = self.hot.connections
         if len(self.connections) > limit + bounds.HEARING:
             transport.abort()
@@ -69,7 +82,7 @@ class Protocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Read what came."""
         self._overhead += len(data)
-        if self._awaited is Awaited.END:
+        if self._awaited is END:
             self._discard()
             return
         try:
@@ -80,7 +93,7 @@ class Protocol(HttpToolsProtocol):
             self._failed(error)
         except httptools.HttpParserError:
             self.send_400_response("")
-        if self._overhead > bounds.MAX_HEADER_BYTES:
+        if self._overhead > MAX_HEADER_BYTES:
             self._look_at_overhead()
         if self._turn is not None:
             self.loop.call_later(REST_SECONDS, self._give_up, self._turn)
@@ -91,23 +104,22 @@ class Protocol(HttpToolsProtocol):
         self.headers = []
         self._turn = None
         self._idle_since = math.inf
-        self._awaited = Awaited.HEAD
+        self._awaited = HEAD
         self._since = self.loop.time()
 
     def on_url(self, url: bytes) -> None:
         """Note the URL, or a part of it."""
         self.url += url
-        if len(self.url) > bounds.MAX_URL_BYTES:
+        if len(self.url) > MAX_URL_BYTES:
             raise bounds.long_url()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Note a header; those behind a body in chunks are of no use here."""
-        if self._awaited is Awaited.HEAD:
-            self.headers.append((name.lower(), value))
+        """Note a header."""
+        self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         """Choose the way of a request."""
-        if self._overhead > bounds.MAX_HEADER_BYTES:
+        if self._overhead > MAX_HEADER_BYTES:
             self._check_headers()
         route = self.hot.routes.get(self.url)
         sent = dict(self.headers)
@@ -116,7 +128,7 @@ class Protocol(HttpToolsProtocol):
         else:
             self._turn = Turn(self, route, sent)
             self.cycle = self._turn  # type: ignore[assignment]
-        self._awaited = Awaited.BODY
+        self._awaited = BODY
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the body."""
@@ -128,14 +140,15 @@ class Protocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Answer a plain request, or tell the ASGI app that all of it is there."""
-        self._awaited = Awaited.NOTHING
-        self._overhead = 0
+        self._awaited = NOTHING
         turn = self._turn
         if turn is None:
+            self._overhead = 0
             super().on_message_complete()
             return
         self._turn = None
         if not self.hot.take(turn, turn.body):
+            self._overhead = 0
             self._turn = turn
             self._hand_over(turn)
             super().on_message_complete()
@@ -213,10 +226,10 @@ class Protocol(HttpToolsProtocol):
             self._stuck_since = min(self._stuck_since, now)
         waited, settings = now - self._since, self.app.desk.settings
         stuck = now - self._stuck_since > bounds.SEND_SECONDS
-        ended = self._awaited is Awaited.END and self._is_free()
+        ended = self._awaited is END and self._is_free()
         if stuck or (ended and waited > bounds.LINGER_SECONDS):
             self.transport.abort()
-        elif self._awaited is Awaited.HEAD and waited > settings.head_seconds:
+        elif self._awaited is HEAD and waited > settings.head_seconds:
             if self._is_free():
                 self._refuse(bounds.late_head(settings.head_seconds))
         elif self._is_left() and waited > settings.body_seconds:
@@ -224,7 +237,7 @@ class Protocol(HttpToolsProtocol):
 
     def _is_left(self) -> bool:
         """Tell whether a request was answered before its end; who waits for a body has a limit."""
-        return self._awaited is Awaited.BODY and self.cycle.response_complete
+        return self._awaited is BODY and self.cycle.response_complete
 
     def _failed(self, error: Exception) -> None:
         """Refuse what was raised for that, which the parser hides; all else is a defect of ours."""
@@ -237,7 +250,7 @@ class Protocol(HttpToolsProtocol):
     def _refuse(self, refused: RefusedError) -> None:
         """Answer what cannot become a request, unless an answer before it is not complete."""
         cycle: Any = self.cycle
-        if self._awaited is Awaited.BODY:
+        if self._awaited is BODY:
             was_answered = bool(self.pipeline) or cycle.response_started or cycle.response_complete
             cycle.disconnected = True
             cycle.message_event.set()
@@ -248,7 +261,7 @@ class Protocol(HttpToolsProtocol):
             self._await_end(refused)
             return
         # Who sent nothing is no caller yet, but one of too many is to hear why.
-        if self._overhead or self._awaited is Awaited.BODY or refused.code == bounds.TOO_MANY:
+        if self._overhead or self._awaited is BODY or refused.code == bounds.TOO_MANY:
             self.transport.write(refused.written())
         self._linger()
 
@@ -261,13 +274,13 @@ class Protocol(HttpToolsProtocol):
     def _await_end(self, refused: RefusedError | None = None) -> None:
         """Read no more requests; what is refused is answered once all before it are."""
         self._refused = refused
-        self._awaited = Awaited.END
+        self._awaited = END
         self._since = self.loop.time()
         self._overhead = 0
 
     def _leave(self) -> None:
         """Close at the end of an answer."""
-        if self._awaited is Awaited.BODY:
+        if self._awaited is BODY:
             self._linger()
         else:
             self.transport.close()
@@ -279,17 +292,15 @@ class Protocol(HttpToolsProtocol):
 
     def _look_at_overhead(self) -> None:
         """Refuse a head, or what follows a body, that has no end."""
-        most = bounds.MAX_HEADER_BYTES
-        if self._awaited is Awaited.HEAD:
-            most += bounds.MAX_URL_BYTES
-        if self._awaited in (Awaited.HEAD, Awaited.BODY) and self._overhead > most:
+        most = MAX_HEADER_BYTES
+        if self._awaited is HEAD:
+            most += MAX_URL_BYTES
+        if self._awaited in (HEAD, BODY) and self._overhead > most:
             self._refuse(bounds.long_headers())
 
     def _check_headers(self) -> None:
         """Count the bytes of a head, of which and of other things there were many."""
-        if sum(len(name) + len(value) + 4 for name, value in self.headers) > (
-            bounds.MAX_HEADER_BYTES
-        ):
+        if sum(len(name) + len(value) + 4 for name, value in self.headers) > (MAX_HEADER_BYTES):
             raise bounds.long_headers()
         self._overhead = 0
 
@@ -299,7 +310,7 @@ class Protocol(HttpToolsProtocol):
         waiting: list[tuple[float, int, Any]] = []
         for each in self.connections:
             if each is not self and isinstance(each, Protocol):
-                since = each._since if each._awaited is Awaited.HEAD else each._idle_since
+                since = each._since if each._awaited is HEAD else each._idle_since
                 waiting.append((since, id(each), each))
         since, _, longest = min(waiting, default=(math.inf, 0, None))
         if longest is None or now - since < bounds.PATIENT_SECONDS:
@@ -335,6 +346,7 @@ class Protocol(HttpToolsProtocol):
         for name, value in headers:
             super().on_header(name, value)
         super().on_headers_complete()
+        self.headers = []  # those behind a body in chunks are not the request's
         transport = self.transport
         self.cycle.transport = SimpleNamespace(  # type: ignore[assignment]
             write=transport.write, is_closing=transport.is_closing, close=self._leave
