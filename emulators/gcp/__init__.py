@@ -16,8 +16,9 @@ PREFERRED_PORTS = (4588, 4589, 4590)
 def serve(place: Place, ready: Ready) -> None:
     """Answer until SIGTERM or SIGINT; `ready` gets the clients' variables first."""
     from emulators.certificates import Authority
+    from emulators.gcp.auth import HOSTS
     from emulators.gcp.cloud import Cloud
-    from emulators.gcp.environment import HOSTS, environment
+    from emulators.gcp.environment import environment
     from emulators.gcp.front import Front
     from emulators.gcp.grpc_front import Calls
     from emulators.gcp.handlers import interface
@@ -34,6 +35,7 @@ def serve(place: Place, ready: Ready) -> None:
         signal.signal(number, lambda *_: ended.set())
     ports = Ports.at(place.folder / "ports", PREFERRED_PORTS)
     cloud = Cloud.at(place)
+    cloud.tokens.make()
     methods = interface(cloud)
     server = ports.bind(1, partial(Server, application=Front.of(methods)))
     calls = ports.bind(2, partial(Calls, interface=methods))
@@ -46,7 +48,7 @@ def serve(place: Place, ready: Ready) -> None:
     restart(cloud)
     for work in (server.serve_forever, Scaler(cloud).run, partial(flush, cloud)):
         threading.Thread(target=work, daemon=True).start()
-    ready(environment(f"http://127.0.0.1:{proxy.port}", url, authority))
+    ready(environment(f"http://127.0.0.1:{proxy.port}", url, authority, cloud.tokens))
     ended.wait()
     proxy.stop()
     calls.stop()

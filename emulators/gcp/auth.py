@@ -1,90 +1,164 @@
-"""Credentials of the emulated project: a service account of our own, and tokens for it."""
+"""Whose a request is: refused in Google's words unless its credentials were issued here."""
 
 from __future__ import annotations
 
-import base64
-import json
-import time
-from pathlib import Path
-from urllib.parse import parse_qsl
+import hmac
+import re
+from collections.abc import Mapping
+from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from emulators.access import LOOPBACK, refusal
+from emulators.gcp import jwt
+from emulators.gcp.errors import GcpError, PermissionDeniedError, UnauthenticatedError
+from emulators.gcp.oauth import is_current
+from emulators.gcp.tokens import ACCOUNT, TokenError, Tokens
 
-from emulators.gcp.cloud import PROJECT
-from emulators.gcp.errors import UnauthenticatedError
-from emulators.gcp.wire import Answer, Request
-
-ACCOUNT = f"tridock@{PROJECT}.iam.gserviceaccount.com"
-TOKEN_SECONDS = 3599
-
-
-def write_key(path: Path) -> None:
-    """Write a service-account file that Google's libraries read, unless there is one."""
-    if path.exists():
-        return
-    key = rsa.generate_private_key(65537, 2048)
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
-    record = {
-        "type": "service_account",
-        "project_id": PROJECT,
-        "private_key_id": "emulated",
-        "private_key": pem,
-        "client_email": ACCOUNT,
-        "client_id": "100000000000000000000",
-        "token_uri": "https://oauth2.googleapis.com/token",
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch(mode=0o600)
-    path.write_text(json.dumps(record, indent=2))
+#: Hosts of Google's that end here; the proxy refuses all others.
+HOSTS = ("*.googleapis.com", "*.prediction.vertexai.goog", "*.run.app")
+_REGION = re.compile(r"^[a-z]+-[a-z]+\d+-")
+_SCOPE = "https://www.googleapis.com/auth/"
+_ALL = f"{_SCOPE}cloud-platform"
+#: Besides `_ALL`, what opens a service: the first word of its scopes ("OAuth 2.0 scopes").
+_OWN = {"storage": "devstorage", "logging": "logging", "monitoring": "monitoring"}
+_OWN |= {"bigquery": "bigquery"}
+_DOCUMENTATION = "See https://developers.google.com/identity/sign-in/web/devconsole-project."
+_EXPECTED = (
+    "Expected OAuth 2 access token, login cookie or other valid authentication credential. "
+    + _DOCUMENTATION
+)
+_WORDS = {
+    "CREDENTIALS_MISSING": f"Request is missing required authentication credential. {_EXPECTED}",
+}
+_INVALID = f"Request had invalid authentication credentials. {_EXPECTED}"
 
 
-def token(request: Request) -> Answer:
-    """Return a token, whoever asks (RFC 7523): nothing real can be reached with it.
-
-    An assertion with a ``target_audience`` is answered with an identity token.
-    """
-    audience = _audience(request)
-    if audience:
-        return Answer.of({"id_token": _identity(audience)})
-    return Answer.of(
-        {"access_token": "ya29.emulated", "expires_in": TOKEN_SECONDS, "token_type": "Bearer"}
-    )
+def service(host: str) -> str:
+    """Return the name of a service by one of its hosts: without the region."""
+    return _REGION.sub("", host.partition(":")[0])
 
 
-def _audience(request: Request) -> str:
-    form = dict(parse_qsl(request.body.decode(errors="replace")))
-    parts = form.get("assertion", "").split(".")
-    if len(parts) != 3:
-        return ""
-    claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=="))
-    return str(claims.get("target_audience", ""))
+def check_origin(headers: Mapping[str, str]) -> None:
+    """Refuse what a web page sends, and hosts that are none of this emulator's.
 
-
-def _identity(audience: str) -> str:
-    """Return a token of the form of RFC 7519; nobody here checks its signature."""
-    now = int(time.time())
-    claims = {"aud": audience, "iss": "https://accounts.google.com", "sub": "emulated"}
-    parts = ({"alg": "RS256", "typ": "JWT"}, claims | {"iat": now, "exp": now + TOKEN_SECONDS})
-    encoded = [base64.urlsafe_b64encode(json.dumps(part).encode()).decode() for part in parts]
-    return ".".join(part.rstrip("=") for part in (*encoded, "ZW11bGF0ZWQ"))
-
-
-def allowed_locations(_: Request) -> Answer:
-    """Return that the account may be used from everywhere ("Regional access boundary")."""
-    return Answer.of({"locations": [], "encodedLocations": "0x0"})
-
-
-def check(request: Request) -> None:
-    """Refuse a request to a Google host that carries no credentials.
+    Parameters
+    ----------
+    headers : Mapping of str to str
+        Names in lower case; ``host`` is the name the client connected to.
 
     Raises
     ------
-    UnauthenticatedError
+    PermissionDeniedError
+        Before anything else is done.
+    """
+    reason = refusal(headers, HOSTS)
+    if reason:
+        raise PermissionDeniedError(f"The caller does not have permission: {reason}.")
+
+
+def check(tokens: Tokens, headers: Mapping[str, str], *, service: str, reads: bool) -> None:
+    """Refuse a request without an access token of this emulator that is for its service.
+
+    Parameters
+    ----------
+    headers : Mapping of str to str
+        Names in lower case.
+    service : str
+        Host of the interface, e.g. ``"storage.googleapis.com"``; for the ErrorInfo, and for scopes.
+    reads : bool
+        Whether it changes nothing.
+
+    Raises
+    ------
+    UnauthenticatedError, PermissionDeniedError
         In the words of Google's front end.
     """
-    if not request.headers.get("authorization", "").startswith("Bearer "):
-        raise UnauthenticatedError(
-            "Request is missing required authentication credential. Expected OAuth 2 access "
-            "token, login cookie or other valid authentication credential."
+    scheme, _, given = headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not given:
+        raise _unauthenticated("CREDENTIALS_MISSING", service)
+    if tokens.accepts_any or _is_owner(tokens, headers, given):
+        return
+    if given.count(".") == 2 and not given.startswith("ya29."):
+        _check_own(tokens, given, headers.get("host", ""), service)
+        return
+    try:
+        caller = tokens.caller(given)
+    except TokenError as error:
+        raise _unauthenticated(str(error), service) from error
+    if not _is_for(caller.scopes, service, reads=reads):
+        raise PermissionDeniedError(
+            "Request had insufficient authentication scopes.",
+            [_info("ACCESS_TOKEN_SCOPE_INSUFFICIENT", service)],
         )
+
+
+def check_identity(tokens: Tokens, headers: Mapping[str, str], audiences: tuple[str, ...]) -> None:
+    """Refuse a request to a private Cloud Run service without an identity token for it.
+
+    Raises
+    ------
+    PermissionDeniedError
+        If there is none.
+    UnauthenticatedError
+        If it was not issued here, has expired, or is for another service.
+    """
+    name = "x-serverless-authorization"
+    scheme, _, given = headers.get(name, headers.get("authorization", "")).partition(" ")
+    if scheme.lower() != "bearer" or not given:
+        raise PermissionDeniedError(
+            "The request was not authenticated. Either allow unauthenticated invocations "
+            "(invoker_iam_disabled) or set the proper Authorization header: an identity token. "
+            "Your client does not have permission to get this URL from this server."
+        )
+    if tokens.accepts_any:
+        return
+    claims = tokens.identified(given)
+    if claims is None or claims.get("aud") not in audiences:
+        raise UnauthenticatedError(
+            "The request was not authorized to invoke this service: the access token could not be "
+            f"verified. It must be an identity token for {audiences[0]}."
+        )
+
+
+def _is_owner(tokens: Tokens, headers: Mapping[str, str], given: str) -> bool:
+    """Return whether the emulator's own secret came, to its own address."""
+    host = headers.get("host", "").rpartition(":")[0]
+    return host in LOOPBACK and hmac.compare_digest(given.encode(), tokens.secret.encode())
+
+
+def _check_own(tokens: Tokens, token: str, host: str, service: str) -> None:
+    """Accept a token that the service account signed itself («Self-signed JWT», AIP-4111)."""
+    try:
+        claims = jwt.claims(token)
+    except jwt.JwtError as error:
+        raise _unauthenticated("ACCESS_TOKEN_TYPE_UNSUPPORTED", service) from error
+    audience = str(claims.get("aud", "")).removeprefix("https://").partition("/")[0]
+    name = host.rpartition(":")[0] or host
+    is_here = name == audience or name.endswith(f"-{audience}") or name in LOOPBACK
+    is_for = bool(claims.get("scope")) if not audience else is_here
+    is_ours = claims.get("iss") == claims.get("sub") == ACCOUNT and tokens.is_of_account(token)
+    if not (is_ours and is_for):
+        raise _unauthenticated("ACCESS_TOKEN_TYPE_UNSUPPORTED", service)
+    if not is_current(claims, tokens.now()):
+        raise _unauthenticated("ACCESS_TOKEN_EXPIRED", service)
+
+
+def _is_for(scopes: tuple[str, ...], service: str, *, reads: bool) -> bool:
+    if _ALL in scopes or (reads and f"{_ALL}.read-only" in scopes):
+        return True
+    own = _OWN.get(service.partition(".")[0])
+    found = [scope for scope in scopes if own and scope.startswith(_SCOPE + own)]
+    narrow = (".read_only", ".read", ".readonly") if not reads else (".write",)
+    return any(not scope.endswith(narrow) for scope in found)
+
+
+def _unauthenticated(reason: str, service: str) -> GcpError:
+    return UnauthenticatedError(_WORDS.get(reason, _INVALID), [_info(reason, service)])
+
+
+def _info(reason: str, service: str) -> dict[str, Any]:
+    return {
+        "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+        "reason": reason,
+        "domain": "googleapis.com",
+        "metadata": {"service": service},
+    }

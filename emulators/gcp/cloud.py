@@ -23,6 +23,7 @@ from emulators.gcp.schema import Schema
 from emulators.gcp.serving import Balances, Servings
 from emulators.gcp.state import State
 from emulators.gcp.storage.objects import Store
+from emulators.gcp.tokens import Tokens
 from emulators.gcp.trash import remove
 from emulators.place import Place
 from emulators.runners import runner
@@ -30,7 +31,6 @@ from emulators.runners import runner
 #: What stands behind one method, for REST and gRPC alike.
 Handler: TypeAlias = Callable[["Cloud", Record], Record]
 
-PROJECT = "tridock-local"
 LOCATION = "us-central1"
 
 
@@ -68,6 +68,8 @@ class Cloud:
         Rows of request-response logging.
     logs : Logs
         What the model servers wrote.
+    tokens : Tokens
+        What clients are known by.
     balances : Balances
         Whose turn it is, by endpoint or service.
     surroundings : dict of str to str
@@ -88,6 +90,7 @@ class Cloud:
     state: State
     tables: Tables
     logs: Logs
+    tokens: Tokens
     balances: Balances = field(default_factory=Balances)
     surroundings: dict[str, str] = field(default_factory=dict)
 
@@ -114,36 +117,37 @@ class Cloud:
             state,
             Tables(database),
             logs,
+            Tokens(place.folder, place.any_credentials),
         )
 
     @property
     def lock(self) -> threading.RLock:
-        """Held for changes of resources; never while waiting."""
+        """Return the lock to hold for changes of resources; never while waiting."""
         return self.state.lock
 
     @property
     def models(self) -> dict[str, dict[str, Record]]:
-        """Versions by number, by model name."""
+        """Return versions by number, by model name."""
         return self.state.models
 
     @property
     def endpoints(self) -> dict[str, Record]:
-        """Endpoints by name."""
+        """Return the endpoints by name."""
         return self.state.endpoints
 
     @property
     def jobs(self) -> dict[str, Record]:
-        """Batch prediction jobs by name."""
+        """Return batch prediction jobs by name."""
         return self.state.jobs
 
     @property
     def services(self) -> dict[str, Record]:
-        """Cloud Run services by name."""
+        """Return Cloud Run services by name."""
         return self.state.services
 
     @property
     def revisions(self) -> dict[str, Record]:
-        """Revisions by name."""
+        """Return revisions by name."""
         return self.state.revisions
 
     def artifacts(self, version: Record) -> Path:

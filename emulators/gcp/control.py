@@ -4,18 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from emulators.access import is_authorized
 from emulators.faults import read_faults
 from emulators.fleet import Server
 from emulators.gcp.cloud import Cloud
 from emulators.gcp.database import NotWrittenError
-from emulators.gcp.errors import InvalidArgumentError, NotFoundError, UnavailableError
+from emulators.gcp.errors import (
+    InvalidArgumentError,
+    NotFoundError,
+    UnauthenticatedError,
+    UnavailableError,
+)
 from emulators.gcp.wire import Answer, Request
 
 PREFIX = "/_emulator/"
 
 
 def answer(cloud: Cloud, request: Request) -> Answer:
-    """Answer one request to the emulator itself."""
+    """Answer one request to the emulator itself, of whoever has its secret."""
+    if not is_authorized(request.headers, cloud.tokens.secret):
+        raise UnauthenticatedError(
+            f"Requests below {PREFIX} need the header Authorization: Bearer $TRIDOCK_GCP_TOKEN."
+        )
     call = _CALLS.get(f"{request.verb} {request.path.removeprefix(PREFIX)}")
     if call is None:
         raise NotFoundError(f"The emulator has {', '.join(_CALLS)}, all below {PREFIX}.")

@@ -6,15 +6,41 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from emulators.certificates import Authority
-from emulators.gcp.auth import write_key
-from emulators.gcp.cloud import LOCATION, PROJECT
+from emulators.gcp.cloud import LOCATION
+from emulators.gcp.names import PROJECT
+from emulators.gcp.tokens import Tokens
 
-#: Hosts of Google's that end here; the proxy refuses all others.
-HOSTS = ("*.googleapis.com", "*.prediction.vertexai.goog", "*.run.app")
+#: Variables that win over ours, or that name another account, address or proxy. The names that are
+#: exported below stay (google-auth «Environment variables», gcloud «Properties», gRPC
+#: «Environment variables», google-cloud-storage, BigQuery and others for ``*_EMULATOR_HOST``).
+FOREIGN = (
+    "*_EMULATOR_HOST",
+    "BIGQUERY_*_HOST",
+    "CLOUDSDK_*",
+    "GCE_METADATA_*",
+    "GCLOUD_PROJECT",
+    "GOOGLE_API_*",
+    "GOOGLE_APPLICATION_CREDENTIALS*",
+    "GOOGLE_AUTH_*",
+    "GOOGLE_CLOUD_*",
+    "GOOGLE_*_ENDPOINT*",
+    "GOOGLE_OAUTH_ACCESS_TOKEN",
+    "GOOGLE_CREDENTIALS",
+    "GOOGLE_IMPERSONATE_*",
+    "GRPC_PROXY_EXP",
+    "no_grpc_proxy",
+    "GRPC_DNS_*",
+    "ALL_PROXY",
+    "all_proxy",
+    "FTP_PROXY",
+    "ftp_proxy",
+)
 
 
-def environment(proxy: str, url: str, authority: Authority) -> Mapping[str, str]:
-    """Write the clients' files and return the variables.
+def environment(
+    proxy: str, url: str, authority: Authority, tokens: Tokens
+) -> Mapping[str, str | None]:
+    """Return the variables: values of ours, and None for patterns that are removed.
 
     Parameters
     ----------
@@ -22,17 +48,13 @@ def environment(proxy: str, url: str, authority: Authority) -> Mapping[str, str]
         Address of the CONNECT proxy.
     url : str
         Address of the emulator itself.
+    authority : Authority
+        Vouches for Google's hosts at the proxy.
+    tokens : Tokens
+        Has the clients' service-account file.
     """
-    key = authority.folder.parent / "client" / "service-account.json"
-    write_key(key)
-    return (
-        _credentials(key)
-        | _proxies(proxy)
-        | _trust(authority.bundle)
-        | {
-            "TRIDOCK_GCP_URL": url,
-        }
-    )
+    ours = _credentials(tokens.file) | _proxies(proxy) | _trust(authority.bundle)
+    return dict.fromkeys(FOREIGN) | ours | {"TRIDOCK_GCP_URL": url}
 
 
 def _credentials(key: Path) -> dict[str, str]:
@@ -45,6 +67,11 @@ def _credentials(key: Path) -> dict[str, str]:
         "CLOUD_ML_REGION": LOCATION,
         # Without it google-auth asks the metadata server of a machine at Google's for a minute.
         "NO_GCE_CHECK": "true",
+        # A user's own gcloud configuration stays unread.
+        "CLOUDSDK_CONFIG": str(key.parent / "gcloud"),
+        # Client certificates lead to the hosts *.mtls.googleapis.com, with other checks (AIP-4114).
+        "GOOGLE_API_USE_CLIENT_CERTIFICATE": "false",
+        "GOOGLE_API_USE_MTLS_ENDPOINT": "never",
     }
 
 

@@ -57,6 +57,12 @@ class GcpError(Exception):
         error = {"code": self.http, "message": self.message, "status": self.status}
         return {"error": error | ({"details": list(self.details)} if self.details else {})}
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """Headers of the REST answer (RFC 9110, 11.6.1)."""
+        challenge = 'Bearer realm="https://accounts.google.com/", error="invalid_token"'
+        return {"www-authenticate": challenge} if self.http == 401 else {}
+
 
 class InvalidArgumentError(GcpError):
     """The request can never be right, whatever state the project is in."""

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import logging
-import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
 from emulators.faults import ConnectionDropped
-from emulators.gcp import auth, control, dedicated, documents, longrunning, tables, web
+from emulators.gcp import (
+    auth,
+    control,
+    dedicated,
+    documents,
+    longrunning,
+    oauth,
+    tables,
+    tenant,
+    web,
+)
 from emulators.gcp.cloud import Cloud
 from emulators.gcp.errors import GcpError, InternalError, UnimplementedError
 from emulators.gcp.faulty import of_the_past
@@ -20,7 +28,7 @@ from emulators.gcp.wire import Answer, Request
 
 log = logging.getLogger(__name__)
 
-LOCAL = re.compile(r"(127\.0\.0\.1|localhost)(:\d+)?")
+_LOGS = "/v2/entries:list"
 
 
 @dataclass(frozen=True)
@@ -56,9 +64,12 @@ class Front:
     def __call__(self, request: Request) -> Answer:
         """Answer one request, errors as Google's front end writes them (AIP-193)."""
         try:
+            auth.check_origin(request.headers)
             return self._route(request)
         except GcpError as error:
-            return Answer.of(error.record(), error.http)
+            if error.http == 401 and request.path.startswith(storage.PREFIXES):
+                return storage.unauthenticated(error)
+            return Answer.of(error.record(), error.http, error.headers)
         except ConnectionDropped:
             raise
         except Exception as error:
@@ -72,18 +83,20 @@ class Front:
             return control.answer(self.cloud, request)
         if host.endswith(web.SUFFIX):
             return web.answer(self.cloud, request)
-        for path, answer in _OPEN:
-            if re.fullmatch(path, request.path):
-                return answer(request)
-        if not LOCAL.fullmatch(request.host):
-            auth.check(request)
+        if answered := oauth.answer(self.cloud.tokens, request):
+            return answered
+        if request.path.startswith(tenant.PREFIX):
+            return self.storage.answer(tenant.borrowed(self.cloud, request))
+        if not self.storage.is_public(request):
+            reads = request.verb in ("GET", "HEAD") or request.path == _LOGS
+            auth.check(self.cloud.tokens, request.headers, service=_service(request), reads=reads)
         if host.endswith(".prediction.vertexai.goog"):
             return dedicated.answer(self.cloud, request)
         if request.path.startswith(storage.PREFIXES):
             return self.storage.answer(request)
         if request.path.startswith(tables.PREFIX):
             return tables.answer(self.cloud, request)
-        if host == "logging.googleapis.com" or request.path == "/v2/entries:list":
+        if host == "logging.googleapis.com" or request.path == _LOGS:
             return self._logging(request)
         if longrunning.method(request):
             return of_the_past(self.cloud, request, partial(longrunning.answer, self.cloud))
@@ -92,13 +105,20 @@ class Front:
         return of_the_past(self.cloud, request, self.interface.answer)
 
     def _logging(self, request: Request) -> Answer:
-        if (request.verb, request.path) != ("POST", "/v2/entries:list"):
+        if (request.verb, request.path) != ("POST", _LOGS):
             raise documents.unimplemented(request)
         return Answer.of(self.cloud.logs.list(request.json()))
 
 
-#: Answered without credentials.
-_OPEN: tuple[tuple[str, Callable[[Request], Answer]], ...] = (
-    ("/token", auth.token),
-    ("/v1/projects/-/serviceAccounts/[^/]+/allowedLocations", auth.allowed_locations),
-)
+def _service(request: Request) -> str:
+    """Return the host of the interface that a request is for, without its region."""
+    host = request.host.partition(":")[0]
+    if host.endswith(".googleapis.com"):
+        return auth.service(host)
+    if request.path.startswith(storage.PREFIXES):
+        return "storage.googleapis.com"
+    if request.path.startswith(tables.PREFIX):
+        return "bigquery.googleapis.com"
+    if request.path == _LOGS:
+        return "logging.googleapis.com"
+    return f"{'run' if request.path.startswith('/v2/') else 'aiplatform'}.googleapis.com"

@@ -9,10 +9,12 @@ from functools import partial
 from typing import Any, NoReturn
 
 import grpc
+from google.protobuf import json_format
 from google.protobuf.message import Message
+from google.rpc import error_details_pb2, status_pb2
 
 from emulators.faults import ConnectionDropped
-from emulators.gcp import longrunning
+from emulators.gcp import auth, longrunning
 from emulators.gcp.cloud import Cloud, Handler
 from emulators.gcp.errors import GcpError, InternalError
 from emulators.gcp.interface import Interface
@@ -25,6 +27,11 @@ THREADS = 64
 #: Above every limit of the services, so that they refuse in their own words.
 MESSAGE_BYTES = 64 * 1024 * 1024
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
+
+#: The types of details that are known to the parser of JSON.
+DETAIL_TYPES = error_details_pb2.DESCRIPTOR.message_types_by_name
+#: Where clients look for a call's details (gRPC, «Richer error model»).
+_DETAILS = "grpc-status-details-bin"
 
 Context = Any
 
@@ -64,6 +71,7 @@ class Front(grpc.GenericRpcHandler):  # type: ignore[misc]
             return None
 
         def refuse(_: bytes, context: Context) -> NoReturn:
+            self._check(context, name)
             _abort(context, self._interface.unimplemented(name))
 
         return grpc.unary_unary_rpc_method_handler(refuse)
@@ -71,9 +79,18 @@ class Front(grpc.GenericRpcHandler):  # type: ignore[misc]
     def _unary(self, method: Method, call: Callable[[Message], Message]) -> Any:
         def answer(request: Message, context: Context) -> Message:
             with _words(context, method):
+                self._check(context, method.name)
                 return call(request)
 
         return grpc.unary_unary_rpc_method_handler(answer, self._reader(method), _written)
+
+    def _check(self, context: Context, name: str) -> None:
+        """Refuse a call as a REST request is refused, before its work."""
+        host = context._rpc_event.call_details.host.decode()  # the HTTP/2 pseudo-header :authority
+        headers = dict(context.invocation_metadata()) | {"host": host}
+        auth.check_origin(headers)
+        reads = name.rpartition(".")[2].startswith(("Get", "List"))
+        auth.check(self._interface.cloud.tokens, headers, service=auth.service(host), reads=reads)
 
     def _reader(self, method: Method) -> Callable[[bytes], Message]:
         read: Callable[[bytes], Message] = self._interface.cloud.schema.message(
@@ -95,6 +112,7 @@ class Front(grpc.GenericRpcHandler):  # type: ignore[misc]
 
     def _stream(self, method: Method, request: Message, context: Context) -> Iterator[Message]:
         with _words(context, method):
+            self._check(context, method.name)
             raw = self._interface.call_raw(method, _raw(request))
             for part in raw.parts:
                 yield self._body(raw, part)
@@ -162,6 +180,10 @@ def _raw(request: Any) -> Raw:
 
 
 def _abort(context: Context, error: GcpError) -> NoReturn:
+    if error.details:
+        record = {"code": error.number, "message": error.message, "details": list(error.details)}
+        status = json_format.ParseDict(record, status_pb2.Status())
+        context.set_trailing_metadata(((_DETAILS, status.SerializeToString()),))
     context.abort(_CODES[error.number], error.message)
     raise error
 

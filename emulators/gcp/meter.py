@@ -155,7 +155,7 @@ class Meter:
     def _written(self, origin: Origin, status: int, number: int) -> Change:
         key = {"origin": asdict(origin), "status": status, "number": number, "width": self._width}
         tally = self._tallies.get((origin, status), {}).get(number)
-        body = json.dumps(key | {"tally": asdict(tally)}) if tally else None
+        body = json.dumps(key | {"tally": _plain(tally)}) if tally else None
         return KIND, json.dumps(key), body
 
     def _read(self, record: Record) -> None:
@@ -170,6 +170,12 @@ class Meter:
             tally["latencies"][name] = Histogram(**one | {"buckets": buckets})
         minutes = self._tallies.setdefault((Origin(**origin), record["status"]), {})
         minutes[record["number"]] = Tally(**tally)
+
+
+def _plain(tally: Tally) -> Record:
+    latencies = tally.latencies.items()
+    plain = {name: vars(one) | {"buckets": dict(one.buckets)} for name, one in latencies}
+    return vars(tally) | {"latencies": plain}
 
 
 class Measurement:

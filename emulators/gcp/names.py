@@ -11,6 +11,9 @@ from typing import Any, TypeAlias
 #: A resource, request or answer as JSON (proto3 JSON mapping, lowerCamelCase).
 Record: TypeAlias = dict[str, Any]
 
+#: The one project that the credentials are for.
+PROJECT = "tridock-local"
+
 
 def now() -> str:
     """Return the time as a JSON timestamp."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import replace
@@ -9,12 +10,16 @@ from pathlib import Path
 
 from emulators.fleet import Container
 from emulators.gcp.cloud import Cloud
-from emulators.gcp.errors import UnavailableError
+from emulators.gcp.errors import UnauthenticatedError, UnavailableError
 from emulators.gcp.storage.errors import ConflictError, StorageError
+from emulators.gcp.tokens import CONTAINER_SECONDS, TokenError
+from emulators.gcp.wire import Request
 
 #: Google's own project; no client's list of buckets shows it.
 PROJECT = "0"
 STORAGE = "STORAGE_EMULATOR_HOST"
+#: Before the token of a container in the address that it gets.
+PREFIX = "/container/"
 
 
 def bucket(key: str) -> str:
@@ -41,7 +46,34 @@ def lend(cloud: Cloud, key: str, container: Container) -> Container:
             _copy(cloud, key, container.model, uri)
         except (OSError, StorageError) as error:
             raise UnavailableError(f"The model cannot be copied to {uri}: {error}") from error
-    return replace(container, environment={**cloud.surroundings, **container.environment})
+    token = cloud.tokens.access(bucket(key), (_scope(bucket(key)),), CONTAINER_SECONDS)
+    found = {name: f"{url}{PREFIX}{token}" for name, url in cloud.surroundings.items()}
+    return replace(container, environment={**found, **container.environment})
+
+
+def borrowed(cloud: Cloud, request: Request) -> Request:
+    """Return a container's request to its own copy, without the token in its path.
+
+    Storage clients that are led to an emulator send no credentials, so the address has them.
+
+    Raises
+    ------
+    UnauthenticatedError
+        If the token is not one of a container, or not for this bucket.
+    """
+    token, slash, rest = request.path.removeprefix(PREFIX).partition("/")
+    try:
+        scopes = cloud.tokens.caller(token).scopes
+    except TokenError as error:
+        raise UnauthenticatedError(f"The address of the storage is not valid: {error}") from error
+    match = re.match(r"/(?:download/)?storage/v1/b/([^/]+)/o", slash + rest)
+    if request.verb != "GET" or not match or _scope(match[1]) not in scopes:
+        raise UnauthenticatedError("A container may only read the copy of its own model.")
+    return replace(request, path=slash + rest, prefix=PREFIX + token)
+
+
+def _scope(name: str) -> str:
+    return f"bucket:{name}"
 
 
 def _copy(cloud: Cloud, key: str, model: Path, uri: str) -> None:

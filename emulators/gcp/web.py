@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from emulators.gcp import predictions
+from emulators.gcp.auth import check_identity
 from emulators.gcp.cloud import Cloud
-from emulators.gcp.errors import NotFoundError, PermissionDeniedError, UnavailableError
+from emulators.gcp.errors import NotFoundError, UnavailableError
 from emulators.gcp.meter import measured, of_revision
 from emulators.gcp.names import Record, canonical
 from emulators.gcp.wire import Answer, Request
@@ -23,11 +24,8 @@ def answer(cloud: Cloud, request: Request) -> Answer:
     service = next((s for s in cloud.services.values() if s["uri"] == f"https://{own}"), None)
     if service is None:
         raise NotFoundError(f"The requested URL was not found: no service at {host}.")
-    if not service.get("invokerIamDisabled") and "authorization" not in request.headers:
-        raise PermissionDeniedError(
-            "Your client does not have permission to get this URL from this server: send an "
-            "identity token, or set invoker_iam_disabled."
-        )
+    if not service.get("invokerIamDisabled"):
+        check_identity(cloud.tokens, request.headers, (service["uri"], f"https://{host}"))
     revision = _tagged(service, tag) if tag else _next(cloud, service)
     origin = of_revision(service["name"], revision)
     with measured(cloud.meter, origin):

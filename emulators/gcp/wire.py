@@ -31,6 +31,8 @@ class Request:
         Names in lower case.
     body : bytes
         Everything that came.
+    prefix : str
+        What was before `path`, and must be before that of every link in the answer.
     """
 
     verb: str
@@ -39,12 +41,13 @@ class Request:
     query: tuple[tuple[str, str], ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    prefix: str = ""
 
     @property
     def origin(self) -> str:
-        """Scheme and host as the client sees them: TLS everywhere but on the loopback."""
+        """Scheme and host as the client sees them, and the prefix; TLS but on the loopback."""
         local = self.host.startswith(("127.0.0.1", "localhost"))
-        return f"{'http' if local else 'https'}://{self.host}"
+        return f"{'http' if local else 'https'}://{self.host}{self.prefix}"
 
     @property
     def query_string(self) -> str:
@@ -102,9 +105,9 @@ class Answer:
         return (self.body,) if isinstance(self.body, bytes) else self.body
 
     @classmethod
-    def of(cls, record: Any, status: int = 200) -> Answer:
+    def of(cls, record: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
         """Return `record` as JSON."""
-        return cls(status, json.dumps(record).encode(), {"content-type": JSON})
+        return cls(status, json.dumps(record).encode(), {"content-type": JSON, **(headers or {})})
 
 
 def _no_constant(name: str) -> float:

@@ -77,7 +77,7 @@ class Account:
         met = [one["operation"] for one in self._get("/_emulator/faults")["met"]]
         with requests.Session() as session:
             session.trust_env = False
-            session.put(url, json=list(plan), timeout=20).raise_for_status()
+            session.put(url, json=list(plan), headers=self._headers, timeout=20).raise_for_status()
         return met
 
     def ask(self, session: requests.Session) -> Answer:
@@ -86,7 +86,8 @@ class Account:
         session.trust_env = False
         path = "/v1/projects/tridock-local/locations/us-central1/endpoints/iris:predict"
         url = self.environment["TRIDOCK_GCP_URL"] + path
-        answer = session.post(url, json={"instances": [[5.1, 3.5, 1.4, 0.2]]}, timeout=20)
+        row = {"instances": [[5.1, 3.5, 1.4, 0.2]]}
+        answer = session.post(url, json=row, headers=self._headers, timeout=20)
         answer.raise_for_status()
         told = answer.json()
         return Answer(answer.text, told["predictions"] == ["setosa"], told["modelVersionId"])
@@ -98,8 +99,13 @@ class Account:
         url = self.environment["TRIDOCK_GCP_URL"] + path
         with requests.Session() as session:
             session.trust_env = False
-            found: dict[str, list[dict[str, str]]] = session.get(url, timeout=20).json()
+            answer = session.get(url, headers=self._headers, timeout=20)
+            found: dict[str, list[dict[str, str]]] = answer.json()
             return found
+
+    @property
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.environment['TRIDOCK_GCP_TOKEN']}"}
 
 
 @pytest.fixture(scope="module")

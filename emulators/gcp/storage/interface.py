@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 from emulators.gcp import documents
 from emulators.gcp.cloud import Cloud
+from emulators.gcp.errors import GcpError
 from emulators.gcp.faulty import faults
 from emulators.gcp.names import number
 from emulators.gcp.storage.errors import (
@@ -27,6 +28,8 @@ from emulators.gcp.wire import Answer, Request
 
 PREFIXES = ("/storage/v1/", "/upload/storage/v1/", "/download/storage/v1/", "/batch/storage/")
 PAGE_SIZE = 1000
+#: Roles by which objects are read («IAM roles for Cloud Storage»).
+_READERS = {f"roles/storage.{role}" for role in ("objectViewer", "objectAdmin", "admin")}
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]")
 
 
@@ -49,6 +52,17 @@ class Storage:
     def store(self) -> Store:
         """The buckets and objects."""
         return self.cloud.store
+
+    def is_public(self, request: Request) -> bool:
+        """Return whether everybody may read what a request without credentials asks for."""
+        match = re.fullmatch(r"/(?:download/)?storage/v1/b/([^/]+)/o(?:/[^/]+)?", request.path)
+        if not match or request.verb != "GET" or "authorization" in request.headers:
+            return False
+        policy = self.store.buckets.get(unquote(match[1]), {}).get("_policy", {})
+        return any(
+            binding.get("role") in _READERS and "allUsers" in binding.get("members", ())
+            for binding in policy.get("bindings", ())
+        )
 
     def answer(self, request: Request) -> Answer:
         """Answer one request, errors in the interface's own form.
@@ -220,6 +234,21 @@ class Storage:
             return Answer(200, data, headers)
         headers["content-range"] = f"bytes {span.start}-{span.stop - 1}/{len(data)}"
         return Answer(206, data[span.start : span.stop], headers)
+
+
+def unauthenticated(error: GcpError) -> Answer:
+    """Return a refusal of credentials in the form of the JSON interface."""
+    is_missing = "missing" in error.message
+    words = "Anonymous caller does not have storage access to the requested resource."
+    item = {
+        "message": words if is_missing else "Invalid Credentials",
+        "domain": "global",
+        "reason": "required" if is_missing else "authError",
+        "locationType": "header",
+        "location": "Authorization",
+    }
+    record = {"error": {"code": 401, "message": item["message"], "errors": [item]}}
+    return Answer.of(record, 401, error.headers)
 
 
 def _public(bucket: Mapping[str, Any]) -> dict[str, Any]:

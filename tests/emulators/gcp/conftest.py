@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 import requests
+from google.auth.transport.requests import Request
+from google.oauth2.service_account import IDTokenCredentials
 
 from emulators import daemon
 from emulators.place import Place
@@ -119,6 +121,7 @@ def connected(variables: Mapping[str, str]) -> Iterator[Api]:
     """Give the REST interface of the emulator that `variables` lead to."""
     with requests.Session() as session:
         session.trust_env = False
+        session.headers["Authorization"] = f"Bearer {variables['TRIDOCK_GCP_TOKEN']}"
         yield Api(variables["TRIDOCK_GCP_URL"], session)
 
 
@@ -133,6 +136,19 @@ def served(api: Api, bundle: Bundle) -> Served:
     model = api.model("shared", api.store_bundle("kit-shared", bundle.path))
     operation = api.deploy(endpoint, model, {"0": 100})
     return Served(endpoint, model, operation["response"]["deployedModel"]["id"])
+
+
+def identity(variables: Mapping[str, str], audience: str) -> str:
+    """Return an identity token for a service of Cloud Run, by the service account's key."""
+    credentials = IDTokenCredentials.from_service_account_file(
+        variables["GOOGLE_APPLICATION_CREDENTIALS"], target_audience=audience
+    )
+    with requests.Session() as session:
+        session.trust_env = False
+        url = f"{variables['TRIDOCK_GCP_URL']}/token"
+        own = credentials.with_token_uri(url)
+        own.refresh(Request(session))
+    return str(own.token)
 
 
 def run(variables: Mapping[str, str], script: Path, *words: str) -> Any:

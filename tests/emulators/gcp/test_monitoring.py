@@ -294,3 +294,17 @@ def test_minutes_follow_the_clock_and_are_shown_late(tmp_path: Path) -> None:
     now = (moment + timedelta(seconds=4)).timestamp()
     (minute,) = meter.minutes(origin.resource, 180.0)
     assert (minute.start, minute.end) == (moment.timestamp(), moment.timestamp() + 1)
+
+
+def test_minutes_outlive_the_emulator(tmp_path: Path) -> None:
+    database = Database(tmp_path / "state.sqlite")
+    origin = of_revision("projects/kit/locations/us/services/iris", "iris-v1")
+    meter = Meter(Clock(speed=60), database, lambda: 1000.0)
+    for latency in (5.0, 500.0):
+        meter.add(origin, 200, {"total": latency}, 1)
+        meter.flush()
+    again = Meter(Clock(speed=60), database, lambda: 2000.0)
+    before = Meter.minutes(meter, origin.resource, -3600.0)
+    assert again.minutes(origin.resource, 180.0) == before
+    assert before[0].tally.latencies["total"].count == 2
+    assert Meter(Clock(speed=600), database).minutes(origin.resource, 180.0) == []

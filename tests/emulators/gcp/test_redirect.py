@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import google.auth
 import pytest
 import requests
+from google.auth.transport.requests import Request
 
 from tests.emulators.gcp.conftest import ROW, Api, Served
 
@@ -17,11 +19,20 @@ def led(variables: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
 
 
+def token() -> str:
+    """Return an access token, as google-auth gets it."""
+    credentials, _ = google.auth.default(["https://www.googleapis.com/auth/cloud-platform"])
+    credentials.refresh(Request())
+    return str(credentials.token)
+
+
 def test_a_google_host_wants_credentials(led: None, served: Served) -> None:
     url = f"https://us-central1-aiplatform.googleapis.com/v1/{served.endpoint}"
     bare = requests.get(url, timeout=10)
     assert (bare.status_code, bare.json()["error"]["status"]) == (401, "UNAUTHENTICATED")
-    headers = {"Authorization": "Bearer x"}
+    foreign = requests.get(url, headers={"Authorization": "Bearer foreign"}, timeout=10)
+    assert (foreign.status_code, foreign.json()["error"]["status"]) == (401, "UNAUTHENTICATED")
+    headers = {"Authorization": f"Bearer {token()}"}
     assert requests.get(url, headers=headers, timeout=10).json()["name"] == served.endpoint
 
 
@@ -37,7 +48,7 @@ def test_a_dedicated_endpoint_answers_at_its_own_host_only(
     endpoint = api.endpoint("dedicated", dedicatedEndpointEnabled=True)
     api.deploy(endpoint, served.model, {"0": 100})
     found = api.call("GET", f"/v1/{endpoint}")
-    headers = {"Authorization": "Bearer x"}
+    headers = {"Authorization": f"Bearer {token()}"}
     url = f"https://{found['dedicatedEndpointDns']}/v1/{endpoint}:predict"
     answer = requests.post(url, json={"instances": [ROW]}, headers=headers, timeout=20)
     assert answer.json()["predictions"] == ["setosa"]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 
-from tests.emulators.gcp.conftest import IMAGE, PARENT, ROW, Api, Served
+from tests.emulators.gcp.conftest import IMAGE, PARENT, ROW, Api, Served, identity
 
 REQUESTS = "aiplatform.googleapis.com/prediction/online/request_count"
 MACHINE = {"machineType": "n1-standard-2"}
@@ -62,7 +62,7 @@ def test_an_unknown_metric_is_refused(api: Api, served: Served) -> None:
 
 @pytest.mark.parametrize("least", [0, 1])
 def test_an_idle_revision_ends_unless_a_minimum_keeps_it_and_the_next_request_wakes_it(
-    api: Api, served: Served, least: int
+    api: Api, served: Served, variables: Mapping[str, str], least: int
 ) -> None:
     name = f"zero-{least}"
     mounted = {"bucket": "kit-shared", "readOnly": True, "mountOptions": ["only-dir=model"]}
@@ -85,7 +85,10 @@ def test_an_idle_revision_ends_unless_a_minimum_keeps_it_and_the_next_request_wa
         assert started in pids(api)
     else:
         eventually(lambda: started in pids(api), False)
-    headers = {"Host": uri.removeprefix("https://"), "Authorization": "Bearer any"}
+    headers = {
+        "Host": uri.removeprefix("https://"),
+        "Authorization": f"Bearer {identity(variables, uri)}",
+    }
     answer = api.session.get(f"{api.url}/readyz", headers=headers, timeout=60)
     assert answer.status_code == 200
     assert (started in pids(api)) is bool(least)

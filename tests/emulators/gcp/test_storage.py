@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pytest
 from google.api_core import exceptions
-from google.auth.credentials import AnonymousCredentials
 from google.cloud import storage
+from google.oauth2.credentials import Credentials
 
 from tests.emulators.gcp.conftest import Api
 
@@ -16,8 +16,9 @@ BIG = bytes(range(256)) * 4096
 
 
 @pytest.fixture(scope="module")
-def bucket(api: Api) -> Iterator[storage.Bucket]:
-    client = storage.Client("kit", AnonymousCredentials(), client_options={"api_endpoint": api.url})
+def bucket(api: Api, variables: Mapping[str, str]) -> Iterator[storage.Bucket]:
+    credentials = Credentials(variables["TRIDOCK_GCP_TOKEN"])
+    client = storage.Client("kit", credentials, client_options={"api_endpoint": api.url})
     made = client.create_bucket("kit-storage")
     yield made
     made.delete(force=True)
