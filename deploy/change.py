@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from deploy import experiment, journal, wait
-from deploy.errors import ConflictError, RolledBackError
+from deploy.errors import ConflictError, NotFoundError, RolledBackError
 from deploy.target import Endpoint, Target
 from deploy.wait import Deadline
 
@@ -22,8 +24,9 @@ def remove(target: Target, endpoint: str, deadline: Deadline) -> None:
     try:
         target.delete(endpoint)
     except ConflictError:  # a change is under way, and the cloud deletes only what is settled
-        wait.until_settled(target, endpoint, deadline)
-        target.delete(endpoint)
+        with suppress(NotFoundError):  # it was another delete
+            wait.until_settled(target, endpoint, deadline)
+            target.delete(endpoint)
     wait.until_gone(target, endpoint, deadline)
     target.purge(endpoint)
     experiment.end(target.notes, endpoint)

@@ -13,6 +13,7 @@
     * NotFoundError
     * ConflictError
       * LockedError
+      * BusyError (5, also UnavailableError)
     * QuotaError
     * UnavailableError (the only one that is retried)
       * UnsentError
@@ -131,6 +132,12 @@ class UnavailableError(TargetError):
     ) -> None:
         super().__init__(message, operation=operation, code=code)
         self.retry_after = retry_after
+
+
+class BusyError(ConflictError, UnavailableError):
+    """Another change to the same thing is under way: the same call may succeed once it is done."""
+
+    exit_code = 5
 
 
 class UnsentError(UnavailableError):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from deploy import names
-from deploy.errors import ConflictError, UnavailableError, UnsentError
+from deploy.errors import BusyError, ConflictError, UnavailableError, UnsentError
 from deploy.models import Approval, Models, ModelVersion
 from deploy.notes import Note, Notes
 from deploy.target import Endpoint, Release, Scaling, Target
@@ -32,6 +32,8 @@ class Policy:
     ----------
     patience : float
         Seconds after the first failure in which a call is tried again.
+    busy : float
+        The same, while another change is under way: a cloud takes minutes for one.
     first, longest : float
         Seconds of the first and of the longest pause. Each pause is drawn between zero and its
         bound, which doubles ("full jitter", AWS Architecture Blog, "Exponential Backoff And
@@ -39,6 +41,7 @@ class Policy:
     """
 
     patience: float = 60.0
+    busy: float = 600.0
     first: float = 0.5
     longest: float = 20.0
     clock: Clock = field(default_factory=Clock)
@@ -58,6 +61,7 @@ def call(
         The last one, once the next pause would end after the policy's patience.
     """
     deadline = Deadline.after(policy.patience, policy.clock)
+    settled = Deadline.after(policy.busy, policy.clock)
     bound = policy.first
     while True:
         policy.permit()
@@ -65,7 +69,7 @@ def call(
             return work()
         except of as error:
             pause = max(error.retry_after or 0.0, policy.dice(0.0, bound))
-            if pause >= deadline.left():
+            if pause >= (settled if isinstance(error, BusyError) else deadline).left():
                 raise
         policy.clock.sleep(pause)
         bound = min(bound * 2, policy.longest)

@@ -15,7 +15,7 @@ from deploy.judge import Judge
 from deploy.order import Order
 from deploy.probes import Probe, probes, read_request
 from deploy.progress import Progress
-from deploy.retry import Patient
+from deploy.retry import Patient, Policy
 from deploy.rollout import Step
 from deploy.target import Release, deployment_name
 from deploy.wait import Deadline
@@ -210,7 +210,8 @@ def connect(config: Config, say: Progress, *, live: bool) -> Session:
 
 
 def _opened(config: Config, settings: Mapping[str, str]) -> Patient:
-    return Patient(registry.open_target(config.target, {**settings, "state": str(config.state)}))
+    target = registry.open_target(config.target, {**settings, "state": str(config.state)})
+    return Patient(target, Policy(busy=config.timeout))
 
 
 def _emulated(cloud: Cloud, config: Config) -> dict[str, str]:

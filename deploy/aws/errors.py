@@ -11,6 +11,7 @@ from botocore import exceptions as boto
 from botocore.exceptions import BotoCoreError, ClientError
 
 from deploy.errors import (
+    BusyError,
     ConfigError,
     ConflictError,
     CredentialsError,
@@ -75,7 +76,8 @@ MEANINGS = (
     ),
     (re.compile(r"^ModelPackage(Group)? .* does not exist"), NotFoundError),
     (re.compile(r"^Model Package Group already exists"), ConflictError),
-    (re.compile(r"Cannot (create already existing|update in-progress|delete)"), ConflictError),
+    (re.compile(r"in-progress|in progress|currently being \w+"), BusyError),
+    (re.compile(r"Cannot (create already existing|delete)"), ConflictError),
 )
 
 _CREDENTIALS = (

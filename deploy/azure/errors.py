@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -9,6 +10,7 @@ import httpx
 from azure.core import exceptions as core
 
 from deploy.errors import (
+    BusyError,
     ConflictError,
     CredentialsError,
     DeployError,
@@ -53,6 +55,14 @@ STATUSES: Mapping[int, type[TargetError]] = {
 }
 
 
+#: A conflict with a change that is under way: a later call may succeed.
+IN_PROGRESS = re.compile(
+    r"in progress|is being \w+|still transitioning"
+    r"|(is in|current) state:? '?(Accepted|Creating|Updating|Deleting|Scaling)",
+    re.I,
+)
+
+
 @contextmanager
 def translated(operation: str) -> Iterator[None]:
     """Re-raise Azure's errors from the block as the error of ours that they mean.
@@ -75,10 +85,10 @@ def refused(
 ) -> TargetError:
     """Return the error of ours that an HTTP status and Azure's code mean."""
     kind = CODES.get(code) or STATUSES.get(status, TargetError)
-    if kind is UnavailableError:
-        return UnavailableError(
-            message, operation=operation, code=code, retry_after=_seconds(headers)
-        )
+    if status in (400, 409) and (code.endswith("InProgress") or IN_PROGRESS.search(message)):
+        kind = BusyError
+    if issubclass(kind, UnavailableError):
+        return kind(message, operation=operation, code=code, retry_after=_seconds(headers))
     text = f"{message}. {ADVICE}" if kind is CredentialsError else message
     return kind(text, operation=operation, code=code)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -11,6 +12,7 @@ from google.api_core import exceptions as api
 from google.auth import exceptions as auth
 
 from deploy.errors import (
+    BusyError,
     ConflictError,
     CredentialsError,
     DeployError,
@@ -28,7 +30,7 @@ ADVICE = (
 
 #: google/rpc/code.proto, and what each means to us.
 CODES: Mapping[str, type[TargetError]] = {
-    "ABORTED": ConflictError,
+    "ABORTED": BusyError,
     "ALREADY_EXISTS": ConflictError,
     "DEADLINE_EXCEEDED": UnavailableError,
     "FAILED_PRECONDITION": ConflictError,
@@ -54,6 +56,8 @@ STATUSES: Mapping[int, str] = {
     504: "DEADLINE_EXCEEDED",
 }
 
+#: FAILED_PRECONDITION because of a change that is under way: later is better.
+_IN_PROGRESS = re.compile(r"in progress|is being \w+|still being \w+|another operation", re.I)
 #: RESOURCE_EXHAUSTED for a quota of resources, not of calls: later is not better.
 _QUOTA = "quota limits"
 
@@ -92,8 +96,10 @@ def of_status(
     kind = CODES.get(code, TargetError)
     if code == "RESOURCE_EXHAUSTED" and _QUOTA in text.lower():
         kind = QuotaError
-    if kind is UnavailableError:
-        return UnavailableError(text, operation=operation, code=code, retry_after=after)
+    if code == "FAILED_PRECONDITION" and _IN_PROGRESS.search(text):
+        kind = BusyError
+    if issubclass(kind, UnavailableError):
+        return kind(text, operation=operation, code=code, retry_after=after)
     advice = f". {ADVICE}" if kind is CredentialsError else ""
     return kind(text + advice, operation=operation, code=code)
 

@@ -39,13 +39,13 @@ class Slow(Kind):
     def put(self, identifier: ResourceId, call: Call) -> Answer:
         """Begin to make or change one."""
         self._workspaces.need(identifier)
-        if self.cloud.operations.is_busy(identifier):
+        before = self.cloud.store.get(identifier)
+        if before and self.cloud.operations.is_busy(identifier):
             raise conflict(f"'{identifier.name}' has an operation in progress.")
         body = call.json()
         schema.check(self.model, body)
         check_name(identifier.pairs[-1][0], identifier.name)
         self.check(identifier, body)
-        before = self.cloud.store.get(identifier)
         state = "Updating" if before else "Creating"
         made = self.keep(self.draft(identifier, body).changed(provisioningState=state))
         operation = self.cloud.operations.start(identifier, lambda: self._finish(identifier))
@@ -56,6 +56,7 @@ class Slow(Kind):
         """Begin to delete one."""
         if self.cloud.store.get(identifier) is None:
             return Answer(204)
+        self.cloud.store.change(identifier, provisioningState="Deleting")
         operation = self.cloud.operations.start(identifier, lambda: self._vanish(identifier))
         return self.cloud.operations.accept(operation, call)
 

@@ -81,6 +81,7 @@ class ContainerGroups(Kind):
         """Forget a group and end its model server."""
         self._rollout.end(identifier)
         super().remove(identifier)
+        self._rollout.end(identifier)  # what came up meanwhile
 
     def pool(self, host: str, port: int) -> Pool | None:
         """Return the servers that answer at a host name and port."""

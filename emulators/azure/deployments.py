@@ -94,9 +94,10 @@ class OnlineDeployments(Kind):
         return Answer(200, {"content": "\n".join(text.splitlines()[-(wish.get("tail") or 5000) :])})
 
     def remove(self, identifier: ResourceId) -> None:
-        """Forget a deployment and end its model servers."""
-        super().remove(identifier)
+        """End the model servers of a deployment, and then forget it: until then it is there."""
         self._rollout.end(identifier)
+        super().remove(identifier)
+        self._rollout.end(identifier)  # what came up meanwhile
 
     def _roll(self, made: Resource, wanted: Specification, before: Resource | None) -> None:
         self.cloud.clock.sleep(UPDATE_SECONDS if before else CREATE_SECONDS)
@@ -117,7 +118,8 @@ class OnlineDeployments(Kind):
         self.remove(identifier)
 
     def _refuse_if_busy(self, identifier: ResourceId) -> None:
-        if self.cloud.operations.is_busy(identifier):
+        is_there = self.cloud.store.get(identifier) is not None
+        if is_there and self.cloud.operations.is_busy(identifier):
             text = f"Deployment '{identifier.name}' has an operation in progress"
             raise conflict(f"{text}: wait until its provisioning state is Succeeded or Failed.")
 

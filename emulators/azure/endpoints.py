@@ -82,11 +82,13 @@ class OnlineEndpoints(Kind):
         return super().act(identifier, action, call)
 
     def remove(self, identifier: ResourceId) -> None:
-        """Forget an endpoint and end the model servers behind it."""
+        """End the model servers behind an endpoint, and then forget it: until then it is there."""
         deployments = self.cloud.store.children(identifier, "deployments")
-        super().remove(identifier)
         for deployment in deployments:
             self._rollout.end(deployment.id)
+        super().remove(identifier)
+        for deployment in deployments:
+            self._rollout.end(deployment.id)  # what came up meanwhile
 
     def shown(self, resource: Resource) -> dict[str, Any]:
         """See `Kind.shown`; keys are told by ``listKeys`` only."""
@@ -107,8 +109,8 @@ class OnlineEndpoints(Kind):
         self.remove(identifier)
 
     def _refuse_if_busy(self, identifier: ResourceId) -> None:
-        busy = self.cloud.operations
-        if busy.is_busy(identifier):
+        is_there = self.cloud.store.get(identifier) is not None
+        if is_there and self.cloud.operations.is_busy(identifier):
             text = f"Endpoint '{identifier.name}' has an operation in progress"
             raise conflict(f"{text}: wait until its provisioning state is Succeeded.")
 

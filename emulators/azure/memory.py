@@ -91,8 +91,12 @@ class Memory:
             self._cloud.blobs.create(container)
             for one in blobs:
                 self._cloud.blobs.put(container, Blob(**{**one, "path": Path(one["path"])}))
-        for one in found["resources"]:
-            self._cloud.store.put(_settled(_resource(one)))
+        stood = [_resource(one) for one in found["resources"]]
+        for resource in stood:
+            self._cloud.store.put(_settled(resource))
+        for resource in stood:
+            if resource.state == "Deleting":  # what was accepted is done
+                self._cloud.store.remove(resource.id)
         for resource in self._cloud.store.below(""):
             if resource.id.type.endswith(DEPLOYMENT) and resource.state == "Succeeded":
                 self._bring_back(resource)
@@ -140,7 +144,7 @@ def _settled(resource: Resource) -> Resource:
     """End what was under way when the emulator ended: nobody is at it any more."""
     if resource.properties.get("status") == "Running":
         return resource.changed(status="Failed")
-    if resource.state in ("Creating", "Deleting", "InProgress", "Provisioning", "Pending"):
+    if resource.state in ("Creating", "InProgress", "Provisioning", "Pending"):
         return resource.changed(provisioningState="Failed")
     if resource.state == "Updating":  # What it was to become is what comes up.
         return resource.changed(provisioningState="Succeeded")

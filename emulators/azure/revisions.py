@@ -78,8 +78,9 @@ class Revisions(Kind):
 
     def remove(self, identifier: ResourceId) -> None:
         """Forget one and end its model servers."""
-        super().remove(identifier)
         self._rollout.end(identifier)
+        super().remove(identifier)
+        self._rollout.end(identifier)  # what came up meanwhile
 
     def make(self, app: Resource, name: str, domain: str) -> Resource:
         """Keep a new revision of `app`, whose template it takes; it comes up by `start`."""

@@ -48,6 +48,8 @@ class Rollout:
             return
         servers = self._start(key, wanted, wanted.instances)
         self._put(key, servers, wanted)
+        if self._cloud.store.get(made.id) is None:
+            self.end(made.id)  # deleted meanwhile, with what it belongs to or by a reset
         if standing:
             self._retire(standing, standing.servers)
 

@@ -21,6 +21,7 @@ from deploy.errors import (
     UnsupportedError,
 )
 from deploy.metrics import Metrics
+from deploy.retry import Patient, Policy
 from deploy.target import METRICS, Release, Scaling, State, Target
 from deploy.wait import Deadline
 from inference.bundle import Bundle
@@ -320,6 +321,19 @@ def test_logs_of_a_deployment_end_with_its_last_lines(target: Target, old: Relea
 def test_a_scaling_that_the_target_cannot_do_is_refused(target: Target, old: Release) -> None:
     with pytest.raises((ConfigError, ConflictError, NotFoundError)):
         target.scale(SHARED, old.name if "scaling" in target.limits else "ghost", ANY)
+
+
+def test_a_change_that_is_under_way_is_waited_for(
+    target: Target, endpoint: str, versions: tuple[Bundle, Bundle]
+) -> None:
+    patient = Patient(target, Policy(first=0.1, longest=1.0))
+    release = bring_up(patient, endpoint, versions[0])
+    for _ in range(2):  # nobody waits in between
+        patient.set_traffic(endpoint, {release.name: 100})
+    patient.delete(endpoint)
+    change.remove(patient, endpoint, deadline())
+    with pytest.raises(NotFoundError):
+        target.describe(endpoint)
 
 
 def test_a_deployment_scales_and_a_deleted_endpoint_is_gone_and_can_be_made_again(

@@ -7,6 +7,7 @@ from botocore import exceptions as boto
 
 from deploy.aws.errors import translated
 from deploy.errors import (
+    BusyError,
     ConfigError,
     ConflictError,
     CredentialsError,
@@ -40,7 +41,7 @@ def refused(code: str, message: str = "no", *, status: int = 400, **more: Any) -
         (refused("Strange", status=501), TargetError, 4),
         (refused("ValidationException", 'Could not find endpoint "arn".'), NotFoundError, 4),
         (refused("ValidationError", "Endpoint x of account 1 not found."), NotFoundError, 4),
-        (refused("ValidationException", "Cannot update in-progress endpoint"), ConflictError, 4),
+        (refused("ValidationException", "Cannot update in-progress endpoint"), BusyError, 5),
         (
             refused("ValidationException", 'Cannot create already existing model "arn".'),
             ConflictError,

@@ -34,6 +34,7 @@ from deploy.azure.scoring import Scoring
 from deploy.azure.target import AzureTarget
 from deploy.emulated import enter
 from deploy.errors import (
+    BusyError,
     ConflictError,
     CredentialsError,
     InvokeError,
@@ -308,6 +309,7 @@ def test_deleting_leaves_no_model_environment_or_blob(
         (403, "AuthorizationFailed", PermissionDeniedError),
         (404, "ResourceNotFound", NotFoundError),
         (409, "Conflict", ConflictError),
+        (409, "ContainerAppOperationInProgress", BusyError),
         (400, "OutOfQuota", QuotaError),
         (400, "UserError", TargetError),
         (429, "TooManyRequests", UnavailableError),
@@ -322,6 +324,22 @@ def test_a_refusal_becomes_the_error_that_it_means(
     assert (error.operation, error.code) == ("x:y", code)
     if isinstance(error, UnavailableError):
         assert error.retry_after == 7.0
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Endpoint 'iris' has an operation in progress: wait until its state is Succeeded.",
+        "Endpoint 'iris' is in state Deleting: wait until it is Succeeded.",
+        "The container group 'iris' is still transitioning, please retry later.",
+        "Already running method Create: another request is in progress.",
+    ],
+)
+@pytest.mark.parametrize("status", [400, 409])
+def test_a_change_under_way_is_no_refusal_for_good(status: int, said: str) -> None:
+    error = refused(status, said, operation="x:y", code="Conflict", headers={"Retry-After": "7"})
+    assert type(error) is BusyError
+    assert (error.retry_after, error.exit_code) == (7.0, 5)
 
 
 def test_a_bundle_whose_upload_or_removal_was_cut_short_is_made_whole(

@@ -17,6 +17,7 @@ from google.api_core import exceptions as api
 from google.auth import exceptions as auth
 
 from deploy.errors import (
+    BusyError,
     ConflictError,
     CredentialsError,
     DeployError,
@@ -248,6 +249,8 @@ def test_googles_errors_become_ours(raised: Exception, ours: type[DeployError]) 
 
 
 def test_a_failed_precondition_is_a_conflict_and_a_used_up_quota_is_not_retried() -> None:
+    for code, said in (("ABORTED", "no"), ("FAILED_PRECONDITION", "An operation is in progress.")):
+        assert type(of_status(400, said, operation="x", code=code)) is BusyError
     refused = of_status(400, "in use", operation="x", code="FAILED_PRECONDITION")
     assert isinstance(refused, ConflictError)
     used = of_status(429, "exceed quota limits", operation="x", code="RESOURCE_EXHAUSTED")

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy import wait
-from deploy.errors import ConflictError, DeadlineError, UnavailableError, UnsentError
+from deploy.errors import BusyError, ConflictError, DeadlineError, UnavailableError, UnsentError
 from deploy.retry import Patient, Policy, call
 from deploy.target import Release
 from deploy.wait import SLOWEST, Deadline
@@ -44,6 +44,23 @@ def test_only_what_may_succeed_later_is_tried_again() -> None:
     with pytest.raises(ConflictError):
         call(refuse, Policy(clock=Hands().clock()))
     assert len(tried) == 1
+
+
+@pytest.mark.parametrize(("busy", "ends"), [(900.0, True), (700.0, False)])
+def test_a_change_under_way_is_waited_for_longer_than_an_outage(busy: float, ends: bool) -> None:
+    hands = Hands()
+
+    def change() -> str:
+        if hands.time < 800:
+            raise BusyError("an operation is in progress")
+        return "done"
+
+    policy = Policy(clock=hands.clock(), patience=60, busy=busy)
+    if ends:
+        assert call(change, policy) == "done"
+    else:
+        with pytest.raises(BusyError):
+            call(change, policy)
 
 
 @given(st.integers(0, 8))

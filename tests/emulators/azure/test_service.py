@@ -128,6 +128,43 @@ def test_a_model_server_that_ends_by_itself_is_started_anew(own: tuple[Place, Re
         time.sleep(0.1)
 
 
+def test_an_endpoint_is_deleting_until_its_name_is_free(own: tuple[Place, Rest]) -> None:
+    _, rest = own
+    server = serve(rest)
+    body = {"location": "eastus", "properties": {"authMode": "Key"}}
+    assert rest.arm("DELETE", ENDPOINT).status_code == 202
+    while (answer := rest.arm("GET", ENDPOINT)).status_code == 200:
+        assert answer.json()["properties"]["provisioningState"] == "Deleting"
+        refused = rest.arm("PUT", ENDPOINT, body)
+        if rest.arm("GET", ENDPOINT).status_code == 200:
+            assert refused.json()["error"]["code"] == "Conflict"
+    assert rest.arm("GET", f"{ENDPOINT}/deployments/blue").status_code == 404
+    assert not is_up(server)
+    assert rest.arm("PUT", ENDPOINT, body).status_code in (200, 201)
+
+
+def test_a_deployment_that_comes_up_after_its_endpoint_is_deleted_leaves_no_server(
+    own: tuple[Place, Rest],
+) -> None:
+    _, rest = own
+    rest.endpoint("service-ep")
+    body = rest.deployment(rest.script("import time\ndef init(): time.sleep(2)\n" + RUN))
+    begun = rest.arm("PUT", f"{ENDPOINT}/deployments/blue", body)
+    while not servers_started(own[0]):
+        time.sleep(0.02)
+    rest.done(rest.arm("DELETE", ENDPOINT))
+    rest.done(begun)
+    assert servers(rest) == []
+    assert rest.arm("GET", ENDPOINT).status_code == 404
+
+
+RUN = "def run(raw): return raw\n"
+
+
+def servers_started(place: Place) -> list[Path]:
+    return list(place.servers.glob("*/server.log"))
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_what_stood_before_stands_again_and_answers(
     own: tuple[Place, Rest], number: signal.Signals
