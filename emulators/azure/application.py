@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import logging
 import uuid
@@ -15,6 +16,7 @@ from emulators.azure import faulty, storage
 from emulators.azure.call import Answer, Call
 from emulators.azure.errors import AzureError
 from emulators.azure.front import BLOB_SUFFIX, HOSTS, Front
+from emulators.azure.memory import Memory
 from emulators.azure.site import Site
 from emulators.faults import ConnectionDropped
 
@@ -28,8 +30,9 @@ Send = Callable[[Message], Awaitable[None]]
 class Application:
     """One ASGI application for all hosts of the emulated Azure."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, memory: Memory) -> None:
         self._site = site
+        self._memory = memory
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -49,22 +52,32 @@ class Application:
             return
         await write(send, faulty.of_the_past(faults, host, call, answer))
 
+    def _work(self, host: str, call: Call) -> Answer:
+        """Answer a request to a service; what an answer says is on disk before it leaves."""
+        if call.method in ("PUT", "PATCH", "POST"):
+            self._memory.demand_room(len(call.body))
+        answer = self._site.answer(host, call)
+        self._memory.write()
+        return answer
+
     def _forbidden(self, headers: Mapping[str, str], reason: str) -> Answer:
         error = AzureError(403, "AuthorizationFailure", reason)
         log.warning("refused: %s", reason)
-        return storage.refused(error) if BLOB_SUFFIX in headers.get("host", "") else _refusal(error)
+        return _worded(headers.get("host", "").partition(":")[0], error)
 
     async def _answer(self, host: str, call: Call) -> Answer:
         try:
             pending = self._site.scoring(host, call)
             if pending is not None:
                 return await pending
-            answer = await asyncio.to_thread(self._site.answer, host, call)
+            answer = await asyncio.to_thread(self._work, host, call)
         except AzureError as error:
-            answer = _refusal(error)
-        except Exception:
+            answer = _worded(host, error)
+        except Exception as error:
             log.exception("%s %s", call.method, call.path)
-            answer = _refusal(AzureError(500, "InternalServerError", "See the emulator's log."))
+            is_full = isinstance(error, OSError) and error.errno in FULL_DISK
+            text = FULL.format(error) if is_full else "See the emulator's log."
+            answer = _worded(host, AzureError(500, "InternalServerError", text))
         if answer.status >= 400 and call.method != "HEAD":
             log.info("%s %s%s -> %d %s", call.method, host, call.path, answer.status, _text(answer))
         return answer
@@ -99,6 +112,15 @@ async def _read(scope: Message, headers: Mapping[str, str], receive: Receive) ->
 
 def _headers(scope: Message) -> dict[str, str]:
     return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+
+
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+FULL = "The emulator cannot write its state: {}. Nothing was changed: free space, and try again."
+
+
+def _worded(host: str, error: AzureError) -> Answer:
+    """Return a refusal in the form of the service at a host."""
+    return storage.refused(error) if host.endswith(BLOB_SUFFIX) else _refusal(error)
 
 
 def _refusal(error: AzureError) -> Answer:

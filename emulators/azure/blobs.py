@@ -11,9 +11,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote
 
 #: Every blob's attributes, by container, in what JSON can hold.
 State = dict[str, list[dict[str, Any]]]
+
+
+#: Folder of a container's blocks that no list has named yet, and the ending of half-written ones.
+STAGED = ".blocks"
+DRAFT = ".draft"
 
 
 @dataclass(frozen=True)
@@ -59,7 +65,7 @@ class Blobs:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._containers: dict[str, dict[str, Blob]] = {}
-        self._blocks: dict[tuple[str, str], dict[str, bytes]] = {}
+        self._replaced: list[Path] = []
         self._lock = threading.RLock()
         self.changes = 0
         folder.mkdir(parents=True, exist_ok=True)
@@ -104,9 +110,7 @@ class Blobs:
         media_type = about.pop("media_type", "application/octet-stream")
         stem = hashlib.sha256(name.encode()).hexdigest()[:24]
         path = self._folder / container / f"{stem}-{uuid.uuid4().hex[:8]}"
-        with path.open("wb") as file:
-            for part in parts:
-                file.write(part)
+        _write(path, parts)
         return self.put(container, Blob(name, path, path.stat().st_size, media_type, about))
 
     def put(self, container: str, blob: Blob) -> Blob:
@@ -115,8 +119,8 @@ class Blobs:
             before = self._containers[container].get(blob.name)
             self._containers[container][blob.name] = blob
             self.changes += 1
-        if before and before.path != blob.path:
-            before.path.unlink(missing_ok=True)
+            if before and before.path != blob.path:
+                self._replaced.append(before.path)
         return blob
 
     def append(self, container: str, name: str, data: bytes) -> None:
@@ -136,9 +140,21 @@ class Blobs:
         with self._lock:
             found = self._containers.get(container, {}).pop(name, None)
             self.changes += 1
-        if found:
-            found.path.unlink(missing_ok=True)
+            if found:
+                self._replaced.append(found.path)
         return found is not None
+
+    def replaced(self) -> list[Path]:
+        """Return the files that no blob names any more: what is on disk may still name them."""
+        with self._lock:
+            return list(self._replaced)
+
+    def discard(self, paths: Iterable[Path]) -> None:
+        """Remove files of `replaced`, once nothing on disk names them."""
+        for path in paths:
+            path.unlink(missing_ok=True)
+        with self._lock:
+            self._replaced = [path for path in self._replaced if path not in set(paths)]
 
     def list(self, container: str, prefix: str = "") -> list[Blob]:
         """Return the blobs whose names start with `prefix`, by name."""
@@ -148,13 +164,33 @@ class Blobs:
 
     def stage(self, container: str, name: str, block: str, data: bytes) -> None:
         """Keep one block of a blob until the list of blocks is put."""
-        with self._lock:
-            self._blocks.setdefault((container, name), {})[block] = data
+        folder = self._staged(container, name)
+        folder.mkdir(parents=True, exist_ok=True)
+        draft = folder / f"{uuid.uuid4().hex}{DRAFT}"
+        _write(draft, [data])
+        draft.rename(folder / quote(block, safe=""))
 
-    def blocks(self, container: str, name: str) -> dict[str, bytes]:
-        """Return and forget the staged blocks of a blob."""
+    def blocks(self, container: str, name: str) -> dict[str, Path]:
+        """Return the files of the staged blocks of a blob."""
+        found = self._staged(container, name).glob("*")
+        return {unquote(path.name): path for path in found if path.suffix != DRAFT}
+
+    def forget_blocks(self, container: str, name: str) -> None:
+        """Remove the staged blocks of a blob."""
+        shutil.rmtree(self._staged(container, name), ignore_errors=True)
+
+    def sweep(self) -> None:
+        """Remove the files of blobs that no `put` named: writes that a kill cut short."""
         with self._lock:
-            return self._blocks.pop((container, name), {})
+            named = {one.path for blobs in self._containers.values() for one in blobs.values()}
+        for path in self._folder.rglob("*"):
+            is_staged = STAGED in path.parts and path.suffix != DRAFT
+            if path.is_file() and path not in named and not is_staged:
+                path.unlink()
+
+    def _staged(self, container: str, name: str) -> Path:
+        stem = hashlib.sha256(name.encode()).hexdigest()[:24]
+        return self._folder / container / STAGED / stem
 
     def export(self, container: str, prefix: str, to: Path) -> Path:
         """Copy a blob, or all below a path, to a directory; return what mirrors `prefix`."""
@@ -185,6 +221,16 @@ class Blobs:
         with self._lock:
             self.changes += 1
             self._containers.clear()
-            self._blocks.clear()
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder.mkdir(parents=True)
+
+
+def _write(path: Path, parts: Iterable[bytes]) -> None:
+    """Write a file whole, or leave none behind."""
+    try:
+        with path.open("wb") as file:
+            for part in parts:
+                file.write(part)
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise

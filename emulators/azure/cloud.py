@@ -93,12 +93,12 @@ class Cloud:
         return cloud
 
     def reset(self) -> None:
-        """Forget everything and end all model servers."""
+        """Forget everything; the model servers end behind the answer."""
         self.store.clear()
         self.operations.clear()
         self.pools.clear()
         self.measurements.clear()
         self.faults.plan(())
-        self.fleet.stop_all()
+        self.fleet.forget_all()
         self.blobs.clear()
         self.blobs.create(CONTAINER)

@@ -103,7 +103,7 @@ async def _serve(place: Place, ready: Ready) -> None:
     variables = environment(tls, proxy.port, authority, cloud.entra.credentials)
     cloud.surroundings.update(variables)
     memory.start()
-    servers = [_server(site), _server(site, authority)]
+    servers = [_server(site, memory), _server(site, memory, authority)]
     tasks = [
         asyncio.create_task(server.serve(sockets=[listener]))
         for server, listener in zip(servers, (plain, secure), strict=True)
@@ -143,9 +143,9 @@ class _Server(uvicorn.Server):
         return nullcontext()
 
 
-def _server(site: Site, authority: Authority | None = None) -> uvicorn.Server:
+def _server(site: Site, memory: Memory, authority: Authority | None = None) -> uvicorn.Server:
     config = uvicorn.Config(
-        Application(site),
+        Application(site, memory),
         log_level="warning",
         lifespan="off",
         server_header=False,

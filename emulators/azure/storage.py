@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from email.utils import formatdate
 from http import HTTPStatus
@@ -178,9 +178,11 @@ class Storage:
         names = [entry.text or "" for entry in _xml_of(call.body)]
         if set(names) - set(staged):
             raise AzureError(400, "InvalidBlockList", "The specified block list is invalid.")
-        return self._written(call, place, [staged[name] for name in names])
+        answer = self._written(call, place, (staged[name].read_bytes() for name in names))
+        self._blobs.forget_blocks(*_key(place))
+        return answer
 
-    def _written(self, call: Call, place: Place, parts: list[bytes]) -> Answer:
+    def _written(self, call: Call, place: Place, parts: Iterable[bytes]) -> Answer:
         kind = call.headers.get("x-ms-blob-content-type") or "application/octet-stream"
         blob = self._blobs.write(*_key(place), parts)
         blob = self._blobs.put(

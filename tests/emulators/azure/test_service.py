@@ -198,6 +198,70 @@ def requests(rest: Rest) -> float:
     return float(sum(one.get("average", 0) for one in metric["timeseries"][0]["data"]))
 
 
+def test_what_an_answer_said_is_on_disk_before_it_left(own: tuple[Place, Rest]) -> None:
+    place, rest = own
+    folder = rest.upload({"score.py": b"1"})
+    sas = {"Authorization": f"Bearer {rest.token('https://storage.azure.com')}"}
+    for number in range(5):
+        content = f"version {number}".encode()
+        staged = {"comp": "block", "blockid": f"YmxvY2s{number}"}
+        put = {"x-ms-blob-type": "BlockBlob", **sas}
+        rest.client.put(f"{folder}/score.py", content=content, headers=put).raise_for_status()
+        rest.client.put(f"{folder}/big", params=staged, content=content, headers=sas)
+        rest.endpoint(f"kept-{number}")
+        rest.client.close()
+        kill(place)
+        up(place)
+        rest = Rest.open(daemon.environment(place))
+        assert rest.client.get(f"{folder}/score.py", headers=sas).content == content
+        state = rest.arm("GET", f"{WORKSPACE}/onlineEndpoints/kept-{number}").json()
+        assert state["properties"]["provisioningState"] == "Succeeded"
+    blocks = "".join(f"<Latest>YmxvY2s{number}</Latest>" for number in range(5))
+    listed = f"<BlockList>{blocks}</BlockList>".encode()
+    query = {"comp": "blocklist"}
+    done = rest.client.put(f"{folder}/big", params=query, content=listed, headers=sas)
+    assert done.status_code == 201
+    assert rest.client.get(f"{folder}/big", headers=sas).text.startswith("version 0version 1")
+    rest.client.close()
+
+
+def kill(place: Place) -> None:
+    running = daemon.find(place)
+    assert running
+    os.kill(running.pid, signal.SIGKILL)
+    while daemon.find(place):
+        time.sleep(0.02)
+
+
+def test_half_written_and_unreadable_files_cost_nothing_else(own: tuple[Place, Rest]) -> None:
+    place, rest = own
+    folder = rest.upload({"whole": b"1", "cut": b"22"})
+    rest.endpoint("kept")
+    daemon.down(place)
+    blobs = place.folder / "blobs"
+    files = {path.read_bytes(): path for path in blobs.rglob("*") if path.is_file()}
+    files[b"22"].write_bytes(b"2")
+    draft = files[b"1"].with_name("half-written.draft")
+    draft.write_bytes(b"half")
+    (place.folder / "state.draft").write_text('{"form": 1, "resou')
+    up(place)
+    rest = Rest.open(daemon.environment(place))
+    sas = {"Authorization": f"Bearer {rest.token('https://storage.azure.com')}"}
+    assert rest.client.get(f"{folder}/whole", headers=sas).content == b"1"
+    assert rest.client.get(f"{folder}/cut", headers=sas).status_code == 404
+    assert str(files[b"22"]) in place.log.read_text()
+    assert not draft.exists()
+    rest.client.close()
+    daemon.down(place)
+    state = place.folder / "state.json"
+    state.write_bytes(state.read_bytes()[:-40])  # the version before it is read
+    up(place)
+    assert f"{state} was put aside" in place.log.read_text()
+    rest = Rest.open(daemon.environment(place))
+    assert rest.arm("GET", f"{WORKSPACE}/onlineEndpoints/kept").status_code == 200
+    rest.client.close()
+
+
 def test_a_reset_forgets_everything_and_ends_the_servers(own: tuple[Place, Rest]) -> None:
     _, rest = own
     server = serve(rest)
