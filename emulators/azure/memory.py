@@ -105,9 +105,7 @@ class Memory:
             try:
                 self._replace(text)
             except OSError:
-                self._reserve.unlink(
-                    missing_ok=True
-                )  # what deletes must be possible on a full disk, too
+                self._reserve.unlink(missing_ok=True)  # deleting must be possible on a full disk
                 self._replace(text)
             self._written, self._size = now, len(text)
             self._cloud.blobs.discard(replaced)
