@@ -154,7 +154,7 @@ class Pair:
         def one(url: str) -> httpx.Response:
             where = f"{url}/score?{case.query}" if case.query else f"{url}/score"
             content = case.body if case.method == "POST" else None
-            with httpx.Client(trust_env=False, timeout=30) as client:
+            with httpx.Client(trust_env=False, timeout=600) as client:
                 return client.request(
                     case.method, where, content=content, headers=dict(case.headers)
                 )
@@ -187,7 +187,7 @@ def vendors(root: Path) -> Iterator[str]:
         )
     url = f"http://127.0.0.1:{port}"
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while not _answers(url):
             assert process.poll() is None, (root / "vendor.log").read_text()
             assert time.monotonic() < deadline, "the vendor's server did not come up"

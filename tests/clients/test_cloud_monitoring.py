@@ -45,7 +45,7 @@ def test_the_snippet_tells_how_an_endpoints_requests_were_answered(tmp_path: Pat
             session.trust_env = False
             session.headers["Authorization"] = f"Bearer {cloud['TRIDOCK_GCP_TOKEN']}"
             for instance in ([5.1, 3.5, 1.4, 0.2], [6.0, 3.0, 4.8, 1.8], [1.0]):
-                session.post(url, json={"instances": [instance]}, timeout=60)
+                session.post(url, json={"instances": [instance]}, timeout=600)
         time.sleep(SHOWN)
         printed = subprocess.run(
             [PYTHON, SNIPPET, "iris"],

@@ -12,6 +12,9 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 
+#: No verdict of the judge depends on how fast this machine is, unless a test says so.
+UNHURRIED = {"TRIDOCK_GATES_LATENCY_P95": "600000"}
+
 
 @dataclass(frozen=True)
 class Said:
@@ -42,11 +45,11 @@ class Door:
         done = subprocess.run(
             self.command(verb, *words),
             cwd=ROOT,
-            env={**os.environ, **(environment or {})},
+            env={**os.environ, **UNHURRIED, **(environment or {})},
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=600,
             check=False,
         )
         return Said(done.returncode, done.stdout, done.stderr)

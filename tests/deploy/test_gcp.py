@@ -78,7 +78,7 @@ class Account:
         met = [one["operation"] for one in self._get("/_emulator/faults")["met"]]
         with requests.Session() as session:
             session.trust_env = False
-            session.put(url, json=list(plan), headers=self._headers, timeout=20).raise_for_status()
+            session.put(url, json=list(plan), headers=self._headers, timeout=600).raise_for_status()
         return met
 
     def ask(self, session: requests.Session) -> Answer:
@@ -88,7 +88,7 @@ class Account:
         path = "/v1/projects/tridock-local/locations/us-central1/endpoints/iris:predict"
         url = self.environment["TRIDOCK_GCP_URL"] + path
         row = {"instances": [[5.1, 3.5, 1.4, 0.2]]}
-        answer = session.post(url, json=row, headers=self._headers, timeout=20)
+        answer = session.post(url, json=row, headers=self._headers, timeout=600)
         answer.raise_for_status()
         told = answer.json()
         return Answer(answer.text, told["predictions"] == ["setosa"], told["modelVersionId"])
@@ -100,7 +100,7 @@ class Account:
         url = self.environment["TRIDOCK_GCP_URL"] + path
         with requests.Session() as session:
             session.trust_env = False
-            answer = session.get(url, headers=self._headers, timeout=20)
+            answer = session.get(url, headers=self._headers, timeout=600)
             found: dict[str, list[dict[str, str]]] = answer.json()
             return found
 
@@ -155,7 +155,7 @@ def _check_clients(account: Account, snippets: Mapping[str, str]) -> None:
         subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
         for command in ([sys.executable, str(snippet)], pasted)
     ]
-    tutorial, raw = (client.communicate(timeout=200)[0].splitlines()[-1] for client in clients)
+    tutorial, raw = (client.communicate(timeout=600)[0].splitlines()[-1] for client in clients)
     assert tutorial == "['setosa']"
     assert json.loads(raw) == {"predictions": ["setosa"]}
 

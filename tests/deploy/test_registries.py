@@ -200,7 +200,7 @@ def test_a_version_entered_twice_in_vertex_is_one_and_the_second_goes(
         "version_description": told.version_description,
         "container_spec": {"image_uri": google.image},
     }
-    google.account.models.upload_model(request={**enter, "model": model}).result(timeout=60)
+    google.account.models.upload_model(request={**enter, "model": model}).result(timeout=600)
     assert google.versions("doubled") == (found,)
     assert google.register(bundle) == found
     assert len(google._listed("doubled")) == 1

@@ -28,7 +28,7 @@ BODY = {"instances": [[5.1, 3.5, 1.4, 0.2]]}
 
 
 def deadline() -> Deadline:
-    return Deadline.after(120)
+    return Deadline.after(900)
 
 
 def bring_up(target: LocalTarget, bundle: Bundle) -> str:
@@ -64,7 +64,7 @@ class Load:
         return lambda: self.answered[name] >= before + count
 
     def ask(self) -> None:
-        with httpx.Client(trust_env=False, timeout=30) as client:
+        with httpx.Client(trust_env=False, timeout=600) as client:
             while not self.over.is_set():
                 try:
                     answer = client.post(f"{self.url}/invocations", json=BODY)

@@ -28,6 +28,6 @@ def test_stopping_wakes_every_sleeper_and_later_sleeps_do_not_begin() -> None:
         sleeper.start()
     clock.stop()
     for sleeper in sleepers:
-        sleeper.join(10)
+        sleeper.join(300)
     assert woken == [False, False, False]
     assert clock.sleep(3600) is False

@@ -16,7 +16,7 @@ DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "emulators.md"
 
 def _listed(*options: str) -> str:
     command = [sys.executable, "-m", "emulators", "operations", "aws", *options]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=600)
     return done.stdout.rstrip("\n")
 
 

@@ -62,7 +62,7 @@ def test_the_folder_of_a_running_emulator_is_refused_to_another(tmp_path: Path) 
     with (place.folder / "lock").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         command = [sys.executable, "-m", "emulators", "serve", "aws", "--state", str(tmp_path)]
-        refused = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        refused = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     assert refused.returncode == 1
     assert "another aws emulator uses" in refused.stderr
 
@@ -97,7 +97,7 @@ def test_the_checkout_is_found_from_any_folder(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=600,
     )
     assert done.stdout.split() == ["aws", "down"]
 

@@ -35,7 +35,7 @@ def _door(
         command,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         env=dict(os.environ) | (environment or {}),
         check=False,
     )
@@ -50,7 +50,7 @@ def _pid(state: Path) -> int:
 def test_up_twice_is_once_also_at_the_same_time(state: Path) -> None:
     command = [sys.executable, "-m", "emulators", "up", "aws", "--state", str(state)]
     several = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
-    said = {each.communicate(timeout=120)[0] for each in several}
+    said = {each.communicate(timeout=600)[0] for each in several}
     assert {each.returncode for each in several} == {0}
     assert said == {f"aws emulator is up (pid {_pid(state)}), log {state}/aws/emulator.log\n"}
     assert _door("up", "aws", state=state).stdout in said

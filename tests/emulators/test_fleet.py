@@ -42,7 +42,7 @@ def test_nothing_is_left_over_from_before(fleet: Fleet) -> None:
 
 
 def test_a_server_is_waited_for_until_its_route_answers(fleet: Fleet, server: Server) -> None:
-    fleet.wait(server, "/ping", timeout=60)
+    fleet.wait(server, "/ping", timeout=600)
     assert server.is_ready("/ping")
     assert server in fleet.servers()
     assert "listening" in server.tail()
@@ -56,7 +56,7 @@ def test_a_route_that_never_answers_is_named_unhealthy(fleet: Fleet, server: Ser
 def test_a_server_that_ends_is_unhealthy_with_its_last_words(fleet: Fleet, tmp_path: Path) -> None:
     ended = fleet.start(Container("any/image:1", tmp_path / "nothing"), fleet.folder())
     with pytest.raises(UnhealthyError, match=r"exited with code [1-9]") as told:
-        fleet.wait(ended, "/ping", timeout=60)
+        fleet.wait(ended, "/ping", timeout=600)
     assert str(tmp_path / "nothing") in str(told.value)
     fleet.stop(ended)
     assert ended not in fleet.servers()

@@ -92,7 +92,7 @@ def test_grpc_is_led_to_the_http2_port(
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     credentials = grpc.ssl_channel_credentials(authority.ca.read_bytes())
     with grpc.secure_channel("api.example.test:443", credentials) as channel:
-        assert channel.unary_unary("/any/Call")(b"hello", timeout=20) == b"hello!"
+        assert channel.unary_unary("/any/Call")(b"hello", timeout=600) == b"hello!"
 
 
 def test_unknown_hosts_are_refused_in_words(proxy: str, authority: Authority) -> None:

@@ -198,7 +198,7 @@ def direct(
     """Send a request to the emulator itself."""
     trust = ssl.create_default_context()
     trust.check_hostname, trust.verify_mode = False, ssl.CERT_NONE
-    with httpx.Client(verify=trust, trust_env=False, timeout=60) as client:
+    with httpx.Client(verify=trust, trust_env=False, timeout=600) as client:
         return client.request(method, url, headers=headers)
 
 

@@ -81,7 +81,7 @@ def standing(
 ) -> Iterator[Standing]:
     """Start an emulator, lead boto3 to it, make what `outputs` name, and switch IAM on."""
     where = ["aws", "--state", str(state)]
-    subprocess.run([*DOOR, "up", *where, "--speed", SPEED], check=True, timeout=120)
+    subprocess.run([*DOOR, "up", *where, "--speed", SPEED], check=True, timeout=600)
     try:
         variables = daemon.environment(Place("aws", state))
         url = variables["AWS_ENDPOINT_URL"]
@@ -99,7 +99,7 @@ def standing(
         httpx.post(switch, content=b"0", headers=headers, trust_env=False).raise_for_status()
         yield Standing(outputs, users["root"], users["deployer"])
     finally:
-        subprocess.run([*DOOR, "down", *where], check=True, timeout=120)
+        subprocess.run([*DOOR, "down", *where], check=True, timeout=600)
 
 
 def _make(session: boto3.Session, outputs: Mapping[str, Any]) -> None:

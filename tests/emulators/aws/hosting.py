@@ -61,12 +61,12 @@ def emulated(state: Path, speed: int = 60) -> Iterator[Aws]:
     """Bring an emulator up by its own door, and down again."""
     door = [sys.executable, "-m", "emulators"]
     up = [*door, "up", "aws", "--state", str(state), "--speed", str(speed)]
-    subprocess.run(up, check=True, timeout=120)
+    subprocess.run(up, check=True, timeout=600)
     place = Place("aws", state)
     try:
         yield Aws(place, daemon.environment(place))
     finally:
-        subprocess.run([*door, "down", "aws", "--state", str(state)], check=True, timeout=120)
+        subprocess.run([*door, "down", "aws", "--state", str(state)], check=True, timeout=600)
 
 
 def variant(name: str, model: str, weight: float = 1.0, **more: Any) -> dict[str, Any]:
@@ -147,7 +147,7 @@ def control(aws: Aws, method: str, route: str, value: object = None) -> Any:
         "Authorization": f"Bearer {aws.environment['TRIDOCK_AWS_TOKEN']}",
         "Content-Type": "text/plain",
     }
-    answer = httpx.request(method, url, content=body, headers=headers, timeout=60, trust_env=False)
+    answer = httpx.request(method, url, content=body, headers=headers, timeout=600, trust_env=False)
     return answer.raise_for_status().json()
 
 
@@ -161,7 +161,7 @@ def sign(aws: Aws, request: AWSRequest, service: str = "sagemaker") -> AWSReques
 
 
 def eventually(
-    look: Callable[[], Any], done: Callable[[Any], object] = bool, *, timeout: float = 60
+    look: Callable[[], Any], done: Callable[[Any], object] = bool, *, timeout: float = 600
 ) -> Any:
     """Look until what is seen is `done`, and return it; fail after `timeout` real seconds."""
     deadline = time.monotonic() + timeout

@@ -50,7 +50,7 @@ def test_an_operation_that_no_service_has_is_unknown(aws: Aws) -> None:
         "Content-Type": "application/x-amz-json-1.1",
     }
     signed = dict(sign(aws, AWSRequest("POST", aws.url, headers, b"{}")).headers)
-    answer = httpx.post(aws.url, content=b"{}", headers=signed, timeout=30, trust_env=False)
+    answer = httpx.post(aws.url, content=b"{}", headers=signed, timeout=600, trust_env=False)
     assert (answer.status_code, answer.json()["__type"]) == (400, "UnknownOperationException")
 
 
@@ -184,7 +184,7 @@ def test_large_bodies_and_ranges_come_through(s3: Any, models: Any) -> None:
 
 def test_one_connection_serves_many_requests(aws: Aws) -> None:
     at = urlsplit(aws.url)
-    connection = http.client.HTTPConnection(at.hostname or "", at.port or 0, timeout=30)
+    connection = http.client.HTTPConnection(at.hostname or "", at.port or 0, timeout=600)
     sockets = set()
     for _ in range(3):
         connection.request("POST", "/nowhere", body=b"left unread", headers={"X-Test": "1"})

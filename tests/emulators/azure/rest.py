@@ -34,7 +34,10 @@ class Rest:
     def open(cls, environment: Mapping[str, str]) -> Rest:
         trust = ssl.create_default_context(cafile=environment["SSL_CERT_FILE"])
         client = httpx.Client(
-            proxy=httpx.Proxy(environment["HTTPS_PROXY"]), verify=trust, timeout=60, trust_env=False
+            proxy=httpx.Proxy(environment["HTTPS_PROXY"]),
+            verify=trust,
+            timeout=600,
+            trust_env=False,
         )
         rest = cls(
             client,

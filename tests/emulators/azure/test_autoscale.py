@@ -56,7 +56,7 @@ def capacity(rest: Rest) -> int:
 
 def test_instances_follow_the_requests_out_and_in(served: Rest, setting: dict[str, Any]) -> None:
     assert served.arm("PUT", SETTING, setting, **VERSION).status_code == 201
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while capacity(served) == 1 and time.monotonic() < deadline:
         assert served.score(ENDPOINT, {}).status_code == 200
     assert capacity(served) == 2

@@ -16,6 +16,7 @@ from emulators.azure import metric_filter
 from emulators.azure.errors import AzureError
 from emulators.azure.measurements import Measurements, Sample, Series, merged
 from emulators.clock import Clock
+from tests.chance import is_likely
 from tests.emulators.azure.rest import WORKSPACE, Rest
 
 SCORE = """
@@ -29,6 +30,8 @@ def run(raw):
     return wish
 """
 NAME = "metrics-ep"
+#: Requests of which half are copied.
+COPIED_OF = 100
 ENDPOINT = f"{WORKSPACE}/onlineEndpoints/{NAME}"
 INSIGHTS = "/providers/Microsoft.Insights"
 ALL = "deployment eq 'blue' and statusCode eq '*' and modelStatusCode eq '*'"
@@ -42,17 +45,17 @@ def since(rest: Rest) -> Iterator[datetime]:
     rest.endpoint(NAME)
     code = rest.script(SCORE, "metrics-code")
     for color in ("blue", "green"):
-        body = rest.deployment(code, requestSettings={"requestTimeout": "PT1S"})
+        body = rest.deployment(code, requestSettings={"requestTimeout": "PT5S"})
         assert rest.deploy(NAME, color, body)["status"] == "Succeeded"
     assert rest.endpoint(NAME, traffic={"blue": 100})["status"] == "Succeeded"
     began = datetime.now(UTC)
     wishes: list[dict[str, Any]] = [{}] * 6 + [{"sleep": 0.2}] * 2 + [{"fail": True}]
     for wish in wishes:
         rest.score(NAME, wish)
-    assert rest.score(NAME, {"sleep": 1.5}).status_code == 408
+    assert rest.score(NAME, {"sleep": 8}).status_code == 408
     rest.score(NAME, {}, azureml_model_deployment="green")
     rest.endpoint(NAME, traffic={"blue": 100}, mirrorTraffic={"green": 50})
-    for _ in range(24):
+    for _ in range(COPIED_OF):
         rest.score(NAME, {})
     time.sleep(0.3)  # a minute is told when it is over; here it takes a tenth of a second
     yield began
@@ -83,7 +86,7 @@ def test_requests_are_counted_by_deployment_and_by_both_statuses(
 ) -> None:
     told = asked(rest, ENDPOINT, since, metricnames="RequestsPerMinute", **{"$filter": ALL})
     assert sums(told) == {
-        ("blue", "200", "200"): 32,
+        ("blue", "200", "200"): 8 + COPIED_OF,
         ("blue", "424", "500"): 1,
         ("blue", "408", ""): 1,
     }
@@ -101,7 +104,7 @@ def test_what_names_a_deployment_counts_and_a_copy_counts_only_for_who_got_it(
     path = f"{ENDPOINT}/deployments/green"
     query["$filter"] = "envoy_response_code eq '*'"
     copied = sums(asked(rest, path, since, **query))
-    assert 1 < copied["200",] < 25
+    assert is_likely(int(copied["200",]) - 1, COPIED_OF, 0.5)
 
 
 def test_a_filter_excludes_and_gives_alternatives(rest: Rest, since: datetime) -> None:
@@ -114,11 +117,11 @@ def test_a_filter_excludes_and_gives_alternatives(rest: Rest, since: datetime) -
 
 def test_latencies_come_in_percentiles_of_each_minute(rest: Rest, since: datetime) -> None:
     query = {"interval": "PT1H", "$filter": "deployment eq 'blue'"}
-    for name, fits in (("RequestLatency_P99", 990.0), ("RequestLatency_P50", 0.1)):
+    for name, fits in (("RequestLatency_P99", 4990.0), ("RequestLatency_P50", 0.1)):
         (found,) = asked(rest, ENDPOINT, since, metricnames=name, **query)["value"]
         assert found["unit"] == "MilliSeconds"
         most = max(one.get("average", 0) for one in found["timeseries"][0]["data"])
-        assert fits < most < 1100
+        assert fits < most
 
 
 def test_no_more_series_are_told_than_were_asked_for(rest: Rest, since: datetime) -> None:

@@ -31,7 +31,7 @@ def served(rest: Rest) -> Rest:
     rest.endpoint(ENDPOINT)
     code = rest.script(SCORE, "scoring-code")
     for color in ("blue", "green"):
-        settings = {"requestTimeout": "PT1S", "maxConcurrentRequestsPerInstance": 1}
+        settings = {"requestTimeout": "PT5S", "maxConcurrentRequestsPerInstance": 1}
         collections = {
             name: {"dataCollectionMode": "Enabled", "samplingRate": 1.0}
             for name in ("request", "response")
@@ -83,8 +83,11 @@ def test_a_deployment_that_is_not_there_is_404(served: Rest) -> None:
 
 
 def test_a_slow_answer_is_408(served: Rest) -> None:
-    assert served.score(ENDPOINT, {"sleep": 3}).status_code == 408
-    time.sleep(2.2)  # The model is still busy with it: let it finish.
+    assert served.score(ENDPOINT, {"sleep": 8}).status_code == 408
+    deadline = time.monotonic() + 300
+    while served.score(ENDPOINT, {}).status_code != 200:  # The model is still busy with it.
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def test_a_failing_model_is_424_with_its_own_status_beside(served: Rest) -> None:
@@ -98,12 +101,17 @@ def test_more_than_twice_the_concurrent_requests_are_429(served: Rest) -> None:
     key = served.key(ENDPOINT)
     headers = {"Authorization": f"Bearer {key}"}
     url = f"https://{ENDPOINT}.eastus.inference.ml.azure.com/score"
-    body = json.dumps({"sleep": 0.3})
-    with ThreadPoolExecutor(6) as pool:
-        found = pool.map(
-            lambda _: served.client.post(url, content=body, headers=headers).status_code, range(6)
-        )
-    assert sorted(found) == [200, 200, 429, 429, 429, 429]
+    body = json.dumps({"sleep": 0.5})
+
+    def burst() -> list[int]:
+        with ThreadPoolExecutor(6) as pool:
+            sent = pool.map(
+                lambda _: served.client.post(url, content=body, headers=headers), range(6)
+            )
+            return sorted(answer.status_code for answer in sent)
+
+    # On a busy machine they may not meet at once: then they are sent again.
+    assert [200, 200, 429, 429, 429, 429] in (burst() for _ in range(60))
 
 
 def test_an_endpoint_without_traffic_is_404(served: Rest) -> None:
@@ -122,9 +130,9 @@ def test_mirrored_requests_reach_the_other_deployment_and_are_not_answered_by_it
     share(served, {"blue": 100}, {"green": 50})
     try:
         before = log(served, "green").count('"route":"/score"')
-        colors = {served.score(ENDPOINT, {"n": n}).json()["color"] for n in range(20)}
+        colors = {served.score(ENDPOINT, {"n": n}).json()["color"] for n in range(50)}
         assert colors == {"blue"}
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 300
         while log(served, "green").count('"route":"/score"') == before:
             assert time.monotonic() < deadline
             time.sleep(0.05)

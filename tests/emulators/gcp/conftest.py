@@ -36,7 +36,7 @@ class Api:
 
     def ask(self, verb: str, path: str, body: Any = None) -> tuple[int, Any]:
         """Return status and JSON of one call."""
-        answer = self.session.request(verb, f"{self.url}{path}", json=body, timeout=60)
+        answer = self.session.request(verb, f"{self.url}{path}", json=body, timeout=600)
         return answer.status_code, answer.json() if answer.content else None
 
     def call(self, verb: str, path: str, body: Any = None) -> Any:
@@ -82,7 +82,7 @@ class Api:
         """Write an object, and its bucket first, and return its URI."""
         self.ask("POST", "/storage/v1/b?project=kit", {"name": bucket})
         path = f"/upload/storage/v1/b/{bucket}/o?uploadType=media&name={name}"
-        answer = self.session.post(f"{self.url}{path}", data=data, timeout=60)
+        answer = self.session.post(f"{self.url}{path}", data=data, timeout=600)
         assert answer.status_code == 200, answer.text
         return f"gs://{bucket}/{name}"
 
@@ -156,7 +156,7 @@ def run(variables: Mapping[str, str], script: Path, *words: str) -> Any:
     environment = {"PATH": "/usr/bin:/bin", **variables}
     command = [sys.executable, str(script), *words]
     done = subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=240, check=False
+        command, env=environment, capture_output=True, text=True, timeout=600, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return json.loads(done.stdout.splitlines()[-1])

@@ -56,7 +56,7 @@ session = AuthorizedSession(account)
 told["service"] = session.post(f"{service.uri}/predict", json=ROW).json()
 tag = service.traffic_statuses[1].uri
 told["tag"] = session.post(f"{tag}/predict", json=ROW).json()
-told["without a token"] = requests.post(f"{service.uri}/predict", json=ROW, timeout=10).status_code
+told["without a token"] = requests.post(f"{service.uri}/predict", json=ROW, timeout=600).status_code
 services.delete_service(name=service.name).result()
 told["left"] = [each.name for each in services.list_services(parent=PARENT) if name in each.name]
 sys.stdout.write(json.dumps(told))

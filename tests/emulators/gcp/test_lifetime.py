@@ -73,19 +73,19 @@ def test_what_an_operation_had_to_do_goes_on_after_a_kill(tmp_path: Path, bundle
             body = {"modelId": "goes", "model": model}
             operation = api.call("POST", f"/v1/{PARENT}/models:upload", body)
             location = "/upload/storage/v1/b/kit-goes/o?uploadType=resumable&name=parts"
-            begun = api.session.post(api.url + location, json={}, timeout=20).headers["location"]
+            begun = api.session.post(api.url + location, json={}, timeout=600).headers["location"]
             part = {"Content-Range": "bytes 0-262143/*"}
-            answer = api.session.put(begun, data=b"a" * 262144, headers=part, timeout=20)
+            answer = api.session.put(begun, data=b"a" * 262144, headers=part, timeout=600)
             assert (answer.status_code, answer.headers["range"]) == (308, "bytes=0-262143")
             kill(place)
             daemon.up(place)
             assert api.done(operation)["response"]["modelVersionId"] == "1"
-            asked = api.session.put(begun, headers={"Content-Range": "bytes */*"}, timeout=20)
+            asked = api.session.put(begun, headers={"Content-Range": "bytes */*"}, timeout=600)
             assert (asked.status_code, asked.headers["range"]) == (308, "bytes=0-262143")
             rest = {"Content-Range": "bytes 262144-262145/262146"}
-            answer = api.session.put(begun, data=b"bb", headers=rest, timeout=20)
+            answer = api.session.put(begun, data=b"bb", headers=rest, timeout=600)
             assert answer.json()["size"] == "262146"
-            again = api.session.put(begun, headers={"Content-Range": "bytes */262146"}, timeout=20)
+            again = api.session.put(begun, headers={"Content-Range": "bytes */262146"}, timeout=600)
             assert again.json()["generation"] == answer.json()["generation"]
     finally:
         daemon.down(place)

@@ -28,18 +28,18 @@ def token() -> str:
 
 def test_a_google_host_wants_credentials(led: None, served: Served) -> None:
     url = f"https://us-central1-aiplatform.googleapis.com/v1/{served.endpoint}"
-    bare = requests.get(url, timeout=10)
+    bare = requests.get(url, timeout=600)
     assert (bare.status_code, bare.json()["error"]["status"]) == (401, "UNAUTHENTICATED")
-    foreign = requests.get(url, headers={"Authorization": "Bearer foreign"}, timeout=10)
+    foreign = requests.get(url, headers={"Authorization": "Bearer foreign"}, timeout=600)
     assert (foreign.status_code, foreign.json()["error"]["status"]) == (401, "UNAUTHENTICATED")
     headers = {"Authorization": f"Bearer {token()}"}
-    assert requests.get(url, headers=headers, timeout=10).json()["name"] == served.endpoint
+    assert requests.get(url, headers=headers, timeout=600).json()["name"] == served.endpoint
 
 
 def test_another_host_is_refused(led: None) -> None:
     refused = r"example\.com is not one of its hosts"
     with pytest.raises(requests.exceptions.ProxyError, match=refused):
-        requests.get("https://example.com/", timeout=10)
+        requests.get("https://example.com/", timeout=600)
 
 
 def test_a_dedicated_endpoint_answers_at_its_own_host_only(
@@ -50,7 +50,7 @@ def test_a_dedicated_endpoint_answers_at_its_own_host_only(
     found = api.call("GET", f"/v1/{endpoint}")
     headers = {"Authorization": f"Bearer {token()}"}
     url = f"https://{found['dedicatedEndpointDns']}/v1/{endpoint}:predict"
-    answer = requests.post(url, json={"instances": [ROW]}, headers=headers, timeout=20)
+    answer = requests.post(url, json={"instances": [ROW]}, headers=headers, timeout=600)
     assert answer.json()["predictions"] == ["setosa"]
     status, record = api.ask("POST", f"/v1/{endpoint}:predict", {"instances": [ROW]})
     assert (status, record["error"]["status"]) == (400, "FAILED_PRECONDITION")

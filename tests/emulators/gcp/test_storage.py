@@ -92,7 +92,7 @@ def test_a_damaged_upload_is_refused(api: Api, bucket: storage.Bucket) -> None:
         f"{api.url}/upload/storage/v1/b/{bucket.name}/o?uploadType=multipart",
         data=body,
         headers={"Content-Type": "multipart/related; boundary=x"},
-        timeout=10,
+        timeout=600,
     )
     assert answer.status_code == 400
     assert bucket.get_blob("bad") is None

@@ -197,4 +197,4 @@ def _name(bundle: Bundle) -> str:
 
 
 def _soon() -> Deadline:
-    return Deadline.after(120)
+    return Deadline.after(900)

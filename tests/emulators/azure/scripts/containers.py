@@ -126,7 +126,7 @@ update(GROUP, "iris", {"properties": {"template": sleepy}}).result()
 
 def scaled(count: int) -> list[object]:
     """Wait until a revision has so many replicas, and say how it is."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline:
         seen = apps.container_apps_revisions.get_revision(GROUP, "iris", "iris--zero").properties
         if seen.replicas == count:
@@ -137,7 +137,7 @@ def scaled(count: int) -> list[object]:
 
 facts["asleep"] = scaled(0)
 zero = apps.container_apps_revisions.get_revision(GROUP, "iris", "iris--zero").properties.fqdn
-facts["woken"] = [httpx.post(f"https://{zero}/predict", json=ROW, timeout=60).json(), scaled(1)]
+facts["woken"] = [httpx.post(f"https://{zero}/predict", json=ROW, timeout=600).json(), scaled(1)]
 with ThreadPoolExecutor(4) as clients, httpx.Client() as client:
     asking = True
 
@@ -175,7 +175,7 @@ started = instances.container_groups.begin_create_or_update(GROUP, "iris", group
 facts["group"] = [started.provisioning_state, started.instance_view.state]
 facts["secret"] = started.containers[0].environment_variables[0].secure_value
 address = f"http://{started.ip_address.fqdn}:8080"
-deadline = time.monotonic() + 30
+deadline = time.monotonic() + 300
 while not httpx.get(f"{address}/readyz").is_success and time.monotonic() < deadline:
     time.sleep(0.1)
 facts["group answers"] = httpx.post(f"{address}/predict", json=ROW).json()
