@@ -153,8 +153,8 @@ def model_servers(story: Story, dock: Dock) -> int:
 
 def deploy(story: Story, dock: Dock, verb: str, *words: str) -> str:
     """Open the deployers' door for the demo's endpoint, and return its result."""
-    place = ("--target", dock.target, "--endpoint", ENDPOINT, "--state", STATE)
-    place += ("--set", "gates.latency_p95=600000")  # this machine may be slow
+    place = ["--target", dock.target, "--endpoint", ENDPOINT, "--state", STATE]
+    place += ["--set", "gates.latency_p95=600000"]  # this machine may be slow
     return door(story, "deploy", verb, *place, *words)
 
 
