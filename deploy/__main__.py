@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import shutil
 import signal
 import sys
 from collections.abc import Callable
@@ -17,6 +19,9 @@ from inference.errors import BundleMissingError, InferenceError
 #: What a shell reports of a command that Ctrl-C ended.
 INTERRUPTED = 130
 
+
+#: What a file system without room, or without leave to write, answers.
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
 #: Opens the session of a command, as `session.connect` does.
 Connect = Callable[..., session.Session]
@@ -36,9 +41,23 @@ def main(words: list[str] | None = None, *, connect: Connect = session.connect) 
         return _fail(error, 2)
     except InferenceError as error:
         return _fail(error, 1)
+    except OSError as error:
+        return _fail(_told(error), 1)
     except KeyboardInterrupt as error:
         return _fail(error, INTERRUPTED)
     return 0
+
+
+def _told(error: OSError) -> OSError | DeployError:
+    """Return what the file system refuses in one line; anything else as it is."""
+    if isinstance(error, shutil.Error) and error.args and error.args[0]:
+        return DeployError(f"files cannot be copied: {error.args[0][0][-1]}")
+    if error.errno not in DISK:
+        return error
+    return DeployError(
+        f"{error.filename or 'a file'} cannot be written: {error.strerror}. Make room on its disk "
+        "(`delete` needs none), or name a folder on another one with --state"
+    )
 
 
 def _fail(error: BaseException, code: int) -> int:

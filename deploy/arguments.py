@@ -124,8 +124,11 @@ def _settings(parser: argparse.ArgumentParser) -> None:
     about = "instead of a bundle: NAME (the newest), NAME:VERSION or NAME@ALIAS"
     add("--model", dest="use", metavar="MODEL", help=about)
     add("--timeout", metavar="S", help="seconds to finish in")
+    about = (
+        "any other key of the file, with its value as there: gates.requests=50, steps='[50, 100]'"
+    )
+    add("--set", action="append", default=[], metavar="KEY=VALUE", help=about)
     add("--state", metavar="DIR", help="where the router and the emulated clouds keep state")
-    add("--set", action="append", default=[], metavar="KEY=VALUE", help="any other key of the file")
     add("--live", action="store_true", help="the real account, and not the emulated one")
     add("--yes", action="store_true", help="with --live, and for sweep: do not ask")
     add("--json", action="store_true", help="the result for machines")

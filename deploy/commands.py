@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -33,7 +34,7 @@ from deploy.plan import Plan, plan
 from deploy.promotion import promote, stop
 from deploy.release import release
 from deploy.rollback import rollback
-from deploy.session import Session
+from deploy.session import Session, deleting
 from deploy.target import Endpoint
 from deploy.traffic import Division
 from inference.plaintext import lines
@@ -205,7 +206,7 @@ def _delete(options: argparse.Namespace, session: Session) -> None:
     endpoint = session.endpoint
     if session.live:
         consent.demand(options, f"delete {endpoint} and all it holds")
-    with session.alone("delete") as alone, session.say.step(f"delete endpoint {endpoint}"):
+    with deleting(session) as alone, session.say.step(f"delete endpoint {endpoint}"):
         change.remove(alone.target, endpoint, session.deadline())
     record = {"endpoint": endpoint, "deleted": True}
     report.say_json(record) if options.json else report.say(f"{endpoint} is deleted")
@@ -216,7 +217,8 @@ def _doctor(options: argparse.Namespace, session: Session) -> None:
     if options.json:
         report.say_json([vars(finding) for finding in findings])
     else:
-        report.say("\n".join(map(str, findings)))
+        width = min(100, shutil.get_terminal_size((100, 24)).columns)
+        report.say("\n".join(finding.text(width) for finding in findings))
     doctor.refuse_ill(findings)
 
 

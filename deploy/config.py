@@ -6,6 +6,7 @@ import difflib
 import os
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ from deploy.errors import ConfigError
 from deploy.reference import Reference
 from deploy.rollout import Strategy
 from deploy.target import Scaling
+
+#: Keys that have a flag of their own; `--set KEY=VALUE` gives the others.
+FLAGS = frozenset({"target", "endpoint", "bundle", "model", "timeout", "state"})
 
 
 @dataclass(frozen=True)
@@ -178,10 +182,18 @@ def _read(key: keys.Key, given: _Given | None) -> Any:
     if given is None:
         return key.default
     try:
-        value = key.read(given.value)
+        value = key.read(_toml(given.value) if given.folder is None else given.value)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{given.source} is {given.value!r}: {error}") from error
     return given.folder / value if given.folder and isinstance(value, Path) else value
+
+
+def _toml(value: Any) -> Any:
+    """Read a list or a quoted text of a flag or variable as TOML; leave all else as it is."""
+    if isinstance(value, str) and value.startswith(("[", '"', "'")):
+        with suppress(tomllib.TOMLDecodeError):
+            return tomllib.loads(f"value = {value}")["value"]
+    return value
 
 
 def _cloud_keys() -> dict[str, keys.Key]:
@@ -228,7 +240,10 @@ def _from_environment(
 def _from_flags(flags: Mapping[str, str], known: Mapping[str, keys.Key]) -> dict[str, _Given]:
     for key in flags:
         _refuse_unknown(key, known, "--set")
-    return {key: _Given(value, f"--{key}") for key, value in flags.items()}
+    return {
+        key: _Given(value, f"--{key}" if key in FLAGS else f"--set {key}")
+        for key, value in flags.items()
+    }
 
 
 def _refuse_unknown(key: str, known: Mapping[str, keys.Key], where: str) -> None:

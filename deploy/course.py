@@ -34,6 +34,8 @@ def run(stage: Stage, order: Order, before: Endpoint | None) -> None:
             change.shift(target, new.endpoint, move.split, order.deadline)
         copies(stage, order, move.step.shadow)
         _watch(stage, order, move)
+        if move.step.held and stage.judge and stage.judge.sends(move.step):
+            experiment.judged(target.notes, new.endpoint)
         copies(stage, order, 0)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -21,6 +22,16 @@ class Finding:
 
     def __str__(self) -> str:
         return f"{'ok' if self.well else 'FAIL':<5} {self.what}: {self.seen}"
+
+    def text(self, width: int) -> str:
+        """Return it in lines of at most `width` characters; no word is broken."""
+        return textwrap.fill(
+            str(self),
+            width,
+            subsequent_indent=" " * 6,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
 
 
 def examine(session: Session) -> tuple[Finding, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
 from deploy.errors import ConfigError, ConflictError, NotFoundError
@@ -26,20 +26,24 @@ class Experiment:
         Deployments of the endpoint.
     began : str
         UTC time, ISO 8601.
+    judged : str
+        UTC time after the last request of the release's judge, which no cloud tells from a live
+        one; empty if it sent none.
     """
 
     endpoint: str
     new: str
     old: str
     began: str
+    judged: str = ""
 
     def __str__(self) -> str:
         return f"the experiment of {self.new} against {self.old} at {self.endpoint}"
 
     @property
     def since(self) -> datetime:
-        """When it began."""
-        return datetime.fromisoformat(self.began)
+        """From when on requests are those of live clients."""
+        return datetime.fromisoformat(self.judged or self.began)
 
 
 def begin(notes: Notes, endpoint: str, *, new: str, old: str) -> Experiment:
@@ -52,6 +56,15 @@ def begin(notes: Notes, endpoint: str, *, new: str, old: str) -> Experiment:
     begun = Experiment(endpoint, new, old, datetime.now(UTC).isoformat())
     notes.write(_key(endpoint), json.dumps(asdict(begun)).encode(), over=standing)
     return begun
+
+
+def judged(notes: Notes, endpoint: str) -> None:
+    """Note that the judge has sent its last request to the new one."""
+    note = notes.read(_key(endpoint))
+    found = _read(note.body) if note else None
+    if found:
+        now = replace(found, judged=datetime.now(UTC).isoformat())
+        notes.write(_key(endpoint), json.dumps(asdict(now)).encode(), over=note)
 
 
 def find(notes: Notes, endpoint: Endpoint, name: str | None = None) -> Experiment:

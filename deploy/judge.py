@@ -116,6 +116,10 @@ class Judge:
     baseline: Statistics | None = None
     now: Callable[[], float] = field(default=time.perf_counter)
 
+    def sends(self, step: Step) -> bool:
+        """Tell whether requests of its own are sent at a step, by the deployment's name."""
+        return bool(self.probes and self.limits.requests and (step.probed or step.beside))
+
     def look(self, case: Case) -> Look:
         """Send requests if the step wants them, and read what is told of live ones."""
         own: tuple[Verdict, ...] = ()

@@ -62,6 +62,34 @@ def probes(bundle: Bundle, request: Path | None) -> tuple[Probe, ...]:
     )
 
 
+def check_request(bundle: Bundle, file: Path) -> None:
+    """Refuse the request in a file if the model of `bundle` would refuse it.
+
+    Raises
+    ------
+    ConfigError
+        With the model server's reason.
+    """
+    from inference.codec.envelope import open_envelope
+    from inference.codec.jsontext import parse
+    from inference.errors import RequestError
+    from inference.openinference import is_request
+
+    body, signature = read_request(file), bundle.manifest.signature
+    if signature is None:  # Only its script knows what it takes.
+        return
+    try:
+        value = parse(body, "utf-8")
+        if not is_request(value):
+            signature.rows(open_envelope(value, signature).rows)
+    except RequestError as error:
+        raise ConfigError(
+            f"the request {file} is refused by {bundle.name} {bundle.version}: {error}. Name "
+            "another JSON file as `request` in release.toml, or leave the key out: then the "
+            "bundle's own example is sent"
+        ) from error
+
+
 def read_request(file: Path) -> bytes:
     """Return the request in a file.
 

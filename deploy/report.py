@@ -224,9 +224,20 @@ def _row(table: Table, *cells: str) -> None:
 
 
 def _print(table: Table) -> None:
-    # A pipe has no width: let no cell be cut there.
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
-    console.print(table)
+    # A pipe has no width.
+    draw(table, Console(highlight=False, width=None if sys.stdout.isatty() else 200))
+
+
+def draw(table: Table, console: Console) -> None:
+    """Print a table: cells are wrapped between words, and no name is cut or broken.
+
+    Where the console is too narrow for that, the table is wider than the console.
+    """
+    for column in table.columns:
+        words = " ".join(map(str, (column.header, *column.cells))).split()
+        column.overflow = "fold"
+        column.min_width = max(map(len, words), default=0)
+    console.print(table, crop=False)
 
 
 def _record(endpoint: Endpoint, one: Deployment) -> dict[str, Any]:

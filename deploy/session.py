@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from deploy.config import Config
 from deploy.errors import ConfigError, UnsupportedError
 from deploy.judge import Judge
 from deploy.order import Order
-from deploy.probes import Probe, probes, read_request
+from deploy.probes import Probe, check_request, probes, read_request
 from deploy.progress import Progress
 from deploy.retry import Patient, Policy
 from deploy.rollout import Step
@@ -100,12 +101,15 @@ class Session:
         Raises
         ------
         ConfigError
-            If the target has no such scaling, or the bundle may not be served without pickles.
+            If the target has no such scaling, the bundle may not be served without pickles, or
+            its model refuses the request that the configuration names.
         """
         settings = self.config.settings
         if not self.config.allow_pickle:
             _refuse_pickle(bundle)
         scaling.check(self.config.scaling, self.target)
+        if self.config.request:
+            check_request(bundle, self.config.request)
         wanted = Release(
             endpoint=self.config.endpoint or bundle.name,
             name=deployment_name(bundle.version, bundle.digest),
@@ -172,6 +176,23 @@ class Session:
         terms, tell = lock.Terms(caller=self.target.caller()), self.say.note
         with lock.held(self.target.notes, self.endpoint, what, terms=terms, tell=tell) as lease:
             yield replace(self, target=self.target.under(lease.check))
+
+
+@contextmanager
+def deleting(session: Session) -> Iterator[Session]:
+    """Change the endpoint as the only one to delete it; without a lock where none can be written.
+
+    A full disk must not keep anyone from making room on it, and to delete twice is to delete once.
+    """
+    with ExitStack() as stack:
+        try:
+            alone = stack.enter_context(session.alone("delete"))
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            session.say.note(f"no lock: {error.strerror}; deleting without one")
+            alone = session
+        yield alone
 
 
 def _refuse_pickle(bundle: Bundle) -> None:

@@ -33,6 +33,9 @@ def main(arguments: list[str] | None = None) -> int:
     except EmulatorError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except OSError as error:  # E.g. a full disk; `down` needs no room.
+        print(f"error: {error}; choose another folder with --state", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return 130
 

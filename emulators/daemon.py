@@ -100,6 +100,7 @@ def up(place: Place, *, timeout: float = 90.0) -> Running:
             time.sleep(0.05)
         _kill(pid)
     tail = "\n".join(place.log.read_text(errors="replace").splitlines()[-8:])
+    tail = tail or "(with nothing: is its disk full?)"
     raise StartError(f"the {place.cloud} emulator did not start. {place.log} ends:\n{tail}")
 
 

@@ -56,7 +56,7 @@ def _package(options: argparse.Namespace) -> int:
 
     try:
         return packagecommand.main(options)
-    except InferenceError as error:
+    except (InferenceError, OSError) as error:
         print(lines(f"error: {error}"), file=sys.stderr)
         return 2 if isinstance(error, ModelFileError) else 1
 

@@ -178,3 +178,14 @@ def test_settings_that_sagemaker_would_not_take_are_refused() -> None:
     for percent in ("101", "-1", "half"):
         with pytest.raises(ConfigError, match=r"aws\.capture"):
             captured.percent_of(percent)
+
+
+def test_the_judges_requests_are_none_of_the_experiments(
+    door: Door, v1: Bundle, v2: Bundle
+) -> None:
+    released(door, v1)
+    released(door, v2, "strategy=ab", "split=50", "gates.requests=30")
+    told = door("compare", "--json")
+    assert told.code == 0, told.err
+    assert [told.json()[side]["requests"] for side in ("old", "new")] == [0, 0]
+    assert door("delete").code == 0

@@ -154,3 +154,17 @@ def test_a_release_begins_within_its_bounds_and_with_one_instance_at_least(
     begun = scaling.start(count, Scaling(least, max(1, least + more), "requests", 1))
     assert max(1, least) <= begun <= max(1, least + more)
     assert scaling.start(count, None) == count
+
+
+@pytest.mark.parametrize("text", ["[20, 100]", "20,100"])
+def test_a_flags_value_may_be_as_in_the_file(text: str) -> None:
+    assert load(None, {"steps": text}, {}).strategy.steps == (20, 100)
+    assert load(None, {"endpoint": '"iris"', "bake": "[1, 2, 3]"}, {}).endpoint == "iris"
+
+
+@pytest.mark.parametrize(
+    ("key", "shown"), [("steps", "--set steps"), ("timeout", "--timeout"), ("bake", "--set bake")]
+)
+def test_a_wrong_flag_is_named_as_it_was_given(key: str, shown: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{shown} is '\\[-1]': "):
+        load(None, {key: "[-1]"}, {})

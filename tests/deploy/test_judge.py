@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from assurance.gates import Ruling
 from deploy.errors import ConfigError
 from deploy.judge import Judge
-from deploy.probes import Probe, Timed, probes
+from deploy.probes import Probe, Timed, check_request, probes
 from deploy.same import same
 from inference.bundle import Bundle
 from inference.packaging import About, package_script
@@ -112,3 +112,16 @@ def test_a_bundle_without_examples_needs_a_request(tmp_path: Path) -> None:
     request = tmp_path / "request.json"
     request.write_bytes(b'{"data": 1}\n')
     assert probes(bundle, request) == (Probe(b'{"data": 1}'),)
+
+
+def test_a_request_that_the_model_refuses_is_refused_before_the_release(
+    v1: Bundle, tmp_path: Path
+) -> None:
+    request = tmp_path / "request.json"
+    for good in (b'{"instances": [[5.1, 3.5, 1.4, 0.2]]}', b'{"features": [5.1, 3.5, 1.4, 0.2]}'):
+        request.write_bytes(good)
+        check_request(v1, request)
+    for bad in (b'{"instances": [["a", 1, 1, 1]]}', b'{"rows": 1}', b"no json"):
+        request.write_bytes(bad)
+        with pytest.raises(ConfigError, match=r"is refused by iris 1: .*leave the key"):
+            check_request(v1, request)

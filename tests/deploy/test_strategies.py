@@ -289,3 +289,14 @@ def _promotion(cloud: Cloud, bundle: Bundle) -> tuple[Stage, Order]:
     deadline = Deadline.after(60, Hands().clock())
     order = Order(wanted, (Step(100),), True, deadline)
     return Stage(cloud, judge, Told().progress()), order
+
+
+@pytest.mark.parametrize(("requests", "judged"), [(5, True), (0, False)])
+def test_an_experiment_is_compared_by_what_came_after_the_judges_requests(
+    cloud: Cloud, v2: Bundle, requests: int, judged: bool
+) -> None:
+    run(cloud, v2, "ab", replace(GATES, requests=requests))
+    trial = experiment.find(cloud.notes, cloud.describe(ENDPOINT))
+    assert bool(trial.judged) is judged
+    assert trial.since.isoformat() == (trial.judged if judged else trial.began)
+    assert trial.began <= trial.since.isoformat()
