@@ -31,8 +31,9 @@ def put(path: Path, body: bytes) -> None:
         with os.fdopen(descriptor, "wb") as file:
             file.write(body)
         draft.rename(path)
-    except OSError:
+    except OSError as error:
         draft.unlink(missing_ok=True)
+        error.filename = str(path)  # What a full disk refuses has no name.
         raise
 
 
