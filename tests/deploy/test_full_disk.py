@@ -44,12 +44,13 @@ def test_every_verb_says_that_the_disk_is_full_and_delete_works(
     said = door("release", "--bundle", v1.path)
     assert said.code == 0, said.err
     fill(disk)
-    for verb, *words in (
-        ("release", "--bundle", v2.path),
-        ("models register", "--bundle", v1.path),
-        ("rollback",),
-    ):
-        said = door(str(verb), *words)
+    commands: dict[str, list[Path | str]] = {
+        "release": ["--bundle", v2.path],
+        "models register": ["--bundle", v1.path],
+        "rollback": [],
+    }
+    for verb, words in commands.items():
+        said = door(verb, *words)
         assert said.code == 1, said.err
         assert "No space left on device" in said.err.splitlines()[-1]
         assert "Traceback" not in said.err
