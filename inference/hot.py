@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from inference.bounds import most_connections
+from inference.bounds import RefusedError, most_connections
 from inference.codec.envelope import ANSWERS, Envelope
 from inference.codec.media import Form, Media, answer_type, form_of
 from inference.codec.quick import open_quickly
 from inference.desk import Desk
 from inference.errors import RequestError
-from inference.exchange import Reply
+from inference.exchange import Reply, Visit
+from inference.identity import request_id
 from inference.refusal import refusal
 from inference.routes import plain
 from inference.together import BLOCK, Outcome
@@ -116,6 +117,11 @@ class Hot:
         turn.error = "disconnected"
         turn.since = self._watch.enter()
         self.leave(turn)
+
+    def note(self, refused: RefusedError) -> None:
+        """Count and log a refusal of what never became a request."""
+        visit = Visit("-", request_id({}), status=int(refused.status[:3]), error=refused.code)
+        self._watch.leave(visit, self._watch.enter())
 
     def _looks_plain(self, words: Words) -> bool:
         sent, accept = ((word or b"").decode("latin-1") for word in words)

@@ -164,7 +164,7 @@ class Protocol(HttpToolsProtocol):
             self._start_asgi_task(cycle, app)
             return
         if self._refused is not None:
-            self.transport.write(self._refused.written())
+            self._answer(self._refused)
             self._linger()
         self._idle_since = self.loop.time()
         if self.timeout_keep_alive_task is None:
@@ -262,8 +262,12 @@ class Protocol(HttpToolsProtocol):
             return
         # Who sent nothing is no caller yet, but one of too many is to hear why.
         if self._overhead or self._awaited is BODY or refused.code == bounds.TOO_MANY:
-            self.transport.write(refused.written())
+            self._answer(refused)
         self._linger()
+
+    def _answer(self, refused: RefusedError) -> None:
+        self.transport.write(refused.written())
+        self.hot.note(refused)
 
     def _linger(self) -> None:
         """Close, once a caller who is still sending has had the time to read the answer."""

@@ -33,6 +33,9 @@ def served(folder: Path) -> Iterator[str]:
 
 
 class _Objects(BaseHTTPRequestHandler):
+    #: Seconds for a caller to send or take something; else its connection is closed.
+    timeout = 20
+
     def __init__(self, names: dict[str, Path], *more: Any) -> None:
         self._names = names
         super().__init__(*more)

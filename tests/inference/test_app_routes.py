@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import http.client
+import json
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +14,7 @@ from inference.__main__ import main
 from inference.bundle import Bundle
 from inference.settings import SettingError, Settings
 from tests.inference.asking import IRIS_ROW, Asked
+from tests.inference.test_server import started
 
 ROOT = Settings.read({"TRIDOCK_ROOT_PATH": "/models/iris/"})
 PAGE, OTHER = "https://app.example", "https://evil.example"
@@ -152,3 +157,25 @@ def test_an_option_that_cannot_be_used_ends_the_command_with_2(
     assert main(["serve", "--cors-origin", "app.example"]) == 2
     assert "'app.example' is no origin" in capsys.readouterr().err
     assert main(["serve", "--root-path", "models"]) == 2
+
+
+def test_prefix_slash_and_pages_are_served_on_the_short_way_too(
+    iris_bundle: Bundle, tmp_path: Path
+) -> None:
+    page = "https://app.example"
+    settings = {"TRIDOCK_ROOT_PATH": "/iris", "TRIDOCK_CORS_ORIGINS": page}
+    body = json.dumps({"features": IRIS_ROW})
+    with started(iris_bundle, tmp_path, **settings) as server:
+        for path in ("/predict", "/predict/", "/iris/predict", "/iris/score/"):
+            for origin in (page, "https://evil.example", None):
+                sent = {"content-type": "application/json"} | ({"origin": origin} if origin else {})
+                with closing(http.client.HTTPConnection("127.0.0.1", server.port)) as connection:
+                    connection.request("POST", path, body, sent)
+                    answer = connection.getresponse()
+                    assert (answer.status, answer.read()) == (200, b'{"prediction":"setosa"}')
+                    allowed = answer.headers["access-control-allow-origin"]
+                    assert allowed == (page if origin == page else None)
+        routes = {
+            json.loads(line)["route"] for line in server.tail(100).splitlines() if '"POST"' in line
+        }
+    assert routes == {"/predict", "/score"}

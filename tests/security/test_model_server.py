@@ -15,6 +15,7 @@ from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 
 from inference.bundle import Bundle
+from inference.check import storage
 from inference.packaging import About, package
 from inference.process import ModelServer, wait_ready
 
@@ -123,6 +124,31 @@ def test_a_request_that_is_half_sent_is_answered_408_and_closed(
         status, told = parted(answer)
         assert (status, told["code"]) == (408, "timed_out")
     assert right(hasty)
+
+
+def test_refusals_are_counted_and_logged_without_what_was_sent(
+    bundle: Bundle, tmp_path: Path
+) -> None:
+    with started(bundle, tmp_path / "log") as server:
+        assert ask(server, b"GET /ping?secret" + b"x" * 66_000)[9:12] == b"414"
+        assert ask(server, b"secret\r\n\r\n")[9:12] == b"400"
+        metrics = ask(server, b"GET /metrics HTTP/1.1\r\nconnection: close\r\n\r\n").decode()
+    log = (tmp_path / "log").read_text()
+    for code in ("url_too_long", "not_http"):
+        assert f'tridock_errors_total{{kind="{code}"}} 1.0' in metrics
+        assert f'"error":"{code}"' in log
+    assert "secret" not in log
+
+
+def test_the_bucket_that_is_lent_to_an_image_waits_for_no_caller(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage._Objects, "timeout", 0.2)
+    with storage.served(tmp_path) as url:
+        port = int(url.rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
+            connection.sendall(b"GET /half HTTP/1.1\r\n")
+            assert to_the_end(connection) == b""
 
 
 def test_six_hundred_half_sent_requests_all_end(hasty: ModelServer) -> None:
