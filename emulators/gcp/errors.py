@@ -59,7 +59,7 @@ class GcpError(Exception):
 
     @property
     def headers(self) -> dict[str, str]:
-        """Headers of the REST answer (RFC 9110, 11.6.1)."""
+        """Return the headers of the REST answer (RFC 9110, 11.6.1)."""
         challenge = 'Bearer realm="https://accounts.google.com/", error="invalid_token"'
         return {"www-authenticate": challenge} if self.http == 401 else {}
 

@@ -13,8 +13,9 @@ import pytest
 
 from emulators import daemon
 from emulators.gcp.database import Database
+from emulators.gcp.errors import UnavailableError
 from emulators.gcp.state import State
-from emulators.gcp.storage.errors import ConditionNotMetError
+from emulators.gcp.storage.errors import BusyError, ConditionNotMetError
 from emulators.gcp.storage.objects import SMALL_BYTES, UNREADABLE, Conditions, Store
 from emulators.place import Place
 from inference.bundle import Bundle
@@ -176,3 +177,45 @@ def test_a_database_that_cannot_be_read_is_put_aside(tmp_path: Path) -> None:
     state.endpoints["a"] = {"name": "a"}
     state.commit()
     assert len(list(tmp_path.glob("state.sqlite.unreadable-*"))) == 1
+
+
+def full(path: Path) -> Database:
+    """Return a database that cannot grow, as on a full disk."""
+    database = Database(path)
+    connection = database._connection
+    pages = connection.execute("PRAGMA page_count").fetchone()[0]
+    connection.execute(f"PRAGMA max_page_count = {pages}")
+    return database
+
+
+def test_a_change_that_a_full_disk_refuses_is_not_half_done(tmp_path: Path) -> None:
+    state = State(full(tmp_path / "state.sqlite"))
+    state.endpoints["kept"] = {"name": "kept"}
+    state.commit()
+    begun: list[str] = []
+    state.endpoints["kept"]["name"] = "changed"
+    state.endpoints["large"] = {"name": "x" * 8 * 1024 * 1024}
+    state.later(lambda: begun.append("server"))
+    with pytest.raises(UnavailableError, match="disk is full"):
+        state.commit()
+    assert state.endpoints == {"kept": {"name": "kept"}}
+    del state.endpoints["kept"]
+    state.commit()
+    assert (state.endpoints, begun) == ({}, [])
+
+
+def test_a_full_disk_refuses_objects_and_lets_them_be_deleted(tmp_path: Path) -> None:
+    store = Store(tmp_path / "storage", full(tmp_path / "state.sqlite"))
+    store.make_bucket({"name": "kit"}, "1")
+
+    def fill() -> None:
+        for number in range(2000):
+            store.write("kit", {"name": str(number)}, b"x" * SMALL_BYTES)
+
+    with pytest.raises(BusyError, match="disk is full"):
+        fill()
+    names = [record["name"] for record in store.list("kit")]
+    assert sorted(names, key=int) == [str(number) for number in range(len(names))]
+    store.delete("kit", "0")
+    store.write("kit", {"name": "again"}, b"x" * 1000)
+    assert store.read(store.get("kit", "again")) == b"x" * 1000

@@ -19,11 +19,11 @@ from emulators import daemon
 from emulators.asking import ask
 from emulators.place import Place
 from inference.packaging import About, package
-from tests.emulators.kills import aws
+from tests.emulators.kills import aws, gcp
 from tests.emulators.kills.workload import Fact, Open, Workload
 
 #: How the workload of each cloud is opened.
-WORKLOADS: Mapping[str, Open] = {"aws": aws.Deployment.open}
+WORKLOADS: Mapping[str, Open] = {"aws": aws.Deployment.open, "gcp": gcp.Deployment.open}
 
 #: Kills in a row before the client may finish its work.
 STRIKES = 4
