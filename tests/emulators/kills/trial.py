@@ -87,6 +87,7 @@ class Trial:
     count: Count = field(default_factory=Count)
     _facts: dict[tuple[str, str], Fact] = field(default_factory=dict)
     _strikes: int = 0
+    _workload: Workload | None = None
 
     @classmethod
     @contextmanager
@@ -160,8 +161,11 @@ class Trial:
         self._facts[fact.kind, fact.name] = fact
 
     def _open(self) -> Workload:
-        environment = daemon.environment(self.place)
-        return WORKLOADS[self.place.cloud](environment, self.bundle)
+        """Return the client's work: its variables stay true over kills, as open shells' do."""
+        if self._workload is None:
+            environment = daemon.environment(self.place)
+            self._workload = WORKLOADS[self.place.cloud](environment, self.bundle)
+        return self._workload
 
 
 def kill(place: Place, pid: int) -> None:
