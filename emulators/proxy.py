@@ -83,13 +83,6 @@ class Proxy:
         self._listening.result()
         return self.port
 
-    def start(self, port: int = 0) -> None:
-        """Listen on 127.0.0.1:`port`, or on a free port if it is taken, and return."""
-        try:
-            self.listen(port)
-        except OSError:
-            self.listen(0)
-
     def stop(self) -> None:
         """Close every connection and end the thread."""
         self._end()

@@ -56,7 +56,7 @@ def proxy(authority: Authority) -> Iterator[str]:
     route = Route("*.example.test", web.server_port, calls.add_insecure_port("127.0.0.1:0"))
     calls.start()
     proxy = Proxy([route], authority)
-    proxy.start()
+    proxy.listen(0)
     yield f"http://127.0.0.1:{proxy.port}"
     proxy.stop()
     calls.stop(None).wait()
