@@ -245,8 +245,8 @@ def test_a_registration_whose_answers_are_lost_is_one_version(
     lost = ("CreateModelPackageGroup", "CreateModelPackage", "AddTags")
     plan = [{"operation": name, "kind": "drop-after", "nth": 1} for name in lost]
     token = account.environment["TRIDOCK_AWS_TOKEN"]
-    controls = httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"})
-    controls.put("/_emulator/faults", json=plan).raise_for_status()
+    headers = {"Authorization": f"Bearer {token}"}
+    httpx.put(f"{url}/_emulator/faults", json=plan, headers=headers).raise_for_status()
     store = Store(s3, s3.list_buckets()["Buckets"][0]["Name"])
     models = SageMakerModels(account.client("sagemaker", CONFIG), store, "kit:1")
     patient = PatientModels(models, Policy(first=0.01))
@@ -255,6 +255,6 @@ def test_a_registration_whose_answers_are_lost_is_one_version(
     (found,) = models.versions("lost")
     assert found.aliases == ("champion",)
     assert len(models._arns("lost")) == 1
-    told = controls.get("/_emulator/faults").json()
+    told = httpx.get(f"{url}/_emulator/faults", headers=headers).json()
     assert [one["operation"] for one in told["met"]] == list(lost)
-    controls.put("/_emulator/faults", json=[]).raise_for_status()
+    httpx.put(f"{url}/_emulator/faults", json=[], headers=headers).raise_for_status()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import signal
@@ -10,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 from sklearn.datasets import load_iris
@@ -21,6 +23,8 @@ from emulators.place import Place
 from inference.packaging import About, package
 from tests.emulators.kills import aws, gcp
 from tests.emulators.kills.workload import Fact, Open, Workload
+
+log = logging.getLogger(__name__)
 
 #: How the workload of each cloud is opened.
 WORKLOADS: Mapping[str, Open] = {"aws": aws.Deployment.open, "gcp": gcp.Deployment.open}
@@ -76,14 +80,15 @@ class Trial:
 
     Attributes
     ----------
-    seconds : float
-        How long the latest run without a kill took: moments are drawn from it.
+    gaps : list of float
+        Seconds from answer to answer of the latest run without a kill: moments are drawn from them,
+        so that they do not depend on how fast the machine is.
     """
 
     place: Place
     bundle: Path
     dice: random.Random
-    seconds: float = 0.0
+    gaps: list[float] = field(default_factory=list)
     count: Count = field(default_factory=Count)
     _facts: dict[tuple[str, str], Fact] = field(default_factory=dict)
     _strikes: int = 0
@@ -103,10 +108,12 @@ class Trial:
     def strike(self) -> None:
         """Kill the emulator at a random moment of a run, start it again, and look."""
         running = daemon.up(self.place)
-        ended = threading.Event()
-        client = threading.Thread(target=self._run, args=(ended,))
+        after = self.dice.randrange(len(self.gaps))
+        reached, ended = threading.Event(), threading.Event()
+        client = threading.Thread(target=self._run, args=(after, reached, ended))
         client.start()
-        is_over = ended.wait(self.dice.uniform(0, self.seconds))
+        reached.wait()
+        is_over = ended.wait(self.dice.uniform(0, self.gaps[after]))
         kill(self.place, running.pid)
         client.join()
         self.count.kills += 1
@@ -121,10 +128,15 @@ class Trial:
         """Let the work end, hold its result to the right one, and empty the account."""
         running = daemon.up(self.place)
         workload = self._open()
-        began = time.monotonic()
+        times = [time.monotonic()]
+
+        def note(fact: Fact) -> None:
+            times.append(time.monotonic())
+            self._note(fact)
+
         try:
-            workload.run(self._note)
-            self.seconds = time.monotonic() - began
+            workload.run(note)
+            self.gaps = [later - earlier for earlier, later in pairwise(times)]
             answer = workload.answer()
         except Exception as error:  # of any client
             answer = f"{type(error).__name__}: {error}"
@@ -136,12 +148,26 @@ class Trial:
         ask(running, "POST", "reset")
         self._facts.clear()
 
-    def _run(self, ended: threading.Event) -> None:
+    def _run(self, after: int, reached: threading.Event, ended: threading.Event) -> None:
+        """Work until the emulator is killed; say when `after` changes were answered."""
+        noted = 0
+
+        def note(fact: Fact) -> None:
+            nonlocal noted
+            self._note(fact)
+            noted += 1
+            if noted >= after:
+                reached.set()
+
         try:
-            self._open().run(self._note)
-        except Exception:  # of any client: the emulator was killed
-            return
-        ended.set()
+            if not after:
+                reached.set()
+            self._open().run(note)
+            ended.set()
+        except Exception as error:  # of any client: the emulator was killed
+            log.info("the run ended: %s", error)
+        finally:
+            reached.set()
 
     def _look(self) -> None:
         workload = self._open()
