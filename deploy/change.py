@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from deploy import experiment, journal, wait
 from deploy.errors import ConflictError, NotFoundError, RolledBackError
-from deploy.target import Endpoint, Target
+from deploy.target import Endpoint, Release, Target
 from deploy.wait import Deadline
 
 #: Seconds in which a cloud may still show what was before a change that it says is done.
@@ -86,3 +86,9 @@ def copy(
         f"the cloud took copies of {percent} % of the requests to {endpoint}/{deployment} back by "
         f"itself: {found.reason or 'it gave no reason'}"
     )
+
+
+def is_resized(target: Target, new: Release, found: Endpoint) -> bool:
+    """Tell whether a deployment that stands is to have another number of instances, in place."""
+    is_fixed = "scaling again" in target.limits
+    return not new.scaling and not is_fixed and found.deployments[new.name].count != new.count

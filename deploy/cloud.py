@@ -21,11 +21,14 @@ class Setting:
     account : bool
         Whether it names something in one account (a bucket, a role). In the emulated account
         the file's value means nothing; there, `Cloud.provision` makes one.
+    runs : bool
+        Whether it changes what a deployment runs: another value is a deployment of its own.
     """
 
     default: str
     about: str
     account: bool = False
+    runs: bool = False
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from deploy import history, rollout
 from deploy.cloud import Prices
 from deploy.order import Order
-from deploy.target import Deployment, Endpoint, State
+from deploy.target import Deployment, Endpoint, Release, State
 
 
 @dataclass(frozen=True)
@@ -91,16 +91,26 @@ def _steps(order: Order, before: Endpoint | None, kept: set[str]) -> Iterable[st
         yield f"create endpoint {new.endpoint}"
     is_there = before is not None and new.name in before.deployments
     if not is_there:
-        yield f"deploy {new.name}{size}"
+        yield f"deploy {new.name}{size}{_same_bundle(new, before)}"
     standing = before.deployments[new.name].scaling if before and is_there else None
     if standing != new.scaling:
         yield f"scale {new.name}: {new.scaling or f'no more {standing}'}"
+    if before and is_there and not new.scaling and before.deployments[new.name].count != new.count:
+        count = before.deployments[new.name].count
+        yield f"resize {new.name}, in place: {count} to {new.count} instances"
     now = before.traffic if before else {}
     for move in rollout.moves(now, new.name, order.course):
         yield from _moved(now, new.name, move)
         now = move.split
     for name in sorted(set(before.deployments if before else ()) - kept):
         yield f"undeploy {name}"
+
+
+def _same_bundle(new: Release, before: Endpoint | None) -> str:
+    """Say beside which deployment of the same bundle a deployment with other settings comes up."""
+    running = before.deployments.values() if before else ()
+    same = sorted(one.name for one in running if one.digest and one.digest == new.digest)
+    return f": the bundle of {', '.join(same)} with other settings" if same else ""
 
 
 def _moved(now: Mapping[str, int], name: str, move: rollout.Move) -> Iterable[str]:

@@ -52,7 +52,7 @@ def release(stage: Stage, bundle: Bundle, order: Order) -> Endpoint:
     if before and _is_released(before, order):
         stage.target.deploy(replace(new, artifact=artifact))  # refused if it runs other settings
         stage.say.note(f"{new.name} serves {_share(before, new)} traffic of {new.endpoint} already")
-        _scale(stage, new, before)
+        _scale(stage, order, before)
         journal.finish(notes, before, "release", "stop")
     else:
         # Again: what was removed since, as it had failed, may have taken this bundle along.
@@ -169,14 +169,20 @@ def _bring_up(stage: Stage, order: Order, new: Release, before: Endpoint | None)
     others = sorted(set(ready.deployments) - {new.name})
     if others and before is None:  # the cloud had shown nothing: who serves would lose all traffic
         raise ConflictError(f"{new.endpoint} has {', '.join(others)} after all: try again")
-    _scale(stage, new, ready)
+    _scale(stage, order, ready)
 
 
-def _scale(stage: Stage, new: Release, found: Endpoint) -> None:
-    """Let the number of instances follow the load as wanted; what does so already is left."""
+def _scale(stage: Stage, order: Order, found: Endpoint) -> None:
+    """Let the number of instances be, or follow the load, as wanted; what is so is left."""
+    new = order.wanted
     if found.deployments[new.name].scaling != new.scaling:
         with stage.say.step(f"scale {new.name}: {new.scaling or 'no more'}"):
             stage.target.scale(new.endpoint, new.name, new.scaling)
+    if change.is_resized(stage.target, new, found):
+        with stage.say.step(f"resize {new.name}: {new.count} instances") as step:
+            step.detail = f"it had {found.deployments[new.name].count}"
+            stage.target.resize(new.endpoint, new.name, new.count)
+            wait.until_ready(stage.target, new.endpoint, new.name, order.deadline)
 
 
 def _with_logs(stage: Stage, new: Release, failure: DeploymentError) -> DeploymentError:

@@ -140,6 +140,10 @@ class Patient:
         _check(endpoint, deployment)
         call(lambda: self.target.scale(endpoint, deployment, scaling), self.policy)
 
+    def resize(self, endpoint: str, deployment: str, count: int) -> None:
+        """See `Target.resize`."""
+        call(lambda: self.target.resize(endpoint, deployment, count), self.policy)
+
     def describe(self, endpoint: str) -> Endpoint:
         """See `Target.describe`."""
         _check(endpoint)

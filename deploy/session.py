@@ -112,7 +112,7 @@ class Session:
             check_request(bundle, self.config.request)
         wanted = Release(
             endpoint=self.config.endpoint or bundle.name,
-            name=deployment_name(bundle.version, bundle.digest),
+            name=deployment_name(bundle.version, bundle.digest, self._own_settings()),
             artifact="",
             image=settings.get("image", ""),
             instance=settings.get("instance", ""),
@@ -128,6 +128,23 @@ class Session:
             reason = self.target.limits["shadow"]
             raise UnsupportedError(f"strategy shadow on target {self.config.target}: {reason}")
         return Order(wanted, course, self.config.keep_previous, self.deadline())
+
+    def _own_settings(self) -> Mapping[str, str]:
+        """Return what a deployment is to run with that is not the default.
+
+        In the emulated account, what stands for a real one's role or image is a default, too.
+        """
+        config, limits = self.config, self.target.limits
+        known = {
+            name: (config.settings.get(name, one.default), one.default)
+            for name, one in self.cloud.settings.items()
+            if one.runs and (self.live or not one.account or name in config.explicit)
+        }
+        known["allow_pickle"] = str(config.allow_pickle), "True"
+        if "scaling again" in limits:
+            known["count"] = config.settings.get("count", "1"), "1"
+            known["scaling"] = str(config.scaling or ""), ""
+        return {name: value for name, (value, default) in known.items() if value != default}
 
     def judge(self, bundle: Bundle) -> Judge | None:
         """Return the judge of a release of `bundle`, None if no requests are wanted."""
@@ -155,7 +172,8 @@ class Session:
         config = self.config
         if config.bundle and (config.bundle / "manifest.json").exists():
             bundle = self.bundle()
-            if deployment_name(bundle.version, bundle.digest) == name:
+            standing = self.target.describe(self.endpoint).deployments.get(name)
+            if standing and standing.digest == bundle.digest:
                 return self.judge(bundle)
         own = (Probe(read_request(config.request)),) if config.request else ()
         return Judge(self.target, own, config.gates)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import enum
+import hashlib
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -256,8 +258,8 @@ class Target(Protocol):
     def deploy(self, release: Release) -> None:
         """Start running `release`. The first on an endpoint gets all traffic, later ones none.
 
-        The same release again is success, and starts one again that failed, where the target can;
-        a `ConflictError` if its name runs other settings.
+        The same release again is success, with any number of instances, and starts one again that
+        failed, where the target can; a `ConflictError` if its name runs other settings.
         """
         ...
 
@@ -266,6 +268,14 @@ class Target(Protocol):
 
         The same again is success. Where a deployment has its scaling from `deploy` on, only that
         is; another is a `ConflictError`. `undeploy` and `delete` take the scaling away, too.
+        """
+        ...
+
+    def resize(self, endpoint: str, deployment: str, count: int) -> None:
+        """Let a ready deployment without scaling have `count` instances; the same is success.
+
+        Where ``"scaling again"`` stands in `limits`, another number is a `ConflictError`: there it
+        is part of what makes a deployment another one.
         """
         ...
 
@@ -354,11 +364,22 @@ class Target(Protocol):
         ...
 
 
-def deployment_name(version: str, digest: str) -> str:
+def deployment_name(version: str, digest: str, settings: Mapping[str, str] | None = None) -> str:
     """Name a deployment by its content: ``v<version>-<8 of the digest>`` in ``[a-z0-9-]``.
 
-    At most 29 characters, without two hyphens in a row: Azure takes 32 for a deployment, and
-    SageMaker 63 for a model, whose name holds the endpoint's too.
+    With settings of its own, four digits of them follow. At most 29 characters, without two
+    hyphens in a row: Azure takes 32 for a deployment, and SageMaker 63 for a model, whose name
+    holds the endpoint's too.
+
+    Parameters
+    ----------
+    settings : Mapping of str to str, optional
+        What makes it another one than the same bundle with the defaults: a size, an image.
     """
+    parts, longest = [digest[:8]], 19
+    if settings:
+        content = json.dumps(dict(settings), sort_keys=True)
+        parts.append(hashlib.sha256(content.encode()).hexdigest()[:4])
+        longest -= 5
     words = re.findall(r"[a-z0-9]+", version.lower())
-    return "-".join(["v" + "-".join(words)[:19].strip("-"), digest[:8]])
+    return "-".join(["v" + "-".join(words)[:longest].strip("-"), *parts])

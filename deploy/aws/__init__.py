@@ -15,23 +15,28 @@ SETTINGS = {
     "region": Setting("", "AWS region; by default the credential chain's", account=True),
     "bucket": Setting("", "S3 bucket for bundles, which Terraform makes", account=True),
     "role": Setting(
-        "", "ARN of the role that endpoints run as, which Terraform makes", account=True
+        "", "ARN of the role that endpoints run as, which Terraform makes", account=True, runs=True
     ),
     "subnets": Setting(
-        "", "subnets of the containers, blanks between; empty for no network", account=True
+        "",
+        "subnets of the containers, blanks between; empty for no network",
+        account=True,
+        runs=True,
     ),
     "security_groups": Setting(
-        "", "security groups of the containers there, blanks between", account=True
+        "", "security groups of the containers there, blanks between", account=True, runs=True
     ),
     "capture": Setting(
-        "", "percent of answers kept in the bucket for compare, 0 to end that; empty: as it is"
+        "",
+        "percent of answers kept in the bucket for compare, 0 to end that; empty: as it is",
+        runs=True,
     ),
     "alarms": Setting(
         "", "CloudWatch alarms that take traffic for a new one back, commas between; see releases"
     ),
     "alarm_seconds": Setting("300", "seconds they are watched after each move of traffic"),
-    "image": Setting("", "the model server's image in ECR", account=True),
-    "instance": Setting("ml.m5.large", "machine size"),
+    "image": Setting("", "the model server's image in ECR", account=True, runs=True),
+    "instance": Setting("ml.m5.large", "machine size", runs=True),
     "count": Setting("1", "number of machines of each deployment"),
 }
 

@@ -89,6 +89,12 @@ class Reading:
         }
 
     @property
+    def counts(self) -> dict[str, int]:
+        """The number of instances by production variant, where it is told."""
+        shown = self.told.get("ProductionVariants", ())
+        return {each["VariantName"]: each.get("CurrentInstanceCount", 0) for each in shown}
+
+    @property
     def shadow(self) -> dict[str, int]:
         """Percent of the requests that is copied, by shadow variant: its weight over the other's.
 
@@ -107,12 +113,8 @@ class Reading:
         serving = State.READY if state is State.UPDATING else state
         shown = [(each, serving) for each in (*self.variants, *self.shadows)]
         shown += [(each, State.CREATING) for each in self.pending]
-        counts = {
-            each["VariantName"]: each.get("CurrentInstanceCount", 0)
-            for each in self.told.get("ProductionVariants", ())
-        }
         deployments = {
-            one.name: replace(one, count=counts.get(one.name) or one.count)
+            one.name: replace(one, count=self.counts.get(one.name) or one.count)
             for one in (_deployment(self.facts, each, now, reason) for each, now in shown)
         }
         name = self.told["EndpointName"]

@@ -151,6 +151,14 @@ class SageMakerTarget:
         else:
             self._scalings.end(endpoint, deployment.__eq__)
 
+    def resize(self, endpoint: str, deployment: str, count: int) -> None:
+        """See `Target.resize`."""
+        reading = Reading.of(self.account.facts, endpoint)
+        if deployment not in {one["VariantName"] for one in reading.variants}:
+            raise NotFoundError(f"no deployment {deployment} behind {endpoint!r}")
+        if reading.counts.get(deployment) != count:
+            self.updates.resize(endpoint, reading, {deployment: count})
+
     def describe(self, endpoint: str) -> Endpoint:
         """See `Target.describe`."""
         found = Reading.of(self.account.facts, endpoint).endpoint()
@@ -304,7 +312,6 @@ class SageMakerTarget:
             "artifact": (container.get("ModelDataUrl"), release.artifact),
             "image": (container.get("Image"), release.image),
             "instance": (variant.get("InstanceType"), release.instance),
-            "count": (variant.get("InitialInstanceCount"), release.count),
         }
         other = [
             f"{key} {found}, not {ours}" for key, (found, ours) in runs.items() if found != ours

@@ -134,6 +134,17 @@ class Updates:
                 )
         self.account.facts.changed(endpoint, reading.told)
 
+    def resize(self, endpoint: str, reading: Reading, counts: Mapping[str, int]) -> None:
+        """Let variants have so many instances; weights stay."""
+        desired: Any = [
+            {"VariantName": name, "DesiredInstanceCount": count} for name, count in counts.items()
+        ]
+        with translated("sagemaker"):
+            self.account.sagemaker.update_endpoint_weights_and_capacities(
+                EndpointName=endpoint, DesiredWeightsAndCapacities=desired
+            )
+        self.account.facts.changed(endpoint, reading.told)
+
     def _make(self, endpoint: str, variants: Variants, shadows: Variants = ()) -> str:
         """Make a configuration, unless it is there, and return its name."""
         content = [*variants, *({"shadow": one} for one in shadows)]

@@ -19,13 +19,20 @@ SETTINGS = {
     "workspace": Setting("", "Machine Learning workspace, which Terraform makes", account=True),
     "environment": Setting("tridock", "managed environment of the group, for container-apps"),
     "identity": Setting(
-        "", "id of the identity that containers run as; by default the endpoint's own", account=True
+        "",
+        "id of the identity that containers run as; by default the endpoint's own",
+        account=True,
+        runs=True,
     ),
     "collect": Setting(
-        "0", "percent of answers kept in the workspace's storage for compare, by azure-ml alone"
+        "0",
+        "percent of answers kept in the workspace's storage for compare, by azure-ml alone",
+        runs=True,
     ),
-    "image": Setting("", "the model server's image in a registry it may pull from", account=True),
-    "instance": Setting("Standard_DS3_v2", "machine size"),
+    "image": Setting(
+        "", "the model server's image in a registry it may pull from", account=True, runs=True
+    ),
+    "instance": Setting("Standard_DS3_v2", "machine size", runs=True),
     "count": Setting("1", "number of machines of each deployment"),
 }
 

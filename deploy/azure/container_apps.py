@@ -140,7 +140,16 @@ class ContainerAppsTarget:
         if found != scaling:
             raise ConflictError(
                 f"{endpoint}/{deployment} scales {found}, not {scaling}, and a revision cannot be "
-                "changed: package the bundle under another version"
+                "changed: release it anew"
+            )
+
+    def resize(self, endpoint: str, deployment: str, count: int) -> None:
+        """See `Target.resize`: a revision has its number from the beginning."""
+        found = self._revision(endpoint, deployment).properties.template.scale
+        if (found.min_replicas, found.max_replicas) != (count, count):
+            raise ConflictError(
+                f"{endpoint}/{deployment} has {found.min_replicas} to {found.max_replicas} "
+                f"replicas, not {count}, and a revision cannot be changed: release it anew"
             )
 
     def describe(self, endpoint: str) -> Endpoint:

@@ -127,6 +127,11 @@ class InstancesTarget:
         if scaling:
             raise ConfigError(f"[scaling] of {endpoint}/{deployment}: {LIMITS['scaling']}")
 
+    def resize(self, endpoint: str, deployment: str, count: int) -> None:
+        """See `Target.resize`, and `limits`."""
+        if count != 1:
+            raise ConfigError(f"{count} instances of {endpoint}/{deployment}: {LIMITS['count']}")
+
     def describe(self, endpoint: str) -> Endpoint:
         """See `Target.describe`. The service does not say whether a container is ready."""
         found = self._need(endpoint)

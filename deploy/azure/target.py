@@ -131,6 +131,15 @@ class AzureTarget:
         else:
             self._autoscale.end(endpoint, deployment.__eq__)
 
+    def resize(self, endpoint: str, deployment: str, count: int) -> None:
+        """See `Target.resize`. By Resource Manager: azure-ai-ml would send all it read."""
+        found = {one.name: one for one in self._deployments_of(endpoint)}
+        if deployment not in found:
+            raise NotFoundError(f"{endpoint} has no deployment {deployment}")
+        if int(found[deployment].instance_count or 1) != count:
+            path = f"/onlineEndpoints/{endpoint}/deployments/{deployment}"
+            self.account.call("PATCH", path, {"sku": {"name": "Default", "capacity": count}})
+
     def describe(self, endpoint: str) -> Endpoint:
         """See `Target.describe`."""
         with translated("onlineEndpoints:get"):

@@ -84,7 +84,7 @@ def deployment_entity(
 
 
 def marks(release: Release, collect: int = 0) -> dict[str, str]:
-    """Return what the cloud keeps of a release: the same marks are the same release."""
+    """Return what the cloud keeps of a release: `count` is that of the beginning."""
     found = {name: str(getattr(release, name)) for name in KEPT}
     kept = {"collect": str(collect)} if collect else {}
     return {TAG: "1", "count": str(release.count), **found, **kept}
@@ -93,7 +93,7 @@ def marks(release: Release, collect: int = 0) -> dict[str, str]:
 def is_same(found: Any, release: Release, collect: int) -> bool:
     """Tell whether a deployment that stands runs `release`, and keeps so many answers."""
     wanted = marks(release, collect)
-    names = {*wanted, "collect"}
+    names = {*wanted, "collect"} - {"count"}
     return all(found.tags.get(name) == wanted.get(name) for name in names)
 
 

@@ -21,9 +21,10 @@ SETTINGS = {
         "",
         "what containers run as, which Terraform makes; by default Vertex AI's own",
         account=True,
+        runs=True,
     ),
-    "image": Setting("", "the model server's image in Artifact Registry", account=True),
-    "instance": Setting("n1-standard-2", "machine type"),
+    "image": Setting("", "the model server's image in Artifact Registry", account=True, runs=True),
+    "instance": Setting("n1-standard-2", "machine type", runs=True),
     "count": Setting("1", "number of replicas of each deployment"),
 }
 

@@ -138,7 +138,18 @@ class CloudRunTarget:
         if found.scaling != scaling:
             raise ConflictError(
                 f"{endpoint}/{deployment} scales {found.scaling}, not {scaling}, and a revision "
-                "cannot be changed: package the bundle under another version"
+                "cannot be changed: release it anew"
+            )
+
+    def resize(self, endpoint: str, deployment: str, count: int) -> None:
+        """See `Target.resize`: a revision has its number from the beginning."""
+        found = self.describe(endpoint).deployments.get(deployment)
+        if found is None:
+            raise NotFoundError(f"no deployment {deployment} behind {endpoint!r}")
+        if found.count != count:
+            raise ConflictError(
+                f"{endpoint}/{deployment} has {found.count} instances, not {count}, and a revision "
+                "cannot be changed: release it anew"
             )
 
     def describe(self, endpoint: str) -> Endpoint:

@@ -128,15 +128,21 @@ class Deployments:
         return len(begun) == 1
 
     def scale(self, reading: Reading, deployment: str, scaling: Scaling | None) -> None:
-        """Change the replicas of a deployed model, and wait until that is done."""
-        standing = next(
-            each for each in reading.told.deployed_models if each.display_name == deployment
-        )
+        """Let the replicas of a deployed model follow its load, and wait until that is done."""
+        standing = _deployed(reading, deployment)
+        count = standing.dedicated_resources.min_replica_count
+        self._mutate(reading, standing, replicas(scaling, count))
+
+    def resize(self, reading: Reading, deployment: str, count: int) -> None:
+        """Let a deployed model have so many replicas, and wait until that is done."""
+        standing = _deployed(reading, deployment)
         resources = standing.dedicated_resources
-        wanted = {
-            "machine_spec": {"machine_type": resources.machine_spec.machine_type},
-            **replicas(scaling, resources.min_replica_count),
-        }
+        if (resources.min_replica_count, resources.max_replica_count) != (count, count):
+            self._mutate(reading, standing, replicas(None, count))
+
+    def _mutate(self, reading: Reading, standing: Any, wanted: Mapping[str, Any]) -> None:
+        machine = {"machine_type": standing.dedicated_resources.machine_spec.machine_type}
+        wanted = {"machine_spec": machine, **wanted}
         changed = {"id": standing.id, "dedicated_resources": wanted}
         with translated("aiplatform:MutateDeployedModel"):
             self.account.endpoints.mutate_deployed_model(
@@ -226,6 +232,10 @@ class Deployments:
                 retry=None,
                 timeout=TIMEOUT_SECONDS,
             )
+
+
+def _deployed(reading: Reading, deployment: str) -> Any:
+    return next(each for each in reading.told.deployed_models if each.display_name == deployment)
 
 
 def _deploys(operation: Any) -> bool:

@@ -127,6 +127,13 @@ class VertexTarget:
         if reading.endpoint().deployments[deployment].scaling != scaling:
             self._deployments.scale(reading, deployment, scaling)
 
+    def resize(self, endpoint: str, deployment: str, count: int) -> None:
+        """See `Target.resize`. Waits until the service has done it: nothing would show it."""
+        reading = self._read(endpoint)
+        if deployment not in reading.ids:
+            raise NotFoundError(f"no deployment {deployment} behind {endpoint!r}")
+        self._deployments.resize(reading, deployment, count)
+
     def describe(self, endpoint: str) -> Endpoint:
         """See `Target.describe`."""
         return self._read(endpoint).endpoint()
@@ -242,12 +249,8 @@ class VertexTarget:
         running = reading.endpoint().deployments[release.name]
         version = self._deployments.registry.find(release.endpoint, release.name)
         other = Registry.differences(version, release) if version is not None else []
-        settled = running.scaling or release.scaling  # then the number is the cloud's affair
-        for key, found, ours in (
-            ("instance", running.instance, release.instance),
-            ("count", release.count if settled else running.count, release.count),
-        ):
-            other += [f"{key} {found}, not {ours}"] if found != ours else []
+        if running.instance != release.instance:
+            other.append(f"instance {running.instance}, not {release.instance}")
         if other:
             raise ConflictError(
                 f"{release.endpoint}/{release.name} runs with {', '.join(other)}: "

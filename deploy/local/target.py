@@ -100,6 +100,11 @@ class LocalTarget:
         if scaling:
             raise ConfigError(f"[scaling] of {endpoint}/{deployment}: {LIMITS['scaling']}")
 
+    def resize(self, endpoint: str, deployment: str, count: int) -> None:
+        """See `Target.resize`, and `limits`."""
+        if count != 1:
+            raise ConfigError(f"{count} instances of {endpoint}/{deployment}: {LIMITS['count']}")
+
     def describe(self, endpoint: str) -> Endpoint:
         """See `Target.describe`."""
         told = self._order("GET", _place(endpoint))

@@ -22,7 +22,7 @@ from deploy.errors import (
 )
 from deploy.metrics import Metrics
 from deploy.retry import Patient, Policy
-from deploy.target import METRICS, Release, Scaling, State, Target
+from deploy.target import METRICS, Release, Scaling, State, Target, deployment_name
 from deploy.wait import Deadline
 from inference.bundle import Bundle
 from tests.contract.conftest import MINUTE, wanted
@@ -54,6 +54,8 @@ from tests.deploy import bundles
 SHARED = "contract-shared"
 REQUEST = b'{"instances": [[5.1, 3.5, 1.4, 0.2]]}'
 ANSWER = {"predictions": ["setosa"]}
+#: Another machine size by target.
+OTHER_SIZES = {"aws": "ml.m5.4xlarge", "azure": "Standard_DS4_v2", "gcp": "n1-standard-4"}
 ANY = Scaling(1, 2, "requests", 70)
 LIVE_REQUESTS, NAMED_REQUESTS = 4, 2
 
@@ -183,6 +185,41 @@ def test_the_same_release_again_is_success(target: Target, old: Release) -> None
 def test_the_same_name_with_other_settings_is_a_conflict(target: Target, old: Release) -> None:
     with pytest.raises(ConflictError):
         target.deploy(replace(old, image=f"{old.image}-other"))
+
+
+def test_another_size_of_the_same_bundle_comes_up_beside_it(target: Target, old: Release) -> None:
+    if target.name not in OTHER_SIZES or "deployments" in target.limits:
+        pytest.skip("it has no sizes, or one deployment only")
+    size = OTHER_SIZES[target.name]
+    name = deployment_name(old.version, old.digest, {"instance": size})
+    target.deploy(replace(old, name=name, instance=size))
+    found = wait.until_ready(target, SHARED, name, deadline())
+    assert found.traffic == {old.name: 100}
+    instances = {one: each.instance for one, each in found.deployments.items()}
+    assert (instances[old.name], instances[name]) == (old.instance, size)
+    assert found.deployments[name].digest == old.digest
+    change.retire(target, SHARED, name, deadline())
+
+
+def test_the_number_of_instances_changes_in_place_where_it_can(
+    target: Target, endpoint: str, versions: tuple[Bundle, Bundle]
+) -> None:
+    release = bring_up(target, endpoint, versions[0])
+    if "scaling again" in target.limits or "scaling" in target.limits:
+        with pytest.raises((ConflictError, ConfigError)):
+            target.resize(endpoint, release.name, 2)
+    else:
+        for count in (2, 2, 1):
+            target.resize(endpoint, release.name, count)
+            found = wait.until_ready(target, endpoint, release.name, deadline())
+            assert found.deployments[release.name].count == count
+            assert found.traffic == {release.name: 100}
+        with pytest.raises(NotFoundError):
+            target.resize(endpoint, "ghost", 2)
+        target.resize(endpoint, release.name, 2)
+        wait.until_ready(target, endpoint, release.name, deadline())
+    target.deploy(release)  # with any number of instances it is the same release
+    assert json.loads(target.invoke(endpoint, REQUEST)) == ANSWER
 
 
 def test_traffic_moves_and_survives_the_next_deployment_and_its_removal(

@@ -111,7 +111,7 @@ class MemoryTarget:
     def deploy(self, release: Release) -> None:
         self._count("deploy")
         found = self.running.get(release.endpoint, {}).get(release.name)
-        if found and found != replace(release, scaling=found.scaling):
+        if found and found != replace(release, scaling=found.scaling, count=found.count):
             raise ConflictError(f"{release.name} exists with other settings")
         self.crashed.pop(release.name, None)
         if found:
@@ -140,6 +140,15 @@ class MemoryTarget:
         if deployment not in behind:
             raise NotFoundError(f"no deployment {deployment}")
         behind[deployment] = replace(behind[deployment], scaling=scaling)
+
+    def resize(self, endpoint: str, deployment: str, count: int) -> None:
+        self._count("resize")
+        behind = self._behind(endpoint)
+        if deployment not in behind:
+            raise NotFoundError(f"no deployment {deployment}")
+        if "scaling again" in self.limits and behind[deployment].count != count:
+            raise ConflictError(f"{deployment} has another number of instances")
+        behind[deployment] = replace(behind[deployment], count=count)
 
     def set_traffic(self, endpoint: str, traffic: Mapping[str, int]) -> None:
         self._count("set_traffic")
