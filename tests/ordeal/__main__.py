@@ -13,15 +13,16 @@ from pathlib import Path
 
 from deploy.errors import DeployError
 from tests.ordeal import ledger, points, table
-from tests.ordeal.arena import ENDPOINT, opened
+from tests.ordeal.arena import ENDPOINT, SERVICES, cloud_of, opened
 from tests.ordeal.blows import KILLS
 from tests.ordeal.bundles import make
 from tests.ordeal.client import Client
+from tests.ordeal.commanded import COMMANDS, EXPERIMENTS, Commanded
 from tests.ordeal.deployer import Deployers
 from tests.ordeal.ledger import Ledger
 from tests.ordeal.points import Point
 from tests.ordeal.table import Row
-from tests.ordeal.together import a_release_in_a_rollback, two_releases
+from tests.ordeal.together import HELD_AT, a_release_in_a_rollback, two_releases
 from tests.ordeal.trial import Ordeal, Result
 
 #: Keys of ``release.toml`` by strategy: bake times are lived through elsewhere.
@@ -32,23 +33,23 @@ STRATEGIES = {
     "shadow": ("bake=0", "gates.shadow_agreement=0"),
     "ab": (),
 }
-#: Vertex AI has no mirrored traffic.
-IMPOSSIBLE = {("gcp", "shadow")}
+#: Neither Vertex AI nor these services have mirrored traffic.
+IMPOSSIBLE = {(one, "shadow") for one in ("gcp", "cloud-run", "container-apps")}
 #: What ends a release that leaves two deployments serving.
 FINISH = {"shadow": ("promote",), "ab": ("promote",)}
 RESULTS = Path("build/ordeal")
-TARGETS = ("local", "aws", "gcp", "azure")
+TARGETS = ("local", "aws", "gcp", "azure", *SERVICES)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the ordeal and return the exit code: 0 if nothing was lost, 1 otherwise."""
     options = _parser().parse_args(arguments)
     if options.together:
-        for target in options.target or TARGETS:
+        for target in options.target or HELD_AT:
             show_together(target)
         return 0
     for target in () if options.table else options.target or TARGETS:
-        for strategy in options.strategy or STRATEGIES:
+        for strategy in _wanted(options, target):
             if (target, strategy) not in IMPOSSIBLE:
                 print(table.text([run(options, target, strategy)]), flush=True)
     rows = ledger.rows(options.results)
@@ -109,13 +110,17 @@ def prepared(
         Further keys of ``release.toml``, ``KEY=VALUE``.
     """
     bundles = make(folder / "bundles")
-    words = _words(folder, target, strategy, more)
+    verb, strategy = strategy, EXPERIMENTS.get(strategy, strategy)
+    words = _words(folder, cloud_of(target), strategy, more)
     with (
         opened(target, folder, {}) as arena,
-        Deployers(target, arena.settings, folder / "logs") as deployers,
+        Deployers(cloud_of(target), arena.settings, folder / "logs") as deployers,
     ):
         client = Client(arena.target, ENDPOINT)
-        ordeal = Ordeal(arena, deployers, bundles, words, client, FINISH.get(strategy, ()))
+        finish = FINISH.get(strategy, ())
+        ordeal = Ordeal(arena, deployers, bundles, words, client, finish)
+        if verb in COMMANDS:
+            ordeal = Commanded(arena, deployers, bundles, words, client, finish, verb=verb)
         ordeal.begin()
         yield ordeal
 
@@ -125,8 +130,17 @@ def _words(folder: Path, target: str, strategy: str, more: Sequence[str]) -> lis
     request = folder / "bundles" / "request.json"
     flags = ["--target", target, "--endpoint", ENDPOINT, "--state", str(folder / "state")]
     settings = [f"request={request}", "gates.requests=2", "gates.latency_p95=60000", *more]
-    settings += [f"strategy={strategy}", *STRATEGIES[strategy]]
+    kind = strategy if strategy in STRATEGIES else "canary"
+    settings += [f"strategy={kind}", *STRATEGIES[kind]]
     return [*flags, *(word for each in settings for word in ("--set", each))]
+
+
+def _wanted(options: argparse.Namespace, target: str) -> Sequence[str]:
+    """Return the strategies and commands that a target is put to the ordeal by."""
+    if target == "aci":  # one deployment: a first release, and a delete, is all it can do
+        return [one for one in options.verb or ("first-release", "delete") if one in COMMANDS]
+    every = [*STRATEGIES, *([] if target in SERVICES else COMMANDS)]
+    return [*(options.strategy or ()), *(options.verb or ())] or every
 
 
 def _plan(options: argparse.Namespace, ordeal: Ordeal, chosen: list[Point]) -> Iterator[Result]:
@@ -156,6 +170,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.ordeal", description=__doc__)
     add = parser.add_argument
     add("--target", action="append", choices=TARGETS, help="default: all")
+    add("--verb", action="append", choices=sorted(COMMANDS), help="a command beside a release")
     add("--strategy", action="append", choices=sorted(STRATEGIES), help="default: all")
     add("--kind", action="append", help="kill-before, kill-after or a fault; default: all")
     add("--every", type=int, default=1, metavar="N", help="only every N-th trial")

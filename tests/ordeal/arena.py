@@ -25,6 +25,12 @@ from tests.ordeal.blows import FAULTS, FAULTS_OF_VERBS, SLOW, Blow, fault
 from tests.ordeal.points import Point
 
 ENDPOINT = "ordeal"
+#: The second place of a cloud beside its first, by a setting.
+SERVICES = {
+    "cloud-run": ("gcp", "cloud-run"),
+    "container-apps": ("azure", "container-apps"),
+    "aci": ("azure", "aci"),
+}
 #: Emulated seconds per second.
 SPEED = 3000.0
 #: Where nothing happens.
@@ -123,16 +129,18 @@ class Local:
 def opened(name: str, folder: Path, settings: dict[str, str]) -> Iterator[Arena]:
     """Bring up what a target needs, and end it afterwards."""
     before = dict(os.environ)
-    cloud = registry.find(name)
+    kind = cloud_of(name)
+    cloud = registry.find(kind)
     state = folder / "state"
     known = {key: one.default for key, one in cloud.settings.items()} | settings
-    place = Place(name, state, speed=SPEED)
+    known |= {"service": SERVICES[name][1]} if name in SERVICES else {}
+    place = Place(kind, state, speed=SPEED)
     try:
         if cloud.provision:
             daemon.up(place)
-            known = dict(emulated.enter(name, cloud, known, state))
+            known = dict(emulated.enter(kind, cloud, known, state))
         known |= {"state": str(state)}
-        target = stable.opened(name, known)
+        target = stable.opened(kind, known)
         notes = folder / "calls"
         notes.mkdir(parents=True, exist_ok=True)
         yield (
@@ -146,6 +154,11 @@ def opened(name: str, folder: Path, settings: dict[str, str]) -> Iterator[Arena]
         os.environ.clear()
         os.environ.update(before)
         shutil.rmtree(state, ignore_errors=True)
+
+
+def cloud_of(name: str) -> str:
+    """Return the cloud whose target a name means, as ``--target`` calls it."""
+    return SERVICES[name][0] if name in SERVICES else name
 
 
 def _end_router(folder: Path) -> None:

@@ -93,8 +93,8 @@ class Struck:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._target, name)
-        if name == "notes":
-            return Struck(found, self._blow, prefix="notes.")
+        if name in ("notes", "models"):
+            return Struck(found, self._blow, prefix=f"{name}.")
         if not callable(found) or name in ("invoke", "snippets"):
             return found
         return lambda *given, **named: self._do(name, lambda: found(*given, **named))

@@ -101,8 +101,42 @@ def _children(pid: int) -> Iterator[int]:
             yield int(path.parent.name)
 
 
+def _cloud_run(target: Any) -> Iterator[str]:
+    account = target.account
+    for service in account.services.list_services(parent=account.parent):
+        name = service.name.rpartition("/")[2]
+        yield f"service {name}"
+        found = account.revisions.list_revisions(parent=service.name)
+        yield from plain((one.name.rpartition("/")[2] for one in found), f"{name} has")
+        yield from plain((one.tag for one in service.traffic), f"{name} names")
+    blobs = account.storage.list_blobs(target.store.bucket)
+    yield from plain((blob.name for blob in blobs), "object")
+
+
+def _container_apps(target: Any) -> Iterator[str]:
+    """Inactive revisions stay, and run nothing: those that are active are counted."""
+    for name in target.endpoints():
+        yield f"app {name}"
+        yield from plain(target.describe(name).deployments, f"{name} has")
+    yield from _blobs(target)
+
+
+def _instances(target: Any) -> Iterator[str]:
+    for group in target.client.container_groups.list_by_resource_group(target.account.group):
+        yield f"container group {group.name}"
+    yield from _blobs(target)
+
+
+def _blobs(target: Any) -> Iterator[str]:
+    with target.bundles.container("blobs:list") as container:
+        yield from plain(list(container.list_blob_names()), "blob")
+
+
 KINDS: dict[str, Callable[[Any], Iterator[str]]] = {
     "AzureTarget": _azure,
+    "CloudRunTarget": _cloud_run,
+    "ContainerAppsTarget": _container_apps,
+    "InstancesTarget": _instances,
     "LocalTarget": _local,
     "SageMakerTarget": _aws,
     "VertexTarget": _gcp,

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.ordeal.arena import SERVICES
 from tests.ordeal.points import Point
 from tests.ordeal.table import Row
 from tests.ordeal.trial import Result
@@ -42,7 +43,10 @@ class Ledger:
 
     def row(self) -> Row:
         """Return what all trials showed."""
-        target, _, strategy = self.file.stem.partition("-")
+        stem = self.file.stem
+        targets = (*SERVICES, stem.partition("-")[0])
+        target = next(one for one in targets if stem.startswith(f"{one}-"))
+        strategy = stem.removeprefix(f"{target}-")
         heads = [line for line in self._lines() if "calls" in line]
         row = Row(target, strategy, heads[-1]["calls"], heads[-1]["distinct"])
         for result in self._results():

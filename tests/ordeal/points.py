@@ -22,6 +22,10 @@ READS = (
     "answers",
     "logs",
     "notes.read",
+    "notes.keys",
+    "models.names",
+    "models.versions",
+    "leftovers",
     "endpoints",
 )
 

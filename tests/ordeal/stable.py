@@ -26,7 +26,19 @@ from tests.ordeal.blows import Blow, struck
 from tests.ordeal.points import Point
 
 #: Parts of the adapters that make a client when they are first used.
-CLIENTS = ("sagemaker", "s3", "runtime", "logs", "client", "http", "storage", "endpoints", "models")
+CLIENTS = (
+    "sagemaker",
+    "s3",
+    "runtime",
+    "logs",
+    "client",
+    "http",
+    "storage",
+    "endpoints",
+    "models",
+    "services",
+    "revisions",
+)
 
 #: Trials are many: tries come faster after one another than they do for people.
 POLICY = Policy(patience=30.0, first=0.02, longest=1.0)

@@ -117,11 +117,11 @@ class Ordeal:
         self._allow(self.serving, new, *kept)
         failed, sent = len(self.client.failed), self.client.sent
         with self.client:
-            done = self._struck(new, result)
+            done = self._struck(self.release(new), result)
             if back:
                 self._roll_back(result)
             if back or not done:
-                self._see_through(new, result)
+                self._see_through(self.release(new), result)
             self._hold(new, result)
             time.sleep(0.05)
         result.problems += [f"client: {each}" for each in self.client.failed[failed:]]
@@ -141,10 +141,10 @@ class Ordeal:
         there = self._settled().deployments
         return next(each for each, one in self.bundles.items() if name_of(one) not in there)
 
-    def _struck(self, new: str, result: Result) -> bool:
-        """Release under the blow; tell whether the release says that it is done."""
+    def _struck(self, words: list[str], result: Result) -> bool:
+        """Give a command under the blow; tell whether it says that it is done."""
         blow = self.arena.plan(result.kind, result.point)
-        running = self.deployers.start(self.release(new), blow)
+        running = self.deployers.start(words, blow)
         if result.kind in KILLS and running.wait_until(self.arena.met):
             running.kill()
             ended = Ended(-9, running.said())
@@ -177,10 +177,10 @@ class Ordeal:
             result.problems.append(f"after rollback: {found}")
         self.serving = self._version_of(name)
 
-    def _see_through(self, new: str, result: Result) -> None:
-        """Release again until it says that it is done; once is enough after a kill."""
+    def _see_through(self, words: list[str], result: Result) -> None:
+        """Give a command again until it says that it is done; once is enough after a kill."""
         for _ in range(RUNS):
-            ended = self.deployers.start(self.release(new), self.arena.plan()).wait()
+            ended = self.deployers.start(words, self.arena.plan()).wait()
             result.runs += 1
             result.said += "\n---\n" + ended.said
             if not ended.code:
