@@ -9,7 +9,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.ordeal import points
+from tests.ordeal import ledger, points
 from tests.ordeal.ledger import Ledger
 from tests.ordeal.points import Point
 from tests.ordeal.trial import Result
@@ -60,6 +60,17 @@ def test_only_what_went_wrong_or_was_not_met_is_tried_again(tmp_path: Path) -> N
     book.add(Result("stale", Point("PutObject"), met=True, sent=6))
     row = book.row()
     assert (row.kills, row.faults, row.not_met, row.sent, row.is_bad) == (1, 1, 1, 11, False)
+
+
+def test_a_row_names_a_service_and_what_was_tried_on_it(tmp_path: Path) -> None:
+    for stem in ("cloud-run-blue-green", "container-apps-canary", "aci-first-release"):
+        Ledger(tmp_path / f"{stem}.jsonl").begin(calls=1, distinct=1)
+    rows = [(one.target, one.strategy) for one in ledger.rows(tmp_path)]
+    assert rows == [
+        ("aci", "first-release"),
+        ("cloud-run", "blue-green"),
+        ("container-apps", "canary"),
+    ]
 
 
 def test_orphans_are_remembered_by_name(tmp_path: Path) -> None:
