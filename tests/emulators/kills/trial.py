@@ -21,13 +21,17 @@ from emulators import daemon
 from emulators.asking import ask
 from emulators.place import Place
 from inference.packaging import About, package
-from tests.emulators.kills import aws, gcp
+from tests.emulators.kills import aws, azure, gcp
 from tests.emulators.kills.workload import Fact, Open, Workload
 
 log = logging.getLogger(__name__)
 
 #: How the workload of each cloud is opened.
-WORKLOADS: Mapping[str, Open] = {"aws": aws.Deployment.open, "gcp": gcp.Deployment.open}
+WORKLOADS: Mapping[str, Open] = {
+    "aws": aws.Deployment.open,
+    "azure": azure.Deployment.open,
+    "gcp": gcp.Deployment.open,
+}
 
 #: Kills in a row before the client may finish its work.
 STRIKES = 4

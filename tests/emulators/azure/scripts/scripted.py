@@ -65,7 +65,10 @@ options = {}
 if os.environ.get("ARM_CLOUD_METADATA_URL"):
     options = {"authority": os.environ["AUTHORITY"], "disable_instance_discovery": True}
 credential = ClientSecretCredential(
-    "66666666-6666-6666-6666-666666666666", "client", "secret", **options
+    os.environ["AZURE_TENANT_ID"],
+    os.environ["AZURE_CLIENT_ID"],
+    os.environ["AZURE_CLIENT_SECRET"],
+    **options,
 )
 client = MLClient(credential, "77777777-7777-7777-7777-777777777777", "rg", "ws")
 client.models.create_or_update(Model(name="linear", version="1", path=str(work / "model")))
