@@ -115,8 +115,8 @@ def claims(environment: Mapping[str, str]) -> str:
 
 def _run(environment: Mapping[str, str]) -> str:
     if "GITHUB_RUN_ID" in environment:
-        root = f"{environment.get('GITHUB_SERVER_URL', '')}/{environment.get('GITHUB_REPOSITORY')}"
-        return f"{root}/actions/runs/{environment['GITHUB_RUN_ID']}"
+        parts = (environment.get(name, "") for name in ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY"))
+        return "/".join([*filter(None, parts), "actions/runs", environment["GITHUB_RUN_ID"]])
     return next((environment[name] for name in RUNS if environment.get(name)), "")
 
 
