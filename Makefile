@@ -38,8 +38,11 @@ demo: $(READY)  ## train, package, release, canary under traffic, roll back: in 
 test: $(READY)  ## run the tests
 	$(PY) -m pytest -q -n 3 --dist loadfile $(ARGS)
 
-# What needs no emulated cloud: other Pythons run it in CI.
-FAST := tests/assurance tests/inference/test_bundle.py
+# A part of each room, for the other Pythons in CI.
+FAST := tests/assurance tests/security/test_archives.py \
+  $(addprefix tests/inference/test_,$(addsuffix .py,blob bucket bundle packaging score signature table)) \
+  $(addprefix tests/deploy/test_,$(addsuffix .py,config judge release report rollback strategies)) \
+  $(addprefix tests/emulators/test_,$(addsuffix .py,daemon proxy))
 test-fast: $(READY)  ## run a part of the tests that takes less than a minute
 	$(PY) -m pytest -q -n 2 --dist loadfile $(FAST) $(ARGS)
 
