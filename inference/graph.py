@@ -37,8 +37,10 @@ TERMS = "tridock.terms"
 #: The output of classes by number, and where the graph keeps their names: a string for each row
 #: costs more than many a prediction.
 CODES, CLASSES = "codes", "tridock.classes"
-#: What a missing string is fed as: ONNX has no missing strings.
-MISSING = "nan"
+#: What a missing string is fed as, by its kind: ONNX has no missing strings. Graphs made before
+#: that say nothing of it know `MISSING` alone.
+MISSING_TEXTS: dict[str, str] = {kind: f"\0{kind}" for kind in ("nan", "none", "NA", "NaT")}
+MISSING, MARKED = "nan", "tridock.missing"
 
 log = logging.getLogger(__name__)
 
@@ -155,11 +157,18 @@ class Graph:
     def _by_column(self, table: Table) -> Feeds:
         arrays = table.arrays if isinstance(table, Columns) else np.asarray(table).T
         return {
-            name: _texts(field, arrays[index])
+            name: _texts(field, arrays[index], self._missing(field))
             if field.dtype == "string"
             else self._numbers(arrays[index].reshape(-1, 1))
             for name, index, field in self._inputs
         }
+
+    def _missing(self, field: Field) -> str:
+        return MISSING_TEXTS[field.missing_value] if self._marks_kinds else MISSING
+
+    @cached_property
+    def _marks_kinds(self) -> bool:
+        return MARKED in self.session.get_modelmeta().custom_metadata_map
 
     def _numbers(self, values: Array) -> Array:
         if values.dtype.kind == "O":
@@ -218,9 +227,9 @@ def opened(content: bytes) -> Any:
     return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
 
-def _texts(field: Field, cells: Array) -> Array:
+def _texts(field: Field, cells: Array, missing: str) -> Array:
     if field.nullable:
-        cells = np.array([MISSING if type(cell) is float else cell for cell in cells], dtype=object)
+        cells = np.array([missing if type(cell) is float else cell for cell in cells], dtype=object)
     return cells.astype(object, copy=False).reshape(-1, 1)
 
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from inference import graph
 from inference.compile import conversion
 from inference.compile.proof import TOLERANCE, Proof, Trial
 from inference.errors import InferenceError
@@ -18,6 +23,8 @@ FILE = "model.onnx"
 LIBRARIES = ("onnx", "onnxmltools", "onnxruntime", "skl2onnx")
 #: So much of a reason is kept.
 REASON_CHARACTERS = 300
+#: How skl2onnx names a type that it has no converter for.
+UNKNOWN = re.compile(r"(?:shape calculator|converter) for type '<class '([^']+)'>'")
 
 
 @dataclass(frozen=True)
@@ -60,12 +67,13 @@ def compiled(estimator: Any, fitted: Model, sample: Sample) -> Outcome:
     reasons, unknown = list[str](), ""
     for way in conversion.ways(fitted.signature):
         try:
-            return _proven(estimator, trial, way)
+            with _quiet():
+                return _proven(estimator, trial, way)
         except InferenceError as error:
-            reasons.append(f"in {way.precision} precision {error}")
+            reasons.append(f"a graph in {way.precision} precision answers otherwise: {error}")
         except Exception as error:
             # Converters raise what comes to them for models they do not know.
-            unknown = unknown or f"no conversion: {type(error).__name__}: {error}"
+            unknown = unknown or _in_words(error)
     return Outcome(reason=_brief(reasons[0] if reasons else unknown))
 
 
@@ -74,8 +82,8 @@ def _proven(estimator: Any, trial: Trial, way: conversion.Way) -> Outcome:
 
     fitted = trial.fitted
     content = conversion.converted(estimator, fitted.signature, way)
-    graph = Graph(opened(content), fitted.signature, fitted.output, way.precision == "single")
-    proof: Proof = trial.proof(graph, TOLERANCE[way.precision])
+    made = Graph(opened(content), fitted.signature, fitted.output, way.precision == "single")
+    proof: Proof = trial.proof(made, TOLERANCE[way.precision])
     opset = {
         each.domain or "ai.onnx": each.version
         for each in onnx.load_from_string(content).opset_import
@@ -88,6 +96,27 @@ def _proven(estimator: Any, trial: Trial, way: conversion.Way) -> Outcome:
         **vars(proof),
     )
     return Outcome(content, facts)
+
+
+def _in_words(error: Exception) -> str:
+    """Say why a model was not converted, without the converters' own terms."""
+    text = str(error)
+    if found := UNKNOWN.search(text):
+        return f"there is no conversion of {found[1].rpartition('.')[2]} to ONNX"
+    if isinstance(error, NotImplementedError) and "sklearn-onnx" not in text:
+        return text
+    return f"its conversion to ONNX failed ({type(error).__name__}: {text})"
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what a graph that is not taken logs from the user."""
+    logger = logging.getLogger(graph.__name__)
+    before, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = before
 
 
 def _missing() -> str:

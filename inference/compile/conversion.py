@@ -11,8 +11,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+import numpy as np
+
 from inference.compile import boosters, codes, converters, vectorizers
-from inference.graph import CLASSES, ROWS, TERMS
+from inference.compile.unwrapping import Steps, unwrapped
+from inference.graph import CLASSES, MARKED, ROWS, TERMS
 from inference.signature import Field, Signature
 
 Precision: TypeAlias = Literal["double", "mixed", "single"]
@@ -71,7 +74,8 @@ def converted(estimator: Any, signature: Signature, way: Way) -> bytes:
     Exception
         Whatever the converters raise for a model that they do not know.
     """
-    terms = None
+    terms, inner = None, unwrapped(estimator)
+    estimator = inner.estimator
     width = len(signature.fields)
     if signature.container == "text":
         terms, estimator = vectorizers.split(estimator)
@@ -81,6 +85,10 @@ def converted(estimator: Any, signature: Signature, way: Way) -> bytes:
         converters.register()
         boosters.register(estimator)
         graph = _converted(estimator, inputs)
+    if way.precision == "double":
+        _declare_double(graph.graph)
+    _extend(graph.graph, inner.after)
+    graph.metadata_props.add(key=MARKED, value="by kind")
     _rename(graph.graph, [name for name, _ in inputs])
     if terms:
         graph.metadata_props.add(key=TERMS, value=terms.to_json())
@@ -114,6 +122,33 @@ def _converted(estimator: Any, inputs: list[tuple[str, Any]]) -> Any:
         return convert_sklearn(estimator, "model", inputs, options=options, target_opset=OPSETS)
     except NameError:  # This kind of model has no such option.
         return convert_sklearn(estimator, "model", inputs, target_opset=OPSETS)
+
+
+def _declare_double(graph: Any) -> None:
+    """Correct the outputs' types, which skl2onnx guesses before it knows what the steps give."""
+    from onnx import TensorProto
+
+    for output in graph.output:
+        if output.type.tensor_type.elem_type == TensorProto.FLOAT:
+            output.type.tensor_type.elem_type = TensorProto.DOUBLE
+
+
+def _extend(graph: Any, steps: Steps) -> None:
+    """Do to the answer of a regression what inverts the transformation of its target."""
+    from onnx import helper, numpy_helper
+
+    for number, (kind, operand) in enumerate(steps):
+        out, before = graph.output[0].name, f"before_{number}"
+        for node in graph.node:
+            node.output[:] = [before if name == out else name for name in node.output]
+            node.input[:] = [before if name == out else name for name in node.input]
+        inputs = [before]
+        if operand is not None:
+            single = graph.output[0].type.tensor_type.elem_type == 1
+            value = np.array(operand, dtype=np.float32 if single else np.float64)
+            graph.initializer.append(numpy_helper.from_array(value, f"operand_{number}"))
+            inputs.append(f"operand_{number}")
+        graph.node.append(helper.make_node(kind, inputs, [out]))
 
 
 def _rename(graph: Any, names: list[str]) -> None:

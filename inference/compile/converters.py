@@ -12,9 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from inference.compile import trees
+from inference.column import missing_kind
+from inference.compile import encoders, trees
 from inference.compile.draft import Draft
 from inference.compile.ensembles import Ensemble, ensemble
+from inference.compile.unwrapping import steps_of
+from inference.graph import MISSING_TEXTS
 
 #: Larger ensembles would take more memory than they save time.
 MAX_NODES = 3_000_000
@@ -34,10 +37,15 @@ FORESTS = (
 def register() -> None:
     """Tell skl2onnx of them, once in a process."""
     from skl2onnx import update_registered_converter
-    from skl2onnx.shape_calculators.imputer import calculate_sklearn_imputer_output_shapes
     from sklearn import ensemble as ensembles
     from sklearn import tree
     from sklearn.impute import SimpleImputer
+    from sklearn.preprocessing import (
+        FunctionTransformer,
+        OneHotEncoder,
+        OrdinalEncoder,
+        TargetEncoder,
+    )
 
     for name, kind in itertools.product(FORESTS, ("Classifier", "Regressor")):
         place = tree if name in ("DecisionTree", "ExtraTree") else ensembles
@@ -45,8 +53,12 @@ def register() -> None:
         options = OPTIONS if kind == "Classifier" else None
         model, alias = getattr(place, name + kind), f"Tridock{name}{kind}"
         update_registered_converter(model, alias, shape, convert, options=options)
-    shape = calculate_sklearn_imputer_output_shapes
-    update_registered_converter(SimpleImputer, "TridockSimpleImputer", shape, _imputer)
+    update_registered_converter(SimpleImputer, "TridockSimpleImputer", _imputer_shape, _imputer)
+    for encoder in (OneHotEncoder, OrdinalEncoder, TargetEncoder):
+        name = f"Tridock{encoder.__name__}"
+        update_registered_converter(encoder, name, encoders.shape, encoders.convert)
+    name = "TridockFunctionTransformer"
+    update_registered_converter(FunctionTransformer, name, _joined_shape, _function)
 
 
 def of_trees(kind: str, read: Callable[[Any], Ensemble]) -> tuple[Any, Any]:
@@ -135,18 +147,64 @@ _KINDS: dict[str, tuple[Any, Any]] = {
 }
 
 
-def _imputer(scope: Any, operator: Any, container: Any) -> None:
-    from skl2onnx.operator_converters.imputer_op import convert_sklearn_imputer
-
-    model, kind = operator.raw_operator, type(operator.inputs[0].type).__name__
-    if kind != "DoubleTensorType":
-        convert_sklearn_imputer(scope, operator, container)
-        return
-    if not isinstance(model.missing_values, float) or model.indicator_ is not None:
-        raise NotImplementedError("this SimpleImputer marks its missing values otherwise than NaN")
+def _function(scope: Any, operator: Any, container: Any) -> None:
     draft = Draft(scope, container)
+    value = _joined(draft, operator)
+    for kind, operand in steps_of(operator.raw_operator.func):
+        more = [] if operand is None else [draft.constant(np.array(operand))]
+        value = draft.add(kind, value, *more)
+    draft.add("Identity", value, out=operator.output_full_names[0])
+
+
+def _joined_shape(operator: Any) -> None:
+    first = operator.inputs[0].type
+    width = sum(each.type.shape[1] for each in operator.inputs)
+    operator.outputs[0].type = type(first)([first.shape[0], width])
+
+
+def _imputer(scope: Any, operator: Any, container: Any) -> None:
+    """Fill missing values in, and mark them in more columns where the imputer does."""
+    draft, model = Draft(scope, container), operator.raw_operator
+    rows = _joined(draft, operator)
+    kept = [index for index, value in enumerate(model.statistics_) if not _is_nan(value)]
+    if len(kept) < len(model.statistics_) and not model.keep_empty_features:
+        raise NotImplementedError("a SimpleImputer that leaves out empty columns is not compiled")
+    is_text = type(operator.inputs[0].type).__name__ == "StringTensorType"
+    missing = _missing(draft, rows, model.missing_values, is_text=is_text)
+    values = model.statistics_.astype(str if is_text else float).reshape(1, -1)
+    out = operator.output_full_names[0]
+    marks = getattr(model.indicator_, "features_", ())
+    filled = draft.add(
+        "Where", missing, draft.constant(values), rows, out=None if len(marks) else out
+    )
+    if len(marks):
+        chosen = draft.add(
+            "Gather", missing, draft.constant(np.array(marks)), attributes={"axis": 1}
+        )
+        draft.add("Concat", filled, draft.cast(chosen, "DOUBLE"), out=out, attributes={"axis": 1})
+
+
+def _imputer_shape(operator: Any) -> None:
+    _joined_shape(operator)
+    marks = getattr(operator.raw_operator.indicator_, "features_", ())
+    shape = operator.outputs[0].type.shape
+    operator.outputs[0].type.shape = [shape[0], shape[1] + len(marks)]
+
+
+def _missing(draft: Draft, rows: str, value: Any, *, is_text: bool) -> str:
+    kind = missing_kind(value)
+    if is_text:
+        known = draft.constant(np.array([MISSING_TEXTS[kind] if kind else str(value)]))
+        return draft.add("Equal", rows, known)
+    if kind:
+        return draft.add("IsNaN", rows)
+    return draft.add("Equal", rows, draft.constant(np.array([float(value)])))
+
+
+def _joined(draft: Draft, operator: Any) -> str:
     names = [each.full_name for each in operator.inputs]
-    joined = {"axis": 1}
-    rows = names[0] if len(names) == 1 else draft.add("Concat", *names, attributes=joined)
-    fill = draft.constant(np.asarray(model.statistics_, dtype=float).reshape(1, -1))
-    draft.add("Where", draft.add("IsNaN", rows), fill, rows, out=operator.output_full_names[0])
+    return names[0] if len(names) == 1 else draft.add("Concat", *names, attributes={"axis": 1})
+
+
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float) and value != value

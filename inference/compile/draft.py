@@ -12,6 +12,7 @@ import numpy as np
 ML = "ai.onnx.ml"
 #: `TreeEnsemble` came with this version of it, `Gather` of strings and `Where` with that of ONNX.
 ML_VERSION = 5
+ML_VERSIONS = {"TreeEnsemble": 1, "LabelEncoder": 2}
 VERSION = 17
 
 
@@ -37,13 +38,13 @@ class Draft:
     ) -> str:
         """Add a node and return the name of its result, `out` if it is given."""
         result = out or str(self.scope.get_unique_variable_name(kind.lower()))
-        ensemble = kind == "TreeEnsemble"
+        version = ML_VERSIONS.get(kind)
         self.container.add_node(
             kind,
             list(inputs),
             result,
-            op_domain=ML if ensemble else "",
-            op_version=1 if ensemble else VERSION,
+            op_domain=ML if version else "",
+            op_version=version or VERSION,
             name=self.scope.get_unique_operator_name(kind),
             **(attributes or {}),
         )
