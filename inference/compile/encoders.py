@@ -113,10 +113,10 @@ def _asked(model: Any, index: int, cells: Sequence[Any]) -> Array:
     names = getattr(model, "feature_names_in_", range(len(model.categories_)))
     for position, (name, levels) in enumerate(zip(names, model.categories_, strict=True)):
         chosen = list(cells) if position == index else [levels[0]] * len(cells)
-        kind = levels.dtype if levels.dtype.kind in "biuf" else object
-        if kind != object and any(isinstance(cell, float) for cell in chosen):
-            kind = np.dtype(float)
-        held[name] = pd.Series(chosen, dtype=kind)
+        dtype = levels.dtype if levels.dtype.kind in "biuf" else np.dtype(object)
+        if dtype.kind in "biu" and any(isinstance(cell, float) for cell in chosen):
+            dtype = np.dtype(float)
+        held[name] = pd.Series(chosen, dtype=dtype)
     frame = pd.DataFrame(held)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
