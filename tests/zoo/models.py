@@ -62,9 +62,10 @@ def _hot(**options: Any) -> Any:
 
 def _passenger(encoder: Any, last: Any = None, imputer: Any = None) -> Any:
     columns = make_column_transformer(
-        (encoder, ["Sex", "Embarked"]), (imputer or SimpleImputer(), ["Age", "Fare", "Pclass"])
+        (encoder, ["Sex", "Embarked"]),
+        (SimpleImputer() if imputer is None else imputer, ["Age", "Fare", "Pclass"]),
     )
-    return make_pipeline(columns, last or _logistic())
+    return make_pipeline(columns, _logistic() if last is None else last)
 
 
 def _house(last: Any) -> Any:
