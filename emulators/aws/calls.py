@@ -14,7 +14,7 @@ from urllib.parse import unquote
 import botocore.session
 from moto.core.request import Request
 from moto.core.routing import get_service_router
-from moto.iam.models import get_account_id_from
+from moto.iam import models
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 from werkzeug.exceptions import NotFound
 
@@ -96,7 +96,7 @@ def identify(environ: Environ, dispatcher: DomainDispatcherApplication) -> Call:
     key, region, signed = _credential(environ)
     signed = signed or _unsigned_service(environ)
     content_type = environ.get("CONTENT_TYPE", "")
-    account = os.environ.get("MOTO_ACCOUNT_ID") or get_account_id_from(key)
+    account = os.environ.get("MOTO_ACCOUNT_ID") or models.get_account_id_from(key)
     match = _INVOCATION.fullmatch(environ["PATH_INFO"])
     if match and signed == "sagemaker":
         endpoint, kind = match.groups()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import logging
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 
@@ -51,7 +50,6 @@ class Front:
         self._token = access.secret(cloud.place.folder)
         self._authentication = Authentication(cloud.key, cloud.place.any_credentials)
         self._moto = DomainDispatcherApplication(create_backend_app)
-        self._conditional = threading.Lock()
 
     def __call__(self, environ: Environ, start: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
@@ -97,8 +95,9 @@ class Front:
             for check in self._cloud.before_change:
                 check(call, size)
         try:
-            # moto looks at an object and then writes: nobody may write between.
-            with self._conditional if _is_conditional(call, environ) else nullcontext():
+            # moto looks at an object, drops it and then writes: nobody may write, and no snapshot
+            # may be taken between.
+            with self._cloud.lock if _is_upload(call, environ) else nullcontext():
                 parts = self._moto(environ, keep)
         except NotImplementedError as error:
             raise NotImplementedOperationError(_named(call)) from error
@@ -148,8 +147,12 @@ def _check(call: Call, environ: Environ) -> None:
         check_body(call.service, call.operation, body)
 
 
-def _is_conditional(call: Call, environ: Environ) -> bool:
-    return call.service == "s3" and bool({"HTTP_IF_MATCH", "HTTP_IF_NONE_MATCH"} & set(environ))
+def _is_upload(call: Call, environ: Environ) -> bool:
+    """Tell whether a call changes objects; its body is then in memory, whatever the client does."""
+    if call.service != "s3" or environ["REQUEST_METHOD"] in ("GET", "HEAD"):
+        return False
+    environ["wsgi.input"] = io.BytesIO(environ["wsgi.input"].read())
+    return True
 
 
 def _named(call: Call) -> str:

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from moto.core.responses import ActionResult
+from moto.iam import models
 from moto.iam.models import AccessKey, iam_backends
 from moto.sts.models import AssumedRole, sts_backends
 from moto.sts.responses import TokenResponse
 
 from emulators.access import secret
+from emulators.aws.calls import ACCOUNT
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,15 @@ def find_key(own: Key, name: str) -> Key | None:
     return None
 
 
+def account_of(access_key: str) -> str:
+    """Return the account that a key belongs to, the clients' own for a key that nothing issued."""
+    for account, partitions in list(iam_backends.items()):
+        for backend in list(partitions.values()):
+            if access_key in backend.access_keys:
+                return str(account)
+    return ACCOUNT
+
+
 class Session(AssumedRole):
     """A session of the caller itself or of a federated user, which has no role."""
 
@@ -83,6 +94,8 @@ class Session(AssumedRole):
 def install(cloud: object) -> None:
     """Let STS give keys of its own for GetSessionToken and GetFederationToken: moto's are fixed."""
     del cloud
+    # moto makes IAM anew for each of six partitions to look there: seconds at the first call.
+    models.get_account_id_from = account_of
     for name in ("get_session_token", "get_federation_token"):
         setattr(TokenResponse, name, _with_keys(getattr(TokenResponse, name)))
 
