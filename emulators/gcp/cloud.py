@@ -171,4 +171,4 @@ class Cloud:
         self.balances.clear()
         for name in ("artifacts", "volumes", "logs"):
             remove(self.place.folder / name)
-        self.fleet.stop_all(grace=0.0)
+        self.fleet.forget_all(grace=0.0)
