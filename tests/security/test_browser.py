@@ -11,9 +11,16 @@ from typing import Any
 
 import pytest
 
+from deploy import change, wait
+from deploy.local import daemon as router
+from deploy.local.target import LocalTarget
+from deploy.target import Release
+from deploy.wait import Deadline
 from emulators import daemon
 from emulators.asking import address, ask
 from emulators.place import Place
+from tests.deploy import bundles
+from tests.deploy.staging import name_of
 from tests.security.browser import CHROMIUM, Attempt, visit
 
 pytestmark = pytest.mark.skipif(
@@ -83,6 +90,33 @@ def test_a_web_page_reads_and_changes_nothing(
         assert report["calls"] == []
     finally:
         daemon.down(place)
+
+
+def test_a_web_page_reads_nothing_of_the_local_router_and_changes_nothing(tmp_path: Path) -> None:
+    target = LocalTarget(tmp_path / "local")
+    bundle = bundles.good(tmp_path / "bundle", "1")
+    name = name_of(bundle)
+    target.deploy(Release("iris", name, target.upload(bundle), digest=bundle.digest))
+    wait.until_ready(target, "iris", name, Deadline.after(240))
+    try:
+        url = router.find(target.folder)
+        assert url
+        before = target.describe("iris")
+        assert visit(list(_router_attempts(url, tmp_path)), tmp_path) == []
+        assert target.describe("iris") == before
+    finally:
+        change.remove(target, "iris", Deadline.after(120))
+
+
+def _router_attempts(url: str, folder: Path) -> Iterator[Attempt]:
+    evil = {"endpoint": "x", "name": "x", "folder": str(folder), "variables": {"PYTHONPATH": "/x"}}
+    for base in (url, url.replace("127.0.0.1", "rebound.example")):
+        yield Attempt("PUT", f"{base}/-/endpoints/x/deployments/x", json.dumps(evil))
+        yield Attempt("PUT", f"{base}/-/endpoints/iris/traffic", '{"x": 100}')
+        yield Attempt("DELETE", f"{base}/-/endpoints/iris")
+        yield Attempt("GET", f"{base}/-/endpoints")
+        yield Attempt("POST", f"{base}/endpoints/iris/predict", '{"features": [1, 2, 3, 4]}')
+        yield Attempt("POST", f"{base}/iris/predict", '{"features": [1, 2, 3, 4]}')
 
 
 def test_the_page_can_read_a_server_that_allows_it(tmp_path: Path) -> None:
