@@ -17,7 +17,7 @@ from typing import Any
 
 from moto.backends import get_backend
 from moto.core.base_backend import BackendDict
-from moto.s3.models import S3Backend
+from moto.s3.models import S3Backend, s3_backends
 from moto.utilities.utils import get_partition
 
 from emulators.aws.calls import Call
@@ -209,6 +209,9 @@ class Keeper:
             ]
             service, _, region = path.name.partition(".")
             dict.__setitem__(_backends(service)[path.parent.name], region, loaded.backend)
+            for bucket in loaded.backend.buckets.values() if service == "s3" else ():
+                # Where moto looks a name up: else CreateBucket makes it anew, and empty.
+                s3_backends.bucket_accounts[bucket.name] = (bucket.partition, path.parent.name)
             place = Place(service, path.parent.name, region)
             self._kept[place] = _Kept(digests=frozenset(loaded.digests))
         for notice in unreadable:
