@@ -61,7 +61,9 @@ def _cells(rows: Any) -> list[list[Any]]:
 
 
 def _cell(cell: Any) -> Any:
-    return None if cell is None or cell is pd.NA or cell != cell else cell
+    if cell is None or cell is pd.NA or cell != cell:
+        return None
+    return cell.item() if isinstance(cell, np.generic) else cell
 
 
 if __name__ == "__main__":
