@@ -139,16 +139,18 @@ def delete(cloud: Cloud, request: Record) -> Record:
 def forget(cloud: Cloud, revision: Record) -> None:
     """Forget a revision, and end its server once that is on disk."""
     cloud.revisions.pop(canonical(revision["name"]), None)
-    cloud.state.later(partial(_end, cloud, revision["name"]))
+    cloud.state.later(partial(_end, cloud, revision))
 
 
-def _end(cloud: Cloud, name: str) -> None:
-    cloud.servings.stop(canonical(name))
-    remove(_folder(cloud, name))
+def _end(cloud: Cloud, revision: Record) -> None:
+    remove(_folder(cloud, revision))
+    cloud.servings.stop(canonical(revision["name"]))
 
 
-def _folder(cloud: Cloud, name: str) -> Path:
-    return cloud.place.folder / "volumes" / canonical(name).replace("/", "_")
+def _folder(cloud: Cloud, revision: Record) -> Path:
+    """Return the folder of a revision's volumes; the next one of its name has another."""
+    name = canonical(revision["name"]).replace("/", "_")
+    return cloud.place.folder / "volumes" / f"{name}-{revision['uid']}"
 
 
 def _record(name: str, service: Record) -> Record:
@@ -174,7 +176,7 @@ def _container(cloud: Cloud, name: str, template: Record) -> Container:
         "K_CONFIGURATION": service,
     }
     given = {item["name"]: item.get("value", "") for item in spec.get("env", [])}
-    mounted = dict(_volumes(cloud, template, _folder(cloud, name)))
+    mounted = dict(_volumes(cloud, template, _folder(cloud, cloud.revisions[canonical(name)])))
     # A process cannot have paths of its own: what is mounted where images keep a model is it.
     model = mounted.get("/opt/ml/model") or next(iter(mounted.values()), None)
     probe = spec.get("startupProbe", {}).get("httpGet", {})

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from deploy.errors import ConflictError, InvokeError, NotFoundError, TargetError
+from deploy.errors import BusyError, ConflictError, InvokeError, NotFoundError, TargetError
 from deploy.leftovers import Leftover
 from deploy.metrics import Answer, Metrics, summed
 from deploy.notes import Note
@@ -240,7 +240,8 @@ class MemoryTarget:
 
     def _change(self, endpoint: str) -> None:
         if self.pending.get(endpoint):
-            raise ConflictError(f"{endpoint} is updating")
+            self.pending[endpoint] -= 1  # time passes, also for one that only tries again
+            raise BusyError(f"{endpoint} is updating")
         self.pending[endpoint] = self.slow
 
     def _deployment(self, one: Release, left: int) -> Deployment:

@@ -141,7 +141,7 @@ MISTAKES = (
             headers={"Authorization": f"Bearer {rest.token('https://vault.azure.net')}"},
         ),
         401,
-        "The access token is for 'https://vault.azure.net'",
+        "for wrong audience or resource 'https://vault.azure.net'",
     ),
     Mistake(
         "a real token",
