@@ -61,7 +61,7 @@ ordeal: $(READY)  ## kill releases at every call, and let every call fail, while
 	$(PY) -m tests.ordeal $(ARGS)
 
 test-terraform: $(READY)  ## run releases under the modules' policies and outputs, and planted mistakes
-	$(PY) -m pytest -q -n 2 --dist loadfile tests/terraform tests/terraform/slow $(ARGS)
+	$(PY) -m pytest -q -n 2 --dist loadfile $(wildcard tests/terraform/test_*.py) tests/terraform/slow $(ARGS)
 
 test-ray: .venvs/ray/ready  ## run batch jobs on a Ray cluster of this machine
 	.venvs/ray/bin/python -m pytest -q tests/ray $(ARGS)
