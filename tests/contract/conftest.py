@@ -109,3 +109,8 @@ def wanted(endpoint: str, bundle: Bundle, artifact: str, *, target: Target) -> R
         version=bundle.version,
         digest=bundle.digest,
     )
+
+
+def is_resized(target: Target, release: Release, count: int) -> bool:
+    """Tell whether a deployment runs on so many instances, which services show late."""
+    return target.describe(release.endpoint).deployments[release.name].count == count

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ from deploy.retry import Patient, Policy
 from deploy.target import METRICS, Release, Scaling, State, Target, deployment_name
 from deploy.wait import Deadline
 from inference.bundle import Bundle
-from tests.contract.conftest import MINUTE, wanted
+from tests.contract.conftest import MINUTE, is_resized, wanted
 from tests.contract.noting import (  # noqa: F401
     key,
     notes,
@@ -212,8 +213,8 @@ def test_the_number_of_instances_changes_in_place_where_it_can(
         for count in (2, 2, 1):
             target.resize(endpoint, release.name, count)
             found = wait.until_ready(target, endpoint, release.name, deadline())
-            assert found.deployments[release.name].count == count
             assert found.traffic == {release.name: 100}
+            wait.until(partial(is_resized, target, release, count), deadline(), goal="resized")
         with pytest.raises(NotFoundError):
             target.resize(endpoint, "ghost", 2)
         target.resize(endpoint, release.name, 2)
