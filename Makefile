@@ -43,7 +43,7 @@ FAST := tests/assurance tests/security/test_archives.py \
   $(addprefix tests/inference/test_,$(addsuffix .py,blob bucket bundle packaging score signature table)) \
   $(addprefix tests/deploy/test_,$(addsuffix .py,config judge release report rollback strategies)) \
   $(addprefix tests/emulators/test_,$(addsuffix .py,daemon proxy))
-test-fast: $(READY)  ## run a part of the tests that takes less than a minute
+test-fast: $(READY)  ## run a part of the tests that takes about a minute
 	$(PY) -m pytest -q -n 2 --dist loadfile $(FAST) $(ARGS)
 
 test-security: $(READY)  ## run the attacks: archives, doors, tokens, bounds

@@ -160,9 +160,10 @@ def main() -> int:
     wrong = sum(not line.is_right for line in found)
     made = sum(line.packaged for line in found)
     compiled = sum(bool(line.precision) for line in found)
+    refused = sum(line.is_right and not line.packaged for line in found)
     print(
         f"{len(found)} models: {made} packaged, {compiled} compiled, "
-        f"{len(found) - made} refused with the right message, {wrong} wrong"
+        f"{refused} refused with the right message, {wrong} wrong"
     )
     return min(wrong, 1)
 
