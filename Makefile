@@ -36,7 +36,7 @@ demo: $(READY)  ## train, package, release, canary under traffic, roll back: in 
 
 # A file's tests share servers, so one worker takes them all.
 test: $(READY)  ## run the tests
-	$(PY) -m pytest -q -n 3 --dist loadfile $(ARGS)
+	$(PY) -m pytest -q -n 4 --dist loadfile $(ARGS)
 
 # A part of each room, for the other Pythons in CI.
 FAST := tests/assurance tests/security/test_archives.py \
@@ -47,7 +47,7 @@ test-fast: $(READY)  ## run a part of the tests that takes about a minute
 	$(PY) -m pytest -q -n 2 --dist loadfile $(FAST) $(ARGS)
 
 test-security: $(READY)  ## run the attacks: archives, doors, tokens, bounds
-	$(PY) -m pytest -q tests/security $(ARGS)
+	$(PY) -m pytest -q -n 3 --dist loadfile tests/security $(ARGS)
 
 test-clients: $(READY) $(CLIENTS:%=.venvs/%/ready) .venvs/boosters/ready  ## run the vendors' own clients, and other libraries' models
 	$(PY) -m pytest -q tests/clients tests/boosters $(ARGS)

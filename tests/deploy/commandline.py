@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests import warm
+
 ROOT = Path(__file__).resolve().parents[2]
 
-#: No verdict of the judge depends on how fast this machine is, unless a test says so.
-UNHURRIED = {"TRIDOCK_GATES_LATENCY_P95": "600000"}
+#: Unless a test says otherwise, no verdict of the judge depends on how fast this machine is, and
+#: it sends few requests.
+UNHURRIED = {"TRIDOCK_GATES_LATENCY_P95": "600000", "TRIDOCK_GATES_REQUESTS": "5"}
 
 
 @dataclass(frozen=True)
@@ -42,17 +44,10 @@ class Door:
         stdin: str = "",
         environment: dict[str, str] | None = None,
     ) -> Said:
-        done = subprocess.run(
-            self.command(verb, *words),
-            cwd=ROOT,
-            env={**os.environ, **UNHURRIED, **(environment or {})},
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=600,
-            check=False,
-        )
-        return Said(done.returncode, done.stdout, done.stderr)
+        _, _, module, *given = self.command(verb, *words)
+        variables = {**os.environ, **UNHURRIED, **(environment or {})}
+        ended = warm.run(module, given, folder=ROOT, environment=variables, stdin=stdin)
+        return Said(ended.code, ended.out, ended.err)
 
     def command(self, verb: str, *words: str | Path) -> list[str]:
         """Return the words of a command; a verb may have two, such as ``models list``."""
