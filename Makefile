@@ -2,6 +2,8 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
+# Nearly all that runs here is many short processes: without bytecode each compiles its imports again, for seconds.
+unexport PYTHONDONTWRITEBYTECODE
 
 PYTHON ?= python3
 MODEL  ?= examples/iris
@@ -34,9 +36,9 @@ $(READY): requirements.lock .ci/uv.txt .ci/setup
 demo: $(READY)  ## train, package, release, canary under traffic, roll back: in three emulated clouds
 	@$(PY) -m examples.demo
 
-# A file's tests share servers, so one worker takes them all.
+# A file's tests share servers, so one worker takes them all; tests/conftest.py has the order of the files.
 test: $(READY)  ## run the tests
-	$(PY) -m pytest -q -n 4 --dist loadfile $(ARGS)
+	$(PY) -m pytest -q -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # A part of each room, for the other Pythons in CI.
 FAST := tests/assurance tests/security/test_archives.py \

@@ -8,6 +8,23 @@ from collections.abc import Iterator
 
 import pytest
 
+#: Files that take more than half a minute, or folders of them, longest first.
+LONGEST = (
+    "tests/deploy/test_gcp.py",
+    "tests/deploy/test_aws",
+    "tests/contract/",
+    "tests/ordeal/",
+    "tests/emulators/aws/test_persistence.py",
+    "tests/emulators/azure/test_service.py",
+    "tests/emulators/test_kills.py",
+    "tests/deploy/test_commandline.py",
+    "tests/deploy/test_azure.py",
+    "tests/inference/test_own_code.py",
+    "tests/inference/test_zoo.py",
+    "tests/emulators/",
+    "tests/deploy/",
+)
+
 
 def pytest_configure() -> None:
     """Let the processes that tests start be interrupted, also where this one may not be.
@@ -15,6 +32,16 @@ def pytest_configure() -> None:
     A shell that runs the suite in the background has it ignore Ctrl-C, and children inherit that.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest, or a worker would be left alone with one of them."""
+    items.sort(key=_turn)  # it keeps the order of equal ones
+
+
+def _turn(item: pytest.Item) -> int:
+    found = (number for number, part in enumerate(LONGEST) if part in item.nodeid)
+    return next(found, len(LONGEST))
 
 
 @pytest.fixture(scope="module", autouse=True)
