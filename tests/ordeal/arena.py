@@ -31,6 +31,8 @@ SERVICES = {
     "container-apps": ("azure", "container-apps"),
     "aci": ("azure", "aci"),
 }
+#: Services that end the servers of a revision without requests: how many run is no part of a state.
+SLEEPING = ("cloud-run",)
 #: Emulated seconds per second.
 SPEED = 3000.0
 #: Where nothing happens.
@@ -86,8 +88,11 @@ class Emulated:
     def inventory(self) -> Counter[str]:
         running = daemon.find(self.place)
         assert running
-        servers = ask(running, "GET", "servers")["servers"]
-        return inventory.of(self.target) + Counter({"model server": len(servers)})
+        servers = len(ask(running, "GET", "servers")["servers"])
+        stands = inventory.of(self.target)
+        if self.name in SLEEPING:
+            servers = inventory.without_a_revision(stands, servers)
+        return stands + Counter({"model server": servers})
 
     def _ask(self, method: str, body: object = None) -> Any:
         running = daemon.find(self.place)

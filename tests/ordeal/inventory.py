@@ -27,6 +27,12 @@ def of(target: Target) -> Counter[str]:
     return Counter(found(target))
 
 
+def without_a_revision(stands: Counter[str], servers: int) -> int:
+    """Return how many servers run beyond one for each revision, of which some are asleep."""
+    revisions = sum(count for name, count in stands.items() if " has " in name)
+    return max(0, servers - revisions)
+
+
 def plain(names: Iterable[str], kind: str) -> Iterator[str]:
     """Yield names without what changes from version to version."""
     for name in names:
