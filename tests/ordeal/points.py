@@ -14,6 +14,7 @@ READS = (
     "GET ",
     "HEAD ",
     "POST datastores/listSecrets",
+    "POST getAuthtoken",
     "POST onlineEndpoints/listKeys",
     "POST onlineEndpoints/deployments/getLogs",
     "Filter",

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -45,6 +46,11 @@ def test_a_read_is_named_by_the_change_before_it() -> None:
         "DescribeEndpoint 4 after PutObject 1",
         "DescribeEndpoint 1 after PutObject 2",
     ]
+
+
+@pytest.mark.parametrize("call", ["POST getAuthtoken", "POST datastores/listSecrets", "GET blob"])
+def test_reading_a_secret_is_no_change_of_the_cloud(call: str) -> None:
+    assert points.is_read(call)
 
 
 def test_only_what_went_wrong_or_was_not_met_is_tried_again(tmp_path: Path) -> None:
