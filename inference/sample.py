@@ -169,9 +169,16 @@ def _selected(model: Any, frame: Any) -> Any:
     wanted = _fitted_names(model)
     if wanted is None:
         return frame
-    if missing := [name for name in wanted if name not in frame.columns]:
+    spelt = {_plain(name): name for name in frame.columns if name not in wanted}
+    columns = [name if name in frame.columns else spelt.get(_plain(name)) for name in wanted]
+    if missing := [name for name, column in zip(wanted, columns, strict=True) if column is None]:
         raise PackagingError(f"the sample lacks columns the model needs: {', '.join(missing)}")
-    return frame[list(wanted)]
+    return frame[columns]
+
+
+def _plain(name: Any) -> str:
+    """Return a column's name as LightGBM keeps it: it writes ``_`` for each blank."""
+    return str(name).replace(" ", "_")
 
 
 def _as_learnt(model: Any, frame: Any) -> Any:

@@ -24,8 +24,10 @@ from inference import score
 from inference.baseline import Numeric, Text
 from inference.errors import (
     InferenceError,
+    PackagingError,
 )
 from inference.packaging import package
+from inference.sample import Sample
 from tests.inference.models import ABOUT, ANSWERS, NAMES, PEOPLE, X, people_model
 
 TEXTS = ["hello world", "buy now", "good day", "cheap now"] * 3
@@ -148,3 +150,31 @@ def test_of_a_large_sample_rows_are_taken_evenly(to: Path) -> None:
     assert isinstance(numbers, Numeric)
     assert (numbers.count, numbers.minimum, numbers.maximum) == (100_000, 0, 299_999)
     assert numbers.mean == pytest.approx(150_000, rel=1e-3)
+
+
+class Underscored(LogisticRegression):  # type: ignore[misc, unused-ignore]
+    """Keeps its columns' names as LightGBM does, and takes a frame by the columns' order."""
+
+    def fit(self, rows: Any, answers: Any) -> Underscored:
+        super().fit(rows.to_numpy(), answers)
+        self.feature_names_in_ = np.array([name.replace(" ", "_") for name in rows])
+        return self
+
+    def predict(self, rows: Any) -> Any:
+        return super().predict(np.asarray(rows))
+
+    def _check_feature_names(self, rows: Any, *, reset: bool) -> None:
+        """Compare no names, as LightGBM does not."""
+
+
+@pytest.mark.parametrize("in_pipeline", [False, True])
+def test_columns_whose_names_the_model_changed_are_recognised(in_pipeline: bool) -> None:
+    frame = pd.DataFrame(X[:, :3], columns=["petal width", "sepal_width", "a b c"])
+    model: Any = Underscored(max_iter=1000)
+    model = (make_pipeline(model) if in_pipeline else model).fit(frame, NAMES)
+    brought = frame[["a b c", "sepal_width", "petal width"]].assign(target=NAMES)
+    assert Sample.read(model, brought).names == tuple(frame)
+    with pytest.raises(PackagingError, match=r"lacks columns the model needs: a_b_c$"):
+        Sample.read(model, frame.rename(columns={"a b c": "a-b-c"}))
+    twice = frame.assign(**{"petal_width": 0.0})
+    assert Sample.read(model, twice).names == ("petal_width", "sepal_width", "a b c")
