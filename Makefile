@@ -28,6 +28,15 @@ help:  ## list the targets
 	  while read -r name about; do printf '  %-13s %s\n' "$$name" "$$about"; done
 	@echo "  T is one of: $(TARGETS). Variables: MODEL=$(MODEL) BUNDLE=DIR LIVE=1 ARGS='more words' PYTHON=$(PYTHON)"
 
+# Another Python that is named, in words or in the environment, replaces the one that .venv has.
+ifneq ($(origin PYTHON),file)
+ifneq ($(shell $(PYTHON) --version 2>&1),$(shell $(PY) --version 2>&1))
+$(READY): another-python
+endif
+endif
+another-python:
+.PHONY: another-python
+
 setup: $(READY)  ## make .venv from requirements.lock (again: nothing to do)
 $(READY): requirements.lock .ci/uv.txt .ci/setup
 	@sh .ci/setup $(PYTHON)

@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
         return int(COMMANDS[options.command](options))
     except EmulatorError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 1
+        return error.exit_code
     except OSError as error:  # E.g. a full disk; `down` needs no room.
         print(f"error: {error}; choose another folder with --state", file=sys.stderr)
         return 1
@@ -75,8 +75,8 @@ def _faults(file: Path) -> object:
     try:
         load_faults(file)
         return json.loads(file.read_text())
-    except ValueError as error:
-        raise PlanError(f"no plan of faults: {error}") from error
+    except (OSError, ValueError) as error:
+        raise PlanError(f"--faults {file} is no plan of faults: {error}") from error
 
 
 def _down(options: argparse.Namespace) -> int:

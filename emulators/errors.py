@@ -14,7 +14,9 @@ from __future__ import annotations
 
 
 class EmulatorError(Exception):
-    """Root: the command line prints its message without a traceback and exits with 1."""
+    """Root: the command line prints its message without a traceback and exits with `exit_code`."""
+
+    exit_code = 1
 
 
 class StartError(EmulatorError):
@@ -28,9 +30,13 @@ class NotRunningError(EmulatorError):
 class CommandError(EmulatorError):
     """The command that `run` was given cannot be started."""
 
+    exit_code = 2
+
 
 class PlanError(EmulatorError):
     """The plan of faults cannot be read; the message says why."""
+
+    exit_code = 2
 
 
 class CoverageError(EmulatorError):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from inference.bundle import Bundle
+from inference.errors import BundleError
 from inference.packaging import About, package
 from inference.sample import fingerprint
 
@@ -70,7 +71,19 @@ def finish(name: str, trained: Trained, given: argparse.Namespace) -> Bundle:
         training=fingerprint(trained.rows, trained.target),
         features=trained.features,
     )
-    bundle = package(trained.model, trained.rows, given.out, about=about)
+    try:
+        bundle = package(trained.model, trained.rows, given.out, about=about)
+    except (BundleError, OSError) as error:
+        raise SystemExit(_refused(error, given.out)) from error
     measures = ", ".join(f"{measure} {value:.3f}" for measure, value in trained.metrics.items())
     print(f"{name} {given.version}: {measures} on held-out rows; bundle in {given.out}")
     return bundle
+
+
+def _refused(error: BundleError | OSError, out: Path) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return (
+            f"error: {out} cannot be written: {error.strerror}. Make room on its disk, or name "
+            "another folder with --out"
+        )
+    return f"error: {error}"

@@ -52,13 +52,13 @@ def _check(options: argparse.Namespace) -> int:
 
 def _package(options: argparse.Namespace) -> int:
     from inference import packagecommand
-    from inference.errors import InferenceError, ModelFileError
+    from inference.errors import ArgumentError, InferenceError, ScriptError, TargetFolderError
 
     try:
         return packagecommand.main(options)
     except (InferenceError, OSError) as error:
         print(lines(f"error: {error}"), file=sys.stderr)
-        return 2 if isinstance(error, ModelFileError) else 1
+        return 2 if isinstance(error, ArgumentError | ScriptError | TargetFolderError) else 1
 
 
 def _build(options: argparse.Namespace) -> int:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inference import archive
-from inference.errors import BundleError, BundleMissingError, TamperedError
+from inference.errors import BundleError, BundleMissingError, TamperedError, TargetFolderError
 from inference.manifest import MANIFEST, Manifest
 
 
@@ -97,17 +97,19 @@ def replaced(to: Path) -> Iterator[Path]:
 
     Raises
     ------
-    BundleError
+    TargetFolderError
         If `to` is a file, or a directory that is neither empty nor a bundle, or lies below a file.
     """
     if to.exists() and not (to.is_dir() and (_is_empty(to) or (to / MANIFEST).is_file())):
-        raise BundleError(
+        raise TargetFolderError(
             f"{to} is neither empty nor a bundle: nothing was written, choose another"
         )
     try:
         to.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise BundleError(f"{to.parent} cannot be made: {error}; choose another place") from error
+        raise TargetFolderError(
+            f"{to.parent} cannot be made: {error}; choose another place"
+        ) from error
     with tempfile.TemporaryDirectory(prefix=f".{to.name}-", dir=to.parent) as scratch:
         made, former = Path(scratch) / "made", Path(scratch) / "former"
         made.mkdir(mode=0o755)

@@ -6,8 +6,10 @@
     * TamperedError
     * VersionError
     * ScriptError
+    * TargetFolderError
     * PackagingError (also ValueError)
-      * ModelFileError
+      * ArgumentError
+        * ModelFileError
   * RequestError: one request cannot be answered; app.py maps each kind to a status
     * InvalidInputError (also ValueError)
     * NoRouteError
@@ -49,11 +51,19 @@ class ScriptError(BundleError):
     """The user's scoring script cannot be used; the message names its line or its fault."""
 
 
+class TargetFolderError(BundleError):
+    """A bundle cannot be written to the folder that was named; nothing was written."""
+
+
 class PackagingError(BundleError, ValueError):
     """A bundle cannot be made of this model, sample, name or target directory."""
 
 
-class ModelFileError(PackagingError):
+class ArgumentError(PackagingError):
+    """An option is missing or wrong, or the file that it names is."""
+
+
+class ModelFileError(ArgumentError):
     """The file named as the model is not one; the message says what it is and what to do."""
 
 

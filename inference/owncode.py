@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from inference.errors import PackagingError
+from inference.errors import ArgumentError, PackagingError
 
 #: Where the modules are in a bundle.
 FOLDER = "modules"
@@ -100,7 +100,7 @@ def place(source: Path | None, modules: list[str], folder: Path) -> str | None:
             raise PackagingError(_advice(modules[0]))
         return None
     if not source.exists():
-        raise PackagingError(f"--code {source}: there is no such file or folder")
+        raise ArgumentError(f"--code {source}: there is no such file or folder")
     target = folder / FOLDER
     _copy(source.resolve(), {name.partition(".")[0] for name in modules}, target)
     for name in modules:

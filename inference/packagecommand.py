@@ -12,7 +12,7 @@ from typing import Any, get_args
 
 from inference import modelfile
 from inference.bundle import Bundle
-from inference.errors import PackagingError
+from inference.errors import ArgumentError
 from inference.manifest import MANIFEST
 from inference.packaging import MAX_EXAMPLES, About, Store, package, package_script
 
@@ -76,7 +76,10 @@ def report(bundle: Bundle) -> str:
         lines.append(f"compiled: in {compiled.precision} precision, equal on {compiled.rows} rows")
     elif manifest.model:
         reason = manifest.not_compiled or "no reason is known"
-        lines.append(f"not compiled, because {reason}; served by scikit-learn itself")
+        lines.append(
+            f"not compiled: {reason}. The bundle is served with {manifest.framework} itself: "
+            "slower, with the same answers"
+        )
     files = [bundle.path / name for name in (MANIFEST, *manifest.files)]
     lines.append(f"size: {sum(file.stat().st_size for file in files) / 1000:,.0f} kB")
     return "".join(f"  {line}\n" for line in lines)
@@ -101,10 +104,10 @@ def _metrics(file: Path) -> dict[str, float]:
     try:
         metrics = dict(json.loads(_existing(file, "--metrics").read_bytes()))
     except (ValueError, TypeError) as error:
-        raise PackagingError(f"{file} is not a JSON object: {error}") from error
+        raise ArgumentError(f"{file} is not a JSON object: {error}") from error
     for name, value in metrics.items():
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise PackagingError(f"{file}: {name} is {value!r}; a measure is a number")
+            raise ArgumentError(f"{file}: {name} is {value!r}; a measure is a number")
     return metrics
 
 
@@ -112,14 +115,14 @@ def _sample(file: Path | None) -> Any:
     import pandas as pd
 
     if file is None:
-        raise PackagingError("--model needs --sample FILE: a CSV file with rows it can predict")
+        raise ArgumentError("--model needs --sample FILE: a CSV file with rows it can predict")
     try:
         return pd.read_csv(_existing(file, "--sample"))
     except ValueError as error:
-        raise PackagingError(f"{file} is no CSV file with a header: {error}") from error
+        raise ArgumentError(f"{file} is no CSV file with a header: {error}") from error
 
 
 def _existing(file: Path, option: str) -> Path:
     if not file.is_file():
-        raise PackagingError(f"{option} {file}: there is no such file")
+        raise ArgumentError(f"{option} {file}: there is no such file")
     return file

@@ -15,7 +15,7 @@ from inference import comparison, libraries, owncode, safe, script
 from inference.bundle import Bundle, listing, replaced
 from inference.compile.attempt import Outcome, compiled
 from inference.description import Description, describe
-from inference.errors import PackagingError
+from inference.errors import ArgumentError, PackagingError
 from inference.estimator import Estimator, unpickled
 from inference.manifest import MANIFEST, NAME, VERSION, Manifest, Training
 from inference.model import Model, jsonable
@@ -145,7 +145,7 @@ def package_script(to: Path, *, about: About) -> Bundle:
     """
     _check_about(about)
     if about.script is None:
-        raise PackagingError("neither a model nor a script was given: a bundle needs one of them")
+        raise ArgumentError("neither a model nor a script was given: a bundle needs one of them")
     with replaced(to) as folder:
         manifest = Manifest(**_facts(about, folder), libraries=libraries.installed(("python",)))
         _write(manifest, folder)
@@ -173,17 +173,17 @@ def _facts(about: About, folder: Path) -> dict[str, Any]:
 
 def _check_about(about: About) -> None:
     if not NAME.fullmatch(about.name):
-        raise PackagingError(
+        raise ArgumentError(
             f"the name {about.name!r} is not allowed: 1 to 63 of a-z, 0-9 and -, beginning and "
             "ending with a letter or digit"
         )
     if not VERSION.fullmatch(about.version):
-        raise PackagingError(
+        raise ArgumentError(
             f"the version {about.version!r} is not allowed: 1 to 32 of A-Z, a-z, 0-9 and ._+-, "
             "beginning with a letter or digit"
         )
     if not 0 <= about.examples <= MAX_EXAMPLES:
-        raise PackagingError(f"{about.examples} examples: keep 0 to {MAX_EXAMPLES}")
+        raise ArgumentError(f"{about.examples} examples: keep 0 to {MAX_EXAMPLES}")
 
 
 def _check_fitted(estimator: Any) -> None:
@@ -231,6 +231,8 @@ def _dump(estimator: Any, file: Path) -> None:
 
     try:
         joblib.dump(estimator, file)
+    except OSError:  # A full disk is no fault of the model.
+        raise
     except Exception as error:
         raise PackagingError(
             f"the model cannot be stored: {error}. Functions in it must be defined by name in a "
@@ -256,7 +258,7 @@ def _created() -> str:
     try:
         when = datetime.datetime.fromtimestamp(int(epoch), datetime.UTC) if epoch else None
     except (ValueError, OverflowError, OSError) as error:
-        raise PackagingError(f"SOURCE_DATE_EPOCH is {epoch!r}: give seconds since 1970") from error
+        raise ArgumentError(f"SOURCE_DATE_EPOCH is {epoch!r}: give seconds since 1970") from error
     return (when or datetime.datetime.now(datetime.UTC)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import re
+import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 from inference import graph
 from inference.compile import conversion
 from inference.compile.proof import TOLERANCE, Proof, Trial
-from inference.errors import InferenceError
+from inference.errors import InferenceError, ScoringError
 from inference.graph import Graph, opened
 from inference.libraries import installed
 from inference.manifest import Compiled
@@ -23,8 +24,8 @@ FILE = "model.onnx"
 LIBRARIES = ("onnx", "onnxmltools", "onnxruntime", "skl2onnx")
 #: So much of a reason is kept.
 REASON_CHARACTERS = 300
-#: How skl2onnx names a type that it has no converter for.
-UNKNOWN = re.compile(r"(?:shape calculator|converter) for type '<class '([^']+)'>'")
+#: How skl2onnx names the class of a step.
+KIND = re.compile(r"class '([\w.]+)'")
 
 
 @dataclass(frozen=True)
@@ -70,10 +71,10 @@ def compiled(estimator: Any, fitted: Model, sample: Sample) -> Outcome:
             with _quiet():
                 return _proven(estimator, trial, way)
         except InferenceError as error:
-            reasons.append(f"a graph in {way.precision} precision answers otherwise: {error}")
+            reasons.append(_otherwise(error, estimator))
         except Exception as error:
             # Converters raise what comes to them for models they do not know.
-            unknown = unknown or _in_words(error)
+            unknown = unknown or _in_words(error, estimator)
     return Outcome(reason=_brief(reasons[0] if reasons else unknown))
 
 
@@ -98,14 +99,38 @@ def _proven(estimator: Any, trial: Trial, way: conversion.Way) -> Outcome:
     return Outcome(content, facts)
 
 
-def _in_words(error: Exception) -> str:
-    """Say why a model was not converted, without the converters' own terms."""
-    text = str(error)
-    if found := UNKNOWN.search(text):
-        return f"there is no conversion of {found[1].rpartition('.')[2]} to ONNX"
-    if isinstance(error, NotImplementedError) and "sklearn-onnx" not in text:
-        return text
-    return f"its conversion to ONNX failed ({type(error).__name__}: {text})"
+def _in_words(error: Exception, estimator: Any) -> str:
+    """Name the step that was not converted, without the converters' own terms."""
+    step = _step(error) or type(conversion.final_step(estimator)).__name__
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    is_ours = frames and frames[-1].f_globals["__name__"].startswith(f"{__package__}.")
+    if is_ours and isinstance(error, NotImplementedError):
+        return f"{step} has no compiled form here: {error}"
+    logging.getLogger(__name__).debug("%s was not converted", step, exc_info=error)
+    return f"{step} with these settings has no compiled form"
+
+
+def _step(error: Exception) -> str:
+    """Return the class of the step at whose conversion an error was raised; empty if none was."""
+    found = KIND.search(str(error))
+    step = found[1].rpartition(".")[2] if found else ""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        model = getattr(frame.f_locals.get("operator"), "raw_operator", None)
+        step = step if model is None else type(model).__name__
+    return step
+
+
+def _otherwise(error: InferenceError, estimator: Any) -> str:
+    steps = ", ".join(type(step).__name__ for step in _steps(estimator))
+    if isinstance(error, ScoringError):
+        return f"the compiled form of the model ({steps}) fails on rows that the model answers"
+    return f"the compiled form of the model ({steps}) answers otherwise: {error}"
+
+
+def _steps(estimator: Any) -> list[Any]:
+    if not hasattr(estimator, "steps"):
+        return [estimator]
+    return [inner for _, step in estimator.steps for inner in _steps(step) if step is not None]
 
 
 @contextlib.contextmanager

@@ -115,9 +115,9 @@ def _inputs(signature: Signature, way: Way, width: int) -> list[tuple[str, Any]]
 def _converted(estimator: Any, inputs: list[tuple[str, Any]]) -> Any:
     from skl2onnx import convert_sklearn
 
-    final = _final(estimator)
-    # Without it, probabilities come as a dictionary for each row.
-    options = {id(final): {"zipmap": False}} if hasattr(final, "predict_proba") else None
+    final = final_step(estimator)
+    # Without it, probabilities and decision values come as a dictionary for each row.
+    options = {id(final): {"zipmap": False}} if hasattr(final, "classes_") else None
     try:
         return convert_sklearn(estimator, "model", inputs, options=options, target_opset=OPSETS)
     except NameError:  # This kind of model has no such option.
@@ -165,7 +165,8 @@ def _rename(graph: Any, names: list[str]) -> None:
         node.input[:] = [changed.get(name, name) for name in node.input]
 
 
-def _final(estimator: Any) -> Any:
+def final_step(estimator: Any) -> Any:
+    """Return the step of a pipeline that predicts; a model that is no pipeline itself."""
     while hasattr(estimator, "steps"):
         estimator = estimator.steps[-1][1]
     return estimator

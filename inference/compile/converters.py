@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from inference.column import missing_kind
-from inference.compile import encoders, trees
+from inference.compile import encoders, linear, trees
 from inference.compile.draft import Draft
 from inference.compile.ensembles import Ensemble, ensemble
 from inference.compile.unwrapping import steps_of
@@ -40,8 +40,10 @@ def register() -> None:
     from sklearn import ensemble as ensembles
     from sklearn import tree
     from sklearn.impute import SimpleImputer
+    from sklearn.linear_model import RidgeClassifier, SGDClassifier
     from sklearn.preprocessing import (
         FunctionTransformer,
+        KBinsDiscretizer,
         OneHotEncoder,
         OrdinalEncoder,
         TargetEncoder,
@@ -57,6 +59,11 @@ def register() -> None:
     for encoder in (OneHotEncoder, OrdinalEncoder, TargetEncoder):
         name = f"Tridock{encoder.__name__}"
         update_registered_converter(encoder, name, encoders.shape, encoders.convert)
+    for model in (RidgeClassifier, SGDClassifier):
+        name, shape = f"Tridock{model.__name__}", linear.classifier_shape
+        update_registered_converter(model, name, shape, linear.classifier, options=OPTIONS)
+    name = "TridockKBinsDiscretizer"
+    update_registered_converter(KBinsDiscretizer, name, linear.bins_shape, linear.bins)
     name = "TridockFunctionTransformer"
     update_registered_converter(FunctionTransformer, name, _joined_shape, _function)
 

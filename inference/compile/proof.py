@@ -226,5 +226,6 @@ def _spread(answers: Answers, output: OutputSignature) -> float:
 
 
 def _brief(row: Row) -> str:
-    text = repr(row)
+    cells: list[Any] = list(row)
+    text = repr([cell.item() if isinstance(cell, np.generic) else cell for cell in cells])
     return text if len(text) <= 120 else text[:120] + "..."

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from inference import packagecommand
+from inference.__main__ import main as door
 from inference.bundle import Bundle
 from inference.errors import (
     BundleError,
@@ -69,3 +70,36 @@ def test_a_model_stored_by_another_scikit_learn_is_refused(
     pd.DataFrame(X).to_csv(sample, index=False)
     with pytest.raises(VersionError, match=r"fitted with scikit-learn 1\.0\.2 and here is"):
         command("--name", "x", "--out", tmp_path / "out", "--model", model, "--sample", sample)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("--model", "absent"),
+        ("--model", "m.joblib"),
+        ("--model", "m.joblib", "--sample", "absent"),
+        ("--model", "m.joblib", "--sample", "m.joblib"),
+        ("--model", "m.joblib", "--sample", "s.csv", "--version", "a b"),
+        ("--model", "m.joblib", "--sample", "s.csv", "--examples", "21"),
+        ("--model", "m.joblib", "--sample", "s.csv", "--code", "absent"),
+        ("--model", "m.joblib", "--sample", "s.csv", "--script", "absent"),
+        ("--model", "m.joblib", "--sample", "s.csv", "--metrics", "absent"),
+        ("--model", "m.joblib", "--sample", "s.csv", "--metrics", "s.csv"),
+        ("--model", "m.joblib", "--sample", "s.csv", "--out", "m.joblib"),
+        ("--model", "m.joblib", "--sample", "s.csv", "--out", "m.joblib/below"),
+    ],
+)
+def test_a_wrong_option_of_package_is_an_error_of_usage(
+    words: tuple[str, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    joblib.dump(FITTED, "m.joblib")
+    pd.DataFrame(X).to_csv("s.csv", index=False)
+    before = sorted(tmp_path.iterdir())
+    assert door(["package", "--name", "x", "--out", "out", *words]) == 2
+    assert capsys.readouterr().err.startswith("error: ")
+    assert sorted(tmp_path.iterdir()) == before
