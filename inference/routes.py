@@ -32,6 +32,8 @@ MODELS = {
         "/v1/models/(?P<model>[^/:]+)(/versions/(?P<version>[^/:]+))?(?P<more>:predict)?"
     ): V1_PATHS,
 }
+#: How KServe's server of the first protocol says that it lives.
+ALIVE = b'{"status":"alive"}'
 #: What FastAPI keeps: the description, and the page that draws it.
 DOCUMENTATION = ("/docs", "/openapi.json")
 
@@ -143,8 +145,9 @@ def routes(desk: Desk) -> Table:
     index = "/v2/repository/index"
     table: Table = {
         **{path: _get(_ready(desk, b"")) for path in ready},
-        "/": _get(_ready(desk, b"Healthy")),
-        "/healthz": _get(lambda scope: Reply(b'{"status":"alive"}')),
+        # Azure ML looks at the status alone, KServe's client of the first protocol at this member.
+        "/": _get(_ready(desk, ALIVE)),
+        "/healthz": _get(lambda scope: Reply(ALIVE)),
         "/execution-parameters": _get(partial(_execution_parameters, desk)),
         "/metrics": _get(partial(_metrics, desk)),
         "/swagger.json": _get(partial(_swagger, desk)),

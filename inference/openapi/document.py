@@ -44,7 +44,7 @@ SUMMARIES = {
 }
 TOLD = (
     ("/ping", "health", "Ready? (SageMaker)"),
-    ("/", "health", "Ready? (Azure ML)"),
+    ("/", "health", "Ready? (Azure ML, KServe v1)"),
     ("/readyz", "health", "Ready?"),
     ("/healthz", "health", "Alive?"),
     ("/execution-parameters", "about", "How batch transform should call (SageMaker)"),

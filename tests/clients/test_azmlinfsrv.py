@@ -263,9 +263,9 @@ def test_ours_is_better_on_purpose(pairs: Mapping[str, Pair], case: Case) -> Non
     assert (vendor.status_code, vendor.content) != (ours.status_code, ours.content)
 
 
-def test_both_say_healthy_in_the_same_word(pairs: Mapping[str, Pair]) -> None:
+def test_both_say_that_they_are_healthy_by_the_status(pairs: Mapping[str, Pair]) -> None:
     for url in (pairs["plain"].vendor, pairs["plain"].ours):
-        assert httpx.get(url, trust_env=False).text == "Healthy"
+        assert httpx.get(url, trust_env=False).status_code == 200
 
 
 def main() -> None:

@@ -50,6 +50,7 @@ async def main():
         answer = await client.infer(url, request, model_name="iris")
         told[f"v2 {binary}"] = answer.outputs[0].as_numpy().tolist()
     told["ready"] = [
+        await first.is_server_live(url),
         await client.is_server_live(url),
         await client.is_server_ready(url),
         await client.is_model_ready(url, "iris"),
@@ -160,7 +161,7 @@ def test_kserves_client_gets_the_models_predictions(
     server: ModelServer, own: tuple[list[str], Any], tmp_path: Path
 ) -> None:
     told = said("openinference", KSERVE, server, tmp_path)
-    assert told.pop("ready") == [True] * 4
+    assert told.pop("ready") == [True] * 5
     assert set(told) == {"v1", "v2 False", "v2 True"}
     assert all(answer == own[0] for answer in told.values())
 

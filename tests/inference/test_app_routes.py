@@ -86,6 +86,11 @@ def test_the_first_protocol_of_kserve_is_spoken(iris: Asked) -> None:
     assert iris.get("/v1/models/iris:predict").status_code == 405
 
 
+def test_the_root_says_what_kserves_client_of_the_first_protocol_looks_for(iris: Asked) -> None:
+    answer = iris.get("/")
+    assert (answer.status_code, answer.json()) == (200, {"status": "alive"})
+
+
 def test_a_model_that_is_not_ready_says_so_by_the_first_protocol(iris_bundle: Bundle) -> None:
     asked = Asked(iris_bundle)
     asked.lifecycle.drain()
