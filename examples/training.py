@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from inference.bundle import Bundle
-from inference.errors import BundleError
+from inference.errors import BundleError, TargetFolderError
 from inference.packaging import About, package
 from inference.sample import fingerprint
 
@@ -80,10 +81,13 @@ def finish(name: str, trained: Trained, given: argparse.Namespace) -> Bundle:
     return bundle
 
 
-def _refused(error: BundleError | OSError, out: Path) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return (
-            f"error: {out} cannot be written: {error.strerror}. Make room on its disk, or name "
+def _refused(error: BundleError | OSError, out: Path) -> int:
+    """Print why there is no bundle, and return the exit code."""
+    reason = str(error)
+    if not isinstance(error, BundleError):
+        reason = (
+            f"{out} cannot be written: {error.strerror or error}. Make room on its disk, or name "
             "another folder with --out"
         )
-    return f"error: {error}"
+    print(f"error: {reason}", file=sys.stderr)
+    return 2 if isinstance(error, TargetFolderError) else 1
