@@ -11,7 +11,7 @@ from collections.abc import Callable
 from types import FrameType
 
 from deploy import arguments, commands, config, session
-from deploy.errors import DeployError
+from deploy.errors import ConfigError, DeployError
 from deploy.progress import Progress
 from inference import plaintext
 from inference.errors import BundleMissingError, InferenceError
@@ -41,6 +41,10 @@ def main(words: list[str] | None = None, *, connect: Connect = session.connect) 
         return _fail(error, 2)
     except InferenceError as error:
         return _fail(error, 1)
+    except NotADirectoryError as error:
+        return _fail(
+            ConfigError(f"{error.filename}: a folder above it is a file: name one with --state"), 2
+        )
     except OSError as error:
         return _fail(_told(error), 1)
     except KeyboardInterrupt as error:

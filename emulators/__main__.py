@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
         return error.exit_code
     except OSError as error:  # E.g. a full disk; `down` needs no room.
         print(f"error: {error}; choose another folder with --state", file=sys.stderr)
-        return 1
+        return 2 if isinstance(error, NotADirectoryError | PermissionError) else 1
     except KeyboardInterrupt:
         return 130
 

@@ -23,12 +23,16 @@ def _serve(options: argparse.Namespace) -> int:
 
     if options.watch_stdin:
         watch_stdin()
+    from inference import location
+    from inference.errors import BundleMissingError
     from inference.settings import SettingError, Settings, port
 
     try:
+        if options.bundle:
+            location.find(options.bundle)
         settings = Settings.read(_environment(options), options.bundle)
         chosen = port(options.port, os.environ)
-    except SettingError as error:
+    except (SettingError, BundleMissingError) as error:
         print(lines(f"error: {error}"), file=sys.stderr)
         return 2
     from inference.server import serve

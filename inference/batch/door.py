@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from inference.batch.errors import BadRowError, BatchError
-from inference.errors import BundleError, InferenceError
+from inference.errors import BundleError, BundleMissingError, InferenceError
 from inference.plaintext import lines
 
 if TYPE_CHECKING:
@@ -77,6 +77,8 @@ def main(options: argparse.Namespace) -> int:
     try:
         began = time.monotonic()
         mark = _run(options)
+    except BundleMissingError as error:
+        return _failed(error, 2)
     except (BadRowError, BundleError) as error:
         return _failed(error, 1)
     except BatchError as error:

@@ -205,6 +205,13 @@ def test_a_missing_bundle_is_exit_code_2(door: Door, tmp_path: Path) -> None:
     assert "it is no bundle" in said.err
 
 
+def test_a_state_folder_that_is_a_file_is_exit_code_2(v1: Bundle, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    said = Door("local", tmp_path / "file")("release", "--bundle", v1.path)
+    assert said.code == 2
+    assert said.err.splitlines()[-1].endswith("a folder above it is a file: name one with --state")
+
+
 def test_a_bundle_with_one_other_byte_is_exit_code_1(door: Door, tmp_path: Path) -> None:
     said = door("release", "--bundle", bundles.tampered(tmp_path / "bundle", "1"))
     assert said.code == 1

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from emulators import daemon
+from emulators.__main__ import main
 from emulators.errors import NotRunningError, StartError
 from emulators.place import Place
 from tests.processes import command_lines
@@ -34,6 +35,14 @@ def test_one_that_does_not_answer_in_time_is_ended(tmp_path: Path) -> None:
 def test_a_cloud_that_is_not_built_is_named(tmp_path: Path) -> None:
     with pytest.raises(StartError, match="there is no mars emulator in this checkout yet"):
         daemon.up(Place("mars", tmp_path))
+
+
+def test_a_state_folder_that_is_a_file_is_a_usage_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    assert main(["env", "aws", "--state", str(tmp_path / "file")]) == 2
+    assert "choose another folder with --state" in capsys.readouterr().err
 
 
 def test_nothing_runs_where_nothing_was_started(tmp_path: Path) -> None:

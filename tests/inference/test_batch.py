@@ -267,6 +267,16 @@ def test_what_cannot_be_done_is_refused_in_words(
     assert told in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("words", [["batch", "in.csv", "out.csv"], ["serve"]])
+def test_a_bundle_that_is_not_there_is_a_usage_error(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "in.csv").write_text(HEAD)
+    words = [str(tmp_path / word) if ".csv" in word else word for word in words]
+    assert main([*words, "--bundle", str(tmp_path / "absent")]) == 2
+    assert "absent (from --bundle) has no manifest.json" in capsys.readouterr().err
+
+
 def test_an_output_is_replaced_only_on_request(
     batch: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
