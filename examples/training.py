@@ -58,7 +58,10 @@ def options(name: str, arguments: list[str] | None, *, C: float) -> argparse.Nam
     parser.add_argument("--out", "--to", type=Path, default=out, metavar="DIR", help="the bundle")
     parser.add_argument("--version", default="1", help="its version (default %(default)s)")
     parser.add_argument(
-        "--C", type=float, default=C, help="inverse regularisation strength (default %(default)g)"
+        "--C",
+        type=strength,
+        default=C,
+        help="inverse regularisation strength (default %(default)g)",
     )
     return parser.parse_args(arguments)
 
@@ -91,3 +94,11 @@ def _refused(error: BundleError | OSError, out: Path) -> int:
         )
     print(f"error: {reason}", file=sys.stderr)
     return 2 if isinstance(error, TargetFolderError) else 1
+
+
+def strength(text: str) -> float:
+    """Read an inverse regularisation strength, a number above 0, from the command line."""
+    number = float(text)
+    if not number > 0:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return number

@@ -77,6 +77,16 @@ def test_a_release_file_is_one_that_the_deployer_reads(name: str) -> None:
     assert read.bundle.resolve() == ROOT / "build" / name / "bundle"
 
 
+@pytest.mark.parametrize("strength", ["0", "-1", "nan", "x"])
+def test_a_strength_that_no_model_takes_is_a_usage_error(
+    strength: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        train("iris", tmp_path / "bundle", f"--C={strength}")
+    assert ended.value.code == 2
+    assert "argument --C: " in capsys.readouterr().err
+
+
 def test_the_same_seed_draws_the_same_applications() -> None:
     first, again, other = generate(200, 1), generate(200, 1), generate(200, 2)
     assert first.equals(again)
