@@ -21,7 +21,7 @@ TARGETS := $(patsubst deploy/%/target.py,%,$(wildcard deploy/*/target.py))
 CLIENTS := $(patsubst tests/clients/%.lock,%,$(wildcard tests/clients/*.lock))
 MODULES := $(patsubst terraform/%/main.tf,%,$(wildcard terraform/*/main.tf))
 PEERS   := $(patsubst tests/performance/peers/%.in,%,$(wildcard tests/performance/peers/*.in))
-DEPLOY   = $(PY) -m deploy
+DEPLOY   = $(PY) -m tridock.deploy
 
 help:  ## list the targets
 	@sed -nE 's/^(\$$\((TARGETS|MODULES):%=)?([a-z0-9-]+)[^#]*## /\3 /p' Makefile | sed 's/- /-T /' | \
@@ -43,7 +43,7 @@ $(READY): requirements.lock .ci/uv.txt .ci/setup
 	@touch $@
 
 demo: $(READY)  ## train, package, release, canary under traffic, roll back: in three emulated clouds
-	@$(PY) -m examples.demo
+	@$(PY) -m tridock.examples.demo
 
 # A file's tests share servers, so one worker takes them all; tests/conftest.py has the order of the files.
 test: $(READY)  ## run the tests
@@ -59,6 +59,9 @@ test-fast: $(READY)  ## run a part of the tests that takes about a minute
 
 test-security: $(READY)  ## run the attacks: archives, doors, tokens, bounds
 	$(PY) -m pytest -q -n 3 --dist loadfile tests/security $(ARGS)
+
+test-install: $(READY)  ## build the wheel, install it into an empty environment, and work with it from a folder of its own
+	$(PY) -m pytest -q tests/install $(ARGS)
 
 test-clients: $(READY) $(CLIENTS:%=.venvs/%/ready) .venvs/boosters/ready  ## run the vendors' own clients, and other libraries' models
 	$(PY) -m pytest -q tests/clients tests/boosters $(ARGS)
@@ -125,10 +128,10 @@ fix: $(READY)  ## format, and mend what can be mended
 VARIANT ?=
 BAKE    ?=
 image: $(READY) .venvs/audit/ready  ## build the images, list what is in them, audit it; into build/image
-	$(PY) -m inference build --audit .venvs/audit/bin/pip-audit $(VARIANT:%=--variant %) $(BAKE:%=--bundle %) $(ARGS)
+	$(PY) -m tridock.inference build --audit .venvs/audit/bin/pip-audit $(VARIANT:%=--variant %) $(BAKE:%=--bundle %) $(ARGS)
 .venvs/audit/ready: tests/image/audit.lock; $(SYNC)
 check-image: $(READY) $(BUNDLE)/manifest.json  ## start IMAGE as each cloud would and judge it: IMAGE=tridock:onnx
-	$(PY) -m inference check $(IMAGE) --bundle $(BUNDLE) $(ARGS)
+	$(PY) -m tridock.inference check $(IMAGE) --bundle $(BUNDLE) $(ARGS)
 e2e: $(READY) .venvs/audit/ready  ## build, check and release the very image on all emulated targets
 	$(PY) -m tests.image $(ARGS)
 test-image: $(READY) .venvs/audit/ready  ## test the built images and the runner of containers
@@ -139,9 +142,9 @@ $(BUILT)/manifest.json: $(shell find $(MODEL) -type f -not -name '*.pyc' 2>/dev/
 	$(PY) -m $(subst /,.,$(patsubst %/,%,$(MODEL))).train --to $(BUILT)
 
 up: $(READY)  ## start the emulated clouds
-	$(PY) -m emulators up $(ARGS)
+	$(PY) -m tridock.emulators up $(ARGS)
 down: $(READY)  ## end them and their model servers
-	$(PY) -m emulators down $(ARGS)
+	$(PY) -m tridock.emulators down $(ARGS)
 
 # Safe by default: without LIVE=1 a target is the emulated one. A real account takes what is registered and approved there.
 $(TARGETS:%=register-%): register-%: bundle  ## enter MODEL's bundle in T's registry of models
@@ -172,7 +175,7 @@ $(MODULES:%=destroy-%): destroy-%:  ## show what Terraform would remove at T; wi
 
 LOCK := .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make lock"
 lock: $(READY)  ## resolve all lock files anew (ARGS=--upgrade for newer versions)
-	$(LOCK) $(ARGS) inference/requirements.in --group kit --group dev -o requirements.lock
+	$(LOCK) $(ARGS) pyproject.toml --extra all --group dev -o requirements.lock
 	for image in requirements requirements-onnx; do \
 	  $(LOCK) $(ARGS) -c requirements.lock inference/$$image.in -o inference/$$image.txt || exit; done
 	for client in $(CLIENTS:%=tests/clients/%); do \
@@ -186,7 +189,7 @@ lock: $(READY)  ## resolve all lock files anew (ARGS=--upgrade for newer version
 	$(LOCK) $(ARGS) tests/terraform/checkov.in -o tests/terraform/checkov.lock
 	$(LOCK) $(ARGS) .ci/uv.in -o .ci/uv.txt
 
-.PHONY: ordeal help setup demo test test-fast test-security test-clients test-terraform test-ray bench fuzz check $(CHECKS) fix bundle \
+.PHONY: test-install ordeal help setup demo test test-fast test-security test-clients test-terraform test-ray bench fuzz check $(CHECKS) fix bundle \
   image check-image e2e test-image up down lock \
   $(foreach verb,register approve deploy invoke status rollback delete,$(TARGETS:%=$(verb)-%)) \
   $(foreach verb,provision destroy,$(MODULES:%=$(verb)-%))

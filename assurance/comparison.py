@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from scipy import stats
 
-from assurance import power
+from tridock.assurance import power
 
 
 class Finding(enum.Enum):

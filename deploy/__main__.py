@@ -1,4 +1,4 @@
-"""The deployers' door: `python -m deploy release|plan|status|invoke|traffic|rollback|logs|…`."""
+"""The deployers' door: `tridock release|plan|status|invoke|traffic|rollback|logs|…`."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import sys
 from collections.abc import Callable
 from types import FrameType
 
-from deploy import arguments, commands, config, session
-from deploy.errors import ConfigError, DeployError
-from deploy.progress import Progress
-from inference import plaintext
-from inference.errors import BundleMissingError, InferenceError
+from tridock.deploy import arguments, commands, config, session
+from tridock.deploy.errors import ConfigError, DeployError
+from tridock.deploy.progress import Progress
+from tridock.inference import extras, plaintext
+from tridock.inference.errors import BundleMissingError, InferenceError
 
 #: What a shell reports of a command that Ctrl-C ended.
 INTERRUPTED = 130
@@ -45,6 +45,8 @@ def main(words: list[str] | None = None, *, connect: Connect = session.connect) 
         return _fail(
             ConfigError(f"{error.filename}: a folder above it is a file: name one with --state"), 2
         )
+    except ModuleNotFoundError as error:
+        return _fail(ConfigError(extras.advice(error)), 2)
     except OSError as error:
         return _fail(_told(error), 1)
     except KeyboardInterrupt as error:

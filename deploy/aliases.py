@@ -7,10 +7,10 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
-from deploy.errors import ConflictError
-from deploy.models import ModelVersion
-from deploy.notes import Note, Notes
-from deploy.owner import Owner
+from tridock.deploy.errors import ConflictError
+from tridock.deploy.models import ModelVersion
+from tridock.deploy.notes import Note, Notes
+from tridock.deploy.owner import Owner
 
 #: Changes of a model's aliases that are remembered, and tries while others change them, too.
 REMEMBERED, TRIES = 50, 5

@@ -8,15 +8,15 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from deploy.errors import ConfigError, GateError
-from deploy.models import Approval
-from deploy.notes import Note, Notes
-from deploy.owner import CALLER, Owner
-from deploy.target import Target
-from inference.plaintext import line
+from tridock.deploy.errors import ConfigError, GateError
+from tridock.deploy.models import Approval
+from tridock.deploy.notes import Note, Notes
+from tridock.deploy.owner import CALLER, Owner
+from tridock.deploy.target import Target
+from tridock.inference.plaintext import line
 
 if TYPE_CHECKING:
-    from inference.bundle import Bundle
+    from tridock.inference.bundle import Bundle
 
 #: Characters of a reason; with who and when it fits what all registries keep.
 LONGEST = 280
@@ -62,7 +62,7 @@ class Objection:
     said : str
         In words.
     verbs : tuple of str
-        The words after ``python -m deploy`` that would end it, in order.
+        The words after ``python -m tridock.deploy`` that would end it, in order.
     """
 
     said: str
@@ -115,7 +115,9 @@ def demand(against: Objection | None, target: str, force: str | None) -> None:
     if force is not None:
         _plain(force)
     elif against:
-        steps = [f"`python -m deploy {verb} --target {target} --live`" for verb in against.verbs]
+        steps = [
+            f"`python -m tridock.deploy {verb} --target {target} --live`" for verb in against.verbs
+        ]
         raise GateError(
             f"{against.said}. Only what is approved goes to a live account; nothing was changed. "
             f"Approve it: {', then '.join(steps)}. Or release it with --force WHY, which is "

@@ -6,8 +6,8 @@ import argparse
 from collections.abc import Mapping
 from pathlib import Path
 
-from deploy import registry
-from deploy.errors import ConfigError
+from tridock.deploy import registry
+from tridock.deploy.errors import ConfigError
 
 #: Verb to what it does, in the order of a release's life.
 VERBS = {
@@ -63,7 +63,7 @@ def flags(options: argparse.Namespace) -> Mapping[str, str]:
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the room's door."""
     top = argparse.ArgumentParser(
-        prog="python -m deploy", description="Take a bundle to an endpoint.", epilog=EXIT_CODES
+        prog="tridock", description="Take a bundle to an endpoint.", epilog=EXIT_CODES
     )
     verbs = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for verb, about in VERBS.items():

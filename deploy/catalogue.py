@@ -6,11 +6,11 @@ import argparse
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from deploy import aliases, approval, consent, report
-from deploy.errors import ConfigError
-from deploy.models import Approval, ModelVersion, record
-from deploy.reference import Reference, alias, find
-from deploy.session import Session
+from tridock.deploy import aliases, approval, consent, report
+from tridock.deploy.errors import ConfigError
+from tridock.deploy.models import Approval, ModelVersion, record
+from tridock.deploy.reference import Reference, alias, find
+from tridock.deploy.session import Session
 
 
 def run(options: argparse.Namespace, session: Session) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from deploy import experiment, journal, wait
-from deploy.errors import ConflictError, NotFoundError, RolledBackError
-from deploy.target import Endpoint, Release, Target
-from deploy.wait import Deadline
+from tridock.deploy import experiment, journal, wait
+from tridock.deploy.errors import ConflictError, NotFoundError, RolledBackError
+from tridock.deploy.target import Endpoint, Release, Target
+from tridock.deploy.wait import Deadline
 
 #: Seconds in which a cloud may still show what was before a change that it says is done.
 GRACE = 10.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from deploy.target import Target
+from tridock.deploy.target import Target
 
 
 @dataclass(frozen=True)

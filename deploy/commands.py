@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from deploy import (
+from tridock.deploy import (
     approval,
     catalogue,
     change,
@@ -26,21 +26,21 @@ from deploy import (
     snippets,
     traffic,
 )
-from deploy.approval import Objection
-from deploy.errors import ConfigError, NotFoundError
-from deploy.labels import Labels
-from deploy.order import Order, Stage
-from deploy.plan import Plan, plan
-from deploy.promotion import promote, stop
-from deploy.release import release
-from deploy.rollback import rollback
-from deploy.session import Session, deleting
-from deploy.target import Endpoint
-from deploy.traffic import Division
-from inference.plaintext import lines
+from tridock.deploy.approval import Objection
+from tridock.deploy.errors import ConfigError, NotFoundError
+from tridock.deploy.labels import Labels
+from tridock.deploy.order import Order, Stage
+from tridock.deploy.plan import Plan, plan
+from tridock.deploy.promotion import promote, stop
+from tridock.deploy.release import release
+from tridock.deploy.rollback import rollback
+from tridock.deploy.session import Session, deleting
+from tridock.deploy.target import Endpoint
+from tridock.deploy.traffic import Division
+from tridock.inference.plaintext import lines
 
 if TYPE_CHECKING:
-    from inference.bundle import Bundle
+    from tridock.inference.bundle import Bundle
 
 
 def run(options: argparse.Namespace, session: Session) -> None:

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from deploy.config import Compare
-from deploy.experiment import Experiment
-from deploy.labels import Labels
-from deploy.metrics import Metrics, summed, times
-from deploy.target import Endpoint, Target
+from tridock.deploy.config import Compare
+from tridock.deploy.experiment import Experiment
+from tridock.deploy.labels import Labels
+from tridock.deploy.metrics import Metrics, summed, times
+from tridock.deploy.target import Endpoint, Target
 
 if TYPE_CHECKING:
-    from assurance.comparison import Finding, Result, Side
+    from tridock.assurance.comparison import Finding, Result, Side
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def compare(
     target: Target, found: Endpoint, trial: Experiment, labels: Labels, *, terms: Compare
 ) -> Comparison:
     """Compare the two deployments by what live requests showed since the experiment began."""
-    from assurance import comparison  # brings SciPy, which only this command needs
+    from tridock.assurance import comparison  # brings SciPy, which only this command needs
 
     old, new = (_side(target, trial, name, labels) for name in (trial.old, trial.new))
     alpha = 1 - terms.confidence
@@ -55,7 +55,7 @@ def compare(
 
 
 def _side(target: Target, trial: Experiment, name: str, labels: Labels) -> Side:
-    from assurance.comparison import Side
+    from tridock.assurance.comparison import Side
 
     answers = target.answers(trial.endpoint, name, trial.since)
     told = target.metrics(trial.endpoint, name, trial.since) or Metrics()

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from deploy import keys, registry, rollout, scaling
-from deploy.errors import ConfigError
-from deploy.reference import Reference
-from deploy.rollout import Strategy
-from deploy.target import Scaling
+from tridock.deploy import keys, registry, rollout, scaling
+from tridock.deploy.errors import ConfigError
+from tridock.deploy.reference import Reference
+from tridock.deploy.rollout import Strategy
+from tridock.deploy.target import Scaling
 
 #: Keys that have a flag of their own; `--set KEY=VALUE` gives the others.
 FLAGS = frozenset({"target", "endpoint", "bundle", "model", "timeout", "state"})
@@ -23,7 +23,7 @@ FLAGS = frozenset({"target", "endpoint", "bundle", "model", "timeout", "state"})
 
 @dataclass(frozen=True)
 class Gates:
-    """The limits of the judge; see `deploy.keys` for the meaning of each."""
+    """The limits of the judge; see `tridock.deploy.keys` for the meaning of each."""
 
     requests: int
     error_rate: float
@@ -39,7 +39,7 @@ class Gates:
 
 @dataclass(frozen=True)
 class Compare:
-    """What a comparison goes by; see `deploy.keys` for the meaning of each."""
+    """What a comparison goes by; see `tridock.deploy.keys` for the meaning of each."""
 
     effect: float = 0.05
     confidence: float = 0.95
@@ -48,7 +48,7 @@ class Compare:
 
 @dataclass(frozen=True)
 class Config:
-    """Everything a command was told; see `deploy.keys` for the meaning of each.
+    """Everything a command was told; see `tridock.deploy.keys` for the meaning of each.
 
     Attributes
     ----------

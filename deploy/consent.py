@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from deploy.errors import ConfigError
-from inference.plaintext import line
+from tridock.deploy.errors import ConfigError
+from tridock.inference.plaintext import line
 
 
 def demand(options: argparse.Namespace, what: str) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from assurance.gates import Ruling
-from deploy import change, experiment, history, journal, rollout, wait
-from deploy.errors import DeadlineError, GateError, RolledBackError
-from deploy.judge import Case, Look
-from deploy.order import Order, Stage
-from deploy.rollout import Move, Step
-from deploy.target import Endpoint, Target
+from tridock.assurance.gates import Ruling
+from tridock.deploy import change, experiment, history, journal, rollout, wait
+from tridock.deploy.errors import DeadlineError, GateError, RolledBackError
+from tridock.deploy.judge import Case, Look
+from tridock.deploy.order import Order, Stage
+from tridock.deploy.rollout import Move, Step
+from tridock.deploy.target import Endpoint, Target
 
 
 def run(stage: Stage, order: Order, before: Endpoint | None) -> None:

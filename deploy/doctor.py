@@ -7,9 +7,9 @@ import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from deploy.errors import DeployError, NotFoundError
-from deploy.session import Session
-from inference.errors import InferenceError
+from tridock.deploy.errors import DeployError, NotFoundError
+from tridock.deploy.session import Session
+from tridock.inference.errors import InferenceError
 
 
 @dataclass(frozen=True)

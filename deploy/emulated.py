@@ -9,11 +9,11 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from deploy.cloud import Cloud
-from deploy.errors import DeployError
+from tridock.deploy.cloud import Cloud
+from tridock.deploy.errors import ConfigError, DeployError
 
 #: The emulators' own command; the deployers know nothing else of them.
-DOOR = ["-m", "emulators"]
+DOOR = ["-m", "tridock.emulators"]
 
 
 def enter(name: str, cloud: Cloud, settings: Mapping[str, str], state: Path) -> Mapping[str, str]:
@@ -40,12 +40,19 @@ def enter(name: str, cloud: Cloud, settings: Mapping[str, str], state: Path) -> 
 
 
 def _variables(name: str, state: Path) -> tuple[dict[str, str], list[str]]:
-    """Read the ``export NAME=value`` and ``unset NAME`` lines of ``python -m emulators env``."""
-    command = [sys.executable, *DOOR, "env", name, "--state", str(state.resolve())]
-    root = Path(__file__).resolve().parents[1]
-    said = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    """Read the ``export NAME=value`` and ``unset NAME`` lines of ``tridock emulators env``."""
+    command = [sys.executable, "-P", *DOOR, "env", name, "--state", str(state.resolve())]
+    said = subprocess.run(command, env=_environment(), capture_output=True, text=True, check=False)
     if said.returncode:
-        raise DeployError(f"the {name} emulator did not start: {said.stderr.strip()}")
+        kind = ConfigError if said.returncode == 2 else DeployError
+        reason = said.stderr.strip().removeprefix("error: ")
+        raise kind(f"the {name} emulator did not start: {reason}")
     lines = [shlex.split(line) for line in said.stdout.splitlines()]
     exported = dict(line[1].split("=", 1) for line in lines if line[0] == "export")
     return exported, [line[1] for line in lines if line[0] == "unset"]
+
+
+def _environment() -> dict[str, str]:
+    """Return this process's variables, with the folder of the package on the module path."""
+    paths = [str(Path(__file__).absolute().parents[2]), os.environ.get("PYTHONPATH", "")]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}

@@ -7,10 +7,10 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
-from deploy.errors import ConfigError, ConflictError, NotFoundError
-from deploy.notes import Notes
-from deploy.order import Order
-from deploy.target import Endpoint, Target
+from tridock.deploy.errors import ConfigError, ConflictError, NotFoundError
+from tridock.deploy.notes import Notes
+from tridock.deploy.order import Order
+from tridock.deploy.target import Endpoint, Target
 
 #: Where experiments stand among the notes.
 FOLDER = "experiments"

@@ -7,10 +7,10 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from deploy import names, private
-from deploy.errors import DeployError
-from deploy.models import Models, ModelVersion
-from inference.errors import InferenceError
+from tridock.deploy import names, private
+from tridock.deploy.errors import DeployError
+from tridock.deploy.models import Models, ModelVersion
+from tridock.inference.errors import InferenceError
 
 
 def fetch(models: Models, found: ModelVersion, folder: Path) -> Path:
@@ -23,7 +23,7 @@ def fetch(models: Models, found: ModelVersion, folder: Path) -> Path:
     DeployError
         If what came is not what was registered.
     """
-    from inference.bundle import Bundle  # brings NumPy, which most commands do without
+    from tridock.inference.bundle import Bundle  # brings NumPy, which most commands do without
 
     place = folder / names.check("digest", found.digest, names.DIGEST)
     with suppress(InferenceError):  # not there, or not whole any more

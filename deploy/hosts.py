@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from deploy.errors import TargetError
-from inference.hosts import is_of
+from tridock.deploy.errors import TargetError
+from tridock.inference.hosts import is_of
 
 
 def trusted(url: str, suffixes: Sequence[str], *, operation: str) -> str:
@@ -14,7 +14,7 @@ def trusted(url: str, suffixes: Sequence[str], *, operation: str) -> str:
     Parameters
     ----------
     suffixes : Sequence of str
-        Of the cloud's own hosts: `inference.hosts` has them.
+        Of the cloud's own hosts: `tridock.inference.hosts` has them.
 
     Raises
     ------

@@ -7,11 +7,11 @@ import shlex
 from datetime import UTC, datetime
 from typing import Any
 
-from deploy import consent, idle, report
-from deploy.idle import Idle, Patience
-from deploy.session import Session
-from deploy.sweep import Broom, Found, Swept, look, sweep
-from deploy.target import Endpoint
+from tridock.deploy import consent, idle, report
+from tridock.deploy.idle import Idle, Patience
+from tridock.deploy.session import Session
+from tridock.deploy.sweep import Broom, Found, Swept, look, sweep
+from tridock.deploy.target import Endpoint
 
 
 def run(options: argparse.Namespace, session: Session) -> None:
@@ -75,7 +75,7 @@ def record(options: argparse.Namespace, session: Session, found: Idle | None) ->
 
 def _ending(options: argparse.Namespace, session: Session, endpoint: str) -> str:
     """Return the command that deletes an endpoint of the same account."""
-    words = ["python", "-m", "deploy", "delete", "--target", session.config.target]
+    words = ["python", "-m", "tridock.deploy", "delete", "--target", session.config.target]
     for flag, given in (("--file", options.file), ("--state", options.state)):
         words += [flag, str(given)] if given else []
     for given in options.set:

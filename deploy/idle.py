@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from deploy.cloud import Prices
-from deploy.errors import TargetError
-from deploy.plan import hourly
-from deploy.target import Deployment, Endpoint, Target
+from tridock.deploy.cloud import Prices
+from tridock.deploy.errors import TargetError
+from tridock.deploy.plan import hourly
+from tridock.deploy.target import Deployment, Endpoint, Target
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,11 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from deploy import history
-from deploy.errors import ConflictError, DeployError
-from deploy.notes import Note, Notes
-from deploy.owner import Owner
-from deploy.target import Endpoint, Target
+from tridock.deploy import history
+from tridock.deploy.errors import ConflictError, DeployError
+from tridock.deploy.notes import Note, Notes
+from tridock.deploy.owner import Owner
+from tridock.deploy.target import Endpoint, Target
 
 log = logging.getLogger(__name__)
 

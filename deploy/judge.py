@@ -10,19 +10,19 @@ from datetime import datetime
 from itertools import cycle, islice
 from typing import TYPE_CHECKING, Any
 
-from assurance import gates
-from assurance.gates import Ruling, Verdict
-from deploy import live
-from deploy.config import Gates
-from deploy.errors import TargetError
-from deploy.metrics import Answer, predictions
-from deploy.probes import Probe, Timed
-from deploy.rollout import Step
-from deploy.same import same
-from deploy.target import Target
+from tridock.assurance import gates
+from tridock.assurance.gates import Ruling, Verdict
+from tridock.deploy import live
+from tridock.deploy.config import Gates
+from tridock.deploy.errors import TargetError
+from tridock.deploy.metrics import Answer, predictions
+from tridock.deploy.probes import Probe, Timed
+from tridock.deploy.rollout import Step
+from tridock.deploy.same import same
+from tridock.deploy.target import Target
 
 if TYPE_CHECKING:
-    from inference.baseline import Statistics
+    from tridock.inference.baseline import Statistics
 
     pass
 

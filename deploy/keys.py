@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deploy.reference import Reference
-from deploy.rollout import COURSES
-from deploy.target import METRICS
+from tridock.deploy.reference import Reference
+from tridock.deploy.rollout import COURSES
+from tridock.deploy.target import METRICS
 
-#: Emulated clouds and the local router keep their state in the checkout, unless told otherwise.
-STATE = Path(__file__).resolve().parents[1] / ".tridock"
+#: Emulated clouds and the local router keep their state in the current folder.
+STATE = Path.cwd() / ".tridock"
 
 
 @dataclass(frozen=True)

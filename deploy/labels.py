@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deploy.errors import ConfigError
-from deploy.metrics import Answer, label
+from tridock.deploy.errors import ConfigError
+from tridock.deploy.metrics import Answer, label
 
 #: The two forms of a line.
 BY_REQUEST, DIRECT = ("request_id", "label"), ("deployment", "prediction", "label")

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from assurance import gates
-from assurance.gates import Ruling, Verdict
-from deploy.config import Gates
-from deploy.metrics import Answer, Metrics
-from deploy.same import same
+from tridock.assurance import gates
+from tridock.assurance.gates import Ruling, Verdict
+from tridock.deploy.config import Gates
+from tridock.deploy.metrics import Answer, Metrics
+from tridock.deploy.same import same
 
 if TYPE_CHECKING:
-    from inference.baseline import Statistics
+    from tridock.inference.baseline import Statistics
 
 
 def verdicts(
@@ -46,7 +46,7 @@ def verdicts(
 def _all(
     seen: Metrics, errors: Verdict, limits: Gates, baseline: Statistics | None
 ) -> Sequence[Verdict]:
-    from assurance import drift  # brings NumPy, which most commands do without
+    from tridock.assurance import drift  # brings NumPy, which most commands do without
 
     count = sum(seen.predictions.values())
     moved = drift.prediction_shift(baseline, seen.predictions) if baseline else None

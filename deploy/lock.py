@@ -14,10 +14,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from deploy import names
-from deploy.errors import ConflictError, DeployError, LockedError, UnavailableError
-from deploy.notes import Note, Notes
-from deploy.owner import Owner
+from tridock.deploy import names
+from tridock.deploy.errors import ConflictError, DeployError, LockedError, UnavailableError
+from tridock.deploy.notes import Note, Notes
+from tridock.deploy.owner import Owner
 
 log = logging.getLogger(__name__)
 
@@ -133,7 +133,7 @@ class Lease:
             why = self._lost or "it could not be renewed in time"
             raise LockedError(
                 f"the lock {self._note.key} for the {claim.what} is lost: {why}. Nothing was "
-                "changed since; see `python -m deploy status` before you go on"
+                "changed since; see `python -m tridock.deploy status` before you go on"
             )
 
     def renew(self) -> None:

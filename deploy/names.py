@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from deploy.errors import ConfigError
+from tridock.deploy.errors import ConfigError
 
 #: Endpoints, deployments and models: what at least one cloud takes, and no path or address means
 #: anything by. Each cloud refuses more of them by itself.
 NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?")
-#: Versions of bundles, as `inference.manifest.VERSION` has them.
+#: Versions of bundles, as `tridock.inference.manifest.VERSION` has them.
 VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,31}")
 #: Digests of bundles: hex SHA-256.
 DIGEST = re.compile(r"[0-9a-f]{64}")

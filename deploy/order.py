@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from deploy.judge import Judge
-from deploy.progress import Progress
-from deploy.rollout import Step
-from deploy.target import Release, Target
-from deploy.wait import Deadline
+from tridock.deploy.judge import Judge
+from tridock.deploy.progress import Progress
+from tridock.deploy.rollout import Step
+from tridock.deploy.target import Release, Target
+from tridock.deploy.wait import Deadline
 
 
 @dataclass(frozen=True)

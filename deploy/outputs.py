@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from deploy.cloud import Cloud
-from deploy.config import Config
-from deploy.errors import ConfigError
+from tridock.deploy.cloud import Cloud
+from tridock.deploy.config import Config
+from tridock.deploy.errors import ConfigError
 
 #: The modules of this checkout, a folder for each target.
 MODULES = Path(__file__).resolve().parents[1] / "terraform"

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from deploy.errors import InvokeError
+from tridock.deploy.errors import InvokeError
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from inference.plaintext import line
+from tridock.inference.plaintext import line
 
 #: Where CI systems say which run this is: GitHub Actions, GitLab CI, Azure Pipelines, Jenkins,
 #: AWS CodeBuild, Google Cloud Build; "Predefined variables" of each.

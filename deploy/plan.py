@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from deploy import history, rollout
-from deploy.cloud import Prices
-from deploy.order import Order
-from deploy.target import Deployment, Endpoint, Release, State
+from tridock.deploy import history, rollout
+from tridock.deploy.cloud import Prices
+from tridock.deploy.order import Order
+from tridock.deploy.target import Deployment, Endpoint, Release, State
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from deploy.errors import ConfigError
+from tridock.deploy.errors import ConfigError
 
 if TYPE_CHECKING:
-    from inference.bundle import Bundle
+    from tridock.inference.bundle import Bundle
 
 
 @dataclass(frozen=True)
@@ -70,10 +70,10 @@ def check_request(bundle: Bundle, file: Path) -> None:
     ConfigError
         With the model server's reason.
     """
-    from inference.codec.envelope import open_envelope
-    from inference.codec.jsontext import parse
-    from inference.errors import RequestError
-    from inference.openinference import is_request
+    from tridock.inference.codec.envelope import open_envelope
+    from tridock.inference.codec.jsontext import parse
+    from tridock.inference.errors import RequestError
+    from tridock.inference.openinference import is_request
 
     body, signature = read_request(file), bundle.manifest.signature
     if signature is None:  # Only its script knows what it takes.

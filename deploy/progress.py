@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from rich.console import Console
 from rich.text import Text
 
-from inference import plaintext
+from tridock.inference import plaintext
 
 #: Where nothing moves on a screen, a long step says from time to time that it is alive.
 HEARTBEAT = 30.0

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from deploy import change, course, experiment, history, journal, recovery, rollout, wait
-from deploy.errors import ConfigError
-from deploy.journal import Entry, Outcome
-from deploy.order import Order, Stage
-from deploy.target import Endpoint
-from deploy.wait import Deadline
+from tridock.deploy import change, course, experiment, history, journal, recovery, rollout, wait
+from tridock.deploy.errors import ConfigError
+from tridock.deploy.journal import Entry, Outcome
+from tridock.deploy.order import Order, Stage
+from tridock.deploy.target import Endpoint
+from tridock.deploy.wait import Deadline
 
 
 def promote(stage: Stage, order: Order) -> Endpoint:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from deploy import change, experiment, history, rollout
-from deploy.errors import ConflictError, DeployError, NotFoundError
-from deploy.order import Order, Stage
-from deploy.target import Endpoint
-from deploy.wait import Deadline
+from tridock.deploy import change, experiment, history, rollout
+from tridock.deploy.errors import ConflictError, DeployError, NotFoundError
+from tridock.deploy.order import Order, Stage
+from tridock.deploy.target import Endpoint
+from tridock.deploy.wait import Deadline
 
 
 def put_back(stage: Stage, order: Order, before: Endpoint | None, failure: BaseException) -> bool:
@@ -34,7 +34,7 @@ def put_back(stage: Stage, order: Order, before: Endpoint | None, failure: BaseE
     except DeployError as error:
         failure.add_note(
             f"Putting things back failed, too: {error}\n"
-            f"See `python -m deploy status`; the same release again, or `rollback`, goes on."
+            f"See `tridock status`; the same release again, or `rollback`, goes on."
         )
         return False
     return True
@@ -63,7 +63,7 @@ def put_traffic_back(
 def _left(before: Endpoint, name: str) -> str:
     return (
         f"{name} had failed before this release, and {before.name} is left as it was. Release "
-        "another version to repair it; `python -m deploy delete` removes it"
+        "another version to repair it; `python -m tridock.deploy delete` removes it"
     )
 
 

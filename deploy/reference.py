@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from deploy.errors import NotFoundError
-from deploy.models import Models, ModelVersion
+from tridock.deploy.errors import NotFoundError
+from tridock.deploy.models import Models, ModelVersion
 
 #: What the registries of all clouds take, and none has for itself: on Vertex AI one version is the
 #: "default" always, and Azure ML calls the newest "latest".
@@ -57,7 +57,10 @@ def find(models: Models, wanted: Reference) -> ModelVersion:
     """
     versions = models.versions(wanted.model)
     if not versions:
-        there = ", ".join(models.names()) or "none: `python -m deploy models register` enters one"
+        there = (
+            ", ".join(models.names())
+            or "none: `python -m tridock.deploy models register` enters one"
+        )
         raise NotFoundError(f"no model {wanted.model!r} is registered there; there are: {there}")
     if not wanted.version and not wanted.alias:
         return versions[0]

@@ -7,16 +7,17 @@ from collections.abc import Mapping
 from functools import cache
 from typing import cast
 
-from deploy.cloud import Cloud
-from deploy.errors import ConfigError, MissingDependencyError
-from deploy.target import Target
+from tridock.deploy.cloud import Cloud
+from tridock.deploy.errors import ConfigError, MissingDependencyError
+from tridock.deploy.target import Target
+from tridock.inference import extras
 
-#: Each of these packages has `CLOUD`, a `deploy.cloud.Cloud`, and imports no SDK by itself.
+#: Each of these packages has `CLOUD`, a `tridock.deploy.cloud.Cloud`, and imports no SDK by itself.
 TARGETS = {
-    "aws": "deploy.aws",
-    "azure": "deploy.azure",
-    "gcp": "deploy.gcp",
-    "local": "deploy.local",
+    "aws": "tridock.deploy.aws",
+    "azure": "tridock.deploy.azure",
+    "gcp": "tridock.deploy.gcp",
+    "local": "tridock.deploy.local",
 }
 
 
@@ -52,8 +53,8 @@ def open_target(name: str, settings: Mapping[str, str]) -> Target:
     try:
         return find(name).open(settings)
     except ModuleNotFoundError as error:
-        if (error.name or "").startswith("deploy"):
+        if (error.name or "").startswith("tridock"):
             raise
         raise MissingDependencyError(
-            f"target {name!r} needs the package {error.name!r}, which is not installed: make setup"
+            f"target {name!r} cannot be used: {extras.advice(error)}"
         ) from error

@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from deploy import change, course, experiment, history, journal, recovery, rollout, wait
-from deploy.errors import ConflictError, DeploymentError, NotFoundError
-from deploy.experiment import Experiment
-from deploy.journal import Entry, Outcome
-from deploy.order import Order, Stage
-from deploy.promotion import stop
-from deploy.target import Endpoint, Release, State
+from tridock.deploy import change, course, experiment, history, journal, recovery, rollout, wait
+from tridock.deploy.errors import ConflictError, DeploymentError, NotFoundError
+from tridock.deploy.experiment import Experiment
+from tridock.deploy.journal import Entry, Outcome
+from tridock.deploy.order import Order, Stage
+from tridock.deploy.promotion import stop
+from tridock.deploy.target import Endpoint, Release, State
 
 if TYPE_CHECKING:
-    from inference.bundle import Bundle
+    from tridock.inference.bundle import Bundle
 
 
 def release(stage: Stage, bundle: Bundle, order: Order) -> Endpoint:

@@ -15,17 +15,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from deploy import comparison, history
-from deploy.aliases import Naming
-from deploy.approval import Forced
-from deploy.comparison import Comparison
-from deploy.journal import Entry
-from deploy.leftovers import Leftover
-from deploy.models import ModelVersion
-from deploy.plan import Plan
-from deploy.sweep import Found, Kept, Swept
-from deploy.target import Deployment, Endpoint, Restarts, State
-from inference.plaintext import line, lines
+from tridock.deploy import comparison, history
+from tridock.deploy.aliases import Naming
+from tridock.deploy.approval import Forced
+from tridock.deploy.comparison import Comparison
+from tridock.deploy.journal import Entry
+from tridock.deploy.leftovers import Leftover
+from tridock.deploy.models import ModelVersion
+from tridock.deploy.plan import Plan
+from tridock.deploy.sweep import Found, Kept, Swept
+from tridock.deploy.target import Deployment, Endpoint, Restarts, State
+from tridock.inference.plaintext import line, lines
 
 STYLE: Any = {"box": box.SIMPLE, "pad_edge": False, "show_edge": False}
 VERSIONS = ("model", "version", "approval", "aliases", "metrics", "digest", "created")

@@ -9,17 +9,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from deploy import names
-from deploy.errors import BusyError, ConflictError, UnavailableError, UnsentError
-from deploy.models import Approval, Models, ModelVersion
-from deploy.notes import Note, Notes
-from deploy.target import Endpoint, Release, Scaling, Target
-from deploy.wait import Clock, Deadline
+from tridock.deploy import names
+from tridock.deploy.errors import BusyError, ConflictError, UnavailableError, UnsentError
+from tridock.deploy.models import Approval, Models, ModelVersion
+from tridock.deploy.notes import Note, Notes
+from tridock.deploy.target import Endpoint, Release, Scaling, Target
+from tridock.deploy.wait import Clock, Deadline
 
 if TYPE_CHECKING:
-    from deploy.leftovers import Leftover
-    from deploy.metrics import Answer, Metrics
-    from inference.bundle import Bundle
+    from tridock.deploy.leftovers import Leftover
+    from tridock.deploy.metrics import Answer, Metrics
+    from tridock.inference.bundle import Bundle
 
 Result = TypeVar("Result")
 

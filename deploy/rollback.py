@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from deploy import change, experiment, history, journal, wait
-from deploy.errors import DeployError
-from deploy.journal import Entry
-from deploy.order import Stage
-from deploy.target import Endpoint, State
-from deploy.wait import Deadline
+from tridock.deploy import change, experiment, history, journal, wait
+from tridock.deploy.errors import DeployError
+from tridock.deploy.journal import Entry
+from tridock.deploy.order import Stage
+from tridock.deploy.target import Endpoint, State
+from tridock.deploy.wait import Deadline
 
 
 def rollback(
@@ -77,7 +77,7 @@ def _refuse_absent(found: Endpoint, goal: str) -> None:
     why = f"{goal} {state}" if goal else "nothing else served before"
     raise DeployError(
         f"nothing to go back to at {found.name}: {why}. "
-        f"`python -m deploy rollback --to NAME`, or `traffic NAME=100`, moves traffic to one of "
+        f"`tridock rollback --to NAME`, or `traffic NAME=100`, moves traffic to one of "
         f"{', '.join(sorted(others)) or 'none'}"
     )
 

@@ -40,7 +40,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Strategy:
-    """What ``release.toml`` says of the way traffic moves; see `deploy.keys` for each."""
+    """What ``release.toml`` says of the way traffic moves; see `tridock.deploy.keys` for each."""
 
     name: str = "canary"
     steps: tuple[int, ...] = (10, 50, 100)

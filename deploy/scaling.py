@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from deploy.errors import ConfigError
-from deploy.target import METRICS, Scaling, Target
+from tridock.deploy.errors import ConfigError
+from tridock.deploy.target import METRICS, Scaling, Target
 
 #: What each key is for, where a message has to ask for it.
 _NEEDED = "[scaling] needs minimum, maximum and target; without the table a deployment keeps count"

@@ -8,21 +8,31 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from deploy import emulated, fetching, lock, names, outputs, reference, registry, rollout, scaling
-from deploy.cloud import Cloud
-from deploy.config import Config
-from deploy.errors import ConfigError, UnsupportedError
-from deploy.judge import Judge
-from deploy.order import Order
-from deploy.probes import Probe, check_request, probes, read_request
-from deploy.progress import Progress
-from deploy.retry import Patient, Policy
-from deploy.rollout import Step
-from deploy.target import Release, deployment_name
-from deploy.wait import Deadline
+from tridock.deploy import (
+    emulated,
+    fetching,
+    lock,
+    names,
+    outputs,
+    reference,
+    registry,
+    rollout,
+    scaling,
+)
+from tridock.deploy.cloud import Cloud
+from tridock.deploy.config import Config
+from tridock.deploy.errors import ConfigError, UnsupportedError
+from tridock.deploy.judge import Judge
+from tridock.deploy.order import Order
+from tridock.deploy.probes import Probe, check_request, probes, read_request
+from tridock.deploy.progress import Progress
+from tridock.deploy.retry import Patient, Policy
+from tridock.deploy.rollout import Step
+from tridock.deploy.target import Release, deployment_name
+from tridock.deploy.wait import Deadline
 
 if TYPE_CHECKING:
-    from inference.bundle import Bundle
+    from tridock.inference.bundle import Bundle
 
 
 @dataclass(frozen=True)
@@ -68,7 +78,7 @@ class Session:
         BundleError
             If it is missing or altered.
         """
-        from inference.bundle import Bundle  # brings NumPy, which most commands do without
+        from tridock.inference.bundle import Bundle  # brings NumPy, which most commands do without
 
         if not self.config.bundle:
             raise ConfigError(
@@ -214,7 +224,7 @@ def deleting(session: Session) -> Iterator[Session]:
 
 
 def _refuse_pickle(bundle: Bundle) -> None:
-    from inference.engine import unpickles  # brings NumPy, which most commands do without
+    from tridock.inference.engine import unpickles  # brings NumPy, which most commands do without
 
     if reason := unpickles(bundle.manifest):
         raise ConfigError(

@@ -8,9 +8,9 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from deploy import emulated, keys
-from deploy.probes import probes, read_request
-from deploy.session import Session
+from tridock.deploy import emulated, keys
+from tridock.deploy.probes import probes, read_request
+from tridock.deploy.session import Session
 
 
 def example(session: Session) -> bytes | None:

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from deploy import change, experiment, history, journal, lock
-from deploy.errors import ConflictError, LockedError, NotFoundError, TargetError
-from deploy.leftovers import Leftover
-from deploy.lock import Claim, Terms
-from deploy.progress import Progress
-from deploy.retry import Patient
-from deploy.target import Endpoint, Target
-from deploy.wait import Deadline
+from tridock.deploy import change, experiment, history, journal, lock
+from tridock.deploy.errors import ConflictError, LockedError, NotFoundError, TargetError
+from tridock.deploy.leftovers import Leftover
+from tridock.deploy.lock import Claim, Terms
+from tridock.deploy.progress import Progress
+from tridock.deploy.retry import Patient
+from tridock.deploy.target import Endpoint, Target
+from tridock.deploy.wait import Deadline
 
 #: What the core itself finds left over; all other kinds are the target's.
 ENDPOINT, EXPERIMENT, HISTORY, LOCK = "endpoint", "experiment", "history", "lock"

@@ -12,11 +12,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from deploy.leftovers import Leftover
-    from deploy.metrics import Answer, Metrics
-    from deploy.models import Models
-    from deploy.notes import Notes
-    from inference.bundle import Bundle
+    from tridock.deploy.leftovers import Leftover
+    from tridock.deploy.metrics import Answer, Metrics
+    from tridock.deploy.models import Models
+    from tridock.deploy.notes import Notes
+    from tridock.inference.bundle import Bundle
 
 
 class State(enum.Enum):
@@ -298,7 +298,7 @@ class Target(Protocol):
     def invoke(self, endpoint: str, body: bytes, *, deployment: str | None = None) -> bytes:
         """Send one JSON request to the endpoint, or to one deployment behind it.
 
-        A `deploy.probes.Timed` answer where others had to be asked for to come by it.
+        A `tridock.deploy.probes.Timed` answer where others had to be asked for to come by it.
         Raises `InvokeError` where the model server answers an error.
         """
         ...

@@ -1,15 +1,15 @@
-"""Traffic split by hand: `python -m deploy traffic NAME=PERCENT …`."""
+"""Traffic split by hand: `python -m tridock.deploy traffic NAME=PERCENT …`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from deploy import change, experiment, history, journal, keys, wait
-from deploy.errors import ConfigError, NotFoundError
-from deploy.journal import Entry
-from deploy.order import Stage
-from deploy.wait import Deadline
+from tridock.deploy import change, experiment, history, journal, keys, wait
+from tridock.deploy.errors import ConfigError, NotFoundError
+from tridock.deploy.journal import Entry
+from tridock.deploy.order import Stage
+from tridock.deploy.wait import Deadline
 
 
 @dataclass(frozen=True)

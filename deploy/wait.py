@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from deploy.errors import DeadlineError, DeploymentError, NotFoundError
-from deploy.target import Endpoint, State, Target
+from tridock.deploy.errors import DeadlineError, DeploymentError, NotFoundError
+from tridock.deploy.target import Endpoint, State, Target
 
 #: Real clouds take minutes and emulated ones moments: ask often at first, then every ten seconds.
 FIRST, GROWTH, SLOWEST = 0.1, 1.3, 10.0

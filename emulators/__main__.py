@@ -1,4 +1,4 @@
-"""The emulators' door: `python -m emulators up|down|status|logs|env|run`."""
+"""The emulators' door: `python -m tridock.emulators up|down|status|logs|env|run`."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from emulators import daemon
-from emulators.asking import ask
-from emulators.clock import DEFAULT_SPEED
-from emulators.coverage import coverage, markdown, plain, rewritten
-from emulators.errors import CommandError, EmulatorError, PlanError
-from emulators.faults import load_faults
-from emulators.place import CLOUDS, STATE, Place
-from emulators.reading import follow, read
-from emulators.runners import RUNNERS
-from emulators.status import Status
+from tridock.emulators import daemon
+from tridock.emulators.asking import ask
+from tridock.emulators.clock import DEFAULT_SPEED
+from tridock.emulators.coverage import coverage, markdown, plain, rewritten
+from tridock.emulators.errors import CommandError, EmulatorError, PlanError
+from tridock.emulators.faults import load_faults
+from tridock.emulators.place import CLOUDS, STATE, Place
+from tridock.emulators.reading import follow, read
+from tridock.emulators.runners import RUNNERS
+from tridock.emulators.status import Status
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -58,7 +58,7 @@ def _up(options: argparse.Namespace) -> int:
                 ask(running, "PUT", "faults", faults)
         except EmulatorError as error:
             print(f"error: {error}", file=sys.stderr)
-            failed = 1
+            failed = max(failed, error.exit_code)
         else:
             _say(f"{place.cloud} emulator is up (pid {running.pid}), log {place.log}")
     return failed
@@ -115,7 +115,9 @@ def _env(options: argparse.Namespace) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     if not options.words:
-        _parser().error("run needs a command: python -m emulators run aws -- python script.py")
+        _parser().error(
+            "run needs a command: python -m tridock.emulators run aws -- python script.py"
+        )
     variables = _started(_place(options, options.cloud)).applied(os.environ)
     try:
         os.execvpe(options.words[0], options.words, variables)
@@ -152,7 +154,7 @@ COMMANDS = {
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m emulators", description=__doc__)
+    parser = argparse.ArgumentParser(prog="tridock emulators", description=__doc__)
     verbs = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for verb, about in (
         ("up", "start the emulators (all by default) and return when they answer"),
@@ -180,7 +182,7 @@ def _parser() -> argparse.ArgumentParser:
     operations = verbs.choices["operations"]
     operations.add_argument("--markdown", action="store_true", help="for a document")
     operations.add_argument("--write", type=Path, metavar="FILE", help="renew that document")
-    verbs.choices["run"].usage = "python -m emulators run CLOUD [options] -- COMMAND ..."
+    verbs.choices["run"].usage = "tridock emulators run CLOUD [options] -- COMMAND ..."
     return parser
 
 

@@ -7,7 +7,7 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 
-from emulators.clock import Clock
+from tridock.emulators.clock import Clock
 
 #: So many arrivals of one key are kept: a scaling that has them all asks for its maximum anyway.
 KEPT = 10_000

@@ -8,10 +8,10 @@ import urllib.error
 import urllib.request
 from typing import Any
 
-from emulators.access import token_name
-from emulators.daemon import Running
-from emulators.errors import EmulatorError
-from emulators.place import CLOUDS
+from tridock.emulators.access import token_name
+from tridock.emulators.daemon import Running
+from tridock.emulators.errors import EmulatorError
+from tridock.emulators.place import CLOUDS
 
 #: Variables that hold an emulator's secret, one for each cloud.
 TOKENS = tuple(token_name(cloud) for cloud in CLOUDS)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from emulators.errors import CoverageError
+from tridock.emulators.errors import CoverageError
 
 
 @dataclass(frozen=True)
@@ -45,11 +45,11 @@ def coverage(cloud: str) -> Sequence[Coverage]:
     CoverageError
         If it does not count them.
     """
-    name = f"emulators.{cloud}.coverage"
+    name = f"tridock.emulators.{cloud}.coverage"
     try:
         module = importlib.import_module(name)
     except ModuleNotFoundError as error:
-        if error.name not in (name, f"emulators.{cloud}"):
+        if error.name not in (name, f"tridock.emulators.{cloud}"):
             raise
         raise CoverageError(f"the {cloud} emulator does not list its operations yet") from error
     found: Sequence[Coverage] = module.count()

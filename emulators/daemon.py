@@ -16,11 +16,18 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from emulators.access import secret, token_name
-from emulators.errors import NotRunningError, StartError
-from emulators.place import ROOT, Place
+from tridock.emulators.access import secret, token_name
+from tridock.emulators.errors import MissingPackageError, NotRunningError, StartError
+from tridock.emulators.place import ROOT, Place
+from tridock.inference import extras
 
 log = logging.getLogger(__name__)
+#: What each cloud's emulator imports that the base may lack.
+NEEDS = {
+    "aws": ("boto3", "moto", "flask", "cryptography"),
+    "azure": ("cryptography",),
+    "gcp": ("grpc", "google_crc32c", "cryptography"),
+}
 
 
 @dataclass(frozen=True)
@@ -91,6 +98,7 @@ def up(place: Place, *, timeout: float = 90.0) -> Running:
             _check_runner(place)
             return running
         _check_built(place)
+        _check_installed(place)
         pid = _spawn(place)
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline and not _has_ended(pid):
@@ -143,7 +151,7 @@ def environment(place: Place) -> Mapping[str, str]:
     running = find(place)
     if not running:
         raise NotRunningError(
-            f"the {place.cloud} emulator is not up: python -m emulators up {place.cloud}"
+            f"the {place.cloud} emulator is not up: python -m tridock.emulators up {place.cloud}"
         )
     return running.environment
 
@@ -180,13 +188,13 @@ def serve(place: Place) -> None:
             draft.rename(place.running)
 
         try:
-            importlib.import_module(f"emulators.{place.cloud}").serve(place, ready)
+            importlib.import_module(f"tridock.emulators.{place.cloud}").serve(place, ready)
         finally:
             place.running.unlink(missing_ok=True)
 
 
 def _check_built(place: Place) -> None:
-    found = importlib.util.find_spec(f"emulators.{place.cloud}")
+    found = importlib.util.find_spec(f"tridock.emulators.{place.cloud}")
     if found is None or found.origin is None:
         raise StartError(f"there is no {place.cloud} emulator in this checkout yet")
 
@@ -196,7 +204,15 @@ def _check_runner(place: Place) -> None:
     if other != place.runner:
         raise StartError(
             f"the {place.cloud} emulator is up with the runner {other}: to have {place.runner}, "
-            f"end it first with python -m emulators down {place.cloud}"
+            f"end it first with python -m tridock.emulators down {place.cloud}"
+        )
+
+
+def _check_installed(place: Place) -> None:
+    if absent := extras.missing(NEEDS[place.cloud]):
+        how = extras.command(NEEDS[place.cloud])
+        raise MissingPackageError(
+            f"the {place.cloud} emulator needs {', '.join(absent)}, not installed here: {how}"
         )
 
 
@@ -206,7 +222,7 @@ def _spawn(place: Place) -> int:
     Not by `subprocess`: its object would have to be kept for as long as the emulator runs.
     """
     place.make()
-    command = [sys.executable, "-m", "emulators", "serve", place.cloud]
+    command = [sys.executable, "-P", "-m", "tridock.emulators", "serve", place.cloud]
     command += ["--state", str(place.state), "--runner", place.runner, "--speed", str(place.speed)]
     command += ["--any-credentials"] if place.any_credentials else []
     log = os.O_WRONLY | os.O_CREAT | os.O_APPEND

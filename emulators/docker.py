@@ -7,10 +7,10 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from emulators.fleet import Container, Server
-from inference.image.container import ContainerServer, Plan
-from inference.image.engine import AbsentImageError, EngineError, Image, docker, inspect
-from inference.process import free_port, last_lines
+from tridock.emulators.fleet import Container, Server
+from tridock.inference.image.container import ContainerServer, Plan
+from tridock.inference.image.engine import AbsentImageError, EngineError, Image, docker, inspect
+from tridock.inference.process import free_port, last_lines
 
 #: Every container of an emulator has it, with the emulator's folder.
 LABEL = "tridock.emulator"

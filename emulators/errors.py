@@ -2,6 +2,7 @@
 
 * EmulatorError
   * StartError
+  * MissingPackageError
   * NotRunningError
   * CommandError
   * PlanError
@@ -21,6 +22,12 @@ class EmulatorError(Exception):
 
 class StartError(EmulatorError):
     """An emulator did not come up; the message ends with the last lines of its log."""
+
+
+class MissingPackageError(EmulatorError):
+    """A package that an emulator is built on is not installed."""
+
+    exit_code = 2
 
 
 class NotRunningError(EmulatorError):

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from emulators.past import Past
+from tridock.emulators.past import Past
 
 #: Every call of the control plane and of storage. Requests to models and logins are counted
 #: apart, so that a client under load does not move a plan: they are met by their own names only.

@@ -6,16 +6,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from emulators.clock import DEFAULT_SPEED
+from tridock.emulators.clock import DEFAULT_SPEED
 
 #: Clouds by name; `emulators.<name>` has `serve(place, ready)`.
 CLOUDS = ("aws", "gcp", "azure")
 
-#: The checkout.
-ROOT = Path(__file__).resolve().parents[1]
+#: The folder that `tridock` is imported from: the checkout, or site-packages.
+ROOT = Path(__file__).absolute().parents[2]
 
-#: State of all clouds, beside the code: two checkouts never share an emulator.
-STATE = ROOT / ".tridock"
+#: State of all clouds, in the current folder: two projects never share an emulator.
+STATE = Path.cwd() / ".tridock"
 
 #: Called once by a cloud that answers, with the environment that leads clients to it. The value
 #: None removes a variable of the caller that would lead elsewhere; then the name may be a pattern,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from emulators.errors import StartError
+from tridock.emulators.errors import StartError
 
 Bound = TypeVar("Bound")
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import partial
 
-from emulators.certificates import Authority
+from tridock.emulators.certificates import Authority
 
 log = logging.getLogger(__name__)
 

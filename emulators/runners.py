@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from emulators.docker import DockerRunner
-from emulators.fleet import ProcessRunner, Runner
-from emulators.place import Place
+from tridock.emulators.docker import DockerRunner
+from tridock.emulators.fleet import ProcessRunner, Runner
+from tridock.emulators.place import Place
 
 RUNNERS: Mapping[str, Callable[[Place], Runner]] = {
     "docker": lambda place: DockerRunner(place.folder),

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from emulators.asking import address, ask
-from emulators.daemon import Running
-from emulators.errors import EmulatorError
+from tridock.emulators.asking import address, ask
+from tridock.emulators.daemon import Running
+from tridock.emulators.errors import EmulatorError
 
 
 @dataclass(frozen=True)

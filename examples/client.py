@@ -7,7 +7,7 @@ from collections import Counter
 from types import TracebackType
 from typing import Self
 
-from examples.docks import Ask
+from tridock.examples.docks import Ask
 
 #: Seconds between an answer and the next request: two cores serve the whole story.
 PAUSE = 0.01

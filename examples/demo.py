@@ -17,8 +17,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from examples.client import Client
-from examples.docks import DOCKS, FEATURES, Dock
+from tridock.examples.client import Client
+from tridock.examples.docks import DOCKS, FEATURES, Dock
 
 ENDPOINT = "iris"
 FOLDER = Path("build/demo").resolve()
@@ -86,7 +86,9 @@ def tell(story: Story, dock: Dock, bundles: tuple[str, str]) -> None:
 def emulated(story: Story, dock: Dock) -> Iterator[None]:
     """Bring a cloud up on this machine, lead its clients to it, and take it down."""
     story.chapter(f"{dock.title} comes up on this machine: no account, no cost")
-    exports = door(story, "emulators", "env", dock.target, "--state", STATE, "--speed", SPEED)
+    exports = door(
+        story, "tridock.emulators", "env", dock.target, "--state", STATE, "--speed", SPEED
+    )
     before = dict(os.environ)
     for verb, word in (shlex.split(line) for line in exports.splitlines()):
         name, _, value = word.partition("=")
@@ -97,7 +99,7 @@ def emulated(story: Story, dock: Dock) -> Iterator[None]:
     try:
         yield
     finally:
-        door(story, "emulators", "down", dock.target, "--state", STATE)
+        door(story, "tridock.emulators", "down", dock.target, "--state", STATE)
         os.environ.clear()
         os.environ.update(before)
 
@@ -147,7 +149,9 @@ def clean_up(story: Story, dock: Dock) -> None:
 
 def model_servers(story: Story, dock: Dock) -> int:
     """Count the model servers that run behind the cloud's endpoints."""
-    status = json.loads(door(story, "emulators", "status", dock.target, "--state", STATE, "--json"))
+    status = json.loads(
+        door(story, "tridock.emulators", "status", dock.target, "--state", STATE, "--json")
+    )
     return int(status[dock.target]["servers"])
 
 
@@ -155,14 +159,14 @@ def deploy(story: Story, dock: Dock, verb: str, *words: str) -> str:
     """Open the deployers' door for the demo's endpoint, and return its result."""
     place = ["--target", dock.target, "--endpoint", ENDPOINT, "--state", STATE]
     place += ["--set", "gates.latency_p95=600000"]  # this machine may be slow
-    return door(story, "deploy", verb, *place, *words)
+    return door(story, "tridock.deploy", verb, *place, *words)
 
 
 def train(story: Story, *, version: str, strength: float) -> str:
     """Train and package one version, and return its bundle's folder."""
     bundle = str(FOLDER / f"iris-{version}")
     words = ("--version", version, "--C", str(strength), "--to", bundle)
-    story.fact(door(story, "examples.iris.train", *words).strip())
+    story.fact(door(story, "tridock.examples.iris.train", *words).strip())
     return bundle
 
 
@@ -174,10 +178,10 @@ def serving(result: str) -> str:
 
 def door(story: Story, room: str, *words: str) -> str:
     """Open a door as a shell would, tell its progress as it comes, and return its result."""
-    command = [sys.executable, "-m", room, *words]
-    command += ["--json"] if room == "deploy" else []
+    command = [sys.executable, "-P", "-m", room, *words]
+    command += ["--json"] if room == "tridock.deploy" else []
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command, env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         for line in process.stderr or ():
             story.fact(line.rstrip())
@@ -185,6 +189,11 @@ def door(story: Story, room: str, *words: str) -> str:
     if process.returncode:
         sys.exit(f"{shlex.join(command)} ended with {process.returncode}")
     return result
+
+
+def _environment() -> dict[str, str]:
+    """Return this process's variables, with the folder of the package on the module path."""
+    return {**os.environ, "PYTHONPATH": str(Path(__file__).absolute().parents[2])}
 
 
 if __name__ == "__main__":

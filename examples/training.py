@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from inference.bundle import Bundle
-from inference.errors import BundleError, TargetFolderError
-from inference.packaging import About, package
-from inference.sample import fingerprint
+from tridock.inference.bundle import Bundle
+from tridock.inference.errors import BundleError, TargetFolderError
+from tridock.inference.packaging import About, package
+from tridock.inference.sample import fingerprint
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def options(name: str, arguments: list[str] | None, *, C: float) -> argparse.Nam
         Default inverse strength of the model's regularisation, above 0; another gives another
         model, for a version 2.
     """
-    parser = argparse.ArgumentParser(prog=f"python -m examples.{name}.train")
+    parser = argparse.ArgumentParser(prog=f"python -m tridock.examples.{name}.train")
     out = Path("build") / name / "bundle"
     parser.add_argument("--out", "--to", type=Path, default=out, metavar="DIR", help="the bundle")
     parser.add_argument("--version", default="1", help="its version (default %(default)s)")

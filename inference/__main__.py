@@ -1,4 +1,4 @@
-"""The image's door: `python -m inference serve|check|build|package|batch`."""
+"""The image's door: `python -m tridock.inference serve|check|build|package|batch`."""
 
 from __future__ import annotations
 
@@ -7,25 +7,30 @@ import os
 import sys
 from pathlib import Path
 
-from inference.plaintext import lines
+from tridock.inference.extras import advice
+from tridock.inference.plaintext import lines
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return the exit code: 0 done, 1 failed, 2 usage."""
     words = sys.argv[1:] if arguments is None else arguments
-    options = _parser("".join(words[:1])).parse_args(words)
-    command: int = options.run(options)
+    try:
+        options = _parser("".join(words[:1])).parse_args(words)
+        command: int = options.run(options)
+    except ModuleNotFoundError as error:
+        print(lines(f"error: {advice(error)}"), file=sys.stderr)
+        return 2
     return command
 
 
 def _serve(options: argparse.Namespace) -> int:
-    from inference.parent import watch_stdin
+    from tridock.inference.parent import watch_stdin
 
     if options.watch_stdin:
         watch_stdin()
-    from inference import location
-    from inference.errors import BundleMissingError
-    from inference.settings import SettingError, Settings, port
+    from tridock.inference import location
+    from tridock.inference.errors import BundleMissingError
+    from tridock.inference.settings import SettingError, Settings, port
 
     try:
         if options.bundle:
@@ -35,7 +40,7 @@ def _serve(options: argparse.Namespace) -> int:
     except (SettingError, BundleMissingError) as error:
         print(lines(f"error: {error}"), file=sys.stderr)
         return 2
-    from inference.server import serve
+    from tridock.inference.server import serve
 
     return serve(settings, options.host, chosen)
 
@@ -49,14 +54,19 @@ def _environment(options: argparse.Namespace) -> dict[str, str]:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from inference.check import door
+    from tridock.inference.check import door
 
     return door.main(options)
 
 
 def _package(options: argparse.Namespace) -> int:
-    from inference import packagecommand
-    from inference.errors import ArgumentError, InferenceError, ScriptError, TargetFolderError
+    from tridock.inference import packagecommand
+    from tridock.inference.errors import (
+        ArgumentError,
+        InferenceError,
+        ScriptError,
+        TargetFolderError,
+    )
 
     try:
         return packagecommand.main(options)
@@ -66,19 +76,19 @@ def _package(options: argparse.Namespace) -> int:
 
 
 def _build(options: argparse.Namespace) -> int:
-    from inference.image import build
+    from tridock.inference.image import build
 
     return build.main(options)
 
 
 def _batch(options: argparse.Namespace) -> int:
-    from inference.batch import door
+    from tridock.inference.batch import door
 
     return door.main(options)
 
 
 def _parser(command: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m inference", description=__doc__)
+    parser = argparse.ArgumentParser(prog="tridock", description=__doc__)
     verbs = parser.add_subparsers(required=True, metavar="COMMAND")
     about = "answer predictions over HTTP until SIGTERM"
     _serve_options(verbs.add_parser("serve", help=about, description=about))
@@ -88,21 +98,21 @@ def _parser(command: str) -> argparse.ArgumentParser:
     package = verbs.add_parser("package", help=about, description=about)
     # Only this door's own help needs its options, and they cost an import of scikit-learn.
     if command == "package":
-        from inference import packagecommand
+        from tridock.inference import packagecommand
 
         packagecommand.add_arguments(package)
     package.set_defaults(run=_package)
     about = "build the model server's images; say their size, list what is in them"
-    build = verbs.add_parser("build", help=about, description=about)
-    if command == "build":
-        from inference.image import build as building
+    build = verbs.add_parser("image", aliases=["build"], help=about, description=about)
+    if command in ("image", "build"):
+        from tridock.inference.image import build as building
 
         building.add_arguments(build)
     build.set_defaults(run=_build)
     about = "predict the rows of files: CSV, JSON Lines or Parquet; goes on after a kill"
     batch = verbs.add_parser("batch", help=about, description=about)
     if command == "batch":
-        from inference.batch import door
+        from tridock.inference.batch import door
 
         door.add_arguments(batch)
     batch.set_defaults(run=_batch)

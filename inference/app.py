@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import BinaryIO
 
-from inference.desk import Desk
-from inference.front import Front
-from inference.hot import Hot
-from inference.lifecycle import Lifecycle
-from inference.monitor import Metrics
-from inference.openapi.page import Documentation
-from inference.routes import Router
-from inference.settings import Settings
-from inference.wire import Receive, Scope, Send
+from tridock.inference.desk import Desk
+from tridock.inference.front import Front
+from tridock.inference.hot import Hot
+from tridock.inference.lifecycle import Lifecycle
+from tridock.inference.monitor import Metrics
+from tridock.inference.openapi.page import Documentation
+from tridock.inference.routes import Router
+from tridock.inference.settings import Settings
+from tridock.inference.wire import Receive, Scope, Send
 
 
 class App:
@@ -45,7 +45,7 @@ def create_app(
     metrics: Metrics | None = None,
     log: BinaryIO | None = None,
 ) -> App:
-    """Build the app. It answers 503 until `inference.score.init` has loaded a model.
+    """Build the app. It answers 503 until `tridock.inference.score.init` has loaded a model.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
-from inference.errors import BundleError
+from tridock.inference.errors import BundleError
 
 #: Fixed, so that no machine's umask or compressor's default shows in the bytes.
 MODE = 0o644

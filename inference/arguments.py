@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
 
-from inference.codec.jsontext import kind
-from inference.errors import InvalidInputError, ScriptError, UnsupportedMediaTypeError
-from inference.rawrequest import Request, is_raw
+from tridock.inference.codec.jsontext import kind
+from tridock.inference.errors import InvalidInputError, ScriptError, UnsupportedMediaTypeError
+from tridock.inference.rawrequest import Request, is_raw
 
 HEADERS = "request_headers"
 

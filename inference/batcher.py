@@ -9,8 +9,8 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
-from inference.errors import OverloadedError
-from inference.together import BLOCK, Outcome, Together
+from tridock.inference.errors import OverloadedError
+from tridock.inference.together import BLOCK, Outcome, Together
 
 #: Weight of the newest duration in the running mean: about the last ten count.
 NEWEST = 0.2

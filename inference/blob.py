@@ -13,8 +13,8 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 from xml.etree import ElementTree
 
-from inference.errors import BundleMissingError
-from inference.hosts import AZURE_BLOBS, is_of, opened
+from tridock.inference.errors import BundleMissingError
+from tridock.inference.hosts import AZURE_BLOBS, is_of, opened
 
 #: Azure Storage, «Versioning for the Azure Storage services»: the format of requests and answers.
 VERSION = "2021-12-02"

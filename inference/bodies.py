@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import orjson
 
-from inference.codec.jsontext import dumps
-from inference.openinference.metadata import DATATYPES, PREDICT, PROBABILITIES
-from inference.signature import Field, OutputSignature, Scalar, Signature
+from tridock.inference.codec.jsontext import dumps
+from tridock.inference.openinference.metadata import DATATYPES, PREDICT, PROBABILITIES
+from tridock.inference.signature import Field, OutputSignature, Scalar, Signature
 
 if TYPE_CHECKING:
     import numpy.typing as npt

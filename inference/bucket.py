@@ -14,9 +14,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 from urllib.parse import quote, urlencode, urlsplit
 
-from inference import blob
-from inference.errors import BundleError, BundleMissingError
-from inference.hosts import opened
+from tridock.inference import blob
+from tridock.inference.errors import BundleError, BundleMissingError
+from tridock.inference.hosts import opened
 
 #: Google Cloud Storage, «JSON API overview»; its emulators are named by `EMULATOR`.
 SERVICE = "https://storage.googleapis.com"

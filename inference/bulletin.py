@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 
 import orjson
 
-from inference import confidence
-from inference.census import Census, Count
-from inference.model import Model
+from tridock.inference import confidence
+from tridock.inference.census import Census, Count
+from tridock.inference.model import Model
 
 #: This share of the time may be spent on finding out how sure the model is.
 SHARE = 0.004

@@ -9,9 +9,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from inference import archive
-from inference.errors import BundleError, BundleMissingError, TamperedError, TargetFolderError
-from inference.manifest import MANIFEST, Manifest
+from tridock.inference import archive
+from tridock.inference.errors import (
+    BundleError,
+    BundleMissingError,
+    TamperedError,
+    TargetFolderError,
+)
+from tridock.inference.manifest import MANIFEST, Manifest
 
 
 @dataclass(frozen=True)
@@ -136,7 +141,7 @@ def _manifest_text(path: Path) -> str:
     except (FileNotFoundError, NotADirectoryError):
         raise BundleMissingError(
             f"{path} has no {MANIFEST}, so it is no bundle: make one with "
-            "`python -m inference package`"
+            "`python -m tridock.inference package`"
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise BundleError(f"{path / MANIFEST} cannot be read: {error}") from error

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from inference.signature import Field
+from tridock.inference.signature import Field
 
 if TYPE_CHECKING:
     import numpy.typing as npt

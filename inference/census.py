@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import orjson
 
-from inference.baseline import Numeric, Statistics
-from inference.reservoir import Reservoir
+from tridock.inference.baseline import Numeric, Statistics
+from tridock.inference.reservoir import Reservoir
 
 if TYPE_CHECKING:
-    from inference.table import Table
+    from tridock.inference.table import Table
 
 #: Of more different predictions than this none is told.
 MOST_LABELS = 50

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from inference.errors import PackagingError
-from inference.signature import Dtype, Field, Missing, Scalar
+from tridock.inference.errors import PackagingError
+from tridock.inference.signature import Dtype, Field, Missing, Scalar
 
 #: A string column with more distinct values than this is text, unless the model says otherwise.
 MAX_CATEGORIES = 50
@@ -76,7 +76,7 @@ def missing_kinds(values: Any) -> Counter[Missing]:
 
 
 def field(name: str, values: Any, *, in_frame: bool) -> Field:
-    """Describe a column by what it shows; `inference.probe` asks the model for the rest.
+    """Describe a column by what it shows; `tridock.inference.probe` asks the model for the rest.
 
     Parameters
     ----------

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from inference import column, engine, prediction
-from inference.bodies import FORMS, Form, Predictions, Row
-from inference.bundle import Bundle
-from inference.codec.jsontext import dumps
-from inference.errors import InferenceError, PackagingError
-from inference.estimator import Estimator
-from inference.exchange import Call
-from inference.manifest import Compared
-from inference.model import Model, jsonable
-from inference.predicted import answered
-from inference.sample import Sample
-from inference.score import Loaded
-from inference.together import Together
+from tridock.inference import column, engine, prediction
+from tridock.inference.bodies import FORMS, Form, Predictions, Row
+from tridock.inference.bundle import Bundle
+from tridock.inference.codec.jsontext import dumps
+from tridock.inference.errors import InferenceError, PackagingError
+from tridock.inference.estimator import Estimator
+from tridock.inference.exchange import Call
+from tridock.inference.manifest import Compared
+from tridock.inference.model import Model, jsonable
+from tridock.inference.predicted import answered
+from tridock.inference.sample import Sample
+from tridock.inference.score import Loaded
+from tridock.inference.together import Together
 
 if TYPE_CHECKING:
     import numpy.typing as npt

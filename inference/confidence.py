@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from inference.errors import RequestError
-from inference.table import joined, kind
+from tridock.inference.errors import RequestError
+from tridock.inference.table import joined, kind
 
 if TYPE_CHECKING:
-    from inference.model import Array, Model
-    from inference.table import Table
+    from tridock.inference.model import Array, Model
+    from tridock.inference.table import Table
 
 
 def threshold(classes: int) -> float:

@@ -10,16 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from inference import baseline, probe
-from inference.baseline import Baseline, Numeric
-from inference.column import native
-from inference.errors import InferenceError, PackagingError
-from inference.estimator import Estimator
-from inference.libraries import installed
-from inference.manifest import Example
-from inference.model import Model, jsonable
-from inference.sample import Sample
-from inference.signature import Dtype, OutputSignature, Signature, Task
+from tridock.inference import baseline, probe
+from tridock.inference.baseline import Baseline, Numeric
+from tridock.inference.column import native
+from tridock.inference.errors import InferenceError, PackagingError
+from tridock.inference.estimator import Estimator
+from tridock.inference.libraries import installed
+from tridock.inference.manifest import Example
+from tridock.inference.model import Model, jsonable
+from tridock.inference.sample import Sample
+from tridock.inference.signature import Dtype, OutputSignature, Signature, Task
 
 #: Whose versions are always kept: those that a pickled scikit-learn model is made with.
 LIBRARIES = ("python", "scikit-learn", "numpy", "scipy", "joblib")

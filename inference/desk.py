@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from inference.batcher import Batcher
-from inference.bulletin import Bulletin
-from inference.lifecycle import Lifecycle
-from inference.monitor import Metrics, RequestLog, Watch
-from inference.pool import Pool
-from inference.score import Loaded
-from inference.settings import Settings
-from inference.together import Together
+from tridock.inference.batcher import Batcher
+from tridock.inference.bulletin import Bulletin
+from tridock.inference.lifecycle import Lifecycle
+from tridock.inference.monitor import Metrics, RequestLog, Watch
+from tridock.inference.pool import Pool
+from tridock.inference.score import Loaded
+from tridock.inference.settings import Settings
+from tridock.inference.together import Together
 
 
 @dataclass(frozen=True)

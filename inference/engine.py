@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 
-from inference.bundle import Bundle
-from inference.errors import BundleError
-from inference.manifest import Compiled, Manifest
-from inference.model import Engine, Model
+from tridock.inference.bundle import Bundle
+from tridock.inference.errors import BundleError
+from tridock.inference.manifest import Compiled, Manifest
+from tridock.inference.model import Engine, Model
 
 #: Set to ``joblib`` to run the fitted estimator though a graph is there, to ``onnx`` to insist.
 ENGINE = "TRIDOCK_ENGINE"
@@ -94,7 +94,7 @@ def _engine(bundle: Bundle, wanted: str, *, pickle: bool) -> Engine:
 
 
 def _graph(bundle: Bundle, compiled: Compiled) -> Engine:
-    from inference import graph
+    from tridock.inference import graph
 
     signature, output = bundle.manifest.signature, bundle.manifest.output
     if not signature or not output:
@@ -103,18 +103,18 @@ def _graph(bundle: Bundle, compiled: Compiled) -> Engine:
 
 
 def _estimator(bundle: Bundle, *, pickle: bool) -> Engine:
-    from inference import threads
+    from tridock.inference import threads
 
     threads.announce()
     # They import importlib.metadata, which a compiled model's quick start does without.
-    from inference import libraries, owncode
-    from inference.estimator import Estimator, unpickled
+    from tridock.inference import libraries, owncode
+    from tridock.inference.estimator import Estimator, unpickled
 
     manifest = bundle.manifest
     file = bundle.path / (manifest.model or "")
     fields = manifest.signature.fields if manifest.signature else ()
     if file.suffix == SAFE:
-        from inference import safe
+        from tridock.inference import safe
 
         libraries.check(manifest.libraries)
         return Estimator.of(safe.load(file, manifest.trusted), fields, "skops")

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from inference.bundle import Bundle
-from inference.errors import ScriptError
-from inference.manifest import Manifest
+from tridock.inference.bundle import Bundle
+from tridock.inference.errors import ScriptError
+from tridock.inference.manifest import Manifest
 
 #: The script, and the directory it lies in (Azure ML, «Azure Machine Learning inference HTTP
 #: server», environment variables).

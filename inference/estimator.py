@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from inference import frame, threads
-from inference.errors import BundleError, InvalidInputError, ScoringError
-from inference.libraries import other_version
-from inference.model import dense
-from inference.signature import Field
-from inference.table import matrix
+from tridock.inference import frame, threads
+from tridock.inference.errors import BundleError, InvalidInputError, ScoringError
+from tridock.inference.libraries import other_version
+from tridock.inference.model import dense
+from tridock.inference.signature import Field
+from tridock.inference.table import matrix
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from inference.model import Shares
-    from inference.table import Table
+    from tridock.inference.model import Shares
+    from tridock.inference.table import Table
 
     Array: TypeAlias = npt.NDArray[Any]
 

@@ -14,9 +14,9 @@ from prometheus_client.core import (
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from inference.bundle import Bundle
-from inference.monitor import ROWS, SECONDS
-from inference.tally import Key
+from tridock.inference.bundle import Bundle
+from tridock.inference.monitor import ROWS, SECONDS
+from tridock.inference.tally import Key
 
 #: Of these the smallest is told, of the others the sum.
 FIRST = ("process_start_time_seconds", "process_max_fds")
@@ -32,7 +32,7 @@ def write(
     Parameters
     ----------
     totals : Mapping[Key, float]
-        What `inference.monitor.Metrics` counted.
+        What `tridock.inference.monitor.Metrics` counted.
     pids : sequence of int
         The processes that count.
     accept : str

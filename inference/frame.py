@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from inference.signature import Field
-from inference.table import Columns
+from tridock.inference.signature import Field
+from tridock.inference.table import Columns
 
 if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
 
-    from inference.table import Table
+    from tridock.inference.table import Table
 
     Array: TypeAlias = npt.NDArray[Any]
 

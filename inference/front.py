@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from inference.cors import Cors
-from inference.desk import Desk
-from inference.errors import DisconnectedError
-from inference.exchange import Visit
-from inference.identity import echoed, request_id
-from inference.refusal import refusal
-from inference.wire import AsgiApp, Message, Receive, Scope, Send, send_reply
+from tridock.inference.cors import Cors
+from tridock.inference.desk import Desk
+from tridock.inference.errors import DisconnectedError
+from tridock.inference.exchange import Visit
+from tridock.inference.identity import echoed, request_id
+from tridock.inference.refusal import refusal
+from tridock.inference.wire import AsgiApp, Message, Receive, Scope, Send, send_reply
 
 
 class Front:

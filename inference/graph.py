@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from inference import cores
-from inference.errors import BundleError, InvalidInputError, ScoringError
-from inference.signature import Field, OutputSignature
-from inference.table import Columns, matrix
-from inference.terms import Terms
+from tridock.inference import cores
+from tridock.inference.errors import BundleError, InvalidInputError, ScoringError
+from tridock.inference.signature import Field, OutputSignature
+from tridock.inference.table import Columns, matrix
+from tridock.inference.terms import Terms
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from inference.manifest import Compiled
-    from inference.model import Shares
-    from inference.signature import Signature
-    from inference.table import Table
+    from tridock.inference.manifest import Compiled
+    from tridock.inference.model import Shares
+    from tridock.inference.signature import Signature
+    from tridock.inference.table import Table
 
     Array: TypeAlias = npt.NDArray[Any]
     Feeds: TypeAlias = dict[str, Array]

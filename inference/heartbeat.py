@@ -7,7 +7,7 @@ import socket
 import sys
 from collections.abc import Mapping
 
-from inference.settings import port
+from tridock.inference.settings import port
 
 #: Docker kills a check after 3 s; silence is told apart from that.
 PATIENCE_SECONDS = 2.0

@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from inference.bounds import RefusedError, most_connections
-from inference.codec.envelope import ANSWERS, Envelope
-from inference.codec.media import Form, Media, answer_type, form_of
-from inference.codec.quick import open_quickly
-from inference.desk import Desk
-from inference.errors import RequestError
-from inference.exchange import Reply, Visit
-from inference.identity import request_id
-from inference.refusal import refusal
-from inference.routes import plain
-from inference.together import BLOCK, Outcome
+from tridock.inference.bounds import RefusedError, most_connections
+from tridock.inference.codec.envelope import ANSWERS, Envelope
+from tridock.inference.codec.media import Form, Media, answer_type, form_of
+from tridock.inference.codec.quick import open_quickly
+from tridock.inference.desk import Desk
+from tridock.inference.errors import RequestError
+from tridock.inference.exchange import Reply, Visit
+from tridock.inference.identity import request_id
+from tridock.inference.refusal import refusal
+from tridock.inference.routes import plain
+from tridock.inference.together import BLOCK, Outcome
 
 if TYPE_CHECKING:
-    from inference.turn import Turn
+    from tridock.inference.turn import Turn
 
 #: So many pairs of Content-Type and Accept are remembered.
 REMEMBERED = 256

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from inference.column import missing_kind, native
-from inference.signature import Missing, Scalar
+from tridock.inference.column import missing_kind, native
+from tridock.inference.signature import Missing, Scalar
 
 #: Attributes in which wrappers keep the fitted model that gets the raw rows.
 WRAPPED = ("best_estimator_", "regressor_")

@@ -7,7 +7,7 @@ import platform
 from collections.abc import Mapping
 from importlib import metadata
 
-from inference.errors import VersionError
+from tridock.inference.errors import VersionError
 
 log = logging.getLogger(__name__)
 

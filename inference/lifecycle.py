@@ -7,11 +7,11 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from inference import score
-from inference.census import Census
-from inference.errors import BundleError, NotReadyError
-from inference.model import Model
-from inference.together import Together
+from tridock.inference import score
+from tridock.inference.census import Census
+from tridock.inference.errors import BundleError, NotReadyError
+from tridock.inference.model import Model
+from tridock.inference.together import Together
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ class Lifecycle:
         Parameters
         ----------
         bundle : Path or None
-            Bundle directory; None leaves the choice to `inference.score.init`.
+            Bundle directory; None leaves the choice to `tridock.inference.score.init`.
         failed : callable
             Called in the background with the reason, if it cannot be loaded.
 

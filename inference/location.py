@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from inference.errors import BundleMissingError
-from inference.manifest import MANIFEST
+from tridock.inference.errors import BundleMissingError
+from tridock.inference.manifest import MANIFEST
 
 #: SageMaker unpacks model data here («Use your own inference code with hosting services»).
 SAGEMAKER = Path("/opt/ml/model")
@@ -79,7 +79,10 @@ def _directory(uri: str, variable: str, environment: Mapping[str, str]) -> Path:
     if parts.scheme in ("", "file"):
         return Path(unquote(parts.path) if parts.scheme else uri)
     if parts.scheme in ("gs", "https"):
-        from inference import blob, bucket  # HTTP clients cost start-up time; others need none.
+        from tridock.inference import (  # HTTP clients cost start-up time; others need none.
+            blob,
+            bucket,
+        )
 
         if parts.scheme == "gs" or blob.is_blob(uri):
             return bucket.download(uri, environment)

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, fields
 from pathlib import PurePosixPath
 from typing import Any
 
-from inference.baseline import Baseline
-from inference.errors import BundleError, TamperedError, VersionError
-from inference.signature import OutputSignature, Signature
+from tridock.inference.baseline import Baseline
+from tridock.inference.errors import BundleError, TamperedError, VersionError
+from tridock.inference.signature import OutputSignature, Signature
 
 #: Raised when a reader of today could misread a bundle of tomorrow.
 FORMAT = 1

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
-from inference.errors import InvalidInputError
-from inference.signature import OutputSignature, Signature
+from tridock.inference.errors import InvalidInputError
+from tridock.inference.signature import OutputSignature, Signature
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from inference.table import Table
+    from tridock.inference.table import Table
 
     Array: TypeAlias = npt.NDArray[Any]
     #: Class probabilities, rows by classes; one array for each of several outputs; None: not asked.

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from inference.errors import BundleError, ModelFileError, VersionError
-from inference.estimator import brief, checked, raised
+from tridock.inference.errors import BundleError, ModelFileError, VersionError
+from tridock.inference.estimator import brief, checked, raised
 
 #: So many bytes at the start tell what a file is.
 HEAD = 4096

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 import orjson
 
-from inference.exchange import Visit
-from inference.tally import Key, Tally
+from tridock.inference.exchange import Visit
+from tridock.inference.tally import Key, Tally
 
 if TYPE_CHECKING:
-    from inference.bundle import Bundle
+    from tridock.inference.bundle import Bundle
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 ROWS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 10_000, 100_000)
@@ -101,7 +101,7 @@ class Metrics:
         bundle : Bundle or None
             What is served, once it is loaded.
         """
-        from inference import exposition  # its library is of use only to who scrapes
+        from tridock.inference import exposition  # its library is of use only to who scrapes
 
         self.tell()
         pids = [int(pid) for pid in self.tally.each(("pid",)) if pid]

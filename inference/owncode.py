@@ -17,22 +17,23 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from inference.errors import ArgumentError, PackagingError
+from tridock.inference.errors import ArgumentError, PackagingError
 
 #: Where the modules are in a bundle.
 FOLDER = "modules"
-#: The folder that this package is imported from.
-ROOT = Path(__file__).resolve().parents[1]
+#: The folder that `tridock` is imported from, and the one of this package.
+ROOT = Path(__file__).absolute().parents[2]
+PACKAGE = Path(__file__).resolve().parent
 #: Names that the server imports itself.
-TAKEN = {"inference", *sys.stdlib_module_names}
+TAKEN = {"tridock", *sys.stdlib_module_names}
 #: Loads a bundle's stored model where nothing but libraries and the bundle can be imported.
 PROGRAM = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from inference import engine
-from inference.bundle import Bundle
-from inference.errors import BundleError
+from tridock.inference import engine
+from tridock.inference.bundle import Bundle
+from tridock.inference.errors import BundleError
 sys.path.remove(sys.argv[2])
 try:
     engine.model(Bundle.read(Path(sys.argv[1])), {"TRIDOCK_ENGINE": "joblib"})
@@ -143,7 +144,7 @@ def _is_own(module: ModuleType) -> bool:
     if not file:
         return False
     path = Path(file).resolve()
-    if path.is_relative_to(ROOT / "inference"):
+    if path.is_relative_to(PACKAGE):
         return False
     return not any(path.is_relative_to(place) for place in _libraries())
 

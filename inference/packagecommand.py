@@ -1,4 +1,4 @@
-"""The command line of packaging: `python -m inference package`."""
+"""The command line of packaging: `python -m tridock.inference package`."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
-from inference import modelfile
-from inference.bundle import Bundle
-from inference.errors import ArgumentError
-from inference.manifest import MANIFEST
-from inference.packaging import MAX_EXAMPLES, About, Store, package, package_script
+from tridock.inference import modelfile
+from tridock.inference.bundle import Bundle
+from tridock.inference.errors import ArgumentError
+from tridock.inference.manifest import MANIFEST
+from tridock.inference.packaging import MAX_EXAMPLES, About, Store, package, package_script
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

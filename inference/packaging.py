@@ -11,15 +11,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from inference import comparison, libraries, owncode, safe, script
-from inference.bundle import Bundle, listing, replaced
-from inference.compile.attempt import Outcome, compiled
-from inference.description import Description, describe
-from inference.errors import ArgumentError, PackagingError
-from inference.estimator import Estimator, unpickled
-from inference.manifest import MANIFEST, NAME, VERSION, Manifest, Training
-from inference.model import Model, jsonable
-from inference.sample import Sample
+from tridock.inference import comparison, libraries, owncode, safe, script
+from tridock.inference.bundle import Bundle, listing, replaced
+from tridock.inference.compile.attempt import Outcome, compiled
+from tridock.inference.description import Description, describe
+from tridock.inference.errors import ArgumentError, PackagingError
+from tridock.inference.estimator import Estimator, unpickled
+from tridock.inference.manifest import MANIFEST, NAME, VERSION, Manifest, Training
+from tridock.inference.model import Model, jsonable
+from tridock.inference.sample import Sample
 
 MODEL = "model.joblib"
 SAFE_MODEL = "model.skops"
@@ -42,7 +42,7 @@ class About:
     metrics : Mapping[str, float]
         Held-out measures, e.g. ``{"accuracy": 0.97}``.
     training : Training or None
-        What it was trained on; `inference.sample.fingerprint` makes one.
+        What it was trained on; `tridock.inference.sample.fingerprint` makes one.
     features : sequence of str or None
         Names of an array's columns.
     script : Path or None

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from inference.errors import OverloadedError
+from tridock.inference.errors import OverloadedError
 
 Result = TypeVar("Result")
 

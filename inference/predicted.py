@@ -6,13 +6,13 @@ from collections.abc import Callable
 from functools import partial
 from urllib.parse import parse_qs
 
-from inference import openinference, prediction
-from inference.desk import Desk
-from inference.errors import InvalidInputError, WrongMethodError
-from inference.exchange import Call, Order, Reply, Visit
-from inference.score import Loaded
-from inference.together import BLOCK, Together
-from inference.wire import Receive, Scope, Send, headers_of, read_body, send_reply
+from tridock.inference import openinference, prediction
+from tridock.inference.desk import Desk
+from tridock.inference.errors import InvalidInputError, WrongMethodError
+from tridock.inference.exchange import Call, Order, Reply, Visit
+from tridock.inference.score import Loaded
+from tridock.inference.together import BLOCK, Together
+from tridock.inference.wire import Receive, Scope, Send, headers_of, read_body, send_reply
 
 Read = Callable[[Call, Loaded], Order]
 

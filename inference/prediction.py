@@ -5,19 +5,19 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from inference import openinference, scripted
-from inference.codec import npy, table
-from inference.codec.body import inflate, text_of
-from inference.codec.envelope import Ask, Envelope, open_envelope, wrap
-from inference.codec.jsontext import dumps, parse
-from inference.codec.media import Form, Media, answer_type, form_of, written_form
-from inference.codec.tensor import Blobs
-from inference.errors import InvalidInputError, ScoringError
-from inference.exchange import Call, Order, Reply
-from inference.model import Model
-from inference.rawrequest import Headers, Request
-from inference.score import Loaded
-from inference.signature import Signature
+from tridock.inference import openinference, scripted
+from tridock.inference.codec import npy, table
+from tridock.inference.codec.body import inflate, text_of
+from tridock.inference.codec.envelope import Ask, Envelope, open_envelope, wrap
+from tridock.inference.codec.jsontext import dumps, parse
+from tridock.inference.codec.media import Form, Media, answer_type, form_of, written_form
+from tridock.inference.codec.tensor import Blobs
+from tridock.inference.errors import InvalidInputError, ScoringError
+from tridock.inference.exchange import Call, Order, Reply
+from tridock.inference.model import Model
+from tridock.inference.rawrequest import Headers, Request
+from tridock.inference.score import Loaded
+from tridock.inference.signature import Signature
 
 
 def order(call: Call, loaded: Loaded) -> Order:

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from inference import frame, learnt
-from inference.errors import PackagingError
-from inference.rows import RowCheck
-from inference.sample import Sample
-from inference.signature import Field, Scalar, Signature
+from tridock.inference import frame, learnt
+from tridock.inference.errors import PackagingError
+from tridock.inference.rows import RowCheck
+from tridock.inference.sample import Sample
+from tridock.inference.signature import Field, Scalar, Signature
 
 #: A category that no training data has.
 UNSEEN = "unseen-3f1c9a"

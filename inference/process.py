@@ -27,7 +27,7 @@ WORKERS = "SAGEMAKER_MODEL_SERVER_WORKERS"
 
 @dataclass(frozen=True)
 class ModelServer:
-    """One ``python -m inference serve`` on the loopback.
+    """One ``python -m tridock.inference serve`` on the loopback.
 
     It ends when this process does, however that ends: it watches its standard input, whose other
     end we hold (a parent-death signal would fire when the *thread* that started it ends).
@@ -69,7 +69,7 @@ class ModelServer:
             Variables beside the few that are inherited.
         """
         port = port or free_port()
-        command = [sys.executable, "-m", "inference", "serve", "--watch-stdin"]
+        command = [sys.executable, "-P", "-m", "tridock.inference", "serve", "--watch-stdin"]
         command += ["--host", "127.0.0.1", "--port", str(port)]
         command += ["--bundle", str(bundle)] if bundle else []
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -162,7 +162,7 @@ def _is_free(port: int) -> bool:
 
 def _environment(more: Mapping[str, str]) -> dict[str, str]:
     kept = {name: os.environ[name] for name in INHERITED if name in os.environ}
-    root = str(Path(__file__).resolve().parents[1])
+    root = str(Path(__file__).absolute().parents[2])
     # Many servers run on a developer's machine: each is one process, unless it is told otherwise.
     few = {} if WORKERS in more else {"TRIDOCK_WORKERS": "1"}
     return kept | {"PYTHONPATH": root, "PYTHONUNBUFFERED": "1"} | few | dict(more)

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from inference import bounds
-from inference.bounds import MAX_HEADER_BYTES, MAX_URL_BYTES, Awaited, RefusedError
-from inference.turn import Turn
+from tridock.inference import bounds
+from tridock.inference.bounds import MAX_HEADER_BYTES, MAX_URL_BYTES, Awaited, RefusedError
+from tridock.inference.turn import Turn
 
 if TYPE_CHECKING:
-    from inference.hot import Hot
+    from tridock.inference.hot import Hot
 
 log = logging.getLogger(__name__)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 
-from inference.codec.jsontext import dumps
-from inference.errors import (
+from tridock.inference.codec.jsontext import dumps
+from tridock.inference.errors import (
     DisconnectedError,
     InferenceError,
     InvalidInputError,
@@ -20,8 +20,8 @@ from inference.errors import (
     UnsupportedMediaTypeError,
     WrongMethodError,
 )
-from inference.exchange import Reply, Visit
-from inference.openinference import UnknownModelError
+from tridock.inference.exchange import Reply, Visit
+from tridock.inference.openinference import UnknownModelError
 
 #: The status and the machine-readable code of each error.
 STATUSES: dict[type[Exception], tuple[int, str]] = {

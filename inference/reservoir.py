@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from inference.table import Columns, part, rows
+from tridock.inference.table import Columns, part, rows
 
 if TYPE_CHECKING:
-    from inference.table import Table
+    from tridock.inference.table import Table
 
 #: Keeps logarithms finite.
 TINY = 1e-12

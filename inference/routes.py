@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from urllib.parse import parse_qs
 
-from inference import openapi, openinference
-from inference.codec.jsontext import dumps
-from inference.desk import Desk
-from inference.errors import NoRouteError, NotReadyError, WrongMethodError
-from inference.exchange import Reply
-from inference.predicted import Predicted
-from inference.score import Loaded
-from inference.wire import AsgiApp, Receive, Scope, Send, headers_of, send_reply
+from tridock.inference import openapi, openinference
+from tridock.inference.codec.jsontext import dumps
+from tridock.inference.desk import Desk
+from tridock.inference.errors import NoRouteError, NotReadyError, WrongMethodError
+from tridock.inference.exchange import Reply
+from tridock.inference.predicted import Predicted
+from tridock.inference.score import Loaded
+from tridock.inference.wire import AsgiApp, Receive, Scope, Send, headers_of, send_reply
 
 Tell = Callable[[Scope], Reply]
 #: By path or its template, then by method.

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from inference.cells import column, listing, problem, shown, singles
-from inference.errors import InvalidInputError
-from inference.signature import Container, Field
-from inference.table import Columns
+from tridock.inference.cells import column, listing, problem, shown, singles
+from tridock.inference.errors import InvalidInputError
+from tridock.inference.signature import Container, Field
+from tridock.inference.table import Columns
 
 if TYPE_CHECKING:
-    from inference.cells import Column
-    from inference.table import Table
+    from tridock.inference.cells import Column
+    from tridock.inference.table import Table
 
 #: More rows in one request are refused before they cost memory.
 MAX_ROWS = 1_000_000

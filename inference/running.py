@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 if TYPE_CHECKING:
-    from inference.desk import Desk
+    from tridock.inference.desk import Desk
 
 #: No request for so long means that callers have gone elsewhere.
 QUIET_SECONDS = 0.5

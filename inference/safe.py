@@ -8,8 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from inference.errors import BundleError, PackagingError
-from inference.estimator import brief, checked, raised
+from tridock.inference.errors import BundleError, PackagingError
+from tridock.inference.estimator import brief, checked, raised
 
 #: Types of these packages may be trusted by a manifest; functions and other packages never.
 PACKAGES = ("sklearn", "numpy", "scipy", "xgboost", "lightgbm")

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from inference import column, learnt
-from inference.errors import PackagingError
-from inference.frame import as_learnt
-from inference.manifest import Training
-from inference.signature import Container, Field
+from tridock.inference import column, learnt
+from tridock.inference.errors import PackagingError
+from tridock.inference.frame import as_learnt
+from tridock.inference.manifest import Training
+from tridock.inference.signature import Container, Field
 
 #: Of a larger sample so many rows are read, taken evenly over it.
 MAX_ROWS = 100_000

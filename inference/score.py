@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from inference import engine, entry, location
-from inference.bundle import Bundle
-from inference.errors import InvalidInputError, NotReadyError
-from inference.model import Model
-from inference.script import Script
+from tridock.inference import engine, entry, location
+from tridock.inference.bundle import Bundle
+from tridock.inference.errors import InvalidInputError, NotReadyError
+from tridock.inference.model import Model
+from tridock.inference.script import Script
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def init(path: Path | None = None) -> None:
     ----------
     path : Path, optional
         Bundle directory; by default the one the cloud's container is told of
-        (`inference.location.find`).
+        (`tridock.inference.location.find`).
 
     Raises
     ------

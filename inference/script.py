@@ -17,9 +17,9 @@ from typing import Any
 
 import orjson
 
-from inference.arguments import Arguments, Form
-from inference.errors import InvalidInputError, RequestError, ScoringError, ScriptError
-from inference.rawrequest import Request, install, is_response
+from tridock.inference.arguments import Arguments, Form
+from tridock.inference.errors import InvalidInputError, RequestError, ScoringError, ScriptError
+from tridock.inference.rawrequest import Request, install, is_response
 
 #: Where a script may stand in a bundle; Azure ML and SageMaker put it into ``code/``.
 PLACES = ("score.py", "code/score.py")

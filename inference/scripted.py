@@ -7,10 +7,10 @@ from typing import Any
 
 import orjson
 
-from inference import score
-from inference.codec.jsontext import dumps
-from inference.exchange import Reply
-from inference.rawrequest import Request, is_response
+from tridock.inference import score
+from tridock.inference.codec.jsontext import dumps
+from tridock.inference.exchange import Reply
+from tridock.inference.rawrequest import Request, is_response
 
 #: How long ``run()`` took (azureml-inference-server-http, ``server/routes.py``).
 DURATION = "x-ms-run-fn-exec-ms"

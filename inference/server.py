@@ -13,13 +13,13 @@ from typing import NoReturn
 
 import uvicorn
 
-from inference import cores, plaintext, running
-from inference.lifecycle import Lifecycle
-from inference.monitor import Metrics
-from inference.parent import watch_stdin
-from inference.running import let_in_nobody
-from inference.settings import Settings
-from inference.workers import Supervisor
+from tridock.inference import cores, plaintext, running
+from tridock.inference.lifecycle import Lifecycle
+from tridock.inference.monitor import Metrics
+from tridock.inference.parent import watch_stdin
+from tridock.inference.running import let_in_nobody
+from tridock.inference.settings import Settings
+from tridock.inference.workers import Supervisor
 
 #: Longer than the 60 s for which load balancers keep idle connections, so that theirs ends first.
 KEEP_ALIVE_SECONDS = 75
@@ -110,8 +110,8 @@ class _House:
         _end(0)
 
     def _config(self) -> uvicorn.Config:
-        from inference.app import create_app
-        from inference.protocol import Protocol
+        from tridock.inference.app import create_app
+        from tridock.inference.protocol import Protocol
 
         app = create_app(self.settings, lifecycle=self.lifecycle, metrics=self.metrics)
         return uvicorn.Config(

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from inference import cores
-from inference.cors import ORIGIN
+from tridock.inference import cores
+from tridock.inference.cors import ORIGIN
 
 #: Where each platform says on which port it will call, in the order of precedence. Sources:
 #: SageMaker «Invoke containers with direct invocation»; Vertex AI «Custom container
@@ -31,7 +31,7 @@ class Settings:
     Attributes
     ----------
     bundle : Path or None
-        Bundle directory; None leaves the choice to `inference.score.init`.
+        Bundle directory; None leaves the choice to `tridock.inference.score.init`.
     body_bytes : int
         Longest body that is read, as sent and again after unzipping.
     workers : int

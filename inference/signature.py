@@ -9,8 +9,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:
-    from inference.rows import RowCheck
-    from inference.table import Table
+    from tridock.inference.rows import RowCheck
+    from tridock.inference.table import Table
 
 Dtype: TypeAlias = Literal["number", "integer", "boolean", "string"]
 Container: TypeAlias = Literal["array", "dataframe", "text"]
@@ -127,7 +127,7 @@ class Signature:
 
     @cached_property
     def _check(self) -> RowCheck:
-        from inference.rows import RowCheck
+        from tridock.inference.rows import RowCheck
 
         return RowCheck(self.fields, self.container)
 

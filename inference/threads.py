@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from inference import cores
+from tridock.inference import cores
 
 #: Read by OpenMP when it is loaded (OpenMP API, «OMP_NUM_THREADS»).
 OPENMP = "OMP_NUM_THREADS"

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from inference.census import Census
-from inference.errors import RequestError
-from inference.model import Model
-from inference.table import Columns, joined, kind, part, rows
+from tridock.inference.census import Census
+from tridock.inference.errors import RequestError
+from tridock.inference.model import Model
+from tridock.inference.table import Columns, joined, kind, part, rows
 
 if TYPE_CHECKING:
-    from inference.table import Table
+    from tridock.inference.table import Table
 
 #: What becomes of one request's rows: a JSON-ready value for each, or why there is none.
 Outcome: TypeAlias = list[Any] | Exception

@@ -6,13 +6,13 @@ import math
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from inference.exchange import Reply, Visit
-from inference.identity import ANY_OF, echoed, request_id
+from tridock.inference.exchange import Reply, Visit
+from tridock.inference.identity import ANY_OF, echoed, request_id
 
 if TYPE_CHECKING:
-    from inference.codec.envelope import Envelope
-    from inference.protocol import Protocol
-    from inference.together import Outcome, Together
+    from tridock.inference.codec.envelope import Envelope
+    from tridock.inference.protocol import Protocol
+    from tridock.inference.together import Outcome, Together
 
 
 class Turn(Visit):

@@ -7,8 +7,8 @@ import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, TypeAlias
 
-from inference.errors import DisconnectedError, TimedOutError, TooLargeError
-from inference.exchange import Reply
+from tridock.inference.errors import DisconnectedError, TimedOutError, TooLargeError
+from tridock.inference.exchange import Reply
 
 Message: TypeAlias = MutableMapping[str, Any]
 Scope: TypeAlias = MutableMapping[str, Any]

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from types import FrameType
 from typing import NoReturn
 
-from inference.monitor import Metrics
-from inference.running import DRAIN, FINISH, LAST_CALL_SECONDS, QUIET_SECONDS
+from tridock.inference.monitor import Metrics
+from tridock.inference.running import DRAIN, FINISH, LAST_CALL_SECONDS, QUIET_SECONDS
 
 IGNORED = (signal.SIGTERM, signal.SIGINT)
 #: So often the supervisor looks.

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy import arguments, errors, registry
+from tridock.deploy import arguments, errors, registry
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
@@ -77,7 +77,7 @@ def test_the_readme_stays_short() -> None:
     assert len(README.splitlines()) < 150
 
 
-@pytest.mark.parametrize("room", ["inference", "deploy", "emulators"])
+@pytest.mark.parametrize("room", ["tridock.inference", "tridock.deploy", "tridock.emulators"])
 def test_every_verb_the_readme_names_is_one_of_the_doors(room: str) -> None:
     row = next(line for line in README.splitlines() if line.startswith(f"| `python -m {room}`"))
     verbs = _named(r"`([a-z]+)`", row.split("|")[2])
@@ -92,7 +92,9 @@ def test_every_deploy_command_that_a_document_shows_is_understood() -> None:
     shown = {
         command
         for document in DOCUMENTS
-        for command in re.findall(r"^python -m deploy (.*)$", document.read_text(), re.MULTILINE)
+        for command in re.findall(
+            r"^python -m tridock.deploy (.*)$", document.read_text(), re.MULTILINE
+        )
     }
     assert any(command.startswith("models ") for command in shown)
     for command in sorted(shown):
@@ -115,16 +117,16 @@ def test_the_boto3_snippet_gets_an_answer_after_the_readmes_steps(tmp_path: Path
     state = ["--state", str(tmp_path / "state")]
     bundle = str(tmp_path / "iris")
     try:
-        _run("-m", "examples.iris.train", "--to", bundle)
-        _run("-m", "deploy", "release", "--target", "aws", "--bundle", bundle, *state)
-        exports = _run("-m", "emulators", "env", "aws", *state)
+        _run("-m", "tridock.examples.iris.train", "--to", bundle)
+        _run("-m", "tridock.deploy", "release", "--target", "aws", "--bundle", bundle, *state)
+        exports = _run("-m", "tridock.emulators", "env", "aws", *state)
         words = [
             shlex.split(line)[1] for line in exports.splitlines() if line.startswith("export ")
         ]
         variables = dict(word.split("=", 1) for word in words)
         printed = _run("examples/clients/boto3_invoke.py", **variables)
     finally:
-        _run("-m", "emulators", "down", "aws", *state)
+        _run("-m", "tridock.emulators", "down", "aws", *state)
     assert printed == "{'prediction': 'setosa'}\n"
 
 

@@ -23,11 +23,11 @@ from pathlib import Path
 PATIENCE = 600.0
 #: What the server imports before the first command.
 IMPORTED = (
-    "deploy.__main__",
-    "deploy.local.target",
-    "deploy.aws.target",
-    "deploy.gcp.target",
-    "deploy.azure.target",
+    "tridock.deploy.__main__",
+    "tridock.deploy.local.target",
+    "tridock.deploy.aws.target",
+    "tridock.deploy.gcp.target",
+    "tridock.deploy.azure.target",
 )
 
 

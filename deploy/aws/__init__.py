@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from deploy.aws.prices import PRICES
-from deploy.cloud import Cloud, Setting
+from tridock.deploy.aws.prices import PRICES
+from tridock.deploy.cloud import Cloud, Setting
 
 if TYPE_CHECKING:
-    from deploy.target import Target
+    from tridock.deploy.target import Target
 
 SETTINGS = {
     "region": Setting("", "AWS region; by default the credential chain's", account=True),
@@ -42,13 +42,13 @@ SETTINGS = {
 
 
 def _open(settings: Mapping[str, str]) -> Target:
-    from deploy.aws.target import SageMakerTarget
+    from tridock.deploy.aws.target import SageMakerTarget
 
     return SageMakerTarget.connect(settings)
 
 
 def _provision(settings: Mapping[str, str]) -> Mapping[str, str]:
-    from deploy.aws.provision import provision
+    from tridock.deploy.aws.provision import provision
 
     return provision(settings)
 

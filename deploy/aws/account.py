@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config
 
-from deploy.aws.errors import translated
-from deploy.aws.facts import Facts
-from deploy.own import Own
+from tridock.deploy.aws.errors import translated
+from tridock.deploy.aws.facts import Facts
+from tridock.deploy.own import Own
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient

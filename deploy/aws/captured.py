@@ -13,10 +13,10 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from deploy.aws.errors import translated
-from deploy.aws.store import Store
-from deploy.errors import ConfigError, NotFoundError
-from deploy.metrics import Answer, predictions
+from tridock.deploy.aws.errors import translated
+from tridock.deploy.aws.store import Store
+from tridock.deploy.errors import ConfigError, NotFoundError
+from tridock.deploy.metrics import Answer, predictions
 
 FOLDER = "capture/"
 #: Kept as they are; what is of another type comes in base64.

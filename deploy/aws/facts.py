@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from deploy.aws.errors import translated
-from deploy.errors import NotFoundError, UnavailableError
+from tridock.deploy.aws.errors import translated
+from tridock.deploy.errors import NotFoundError, UnavailableError
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient

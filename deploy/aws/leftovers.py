@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from deploy.aws import names
-from deploy.aws.account import Account
-from deploy.aws.errors import translated
-from deploy.aws.reading import Reading
-from deploy.aws.scaling import Scalings
-from deploy.aws.store import PREFIX, Store
-from deploy.errors import ConflictError, NotFoundError, PermissionDeniedError
-from deploy.leftovers import Leftover
+from tridock.deploy.aws import names
+from tridock.deploy.aws.account import Account
+from tridock.deploy.aws.errors import translated
+from tridock.deploy.aws.reading import Reading
+from tridock.deploy.aws.scaling import Scalings
+from tridock.deploy.aws.store import PREFIX, Store
+from tridock.deploy.errors import ConflictError, NotFoundError, PermissionDeniedError
+from tridock.deploy.leftovers import Leftover
 
 CONFIG, MODEL, SCALING = "endpoint configuration", "model", "scalable target"
 MARK, BUNDLE = "mark of use", "stored bundle"

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from deploy.aws.errors import translated
-from deploy.errors import NotFoundError
+from tridock.deploy.aws.errors import translated
+from tridock.deploy.errors import NotFoundError
 
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient

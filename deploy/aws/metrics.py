@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from deploy.aws.account import Account
-from deploy.aws.errors import translated
-from deploy.aws.logs import Logs
-from deploy.metrics import Metrics, with_log
+from tridock.deploy.aws.account import Account
+from tridock.deploy.aws.errors import translated
+from tridock.deploy.aws.logs import Logs
+from tridock.deploy.metrics import Metrics, with_log
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch.type_defs import MetricDataQueryTypeDef

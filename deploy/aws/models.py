@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from deploy.aws import packages
-from deploy.aws.errors import translated
-from deploy.aws.store import Store
-from deploy.errors import ConfigError, ConflictError, NotFoundError
-from deploy.models import Approval, ModelVersion, entry
-from inference.bundle import Bundle
+from tridock.deploy.aws import packages
+from tridock.deploy.aws.errors import translated
+from tridock.deploy.aws.store import Store
+from tridock.deploy.errors import ConfigError, ConflictError, NotFoundError
+from tridock.deploy.models import Approval, ModelVersion, entry
+from tridock.inference.bundle import Bundle
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient

@@ -10,9 +10,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from deploy.aws.errors import translated
-from deploy.errors import ConflictError, NotFoundError
-from deploy.notes import Note
+from tridock.deploy.aws.errors import translated
+from tridock.deploy.errors import ConflictError, NotFoundError
+from tridock.deploy.notes import Note
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -9,9 +9,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from deploy.aws.account import Account
-from deploy.aws.errors import translated
-from deploy.errors import ConfigError, ConflictError, NotFoundError
+from tridock.deploy.aws.account import Account
+from tridock.deploy.aws.errors import translated
+from tridock.deploy.errors import ConfigError, ConflictError, NotFoundError
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient

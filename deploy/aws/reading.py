@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from deploy import rollout
-from deploy.aws import names
-from deploy.aws.facts import Facts
-from deploy.target import Deployment, Endpoint, State
+from tridock.deploy import rollout
+from tridock.deploy.aws import names
+from tridock.deploy.aws.facts import Facts
+from tridock.deploy.target import Deployment, Endpoint, State
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker.type_defs import DescribeEndpointOutputTypeDef

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from deploy.aws.errors import translated
-from deploy.target import Scaling
+from tridock.deploy.aws.errors import translated
+from tridock.deploy.target import Scaling
 
 SERVICE = "application-autoscaling"
 #: "Amazon SageMaker AI and Application Auto Scaling", Application Auto Scaling User Guide.

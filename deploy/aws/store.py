@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deploy.aws.errors import translated
-from deploy.errors import NotFoundError
-from inference.bundle import Bundle
+from tridock.deploy.aws.errors import translated
+from tridock.deploy.errors import NotFoundError
+from tridock.inference.bundle import Bundle
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

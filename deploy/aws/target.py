@@ -1,4 +1,4 @@
-"""The verbs of `deploy.target.Target` as SageMaker calls.
+"""The verbs of `tridock.deploy.target.Target` as SageMaker calls.
 
 Endpoint = endpoint, deployment = production variant, traffic = variant weights.
 """
@@ -11,22 +11,22 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from deploy.aws import captured, metrics, names, snippets
-from deploy.aws.account import Account
-from deploy.aws.errors import translated
-from deploy.aws.leftovers import Remains
-from deploy.aws.logs import Logs
-from deploy.aws.models import SageMakerModels
-from deploy.aws.notes import S3Notes
-from deploy.aws.reading import Reading
-from deploy.aws.scaling import Scalings
-from deploy.aws.store import Store
-from deploy.aws.updates import Guard, Updates
-from deploy.errors import ConflictError, NotFoundError
-from deploy.leftovers import Leftover
-from deploy.metrics import Answer, Metrics
-from deploy.target import Endpoint, Release, Scaling
-from inference.bundle import Bundle
+from tridock.deploy.aws import captured, metrics, names, snippets
+from tridock.deploy.aws.account import Account
+from tridock.deploy.aws.errors import translated
+from tridock.deploy.aws.leftovers import Remains
+from tridock.deploy.aws.logs import Logs
+from tridock.deploy.aws.models import SageMakerModels
+from tridock.deploy.aws.notes import S3Notes
+from tridock.deploy.aws.reading import Reading
+from tridock.deploy.aws.scaling import Scalings
+from tridock.deploy.aws.store import Store
+from tridock.deploy.aws.updates import Guard, Updates
+from tridock.deploy.errors import ConflictError, NotFoundError
+from tridock.deploy.leftovers import Leftover
+from tridock.deploy.metrics import Answer, Metrics
+from tridock.deploy.target import Endpoint, Release, Scaling
+from tridock.inference.bundle import Bundle
 
 LIMITS = {
     "shadow beside others": "SageMaker takes a shadow variant beside one production variant, and "

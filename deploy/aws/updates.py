@@ -7,11 +7,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from deploy.aws import names
-from deploy.aws.account import Account
-from deploy.aws.errors import translated
-from deploy.aws.reading import Reading
-from deploy.errors import ConfigError, ConflictError
+from tridock.deploy.aws import names
+from tridock.deploy.aws.account import Account
+from tridock.deploy.aws.errors import translated
+from tridock.deploy.aws.reading import Reading
+from tridock.deploy.errors import ConfigError, ConflictError
 
 #: Beyond its bake time, seconds an update may take: new instances come up in it.
 LONGEST = 3600

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from deploy.azure.prices import PRICES
-from deploy.cloud import Cloud, Setting
-from deploy.errors import ConfigError
+from tridock.deploy.azure.prices import PRICES
+from tridock.deploy.cloud import Cloud, Setting
+from tridock.deploy.errors import ConfigError
 
 if TYPE_CHECKING:
-    from deploy.target import Target
+    from tridock.deploy.target import Target
 
 SETTINGS = {
     "service": Setting("azure-ml", "what runs the model: azure-ml, container-apps or aci"),
@@ -40,22 +40,22 @@ SETTINGS = {
 def _open(settings: Mapping[str, str]) -> Target:
     service = settings["service"]
     if service == "container-apps":
-        from deploy.azure.container_apps import ContainerAppsTarget
+        from tridock.deploy.azure.container_apps import ContainerAppsTarget
 
         return ContainerAppsTarget.connect(settings)
     if service == "azure-ml":
-        from deploy.azure.target import AzureTarget
+        from tridock.deploy.azure.target import AzureTarget
 
         return AzureTarget.connect(settings)
     if service == "aci":
-        from deploy.azure.instances import InstancesTarget
+        from tridock.deploy.azure.instances import InstancesTarget
 
         return InstancesTarget.connect(settings)
     raise ConfigError(f"azure.service is {service!r}: choose azure-ml, container-apps or aci")
 
 
 def _provision(settings: Mapping[str, str]) -> Mapping[str, str]:
-    from deploy.azure.provision import provision
+    from tridock.deploy.azure.provision import provision
 
     return provision(settings)
 

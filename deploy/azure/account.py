@@ -17,8 +17,8 @@ from azure.ai.ml import MLClient
 from azure.ai.ml._utils import _azureml_polling
 from azure.identity import DefaultAzureCredential
 
-from deploy.azure.errors import refused, translated
-from deploy.errors import TargetError
+from tridock.deploy.azure.errors import refused, translated
+from tridock.deploy.errors import TargetError
 
 MANAGEMENT = "https://management.azure.com"
 VERSION = "2024-10-01"
@@ -26,7 +26,7 @@ VERSION = "2024-10-01"
 #: Seconds that one call to Resource Manager may take.
 TIMEOUT = 60.0
 
-#: Options of azure-core's clients: `deploy.retry` tries again, and nobody else.
+#: Options of azure-core's clients: `tridock.deploy.retry` tries again, and nobody else.
 ONCE: Any = {"retry_total": 0}
 
 

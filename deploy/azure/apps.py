@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from deploy.azure import sizes
-from deploy.azure.account import Account
-from deploy.target import Deployment, Endpoint, Release, Scaling, State
+from tridock.deploy.azure import sizes
+from tridock.deploy.azure.account import Account
+from tridock.deploy.target import Deployment, Endpoint, Release, Scaling, State
 
 #: Marks what is ours.
 TAG = "tridock"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import httpx
 
-from deploy.azure.errors import translated
-from deploy.errors import InvokeError
+from tridock.deploy.azure.errors import translated
+from tridock.deploy.errors import InvokeError
 
 TIMEOUT = 240.0
 

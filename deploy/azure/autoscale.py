@@ -11,9 +11,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from deploy.azure.account import Account
-from deploy.errors import NotFoundError
-from deploy.target import Scaling
+from tridock.deploy.azure.account import Account
+from tridock.deploy.errors import NotFoundError
+from tridock.deploy.target import Scaling
 
 VERSION = "2022-10-01"
 KIND = "/providers/Microsoft.Insights/autoscaleSettings"

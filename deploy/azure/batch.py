@@ -10,10 +10,10 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from deploy.azure.account import Account
-from deploy.azure.errors import refused, translated
-from deploy.hosts import trusted
-from inference.hosts import AZURE_SCORING
+from tridock.deploy.azure.account import Account
+from tridock.deploy.azure.errors import refused, translated
+from tridock.deploy.hosts import trusted
+from tridock.inference.hosts import AZURE_SCORING
 
 SCOPE = "https://ml.azure.com/.default"
 

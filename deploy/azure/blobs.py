@@ -12,13 +12,13 @@ from azure.core.exceptions import ResourceNotFoundError
 from azure.mgmt.appcontainers import ContainerAppsAPIClient
 from azure.mgmt.containerinstance import ContainerInstanceManagementClient
 
-from deploy.azure.account import ONCE, Account
-from deploy.azure.apps import TAG
-from deploy.azure.bundles import PREFIX, Bundles
-from deploy.azure.errors import translated
-from deploy.errors import ConflictError
-from deploy.leftovers import Leftover
-from inference.manifest import MANIFEST
+from tridock.deploy.azure.account import ONCE, Account
+from tridock.deploy.azure.apps import TAG
+from tridock.deploy.azure.bundles import PREFIX, Bundles
+from tridock.deploy.azure.errors import translated
+from tridock.deploy.errors import ConflictError
+from tridock.deploy.leftovers import Leftover
+from tridock.inference.manifest import MANIFEST
 
 MARK, BUNDLE = "mark of use", "stored bundle"
 #: Below a digest: the bundle's files, and the marks of those who use it.

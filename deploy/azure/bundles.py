@@ -13,13 +13,13 @@ from typing import Any
 
 from azure.storage.blob import ContainerClient
 
-from deploy.azure.account import ONCE, Account
-from deploy.azure.errors import translated
-from deploy.errors import NotFoundError
-from deploy.hosts import trusted
-from inference.bundle import Bundle, replaced
-from inference.hosts import AZURE_BLOBS
-from inference.manifest import MANIFEST
+from tridock.deploy.azure.account import ONCE, Account
+from tridock.deploy.azure.errors import translated
+from tridock.deploy.errors import NotFoundError
+from tridock.deploy.hosts import trusted
+from tridock.inference.bundle import Bundle, replaced
+from tridock.inference.hosts import AZURE_BLOBS
+from tridock.inference.manifest import MANIFEST
 
 PREFIX = "tridock/bundles/"
 DATASTORE = "/datastores/workspaceblobstore"

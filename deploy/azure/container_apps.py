@@ -1,4 +1,4 @@
-"""The verbs of `deploy.target.Target` as Container Apps calls.
+"""The verbs of `tridock.deploy.target.Target` as Container Apps calls.
 
 Endpoint = app, deployment = active revision, traffic = weights of revisions.
 """
@@ -14,23 +14,23 @@ from typing import Any
 
 from azure.mgmt.appcontainers import ContainerAppsAPIClient
 
-from deploy.azure import apps, metrics
-from deploy.azure.account import ONCE, Account
-from deploy.azure.asking import ask
-from deploy.azure.blobs import StoredRemains
-from deploy.azure.bundles import Bundles
-from deploy.azure.errors import refused, translated
-from deploy.azure.models import AzureModels
-from deploy.azure.notes import BlobNotes
-from deploy.azure.snippets import plain_calls
-from deploy.errors import ConflictError, NotFoundError, UnsupportedError, before_sending
-from deploy.hosts import trusted
-from deploy.leftovers import Leftover
-from deploy.metrics import Answer, Metrics, with_log
-from deploy.own import Own
-from deploy.target import Endpoint, Release, Scaling
-from inference.bundle import Bundle
-from inference.hosts import AZURE_LOGS
+from tridock.deploy.azure import apps, metrics
+from tridock.deploy.azure.account import ONCE, Account
+from tridock.deploy.azure.asking import ask
+from tridock.deploy.azure.blobs import StoredRemains
+from tridock.deploy.azure.bundles import Bundles
+from tridock.deploy.azure.errors import refused, translated
+from tridock.deploy.azure.models import AzureModels
+from tridock.deploy.azure.notes import BlobNotes
+from tridock.deploy.azure.snippets import plain_calls
+from tridock.deploy.errors import ConflictError, NotFoundError, UnsupportedError, before_sending
+from tridock.deploy.hosts import trusted
+from tridock.deploy.leftovers import Leftover
+from tridock.deploy.metrics import Answer, Metrics, with_log
+from tridock.deploy.own import Own
+from tridock.deploy.target import Endpoint, Release, Scaling
+from tridock.inference.bundle import Bundle
+from tridock.inference.hosts import AZURE_LOGS
 
 LIMITS = {
     "shadow": "Container Apps has no mirrored traffic",

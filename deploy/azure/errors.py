@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import httpx
 from azure.core import exceptions as core
 
-from deploy.errors import (
+from tridock.deploy.errors import (
     BusyError,
     ConflictError,
     CredentialsError,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from deploy.azure import sizes
-from deploy.azure.account import Account
-from deploy.azure.apps import PORT, TAG, identity
-from deploy.target import Deployment, Endpoint, Release, State
+from tridock.deploy.azure import sizes
+from tridock.deploy.azure.account import Account
+from tridock.deploy.azure.apps import PORT, TAG, identity
+from tridock.deploy.target import Deployment, Endpoint, Release, State
 
 #: What of a release stands in the tags of its group.
 KEPT = ("name", "bundle", "version", "digest", "image", "instance", "artifact")

@@ -1,4 +1,4 @@
-"""The verbs of `deploy.target.Target` as Container Instances calls.
+"""The verbs of `tridock.deploy.target.Target` as Container Instances calls.
 
 Endpoint = container group, which is its only deployment, too.
 """
@@ -14,27 +14,27 @@ from typing import Any
 import httpx
 from azure.mgmt.containerinstance import ContainerInstanceManagementClient
 
-from deploy.azure import groups
-from deploy.azure.account import ONCE, Account
-from deploy.azure.apps import TAG
-from deploy.azure.asking import ask
-from deploy.azure.blobs import StoredRemains
-from deploy.azure.bundles import Bundles
-from deploy.azure.errors import translated
-from deploy.azure.models import AzureModels
-from deploy.azure.notes import BlobNotes
-from deploy.azure.snippets import plain_calls
-from deploy.errors import (
+from tridock.deploy.azure import groups
+from tridock.deploy.azure.account import ONCE, Account
+from tridock.deploy.azure.apps import TAG
+from tridock.deploy.azure.asking import ask
+from tridock.deploy.azure.blobs import StoredRemains
+from tridock.deploy.azure.bundles import Bundles
+from tridock.deploy.azure.errors import translated
+from tridock.deploy.azure.models import AzureModels
+from tridock.deploy.azure.notes import BlobNotes
+from tridock.deploy.azure.snippets import plain_calls
+from tridock.deploy.errors import (
     ConfigError,
     ConflictError,
     NotFoundError,
     UnsupportedError,
     before_sending,
 )
-from deploy.leftovers import Leftover
-from deploy.metrics import Answer, Metrics
-from deploy.target import Endpoint, Release, Scaling
-from inference.bundle import Bundle
+from tridock.deploy.leftovers import Leftover
+from tridock.deploy.metrics import Answer, Metrics
+from tridock.deploy.target import Endpoint, Release, Scaling
+from tridock.inference.bundle import Bundle
 
 LIMITS = {
     "deployments": "a container group has one address and one container, so an endpoint has one "

@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from deploy.azure.account import Account
-from deploy.azure.blobs import FILES_OF, grouped
-from deploy.azure.bundles import Bundles
-from deploy.azure.errors import translated
-from deploy.azure.store import FILES, MARK, PREFIX, Store
-from deploy.azure.translation import TAG
-from deploy.errors import ConflictError, NotFoundError
-from deploy.leftovers import Leftover
+from tridock.deploy.azure.account import Account
+from tridock.deploy.azure.blobs import FILES_OF, grouped
+from tridock.deploy.azure.bundles import Bundles
+from tridock.deploy.azure.errors import translated
+from tridock.deploy.azure.store import FILES, MARK, PREFIX, Store
+from tridock.deploy.azure.translation import TAG
+from tridock.deploy.errors import ConflictError, NotFoundError
+from tridock.deploy.leftovers import Leftover
 
 USE, MODEL, ENVIRONMENT = "mark of use", "model version", "environment version"
 BUNDLE = "stored bundle"

@@ -14,9 +14,9 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
-from deploy.azure.account import Account
-from deploy.metrics import Metrics
-from deploy.own import Own
+from tridock.deploy.azure.account import Account
+from tridock.deploy.metrics import Metrics
+from tridock.deploy.own import Own
 
 VERSION = "2023-10-01"
 

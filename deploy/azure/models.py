@@ -15,11 +15,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from deploy.azure.account import Account
-from deploy.azure.bundles import DATASTORE, Bundles
-from deploy.errors import ConflictError, NotFoundError, TargetError, UnavailableError
-from deploy.models import Approval, ModelVersion, entry
-from inference.bundle import Bundle
+from tridock.deploy.azure.account import Account
+from tridock.deploy.azure.bundles import DATASTORE, Bundles
+from tridock.deploy.errors import ConflictError, NotFoundError, TargetError, UnavailableError
+from tridock.deploy.models import Approval, ModelVersion, entry
+from tridock.inference.bundle import Bundle
 
 #: A release's models begin otherwise, and no bundle's name has an underscore.
 PREFIX = "registered_"

@@ -12,9 +12,9 @@ from typing import Any
 
 from azure.core import MatchConditions
 
-from deploy.azure.bundles import Bundles
-from deploy.errors import NotFoundError
-from deploy.notes import Note
+from tridock.deploy.azure.bundles import Bundles
+from tridock.deploy.errors import NotFoundError
+from tridock.deploy.notes import Note
 
 PREFIX = "tridock/notes/"
 

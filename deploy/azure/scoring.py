@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from deploy.azure.account import Account
-from deploy.azure.errors import refused, translated
-from deploy.errors import DeployError, InvokeError, before_sending
-from deploy.hosts import trusted
-from deploy.own import Own
-from inference.hosts import AZURE_SCORING
+from tridock.deploy.azure.account import Account
+from tridock.deploy.azure.errors import refused, translated
+from tridock.deploy.errors import DeployError, InvokeError, before_sending
+from tridock.deploy.hosts import trusted
+from tridock.deploy.own import Own
+from tridock.inference.hosts import AZURE_SCORING
 
 #: What the service answers for the model: its error, its time, its load ("Troubleshoot online
 #: endpoints deployment and scoring", HTTP status codes).

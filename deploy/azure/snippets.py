@@ -6,7 +6,7 @@ import json
 import shlex
 from collections.abc import Mapping
 
-from deploy.azure.account import Account
+from tridock.deploy.azure.account import Account
 
 
 def snippets(account: Account, url: str, endpoint: str, body: bytes) -> Mapping[str, str]:

@@ -14,11 +14,11 @@ from typing import Any
 from azure.ai.ml.constants import AssetTypes
 from azure.ai.ml.entities import Model
 
-from deploy.azure.account import Account
-from deploy.azure.bundles import DATASTORE, Bundles
-from deploy.azure.errors import translated
-from deploy.errors import ConflictError, NotFoundError
-from inference.bundle import Bundle
+from tridock.deploy.azure.account import Account
+from tridock.deploy.azure.bundles import DATASTORE, Bundles
+from tridock.deploy.azure.errors import translated
+from tridock.deploy.errors import ConflictError, NotFoundError
+from tridock.inference.bundle import Bundle
 
 #: Names of our models begin so: `Store.release` looks at no others.
 PREFIX = "tridock-"

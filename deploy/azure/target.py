@@ -1,4 +1,4 @@
-"""The verbs of `deploy.target.Target` as calls of azure-ai-ml."""
+"""The verbs of `tridock.deploy.target.Target` as calls of azure-ai-ml."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from typing import Any
 
 from azure.ai.ml.entities import ManagedOnlineEndpoint
 
-from deploy.azure import metrics, translation
-from deploy.azure.account import Account
-from deploy.azure.autoscale import Autoscale
-from deploy.azure.bundles import Bundles
-from deploy.azure.collected import Collected, percent_of
-from deploy.azure.errors import translated
-from deploy.azure.leftovers import Remains
-from deploy.azure.models import AzureModels
-from deploy.azure.notes import BlobNotes
-from deploy.azure.scoring import Scoring
-from deploy.azure.snippets import snippets
-from deploy.azure.store import Store
-from deploy.azure.translation import FIRST, TAG
-from deploy.errors import ConflictError, NotFoundError
-from deploy.leftovers import Leftover
-from deploy.metrics import Answer, Metrics, with_log
-from deploy.target import Endpoint, Release, Scaling
-from inference.bundle import Bundle
+from tridock.deploy.azure import metrics, translation
+from tridock.deploy.azure.account import Account
+from tridock.deploy.azure.autoscale import Autoscale
+from tridock.deploy.azure.bundles import Bundles
+from tridock.deploy.azure.collected import Collected, percent_of
+from tridock.deploy.azure.errors import translated
+from tridock.deploy.azure.leftovers import Remains
+from tridock.deploy.azure.models import AzureModels
+from tridock.deploy.azure.notes import BlobNotes
+from tridock.deploy.azure.scoring import Scoring
+from tridock.deploy.azure.snippets import snippets
+from tridock.deploy.azure.store import Store
+from tridock.deploy.azure.translation import FIRST, TAG
+from tridock.deploy.errors import ConflictError, NotFoundError
+from tridock.deploy.leftovers import Leftover
+from tridock.deploy.metrics import Answer, Metrics, with_log
+from tridock.deploy.target import Endpoint, Release, Scaling
+from tridock.inference.bundle import Bundle
 
 LIMITS = {
     "first traffic": "Azure gives traffic only to a deployment that is ready: the endpoint's tag "

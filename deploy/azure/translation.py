@@ -16,8 +16,8 @@ from azure.ai.ml.entities import (
     ProbeSettings,
 )
 
-from deploy.azure.collected import collector
-from deploy.target import Deployment, Endpoint, Release, State
+from tridock.deploy.azure.collected import collector
+from tridock.deploy.target import Deployment, Endpoint, Release, State
 
 #: Marks what is ours.
 TAG = "tridock"

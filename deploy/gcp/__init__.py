@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from deploy.cloud import Cloud, Setting
-from deploy.errors import ConfigError
-from deploy.gcp.prices import PRICES
+from tridock.deploy.cloud import Cloud, Setting
+from tridock.deploy.errors import ConfigError
+from tridock.deploy.gcp.prices import PRICES
 
 if TYPE_CHECKING:
-    from deploy.target import Target
+    from tridock.deploy.target import Target
 
 SETTINGS = {
     "service": Setting("vertex-ai", "what runs the model: vertex-ai or cloud-run"),
@@ -32,18 +32,18 @@ SETTINGS = {
 def _open(settings: Mapping[str, str]) -> Target:
     service = settings["service"]
     if service == "cloud-run":
-        from deploy.gcp.cloud_run import CloudRunTarget
+        from tridock.deploy.gcp.cloud_run import CloudRunTarget
 
         return CloudRunTarget.connect(settings)
     if service == "vertex-ai":
-        from deploy.gcp.target import VertexTarget
+        from tridock.deploy.gcp.target import VertexTarget
 
         return VertexTarget.connect(settings)
     raise ConfigError(f"gcp.service is {service!r}: choose vertex-ai or cloud-run")
 
 
 def _provision(settings: Mapping[str, str]) -> Mapping[str, str]:
-    from deploy.gcp.provision import provision
+    from tridock.deploy.gcp.provision import provision
 
     return provision(settings)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from deploy.errors import (
+from tridock.deploy.errors import (
     ConflictError,
     InvokeError,
     NotFoundError,
@@ -13,13 +13,13 @@ from deploy.errors import (
     UnavailableError,
     before_sending,
 )
-from deploy.gcp import names
-from deploy.gcp.account import TIMEOUT_SECONDS, Account
-from deploy.gcp.deployments import DEPLOY_SECONDS, Deployments
-from deploy.gcp.errors import of_status, translated
-from deploy.gcp.reading import Reading
-from deploy.probes import Timed
-from deploy.target import Release
+from tridock.deploy.gcp import names
+from tridock.deploy.gcp.account import TIMEOUT_SECONDS, Account
+from tridock.deploy.gcp.deployments import DEPLOY_SECONDS, Deployments
+from tridock.deploy.gcp.errors import of_status, translated
+from tridock.deploy.gcp.reading import Reading
+from tridock.deploy.probes import Timed
+from tridock.deploy.target import Release
 
 OPERATION = "aiplatform:RawPredict"
 DEPLOYED = "X-Vertex-AI-Deployed-Model-Id"

@@ -1,4 +1,4 @@
-"""The verbs of `deploy.target.Target` as Cloud Run calls.
+"""The verbs of `tridock.deploy.target.Target` as Cloud Run calls.
 
 Endpoint = service, deployment = tagged revision, traffic = traffic targets.
 """
@@ -14,28 +14,28 @@ from typing import Any
 from google.cloud import run_v2
 from google.oauth2 import id_token
 
-from deploy.errors import (
+from tridock.deploy.errors import (
     ConflictError,
     InvokeError,
     NotFoundError,
     UnsupportedError,
     before_sending,
 )
-from deploy.gcp import monitoring, names, snippets
-from deploy.gcp.account import TIMEOUT_SECONDS, Account
-from deploy.gcp.entries import last
-from deploy.gcp.errors import translated
-from deploy.gcp.leftovers import CloudRunRemains
-from deploy.gcp.models import GoogleModels
-from deploy.gcp.notes import ObjectNotes
-from deploy.gcp.revisions import Look, revision_name, target, template
-from deploy.gcp.store import Store
-from deploy.hosts import trusted
-from deploy.leftovers import Leftover
-from deploy.metrics import Answer, Metrics
-from deploy.target import Endpoint, Release, Scaling
-from inference.bundle import Bundle
-from inference.hosts import GOOGLE_RUN
+from tridock.deploy.gcp import monitoring, names, snippets
+from tridock.deploy.gcp.account import TIMEOUT_SECONDS, Account
+from tridock.deploy.gcp.entries import last
+from tridock.deploy.gcp.errors import translated
+from tridock.deploy.gcp.leftovers import CloudRunRemains
+from tridock.deploy.gcp.models import GoogleModels
+from tridock.deploy.gcp.notes import ObjectNotes
+from tridock.deploy.gcp.revisions import Look, revision_name, target, template
+from tridock.deploy.gcp.store import Store
+from tridock.deploy.hosts import trusted
+from tridock.deploy.leftovers import Leftover
+from tridock.deploy.metrics import Answer, Metrics
+from tridock.deploy.target import Endpoint, Release, Scaling
+from tridock.inference.bundle import Bundle
+from tridock.inference.hosts import GOOGLE_RUN
 
 LIMITS = {
     "shadow": "Cloud Run has no mirrored traffic",
@@ -194,7 +194,7 @@ class CloudRunTarget:
         raise UnsupportedError(f"no copies of requests for {endpoint}: {LIMITS['shadow']}")
 
     def metrics(self, endpoint: str, deployment: str, since: datetime) -> Metrics | None:
-        """See `Target.metrics`, `limits`, and `deploy.gcp.monitoring`.
+        """See `Target.metrics`, `limits`, and `tridock.deploy.gcp.monitoring`.
 
         A revision's requests by its tag's address are measured as those by the service's: this
         process's own are left out by their number, those of others are not.

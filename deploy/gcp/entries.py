@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from deploy.gcp.account import TIMEOUT_SECONDS, Account
-from deploy.gcp.errors import of_answer, translated
+from tridock.deploy.gcp.account import TIMEOUT_SECONDS, Account
+from tridock.deploy.gcp.errors import of_answer, translated
 
 OPERATION = "logging:ListLogEntries"
 URL = "https://logging.googleapis.com/v2/entries:list"

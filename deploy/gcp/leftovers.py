@@ -7,18 +7,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from deploy.errors import ConflictError, NotFoundError
-from deploy.gcp import names
-from deploy.gcp.account import TIMEOUT_SECONDS, Account
-from deploy.gcp.deployments import Deployments
-from deploy.gcp.errors import translated
-from deploy.gcp.objects import BUNDLE, MARK, StoredRemains
-from deploy.gcp.reading import Reading
-from deploy.gcp.registry import Registry
-from deploy.gcp.revisions import Look
-from deploy.gcp.store import Store
-from deploy.gcp.users import of_revisions, of_versions, services, versions
-from deploy.leftovers import Leftover
+from tridock.deploy.errors import ConflictError, NotFoundError
+from tridock.deploy.gcp import names
+from tridock.deploy.gcp.account import TIMEOUT_SECONDS, Account
+from tridock.deploy.gcp.deployments import Deployments
+from tridock.deploy.gcp.errors import translated
+from tridock.deploy.gcp.objects import BUNDLE, MARK, StoredRemains
+from tridock.deploy.gcp.reading import Reading
+from tridock.deploy.gcp.registry import Registry
+from tridock.deploy.gcp.revisions import Look
+from tridock.deploy.gcp.store import Store
+from tridock.deploy.gcp.users import of_revisions, of_versions, services, versions
+from tridock.deploy.leftovers import Leftover
 
 TEMPORARY, VERSION, REVISION = "temporary endpoint", "model version", "revision"
 

@@ -10,9 +10,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from deploy.errors import NotFoundError
-from deploy.gcp.errors import translated
-from deploy.notes import Note
+from tridock.deploy.errors import NotFoundError
+from tridock.deploy.gcp.errors import translated
+from tridock.deploy.notes import Note
 
 PREFIX = "notes/"
 

@@ -9,11 +9,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from deploy.errors import NotFoundError
-from deploy.gcp.errors import translated
-from deploy.gcp.store import PREFIX, Store
-from deploy.leftovers import Leftover
-from inference.manifest import MANIFEST
+from tridock.deploy.errors import NotFoundError
+from tridock.deploy.gcp.errors import translated
+from tridock.deploy.gcp.store import PREFIX, Store
+from tridock.deploy.leftovers import Leftover
+from tridock.inference.manifest import MANIFEST
 
 MARK, BUNDLE = "mark of use", "stored bundle"
 

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deploy.errors import NotFoundError
-from deploy.gcp.errors import translated
-from inference.bundle import Bundle, replaced
-from inference.manifest import MANIFEST, Manifest
+from tridock.deploy.errors import NotFoundError
+from tridock.deploy.gcp.errors import translated
+from tridock.inference.bundle import Bundle, replaced
+from tridock.inference.manifest import MANIFEST, Manifest
 
 PREFIX = "bundles/"
 REGISTERED = "registered/"

@@ -1,4 +1,4 @@
-"""The verbs of `deploy.target.Target` as Vertex AI calls.
+"""The verbs of `tridock.deploy.target.Target` as Vertex AI calls.
 
 Endpoint = endpoint, deployment = deployed model, traffic = traffic split.
 """
@@ -10,22 +10,22 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
-from deploy.errors import ConflictError, NotFoundError, UnsupportedError, before_sending
-from deploy.gcp import monitoring, names, snippets
-from deploy.gcp.account import Account
-from deploy.gcp.asking import Asking
-from deploy.gcp.deployments import Deployments
-from deploy.gcp.entries import last
-from deploy.gcp.leftovers import VertexRemains
-from deploy.gcp.models import GoogleModels
-from deploy.gcp.notes import ObjectNotes
-from deploy.gcp.reading import Reading
-from deploy.gcp.registry import Registry
-from deploy.gcp.store import Store
-from deploy.leftovers import Leftover
-from deploy.metrics import Answer, Metrics
-from deploy.target import Endpoint, Release, Scaling
-from inference.bundle import Bundle
+from tridock.deploy.errors import ConflictError, NotFoundError, UnsupportedError, before_sending
+from tridock.deploy.gcp import monitoring, names, snippets
+from tridock.deploy.gcp.account import Account
+from tridock.deploy.gcp.asking import Asking
+from tridock.deploy.gcp.deployments import Deployments
+from tridock.deploy.gcp.entries import last
+from tridock.deploy.gcp.leftovers import VertexRemains
+from tridock.deploy.gcp.models import GoogleModels
+from tridock.deploy.gcp.notes import ObjectNotes
+from tridock.deploy.gcp.reading import Reading
+from tridock.deploy.gcp.registry import Registry
+from tridock.deploy.gcp.store import Store
+from tridock.deploy.leftovers import Leftover
+from tridock.deploy.metrics import Answer, Metrics
+from tridock.deploy.target import Endpoint, Release, Scaling
+from tridock.inference.bundle import Bundle
 
 LIMITS = {
     "invoke": "A shared endpoint cannot be told which deployed model to ask. One that has traffic "
@@ -161,7 +161,7 @@ class VertexTarget:
         raise UnsupportedError(f"no copies of requests for {endpoint}: {LIMITS['shadow']}")
 
     def metrics(self, endpoint: str, deployment: str, since: datetime) -> Metrics | None:
-        """See `Target.metrics`, `limits`, and `deploy.gcp.monitoring`.
+        """See `Target.metrics`, `limits`, and `tridock.deploy.gcp.monitoring`.
 
         Requests of this process that a deployment with traffic answered are left out by their
         number; those to one without are on an endpoint of their own.

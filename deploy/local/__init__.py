@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deploy.cloud import Cloud
+from tridock.deploy.cloud import Cloud
 
 if TYPE_CHECKING:
-    from deploy.target import Target
+    from tridock.deploy.target import Target
 
 
 def _open(settings: Mapping[str, str]) -> Target:
-    from deploy.local.target import LocalTarget
+    from tridock.deploy.local.target import LocalTarget
 
     return LocalTarget(Path(settings["state"]).resolve() / "local")
 

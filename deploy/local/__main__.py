@@ -1,4 +1,4 @@
-"""The local router in the foreground: what `deploy.local.daemon` starts; not for people."""
+"""The local router in the foreground: what `tridock.deploy.local.daemon` starts; not for people."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from pathlib import Path
 
 import uvicorn
 
-from deploy import private
-from deploy.local import daemon
-from deploy.local.connection import Connection
-from deploy.local.fleet import Fleet
-from deploy.local.router import create_router
-from inference import plaintext
-from inference.process import free_port
+from tridock.deploy import private
+from tridock.deploy.local import daemon
+from tridock.deploy.local.connection import Connection
+from tridock.deploy.local.fleet import Fleet
+from tridock.deploy.local.router import create_router
+from tridock.inference import plaintext
+from tridock.inference.process import free_port
 
 #: Seconds for somebody to deploy something, before a router without endpoints ends.
 PATIENCE = 30.0

@@ -13,8 +13,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from deploy import private
-from deploy.errors import TargetError, UnavailableError
+from tridock.deploy import private
+from tridock.deploy.errors import TargetError, UnavailableError
 
 #: Seconds for it to come up.
 STARTUP = 30.0
@@ -103,8 +103,8 @@ def _spawn(folder: Path) -> subprocess.Popen[bytes]:
     _STARTED[:] = [process for process in _STARTED if process.poll() is None]
     with _opened(folder / "router.log", "ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "deploy.local", str(folder)],
-            cwd=Path(__file__).resolve().parents[2],
+            [sys.executable, "-P", "-m", "tridock.deploy.local", str(folder.absolute())],
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).absolute().parents[3])},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

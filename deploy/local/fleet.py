@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from deploy.local.record import Record
-from deploy.local.schedule import order
-from deploy.local.supervised import DRAIN, Supervised
-from deploy.target import Release
-from inference.process import ModelServer
+from tridock.deploy.local.record import Record
+from tridock.deploy.local.schedule import order
+from tridock.deploy.local.supervised import DRAIN, Supervised
+from tridock.deploy.target import Release
+from tridock.inference.process import ModelServer
 
 #: Copies that a deployment may have waiting: more than it can answer are dropped.
 COPIES = 100

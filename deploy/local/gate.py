@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from deploy import private
+from tridock.deploy import private
 
 
 @contextmanager

@@ -15,11 +15,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from deploy import names, private
-from deploy.errors import ConflictError, NotFoundError, TargetError
-from deploy.local.gate import alone, put
-from deploy.models import Approval, ModelVersion, entry, from_record, record
-from inference.bundle import Bundle, replaced
+from tridock.deploy import names, private
+from tridock.deploy.errors import ConflictError, NotFoundError, TargetError
+from tridock.deploy.local.gate import alone, put
+from tridock.deploy.models import Approval, ModelVersion, entry, from_record, record
+from tridock.inference.bundle import Bundle, replaced
 
 DRAFT = ".draft-"
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy import names
-from deploy.errors import ConflictError
-from deploy.local.gate import alone, put
-from deploy.notes import Note
+from tridock.deploy import names
+from tridock.deploy.errors import ConflictError
+from tridock.deploy.local.gate import alone, put
+from tridock.deploy.notes import Note
 
 
 @dataclass(frozen=True)

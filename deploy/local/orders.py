@@ -13,10 +13,10 @@ from typing import Any
 
 from starlette.requests import Request
 
-from deploy import names
-from deploy.errors import ConfigError
-from deploy.local.fleet import RefusedError
-from deploy.target import Release
+from tridock.deploy import names
+from tridock.deploy.errors import ConfigError
+from tridock.deploy.local.fleet import RefusedError
+from tridock.deploy.target import Release
 
 #: An order is a small document.
 ORDER_BYTES = 64 << 10

@@ -15,12 +15,12 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from deploy.local import orders
-from deploy.local.access import Guard
-from deploy.local.fleet import Fleet, RefusedError, Running
-from deploy.local.record import Entry, Record
-from deploy.local.sender import Asked, Sender
-from deploy.metrics import Answer, summed
+from tridock.deploy.local import orders
+from tridock.deploy.local.access import Guard
+from tridock.deploy.local.fleet import Fleet, RefusedError, Running
+from tridock.deploy.local.record import Entry, Record
+from tridock.deploy.local.sender import Asked, Sender
+from tridock.deploy.metrics import Answer, summed
 
 #: Names one deployment in a request, and tells who answered in the answer.
 HEADER = "x-deployment"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from deploy.local.fleet import Running
+from tridock.deploy.local.fleet import Running
 
 #: A model has 60 s for an answer, as on SageMaker. A connection is not used again after 2 s of
 #: rest, well before the server closes it: closing and sending could cross.

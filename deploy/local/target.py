@@ -1,4 +1,4 @@
-"""The verbs of `deploy.target.Target` as orders to this machine's router."""
+"""The verbs of `tridock.deploy.target.Target` as orders to this machine's router."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from deploy import lock, names, owner, private
-from deploy.errors import ConfigError, InvokeError, NotFoundError
-from deploy.leftovers import Leftover
-from deploy.local import daemon
-from deploy.local.client import order, send
-from deploy.local.gate import alone
-from deploy.local.leftovers import Remains
-from deploy.local.models import FolderModels
-from deploy.local.notes import FileNotes
-from deploy.local.router import HEADER
-from deploy.metrics import Answer, Metrics, with_log
-from deploy.target import Deployment, Endpoint, Release, Restarts, Scaling, State
-from inference.bundle import Bundle
+from tridock.deploy import lock, names, owner, private
+from tridock.deploy.errors import ConfigError, InvokeError, NotFoundError
+from tridock.deploy.leftovers import Leftover
+from tridock.deploy.local import daemon
+from tridock.deploy.local.client import order, send
+from tridock.deploy.local.gate import alone
+from tridock.deploy.local.leftovers import Remains
+from tridock.deploy.local.models import FolderModels
+from tridock.deploy.local.notes import FileNotes
+from tridock.deploy.local.router import HEADER
+from tridock.deploy.metrics import Answer, Metrics, with_log
+from tridock.deploy.target import Deployment, Endpoint, Release, Restarts, Scaling, State
+from tridock.inference.bundle import Bundle
 
 LIMITS = {
     "count": "every deployment is one process, whatever count says",

@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 
-from emulators.place import Place, Ready
+from tridock.emulators.place import Place, Ready
 
 #: Ports of a first start: of the emulator itself and of its CONNECT proxy.
 PREFERRED_PORTS = (4587, 4586)
@@ -15,15 +15,15 @@ PREFERRED_PORTS = (4587, 4586)
 def serve(place: Place, ready: Ready) -> None:
     """Answer until SIGTERM or SIGINT; `ready` gets the clients' variables first."""
     _hermetic()
-    from emulators.aws.cloud import Cloud
-    from emulators.aws.environment import HOSTS, environment
-    from emulators.aws.front import Front
-    from emulators.aws.instances import abandon
-    from emulators.aws.parts import INSTALLERS
-    from emulators.aws.server import listen
-    from emulators.certificates import Authority
-    from emulators.ports import Ports
-    from emulators.proxy import Proxy, Route
+    from tridock.emulators.aws.cloud import Cloud
+    from tridock.emulators.aws.environment import HOSTS, environment
+    from tridock.emulators.aws.front import Front
+    from tridock.emulators.aws.instances import abandon
+    from tridock.emulators.aws.parts import INSTALLERS
+    from tridock.emulators.aws.server import listen
+    from tridock.emulators.certificates import Authority
+    from tridock.emulators.ports import Ports
+    from tridock.emulators.proxy import Proxy, Route
 
     ports = Ports.at(place.folder / "ports", PREFERRED_PORTS)
     server = ports.bind(0, listen)

@@ -17,11 +17,11 @@ from moto.iam.access_control import IAMPolicy, IAMRequest, IAMRequestBase, Permi
 from moto.s3.exceptions import S3ClientError
 from werkzeug.exceptions import HTTPException
 
-from emulators.aws.calls import Call, Environ
-from emulators.aws.cloud import Cloud
-from emulators.aws.errors import AwsError
-from emulators.aws.patches import replace_methods
-from emulators.aws.permissions import Need, needs
+from tridock.emulators.aws.calls import Call, Environ
+from tridock.emulators.aws.cloud import Cloud
+from tridock.emulators.aws.errors import AwsError
+from tridock.emulators.aws.patches import replace_methods
+from tridock.emulators.aws.permissions import Need, needs
 
 #: What the services that speak JSON call the refusals that IAM's own protocol names otherwise.
 _IN_JSON = {

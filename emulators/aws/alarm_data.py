@@ -9,8 +9,8 @@ from typing import Any
 
 from moto.cloudwatch.models import MetricAggregatedDatum, MetricDatum
 
-from emulators.aws.alarm_rule import percentile
-from emulators.aws.metric_math import evaluate
+from tridock.emulators.aws.alarm_rule import percentile
+from tridock.emulators.aws.metric_math import evaluate
 
 #: Seconds by which a time that stands at the beginning of a period may have been rounded down.
 ROUNDING = 1e-5

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 
-from emulators.aws.alarm_rule import Rule, State
+from tridock.emulators.aws.alarm_rule import Rule, State
 
 _SIGNS = {
     "GreaterThanOrEqualToThreshold": "greater than or equal to",

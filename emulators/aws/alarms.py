@@ -16,13 +16,13 @@ from moto.core.responses import ActionResult
 from moto.core.utils import utcnow
 from moto.sns.models import sns_backends
 
-from emulators.aws.alarm_data import Windows, points, seconds
-from emulators.aws.alarm_rule import Rule, State, judge
-from emulators.aws.alarm_text import composite, reason, reason_data
-from emulators.aws.cloud import Cloud
-from emulators.aws.errors import AwsError
-from emulators.aws.metric_math import ExpressionError
-from emulators.aws.patches import replace_methods
+from tridock.emulators.aws.alarm_data import Windows, points, seconds
+from tridock.emulators.aws.alarm_rule import Rule, State, judge
+from tridock.emulators.aws.alarm_text import composite, reason, reason_data
+from tridock.emulators.aws.cloud import Cloud
+from tridock.emulators.aws.errors import AwsError
+from tridock.emulators.aws.metric_math import ExpressionError
+from tridock.emulators.aws.patches import replace_methods
 
 log = logging.getLogger(__name__)
 

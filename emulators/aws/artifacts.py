@@ -10,8 +10,8 @@ from typing import Any
 from moto.s3.exceptions import S3ClientError
 from moto.s3.models import FakeKey, s3_backends
 
-from inference.archive import unpack
-from inference.errors import BundleError
+from tridock.inference.archive import unpack
+from tridock.inference.errors import BundleError
 
 _URI = re.compile(r"(?:s3://|https://s3[.\w-]*\.amazonaws\.com/)([^/]+)/?(.*)")
 

@@ -12,11 +12,11 @@ from typing import Any
 from moto.sns.exceptions import SNSException
 from moto.sns.models import sns_backends
 
-from emulators.aws import artifacts, invoke
-from emulators.aws.cloud import Cloud
-from emulators.aws.errors import Answer
-from emulators.aws.live import Lease
-from emulators.aws.requests import InvocationError, Request
+from tridock.emulators.aws import artifacts, invoke
+from tridock.emulators.aws.cloud import Cloud
+from tridock.emulators.aws.errors import Answer
+from tridock.emulators.aws.live import Lease
+from tridock.emulators.aws.requests import InvocationError, Request
 
 #: Seconds a container has for an asynchronous answer if the request does not say (API reference,
 #: InvokeEndpointAsync: InvocationTimeoutSeconds).

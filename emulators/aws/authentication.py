@@ -15,21 +15,21 @@ from moto.iam.access_control import PermissionResult
 from moto.s3.exceptions import S3ClientError
 from moto.s3.models import s3_backends
 
-from emulators.aws import signature
-from emulators.aws.calls import ACCOUNT, Call, Environ
-from emulators.aws.chunks import (
+from tridock.emulators.aws import signature
+from tridock.emulators.aws.calls import ACCOUNT, Call, Environ
+from tridock.emulators.aws.chunks import (
     SIGNED,
     SIGNED_TRAILER,
     UNSIGNED_TRAILER,
     ChunkError,
     check_chunks,
 )
-from emulators.aws.errors import AwsError
-from emulators.aws.forms import Form, PolicyError
-from emulators.aws.keys import Key, find_key
-from emulators.aws.refusals import Reason, refusal
-from emulators.aws.requests import LIMIT, TooLongError
-from emulators.aws.signature import DIGEST, STAMP, UNSIGNED, Signed
+from tridock.emulators.aws.errors import AwsError
+from tridock.emulators.aws.forms import Form, PolicyError
+from tridock.emulators.aws.keys import Key, find_key
+from tridock.emulators.aws.refusals import Reason, refusal
+from tridock.emulators.aws.requests import LIMIT, TooLongError
+from tridock.emulators.aws.signature import DIGEST, STAMP, UNSIGNED, Signed
 
 #: Difference between a request's time and ours that is accepted.
 SKEW = timedelta(minutes=15)

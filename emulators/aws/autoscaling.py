@@ -20,13 +20,13 @@ from moto.iam.models import iam_backends
 from moto.sagemaker.models import sagemaker_backends
 from moto.utilities.utils import get_partition
 
-from emulators.aws.cloud import Cloud
-from emulators.aws.errors import AwsError
-from emulators.aws.patches import replace_methods
-from emulators.aws.permissions import LINKED_ROLE, LINKED_SERVICE
-from emulators.aws.records import Endpoint
-from emulators.aws.scaler import DIMENSION, Scaler, activities
-from emulators.aws.scaling_alarms import METRICS, RESOURCE, made_for
+from tridock.emulators.aws.cloud import Cloud
+from tridock.emulators.aws.errors import AwsError
+from tridock.emulators.aws.patches import replace_methods
+from tridock.emulators.aws.permissions import LINKED_ROLE, LINKED_SERVICE
+from tridock.emulators.aws.records import Endpoint
+from tridock.emulators.aws.scaler import DIMENSION, Scaler, activities
+from tridock.emulators.aws.scaling_alarms import METRICS, RESOURCE, made_for
 
 
 def install(cloud: Cloud) -> None:

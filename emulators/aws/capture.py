@@ -12,14 +12,14 @@ import uuid
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from emulators.aws import artifacts
-from emulators.aws.configs import Members
+from tridock.emulators.aws import artifacts
+from tridock.emulators.aws.configs import Members
 
 if TYPE_CHECKING:
-    from emulators.aws.cloud import Cloud
-    from emulators.aws.invoke import Reply
-    from emulators.aws.live import Lease
-    from emulators.aws.requests import Request
+    from tridock.emulators.aws.cloud import Cloud
+    from tridock.emulators.aws.invoke import Reply
+    from tridock.emulators.aws.live import Lease
+    from tridock.emulators.aws.requests import Request
 
 #: Seconds of the service between two files of one variant.
 INTERVAL = 60.0

@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import io
 
-from emulators.aws.signature import STAMP, Signed, sign
+from tridock.emulators.aws.signature import STAMP, Signed, sign
 
 SIGNED = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
 SIGNED_TRAILER = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"

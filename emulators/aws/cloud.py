@@ -7,18 +7,18 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from emulators.aws.calls import Call
-from emulators.aws.capture import Captures
-from emulators.aws.keys import Key, own_key
-from emulators.aws.limits import Limits
-from emulators.aws.live import Live
-from emulators.aws.logs import Logs
-from emulators.aws.metrics import Metrics
-from emulators.clock import Clock
-from emulators.faults import Faults
-from emulators.fleet import Fleet
-from emulators.place import Place
-from emulators.runners import runner
+from tridock.emulators.aws.calls import Call
+from tridock.emulators.aws.capture import Captures
+from tridock.emulators.aws.keys import Key, own_key
+from tridock.emulators.aws.limits import Limits
+from tridock.emulators.aws.live import Live
+from tridock.emulators.aws.logs import Logs
+from tridock.emulators.aws.metrics import Metrics
+from tridock.emulators.clock import Clock
+from tridock.emulators.faults import Faults
+from tridock.emulators.fleet import Fleet
+from tridock.emulators.place import Place
+from tridock.emulators.runners import runner
 
 
 @dataclass(frozen=True)

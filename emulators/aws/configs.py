@@ -10,8 +10,8 @@ from typing import Any
 from moto.sagemaker.models import SageMakerModelBackend
 from moto.sagemaker.utils import arn_formatter
 
-from emulators.aws.errors import ValidationError
-from emulators.aws.packages import deployable
+from tridock.emulators.aws.errors import ValidationError
+from tridock.emulators.aws.packages import deployable
 
 Members = Mapping[str, Any]
 

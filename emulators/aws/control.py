@@ -8,11 +8,11 @@ from typing import Any
 
 from moto.moto_api._internal.models import moto_api_backend
 
-from emulators.aws.calls import Environ
-from emulators.aws.cloud import Cloud
-from emulators.aws.errors import Answer
-from emulators.aws.instances import abandon
-from emulators.faults import read_faults
+from tridock.emulators.aws.calls import Environ
+from tridock.emulators.aws.cloud import Cloud
+from tridock.emulators.aws.errors import Answer
+from tridock.emulators.aws.instances import abandon
+from tridock.emulators.faults import read_faults
 
 PREFIX = "/_emulator/"
 

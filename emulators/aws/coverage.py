@@ -10,11 +10,11 @@ from moto.core.utils import camelcase_to_underscores, get_service_model, method_
 from moto.sagemaker.models import SageMakerModelBackend
 from moto.sagemaker.responses import SageMakerResponse
 
-from emulators.aws.calls import RUNTIME
-from emulators.aws.cloud import Cloud
-from emulators.aws.parts import INSTALLERS
-from emulators.coverage import Coverage
-from emulators.place import Place
+from tridock.emulators.aws.calls import RUNTIME
+from tridock.emulators.aws.cloud import Cloud
+from tridock.emulators.aws.parts import INSTALLERS
+from tridock.emulators.coverage import Coverage
+from tridock.emulators.place import Place
 
 
 def count() -> Sequence[Coverage]:
@@ -53,4 +53,6 @@ def _control_plane() -> Coverage:
 def _is_ours(name: str) -> bool:
     """Tell whether one of our parts stands in the place of moto's, in answers or behind them."""
     functions = (getattr(of, name, None) for of in (SageMakerResponse, SageMakerModelBackend))
-    return any(getattr(each, "__module__", "").startswith("emulators.") for each in functions)
+    return any(
+        getattr(each, "__module__", "").startswith("tridock.emulators.") for each in functions
+    )

@@ -8,11 +8,11 @@ from moto.core.responses import ActionResult
 from moto.sagemaker.models import FakeEndpointConfig, SageMakerModelBackend
 from moto.sagemaker.responses import SageMakerResponse
 
-from emulators.aws import instance_types
-from emulators.aws.cloud import Cloud
-from emulators.aws.configs import already_exists, initial_weight, not_found
-from emulators.aws.errors import NotImplementedOperationError, ValidationError
-from emulators.aws.patches import replace_methods
+from tridock.emulators.aws import instance_types
+from tridock.emulators.aws.cloud import Cloud
+from tridock.emulators.aws.configs import already_exists, initial_weight, not_found
+from tridock.emulators.aws.errors import NotImplementedOperationError, ValidationError
+from tridock.emulators.aws.patches import replace_methods
 
 Variants = list[dict[str, Any]]
 

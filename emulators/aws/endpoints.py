@@ -11,21 +11,21 @@ from moto.core.responses import ActionResult, EmptyResult
 from moto.sagemaker.models import SageMakerModelBackend
 from moto.sagemaker.responses import SageMakerResponse
 
-from emulators.aws import scaled, transitions
-from emulators.aws.cloud import Cloud
-from emulators.aws.configs import (
+from tridock.emulators.aws import scaled, transitions
+from tridock.emulators.aws.cloud import Cloud
+from tridock.emulators.aws.configs import (
     Config,
     already_exists,
     not_found,
     read_config,
 )
-from emulators.aws.errors import NotImplementedOperationError, ValidationError
-from emulators.aws.instances import revive
-from emulators.aws.listing import page
-from emulators.aws.patches import replace_methods
-from emulators.aws.policies import read_plan
-from emulators.aws.records import Endpoint, summaries
-from emulators.aws.retention import Retention
+from tridock.emulators.aws.errors import NotImplementedOperationError, ValidationError
+from tridock.emulators.aws.instances import revive
+from tridock.emulators.aws.listing import page
+from tridock.emulators.aws.patches import replace_methods
+from tridock.emulators.aws.policies import read_plan
+from tridock.emulators.aws.records import Endpoint, summaries
+from tridock.emulators.aws.retention import Retention
 
 Members = Mapping[str, Any]
 

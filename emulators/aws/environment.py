@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from emulators.aws.keys import Key
-from emulators.certificates import Authority
+from tridock.emulators.aws.keys import Key
+from tridock.emulators.certificates import Authority
 
 REGION = "us-east-1"
 BUCKET = f"sagemaker-{REGION}-123456789012"

@@ -26,8 +26,8 @@ from moto.core.responses import ActionResult, BaseResponse
 from moto.core.serialize import get_serializer_class
 from moto.core.utils import get_service_model
 
-from emulators.aws.calls import Call
-from emulators.aws.patches import replace_methods
+from tridock.emulators.aws.calls import Call
+from tridock.emulators.aws.patches import replace_methods
 
 
 class AwsError(ServiceException):

@@ -6,10 +6,10 @@ import io
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from emulators.aws.calls import Call, Environ
-from emulators.aws.cloud import Cloud
-from emulators.aws.errors import AwsError, InternalError, ThrottledError, UnavailableError
-from emulators.faults import Fault, FaultKind
+from tridock.emulators.aws.calls import Call, Environ
+from tridock.emulators.aws.cloud import Cloud
+from tridock.emulators.aws.errors import AwsError, InternalError, ThrottledError, UnavailableError
+from tridock.emulators.faults import Fault, FaultKind
 
 #: As WSGI has it: status and headers.
 StartResponse = Callable[..., Callable[[bytes], None]]

@@ -17,8 +17,8 @@ from typing import Any
 
 from werkzeug.formparser import parse_form_data
 
-from emulators.aws.calls import Environ
-from emulators.aws.signature import Signed, credential
+from tridock.emulators.aws.calls import Environ
+from tridock.emulators.aws.signature import Signed, credential
 
 #: Fields that no condition has to name.
 _FREE = ("x-amz-signature", "signature", "awsaccesskeyid", "file", "policy")

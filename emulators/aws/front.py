@@ -11,13 +11,13 @@ from moto.core.exceptions import ServiceException
 from moto.core.utils import get_service_model
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-from emulators import access
-from emulators.aws import control, faulty, runtime
-from emulators.aws.authentication import Authentication
-from emulators.aws.calls import Call, Environ, headers_of, identify, presumed
-from emulators.aws.cloud import Cloud
-from emulators.aws.environment import HOSTS
-from emulators.aws.errors import (
+from tridock.emulators import access
+from tridock.emulators.aws import control, faulty, runtime
+from tridock.emulators.aws.authentication import Authentication
+from tridock.emulators.aws.calls import Call, Environ, headers_of, identify, presumed
+from tridock.emulators.aws.cloud import Cloud
+from tridock.emulators.aws.environment import HOSTS
+from tridock.emulators.aws.errors import (
     Answer,
     InternalError,
     NotImplementedOperationError,
@@ -25,8 +25,8 @@ from emulators.aws.errors import (
     UnknownOperationError,
     render,
 )
-from emulators.aws.refusals import denial
-from emulators.aws.validation import check_body
+from tridock.emulators.aws.refusals import denial
+from tridock.emulators.aws.validation import check_body
 
 log = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from typing import Any
 from moto.core.utils import get_service_model
 from moto.sagemaker.models import FakeEndpointConfig, ModelPackage
 
-from emulators.aws.cloud import Cloud
-from emulators.aws.errors import ValidationError
+from tridock.emulators.aws.cloud import Cloud
+from tridock.emulators.aws.errors import ValidationError
 
 
 def install(cloud: Cloud) -> None:

@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 
 import urllib3
 
-from emulators.aws import artifacts
-from emulators.aws.cloud import Cloud
-from emulators.aws.configs import Config, Members
-from emulators.aws.live import Generation, Instance, Key
-from emulators.fleet import Container, Server, UnhealthyError
+from tridock.emulators.aws import artifacts
+from tridock.emulators.aws.cloud import Cloud
+from tridock.emulators.aws.configs import Config, Members
+from tridock.emulators.aws.live import Generation, Instance, Key
+from tridock.emulators.fleet import Container, Server, UnhealthyError
 
 #: The service waits minutes for the first ping; here nobody does (real seconds).
 LONGEST_STARTUP = 120.0

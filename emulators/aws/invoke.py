@@ -12,13 +12,13 @@ import urllib3
 from moto.sagemaker.models import sagemaker_backends
 from urllib3.util import SKIP_HEADER
 
-from emulators.aws import capture, shadow
-from emulators.aws.cloud import Cloud
-from emulators.aws.errors import Answer, AwsError
-from emulators.aws.live import Instance, Key, Lease, UnknownVariantError
-from emulators.aws.logs import group_name
-from emulators.aws.metrics import Source
-from emulators.aws.requests import SERVERLESS_LIMIT, InvocationError, Request
+from tridock.emulators.aws import capture, shadow
+from tridock.emulators.aws.cloud import Cloud
+from tridock.emulators.aws.errors import Answer, AwsError
+from tridock.emulators.aws.live import Instance, Key, Lease, UnknownVariantError
+from tridock.emulators.aws.logs import group_name
+from tridock.emulators.aws.metrics import Source
+from tridock.emulators.aws.requests import SERVERLESS_LIMIT, InvocationError, Request
 
 #: How the platform's own client calls containers (seen in containers' access logs).
 AGENT = "AHC/2.0"

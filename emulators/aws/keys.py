@@ -16,8 +16,8 @@ from moto.iam.models import AccessKey, iam_backends
 from moto.sts.models import AssumedRole, sts_backends
 from moto.sts.responses import TokenResponse
 
-from emulators.access import secret
-from emulators.aws.calls import ACCOUNT
+from tridock.emulators.access import secret
+from tridock.emulators.aws.calls import ACCOUNT
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from emulators.aws.errors import ValidationError
+from tridock.emulators.aws.errors import ValidationError
 
 Item = dict[str, Any]
 

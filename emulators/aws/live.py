@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 import urllib3
 
-from emulators.aws.configs import Config
-from emulators.fleet import Server
+from tridock.emulators.aws.configs import Config
+from tridock.emulators.fleet import Server
 
 
 @dataclass(frozen=True)

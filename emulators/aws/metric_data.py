@@ -9,9 +9,9 @@ from typing import Any
 
 from moto.cloudwatch.models import CloudWatchBackend
 
-from emulators.aws.alarm_data import ROUNDING, Metric, seconds, statistic
-from emulators.aws.cloud import Cloud
-from emulators.aws.patches import replace_methods
+from tridock.emulators.aws.alarm_data import ROUNDING, Metric, seconds, statistic
+from tridock.emulators.aws.cloud import Cloud
+from tridock.emulators.aws.patches import replace_methods
 
 
 def install(cloud: Cloud) -> None:

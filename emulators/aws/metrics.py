@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from moto.cloudwatch.models import MetricAggregatedDatum, MetricDatumBase, cloudwatch_backends
 
-from emulators.aws.live import Key
-from emulators.aws.patches import replace_methods
-from emulators.clock import Clock
+from tridock.emulators.aws.live import Key
+from tridock.emulators.aws.patches import replace_methods
+from tridock.emulators.clock import Clock
 
 NAMESPACE = "AWS/SageMaker"
 

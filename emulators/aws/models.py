@@ -10,14 +10,14 @@ from moto.core.responses import ActionResult
 from moto.sagemaker.models import Model, SageMakerModelBackend
 from moto.sagemaker.responses import SageMakerResponse
 
-from emulators.aws import artifacts
-from emulators.aws.cloud import Cloud
-from emulators.aws.configs import already_exists, not_found
-from emulators.aws.errors import ValidationError
-from emulators.aws.listing import page
-from emulators.aws.packages import deployable
-from emulators.aws.patches import replace_methods
-from emulators.aws.roles import is_assumable
+from tridock.emulators.aws import artifacts
+from tridock.emulators.aws.cloud import Cloud
+from tridock.emulators.aws.configs import already_exists, not_found
+from tridock.emulators.aws.errors import ValidationError
+from tridock.emulators.aws.listing import page
+from tridock.emulators.aws.packages import deployable
+from tridock.emulators.aws.patches import replace_methods
+from tridock.emulators.aws.roles import is_assumable
 
 Members = Mapping[str, Any]
 

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 from moto.sagemaker.models import ModelPackage, SageMakerModelBackend
 from moto.sagemaker.utils import arn_formatter
 
-from emulators.aws.errors import ValidationError
+from tridock.emulators.aws.errors import ValidationError
 
 Members = Mapping[str, Any]
 

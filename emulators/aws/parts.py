@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from emulators.aws import (
+from tridock.emulators.aws import (
     access,
     alarms,
     autoscaling,
@@ -23,7 +23,7 @@ from emulators.aws import (
     tagging,
     transform,
 )
-from emulators.aws.cloud import Installer
+from tridock.emulators.aws.cloud import Installer
 
 INSTALLERS: tuple[Installer, ...] = (
     errors.install,

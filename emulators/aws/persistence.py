@@ -20,9 +20,16 @@ from moto.core.base_backend import BackendDict
 from moto.s3.models import S3Backend, s3_backends
 from moto.utilities.utils import get_partition
 
-from emulators.aws.calls import Call
-from emulators.aws.cloud import Cloud
-from emulators.aws.snapshot import Blobs, OtherStateError, dump, load, remove_drafts, write_whole
+from tridock.emulators.aws.calls import Call
+from tridock.emulators.aws.cloud import Cloud
+from tridock.emulators.aws.snapshot import (
+    Blobs,
+    OtherStateError,
+    dump,
+    load,
+    remove_drafts,
+    write_whole,
+)
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from emulators.aws.errors import ValidationError
+from tridock.emulators.aws.errors import ValidationError
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from typing import Any
 from moto.core.utils import utcnow
 from moto.sagemaker.models import FakeEndpoint, SageMakerModelBackend
 
-from emulators.aws.configs import Config, Members, initial_weight
-from emulators.aws.live import Key
+from tridock.emulators.aws.configs import Config, Members, initial_weight
+from tridock.emulators.aws.live import Key
 
 Summary = dict[str, Any]
 

@@ -9,8 +9,8 @@ from enum import Enum
 
 from moto.core.utils import get_service_model
 
-from emulators.aws.calls import Call
-from emulators.aws.errors import AwsError
+from tridock.emulators.aws.calls import Call
+from tridock.emulators.aws.errors import AwsError
 
 
 class Reason(Enum):

@@ -10,9 +10,9 @@ from moto.core.responses import ActionResult, EmptyResult
 from moto.sagemaker.models import ModelPackage, ModelPackageGroup, SageMakerModelBackend
 from moto.sagemaker.responses import SageMakerResponse
 
-from emulators.aws.cloud import Cloud
-from emulators.aws.errors import AwsError, ValidationError
-from emulators.aws.packages import arn_of, find, refuse_tags
+from tridock.emulators.aws.cloud import Cloud
+from tridock.emulators.aws.errors import AwsError, ValidationError
+from tridock.emulators.aws.packages import arn_of, find, refuse_tags
 
 #: Members of the requests that moto has no attribute for. They are described as they were given.
 _KEPT = (

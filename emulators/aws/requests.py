@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from emulators.aws.calls import Call, Environ, headers_of
-from emulators.aws.errors import AwsError
-from emulators.aws.live import Key
-from emulators.aws.validation import describe_headers
+from tridock.emulators.aws.calls import Call, Environ, headers_of
+from tridock.emulators.aws.errors import AwsError
+from tridock.emulators.aws.live import Key
+from tridock.emulators.aws.validation import describe_headers
 
 #: Bytes of a body (botocore's model: BodyBlob, and of asynchronous calls AsyncBodyBlob; serverless:
 #: Developer Guide, "Invoke a serverless endpoint").

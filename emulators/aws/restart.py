@@ -9,10 +9,10 @@ from typing import Any
 
 from moto.sagemaker.models import sagemaker_backends
 
-from emulators.aws.cloud import Cloud
-from emulators.aws.instances import LaunchError, launch, retire
-from emulators.aws.live import Share
-from emulators.aws.records import Endpoint
+from tridock.emulators.aws.cloud import Cloud
+from tridock.emulators.aws.instances import LaunchError, launch, retire
+from tridock.emulators.aws.live import Share
+from tridock.emulators.aws.records import Endpoint
 
 #: Real seconds that the start waits for the model servers; slower ones come up behind it.
 PATIENCE = 40.0

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from emulators.aws.configs import Members
+from tridock.emulators.aws.configs import Members
 
 _PROPERTIES = ("DesiredWeight", "DesiredInstanceCount", "DataCaptureConfig")
 

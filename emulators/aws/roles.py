@@ -10,9 +10,9 @@ from moto.iam.exceptions import MalformedPolicyDocument
 from moto.iam.models import IAMBackend, ManagedPolicy, Role, iam_backends
 from moto.utilities.utils import get_partition
 
-from emulators.aws.calls import ACCOUNT
-from emulators.aws.cloud import Cloud
-from emulators.aws.environment import REGION
+from tridock.emulators.aws.calls import ACCOUNT
+from tridock.emulators.aws.cloud import Cloud
+from tridock.emulators.aws.environment import REGION
 
 #: A role that stands ready in that account, named as SageMaker's console names the one it makes.
 READY_ROLE = "AmazonSageMaker-ExecutionRole"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from emulators.aws import asynchronous, invoke
-from emulators.aws.access import authorize
-from emulators.aws.calls import Call, Environ
-from emulators.aws.cloud import Cloud
-from emulators.aws.errors import Answer
-from emulators.aws.requests import read_request
-from emulators.aws.stream import stream
+from tridock.emulators.aws import asynchronous, invoke
+from tridock.emulators.aws.access import authorize
+from tridock.emulators.aws.calls import Call, Environ
+from tridock.emulators.aws.cloud import Cloud
+from tridock.emulators.aws.errors import Answer
+from tridock.emulators.aws.requests import read_request
+from tridock.emulators.aws.stream import stream
 
 StartResponse = Callable[..., Callable[[bytes], None]]
 

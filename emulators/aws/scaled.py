@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from moto.applicationautoscaling.models import applicationautoscaling_backends
 
-from emulators.aws.configs import Config
-from emulators.aws.errors import ValidationError
-from emulators.aws.live import Key
-from emulators.aws.records import Endpoint
+from tridock.emulators.aws.configs import Config
+from tridock.emulators.aws.errors import ValidationError
+from tridock.emulators.aws.live import Key
+from tridock.emulators.aws.records import Endpoint
 
 _NAMESPACE, _DIMENSION = "sagemaker", "sagemaker:variant:DesiredInstanceCount"
 

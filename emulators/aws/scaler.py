@@ -16,14 +16,14 @@ from moto.applicationautoscaling.models import (
 from moto.cloudwatch.models import cloudwatch_backends
 from moto.sagemaker.models import sagemaker_backends
 
-from emulators.aws import tracking, transitions
-from emulators.aws.alarm_data import Windows, points
-from emulators.aws.cloud import Cloud
-from emulators.aws.live import Key
-from emulators.aws.metrics import Source
-from emulators.aws.records import Endpoint
-from emulators.aws.scaling_alarms import CONCURRENCY
-from emulators.aws.tracking import Bounds
+from tridock.emulators.aws import tracking, transitions
+from tridock.emulators.aws.alarm_data import Windows, points
+from tridock.emulators.aws.cloud import Cloud
+from tridock.emulators.aws.live import Key
+from tridock.emulators.aws.metrics import Source
+from tridock.emulators.aws.records import Endpoint
+from tridock.emulators.aws.scaling_alarms import CONCURRENCY
+from tridock.emulators.aws.tracking import Bounds
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from typing import Any
 from moto.applicationautoscaling.models import FakeApplicationAutoscalingPolicy
 from moto.cloudwatch.models import cloudwatch_backends
 
-from emulators.aws import tracking
+from tridock.emulators.aws import tracking
 
 RESOURCE = re.compile(r"endpoint/(?P<endpoint>[^/]+)/variant/(?P<variant>[^/]+)")
 REQUESTS = "SageMakerVariantInvocationsPerInstance"

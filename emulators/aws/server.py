@@ -12,7 +12,7 @@ from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.serving import BaseWSGIServer, ThreadedWSGIServer
 from werkzeug.wsgi import LimitedStream
 
-from emulators.faults import ConnectionDropped
+from tridock.emulators.faults import ConnectionDropped
 
 #: What is left of a body that nobody read is thrown away up to here; above, the connection is.
 DRAIN_BYTES = 64 * 1024 * 1024

@@ -5,11 +5,11 @@ from __future__ import annotations
 import random
 import time
 
-from emulators.aws import invoke
-from emulators.aws.cloud import Cloud
-from emulators.aws.configs import initial_weight
-from emulators.aws.live import Lease
-from emulators.aws.requests import Request
+from tridock.emulators.aws import invoke
+from tridock.emulators.aws.cloud import Cloud
+from tridock.emulators.aws.configs import initial_weight
+from tridock.emulators.aws.live import Lease
+from tridock.emulators.aws.requests import Request
 
 
 def copy(cloud: Cloud, request: Request, held: Lease) -> None:

@@ -11,8 +11,8 @@ from moto.iam.exceptions import NotFoundException
 from moto.iam.models import IAMBackend
 from moto.iam.responses import IamResponse
 
-from emulators.aws.cloud import Cloud
-from emulators.aws.errors import AwsError
+from tridock.emulators.aws.cloud import Cloud
+from tridock.emulators.aws.errors import AwsError
 
 
 def install(cloud: Cloud) -> None:

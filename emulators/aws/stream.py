@@ -12,10 +12,10 @@ from contextlib import ExitStack
 import urllib3
 from urllib3.util import SKIP_HEADER
 
-from emulators.aws import invoke
-from emulators.aws.cloud import Cloud
-from emulators.aws.live import Instance, Lease
-from emulators.aws.requests import InvocationError, Request
+from tridock.emulators.aws import invoke
+from tridock.emulators.aws.cloud import Cloud
+from tridock.emulators.aws.live import Instance, Lease
+from tridock.emulators.aws.requests import InvocationError, Request
 
 Headers = tuple[tuple[str, str], ...]
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from moto.sagemaker.models import SageMakerModelBackend
 
-from emulators.aws.cloud import Cloud
-from emulators.aws.errors import AwsError, ValidationError
-from emulators.aws.packages import refuse_tags
+from tridock.emulators.aws.cloud import Cloud
+from tridock.emulators.aws.errors import AwsError, ValidationError
+from tridock.emulators.aws.packages import refuse_tags
 
 MOST = 50
 

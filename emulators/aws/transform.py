@@ -13,14 +13,14 @@ from moto.sagemaker.models import FakeTransformJob, SageMakerModelBackend, sagem
 from moto.sagemaker.responses import SageMakerResponse
 from moto.sagemaker.utils import arn_formatter
 
-from emulators.aws import roles
-from emulators.aws.cloud import Cloud
-from emulators.aws.configs import not_found
-from emulators.aws.errors import AwsError, ValidationError
-from emulators.aws.listing import select
-from emulators.aws.packages import deployable
-from emulators.aws.transform_run import JobError, JobStoppedError, Run
-from emulators.aws.transform_settings import read_settings
+from tridock.emulators.aws import roles
+from tridock.emulators.aws.cloud import Cloud
+from tridock.emulators.aws.configs import not_found
+from tridock.emulators.aws.errors import AwsError, ValidationError
+from tridock.emulators.aws.listing import select
+from tridock.emulators.aws.packages import deployable
+from tridock.emulators.aws.transform_run import JobError, JobStoppedError, Run
+from tridock.emulators.aws.transform_settings import read_settings
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from emulators.aws.jsonpath import Path, PathError
+from tridock.emulators.aws.jsonpath import Path, PathError
 
 MEGABYTE = 1024 * 1024
 

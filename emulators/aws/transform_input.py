@@ -10,7 +10,7 @@ from typing import Any
 from moto.s3.exceptions import S3ClientError
 from moto.s3.models import s3_backends
 
-from emulators.aws import artifacts
+from tridock.emulators.aws import artifacts
 
 
 @dataclass(frozen=True)

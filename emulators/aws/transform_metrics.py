@@ -9,7 +9,7 @@ from pathlib import Path
 
 from moto.cloudwatch.models import cloudwatch_backends
 
-from emulators.fleet import Server
+from tridock.emulators.fleet import Server
 
 #: Amazon SageMaker Developer Guide, "SageMaker jobs and endpoint metrics".
 NAMESPACE = "/aws/sagemaker/TransformJobs"

@@ -14,15 +14,22 @@ from typing import Any
 
 import urllib3
 
-from emulators.aws import artifacts
-from emulators.aws.cloud import Cloud
-from emulators.aws.instances import LONGEST_STARTUP
-from emulators.aws.transform_data import JSON, DataError, assemble, batches, records, results
-from emulators.aws.transform_input import Source, sources
-from emulators.aws.transform_log import JobLog
-from emulators.aws.transform_metrics import Gauge
-from emulators.aws.transform_settings import Settings, environment, read_settings, tuned
-from emulators.fleet import Container, Server, UnhealthyError
+from tridock.emulators.aws import artifacts
+from tridock.emulators.aws.cloud import Cloud
+from tridock.emulators.aws.instances import LONGEST_STARTUP
+from tridock.emulators.aws.transform_data import (
+    JSON,
+    DataError,
+    assemble,
+    batches,
+    records,
+    results,
+)
+from tridock.emulators.aws.transform_input import Source, sources
+from tridock.emulators.aws.transform_log import JobLog
+from tridock.emulators.aws.transform_metrics import Gauge
+from tridock.emulators.aws.transform_settings import Settings, environment, read_settings, tuned
+from tridock.emulators.fleet import Container, Server, UnhealthyError
 
 log = logging.getLogger(__name__)
 

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from emulators.aws.errors import ValidationError
-from emulators.aws.jsonpath import Path, PathError
-from emulators.aws.transform_data import CSV, JSON, JSON_LINES, MEGABYTE, Processing
+from tridock.emulators.aws.errors import ValidationError
+from tridock.emulators.aws.jsonpath import Path, PathError
+from tridock.emulators.aws.transform_data import CSV, JSON, JSON_LINES, MEGABYTE, Processing
 
 Members = Mapping[str, Any]
 

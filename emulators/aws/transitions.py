@@ -11,12 +11,12 @@ from typing import Any
 from moto.cloudwatch.models import cloudwatch_backends
 from moto.sagemaker.models import sagemaker_backends
 
-from emulators.aws.cloud import Cloud
-from emulators.aws.configs import Config
-from emulators.aws.instances import LaunchError, launch, retire
-from emulators.aws.live import Generation, Route, Share
-from emulators.aws.policies import Plan, Step
-from emulators.aws.records import Endpoint, weights
+from tridock.emulators.aws.cloud import Cloud
+from tridock.emulators.aws.configs import Config
+from tridock.emulators.aws.instances import LaunchError, launch, retire
+from tridock.emulators.aws.live import Generation, Route, Share
+from tridock.emulators.aws.policies import Plan, Step
+from tridock.emulators.aws.records import Endpoint, weights
 
 #: Seconds of the service that each state lasts at least: code that does not wait fails here too.
 CREATING = 60.0

@@ -15,7 +15,7 @@ from typing import Any
 from botocore.model import OperationNotFoundError, Shape
 from moto.core.utils import get_service_model
 
-from emulators.aws.errors import AwsError, ValidationError
+from tridock.emulators.aws.errors import AwsError, ValidationError
 
 #: Violations of a constraint, without "Member must".
 Violations = Iterator[tuple[str, str]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from emulators.place import Place, Ready
+from tridock.emulators.place import Place, Ready
 
 
 def serve(place: Place, ready: Ready) -> None:
@@ -15,6 +15,6 @@ def serve(place: Place, ready: Ready) -> None:
     ready : Ready
         Called with the environment that leads clients here, once it answers.
     """
-    from emulators.azure import service
+    from tridock.emulators.azure import service
 
     service.serve(place, ready)

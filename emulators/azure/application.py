@@ -11,14 +11,14 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 from urllib.parse import parse_qsl
 
-from emulators import access
-from emulators.azure import faulty, storage
-from emulators.azure.call import Answer, Call
-from emulators.azure.errors import AzureError
-from emulators.azure.front import BLOB_SUFFIX, HOSTS, Front
-from emulators.azure.memory import Memory
-from emulators.azure.site import Site
-from emulators.faults import ConnectionDropped
+from tridock.emulators import access
+from tridock.emulators.azure import faulty, storage
+from tridock.emulators.azure.call import Answer, Call
+from tridock.emulators.azure.errors import AzureError
+from tridock.emulators.azure.front import BLOB_SUFFIX, HOSTS, Front
+from tridock.emulators.azure.memory import Memory
+from tridock.emulators.azure.site import Site
+from tridock.emulators.faults import ConnectionDropped
 
 log = logging.getLogger(__name__)
 

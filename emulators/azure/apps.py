@@ -11,14 +11,14 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from emulators.azure.call import Answer, Call
-from emulators.azure.cloud import Cloud
-from emulators.azure.environments import ManagedEnvironments
-from emulators.azure.errors import AzureError, invalid
-from emulators.azure.front import Front
-from emulators.azure.kind import Kind
-from emulators.azure.resource import Resource, ResourceId
-from emulators.azure.revisions import Revisions
+from tridock.emulators.azure.call import Answer, Call
+from tridock.emulators.azure.cloud import Cloud
+from tridock.emulators.azure.environments import ManagedEnvironments
+from tridock.emulators.azure.errors import AzureError, invalid
+from tridock.emulators.azure.front import Front
+from tridock.emulators.azure.kind import Kind
+from tridock.emulators.azure.resource import Resource, ResourceId
+from tridock.emulators.azure.revisions import Revisions
 
 #: How long the service takes, in its seconds.
 CREATE_SECONDS = 30.0

@@ -10,15 +10,15 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from emulators.azure.call import Answer, Call
-from emulators.azure.cloud import Cloud
-from emulators.azure.entra import MANAGEMENT_AUDIENCES, TENANT
-from emulators.azure.errors import AzureError, missing, not_emulated
-from emulators.azure.group import Groups
-from emulators.azure.kind import Kind
-from emulators.azure.metrics import Metrics
-from emulators.azure.operation import STATUS_WORDS
-from emulators.azure.resource import ResourceId
+from tridock.emulators.azure.call import Answer, Call
+from tridock.emulators.azure.cloud import Cloud
+from tridock.emulators.azure.entra import MANAGEMENT_AUDIENCES, TENANT
+from tridock.emulators.azure.errors import AzureError, missing, not_emulated
+from tridock.emulators.azure.group import Groups
+from tridock.emulators.azure.kind import Kind
+from tridock.emulators.azure.metrics import Metrics
+from tridock.emulators.azure.operation import STATUS_WORDS
+from tridock.emulators.azure.resource import ResourceId
 
 #: A subscription, and what follows it.
 SUBSCRIPTION = re.compile(r"^/subscriptions/(?P<subscription>[^/]+)(?P<rest>/.*)?$", re.I)

@@ -8,15 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from emulators.azure import listing, schema
-from emulators.azure.blobs import Blobs
-from emulators.azure.call import Answer, Call
-from emulators.azure.cloud import CONTAINER, Cloud
-from emulators.azure.errors import invalid, missing
-from emulators.azure.front import BLOB_SUFFIX
-from emulators.azure.kind import Kind
-from emulators.azure.resource import Resource, ResourceId
-from emulators.azure.workspace import Workspaces
+from tridock.emulators.azure import listing, schema
+from tridock.emulators.azure.blobs import Blobs
+from tridock.emulators.azure.call import Answer, Call
+from tridock.emulators.azure.cloud import CONTAINER, Cloud
+from tridock.emulators.azure.errors import invalid, missing
+from tridock.emulators.azure.front import BLOB_SUFFIX
+from tridock.emulators.azure.kind import Kind
+from tridock.emulators.azure.resource import Resource, ResourceId
+from tridock.emulators.azure.workspace import Workspaces
 
 #: Model of a version's body by the collection it is in.
 MODELS = {

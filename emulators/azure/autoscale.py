@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from emulators.azure import duration
-from emulators.azure.call import Answer, Call
-from emulators.azure.errors import invalid
-from emulators.azure.kind import Kind
-from emulators.azure.resource import ResourceId
+from tridock.emulators.azure import duration
+from tridock.emulators.azure.call import Answer, Call
+from tridock.emulators.azure.errors import invalid
+from tridock.emulators.azure.kind import Kind
+from tridock.emulators.azure.resource import ResourceId
 
 TYPE = "microsoft.insights/autoscalesettings"
 #: The metric of a deployment that is measured; others are kept as given.

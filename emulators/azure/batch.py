@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from emulators.azure import schema
-from emulators.azure.call import Answer, Call
-from emulators.azure.cloud import Cloud
-from emulators.azure.endpoints import check_name
-from emulators.azure.errors import AzureError, conflict, invalid
-from emulators.azure.front import Front
-from emulators.azure.kind import Kind
-from emulators.azure.resource import Resource, ResourceId
-from emulators.azure.workspace import Workspaces
+from tridock.emulators.azure import schema
+from tridock.emulators.azure.call import Answer, Call
+from tridock.emulators.azure.cloud import Cloud
+from tridock.emulators.azure.endpoints import check_name
+from tridock.emulators.azure.errors import AzureError, conflict, invalid
+from tridock.emulators.azure.front import Front
+from tridock.emulators.azure.kind import Kind
+from tridock.emulators.azure.resource import Resource, ResourceId
+from tridock.emulators.azure.workspace import Workspaces
 
 #: How long the service takes, in its seconds.
 CREATE_SECONDS = 20.0

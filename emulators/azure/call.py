@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from emulators.azure.errors import invalid
-from emulators.azure.front import Front
+from tridock.emulators.azure.errors import invalid
+from tridock.emulators.azure.front import Front
 
 
 @dataclass(frozen=True)

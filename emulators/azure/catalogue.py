@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from emulators.azure.apps import ContainerApps
-from emulators.azure.assets import MODELS, Containers, Versions
-from emulators.azure.autoscale import TYPE as AUTOSCALE
-from emulators.azure.autoscale import AutoscaleSettings
-from emulators.azure.batch import BatchDeployments, BatchEndpoints
-from emulators.azure.cloud import Cloud
-from emulators.azure.container_groups import TYPE, ContainerGroups, ContainerLogs
-from emulators.azure.deployments import OnlineDeployments
-from emulators.azure.endpoints import OnlineEndpoints
-from emulators.azure.environments import ManagedEnvironments
-from emulators.azure.group import Groups
-from emulators.azure.jobs import Jobs
-from emulators.azure.kind import Kind
-from emulators.azure.revisions import Replicas, Revisions
-from emulators.azure.rollout import Rollout
-from emulators.azure.workspace import Datastores, StorageAccounts, Workspaces
+from tridock.emulators.azure.apps import ContainerApps
+from tridock.emulators.azure.assets import MODELS, Containers, Versions
+from tridock.emulators.azure.autoscale import TYPE as AUTOSCALE
+from tridock.emulators.azure.autoscale import AutoscaleSettings
+from tridock.emulators.azure.batch import BatchDeployments, BatchEndpoints
+from tridock.emulators.azure.cloud import Cloud
+from tridock.emulators.azure.container_groups import TYPE, ContainerGroups, ContainerLogs
+from tridock.emulators.azure.deployments import OnlineDeployments
+from tridock.emulators.azure.endpoints import OnlineEndpoints
+from tridock.emulators.azure.environments import ManagedEnvironments
+from tridock.emulators.azure.group import Groups
+from tridock.emulators.azure.jobs import Jobs
+from tridock.emulators.azure.kind import Kind
+from tridock.emulators.azure.revisions import Replicas, Revisions
+from tridock.emulators.azure.rollout import Rollout
+from tridock.emulators.azure.workspace import Datastores, StorageAccounts, Workspaces
 
 WORKSPACES = "microsoft.machinelearningservices/workspaces"
 APPS = "microsoft.app/containerapps"

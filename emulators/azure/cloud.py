@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from emulators.arrivals import Arrivals
-from emulators.azure.blobs import Blobs
-from emulators.azure.credentials import Credentials
-from emulators.azure.entra import Entra
-from emulators.azure.measurements import Measurements
-from emulators.azure.operation import Operations
-from emulators.azure.pool import Pools
-from emulators.azure.resource import Store
-from emulators.azure.signature import Signatures
-from emulators.clock import Clock
-from emulators.faults import Faults
-from emulators.fleet import Fleet
-from emulators.place import Place
-from emulators.runners import runner
+from tridock.emulators.arrivals import Arrivals
+from tridock.emulators.azure.blobs import Blobs
+from tridock.emulators.azure.credentials import Credentials
+from tridock.emulators.azure.entra import Entra
+from tridock.emulators.azure.measurements import Measurements
+from tridock.emulators.azure.operation import Operations
+from tridock.emulators.azure.pool import Pools
+from tridock.emulators.azure.resource import Store
+from tridock.emulators.azure.signature import Signatures
+from tridock.emulators.clock import Clock
+from tridock.emulators.faults import Faults
+from tridock.emulators.fleet import Fleet
+from tridock.emulators.place import Place
+from tridock.emulators.runners import runner
 
 #: Container of the workspaces' default datastore.
 CONTAINER = "azureml-blobstore-1"

@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from emulators.azure.call import Answer, Call
-from emulators.azure.cloud import CONTAINER, Cloud
-from emulators.azure.front import REGION
-from emulators.azure.resource import Resource
+from tridock.emulators.azure.call import Answer, Call
+from tridock.emulators.azure.cloud import CONTAINER, Cloud
+from tridock.emulators.azure.front import REGION
+from tridock.emulators.azure.resource import Resource
 
 #: Which side of a request each collection keeps. A model's own logging fills others.
 SIDES = {"request": "request", "model_inputs": "request"} | {

@@ -9,15 +9,15 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from emulators.azure import containers
-from emulators.azure.call import Answer, Call
-from emulators.azure.cloud import Cloud
-from emulators.azure.errors import AzureError, conflict
-from emulators.azure.front import INSTANCES_SUFFIX, REGION, Front
-from emulators.azure.kind import Kind
-from emulators.azure.pool import Pool
-from emulators.azure.resource import Resource, ResourceId, now
-from emulators.azure.rollout import Rollout
+from tridock.emulators.azure import containers
+from tridock.emulators.azure.call import Answer, Call
+from tridock.emulators.azure.cloud import Cloud
+from tridock.emulators.azure.errors import AzureError, conflict
+from tridock.emulators.azure.front import INSTANCES_SUFFIX, REGION, Front
+from tridock.emulators.azure.kind import Kind
+from tridock.emulators.azure.pool import Pool
+from tridock.emulators.azure.resource import Resource, ResourceId, now
+from tridock.emulators.azure.rollout import Rollout
 
 TYPE = "microsoft.containerinstance/containergroups"
 

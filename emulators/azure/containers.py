@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from emulators.azure.cloud import Cloud
-from emulators.azure.errors import not_emulated
-from emulators.azure.pool import Limits, Routes
-from emulators.azure.specification import Probe, Specification
+from tridock.emulators.azure.cloud import Cloud
+from tridock.emulators.azure.errors import not_emulated
+from tridock.emulators.azure.pool import Limits, Routes
+from tridock.emulators.azure.specification import Probe, Specification
 
 #: Where our image listens unless ``PORT`` says otherwise.
 PORT = 8080

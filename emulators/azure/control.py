@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 
-from emulators.access import is_authorized, token_name
-from emulators.azure.call import Answer, Call
-from emulators.azure.catalogue import Catalogue
-from emulators.azure.cloud import Cloud
-from emulators.azure.errors import AzureError, invalid, missing
-from emulators.faults import read_faults
+from tridock.emulators.access import is_authorized, token_name
+from tridock.emulators.azure.call import Answer, Call
+from tridock.emulators.azure.catalogue import Catalogue
+from tridock.emulators.azure.cloud import Cloud
+from tridock.emulators.azure.errors import AzureError, invalid, missing
+from tridock.emulators.faults import read_faults
 
 PREFIX = "/_emulator/"
 

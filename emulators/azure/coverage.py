@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 
-from emulators.azure import schema
-from emulators.coverage import Coverage
+from tridock.emulators.azure import schema
+from tridock.emulators.coverage import Coverage
 
 VERSIONED = ("create_or_update", "delete", "get", "list")
 SLOW = ("begin_create_or_update", "begin_delete", "begin_update", "get", "list")

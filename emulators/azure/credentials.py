@@ -6,8 +6,8 @@ import base64
 import hashlib
 from dataclasses import dataclass, field
 
-from emulators.access import secret
-from emulators.place import Place
+from tridock.emulators.access import secret
+from tridock.emulators.place import Place
 
 
 @dataclass(frozen=True)

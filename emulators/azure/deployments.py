@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from emulators.azure import schema, specification
-from emulators.azure.call import Answer, Call
-from emulators.azure.cloud import Cloud
-from emulators.azure.endpoints import OnlineEndpoints, check_name
-from emulators.azure.errors import AzureError, conflict, invalid
-from emulators.azure.kind import Kind
-from emulators.azure.resource import Resource, ResourceId
-from emulators.azure.rollout import Rollout
-from emulators.azure.specification import Specification
+from tridock.emulators.azure import schema, specification
+from tridock.emulators.azure.call import Answer, Call
+from tridock.emulators.azure.cloud import Cloud
+from tridock.emulators.azure.endpoints import OnlineEndpoints, check_name
+from tridock.emulators.azure.errors import AzureError, conflict, invalid
+from tridock.emulators.azure.kind import Kind
+from tridock.emulators.azure.resource import Resource, ResourceId
+from tridock.emulators.azure.rollout import Rollout
+from tridock.emulators.azure.specification import Specification
 
 #: Deployments that one endpoint may have ("Manage and increase quotas").
 DEPLOYMENTS_LIMIT = 20

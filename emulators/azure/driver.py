@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Any
 
-from inference.parent import watch_stdin
+from tridock.inference.parent import watch_stdin
 
 
 @dataclass(frozen=True)

@@ -7,16 +7,16 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from emulators.azure import schema, traffic
-from emulators.azure.call import Answer, Call
-from emulators.azure.cloud import Cloud
-from emulators.azure.entra import LIFE
-from emulators.azure.errors import conflict, invalid
-from emulators.azure.front import REGION, Front
-from emulators.azure.kind import Kind
-from emulators.azure.resource import Resource, ResourceId
-from emulators.azure.rollout import Rollout
-from emulators.azure.workspace import Workspaces
+from tridock.emulators.azure import schema, traffic
+from tridock.emulators.azure.call import Answer, Call
+from tridock.emulators.azure.cloud import Cloud
+from tridock.emulators.azure.entra import LIFE
+from tridock.emulators.azure.errors import conflict, invalid
+from tridock.emulators.azure.front import REGION, Front
+from tridock.emulators.azure.kind import Kind
+from tridock.emulators.azure.resource import Resource, ResourceId
+from tridock.emulators.azure.rollout import Rollout
+from tridock.emulators.azure.workspace import Workspaces
 
 #: Names of endpoints and deployments ("Manage and increase quotas").
 NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9-]{1,30}[a-zA-Z0-9]")

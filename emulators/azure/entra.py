@@ -16,10 +16,10 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
-from emulators.azure.call import Answer, Call
-from emulators.azure.credentials import Credentials
-from emulators.azure.errors import AzureError, missing
-from emulators.azure.front import ACCOUNT, BLOB_SUFFIX
+from tridock.emulators.azure.call import Answer, Call
+from tridock.emulators.azure.credentials import Credentials
+from tridock.emulators.azure.errors import AzureError, missing
+from tridock.emulators.azure.front import ACCOUNT, BLOB_SUFFIX
 
 #: The tenant, and the application that every client is.
 TENANT = "11111111-1111-1111-1111-111111111111"

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import uuid
 
-from emulators.azure.call import Answer, Call
-from emulators.azure.errors import AzureError, conflict, invalid
-from emulators.azure.front import APPS_SUFFIX, REGION
-from emulators.azure.kind import Kind
-from emulators.azure.resource import Resource, ResourceId
+from tridock.emulators.azure.call import Answer, Call
+from tridock.emulators.azure.errors import AzureError, conflict, invalid
+from tridock.emulators.azure.front import APPS_SUFFIX, REGION
+from tridock.emulators.azure.kind import Kind
+from tridock.emulators.azure.resource import Resource, ResourceId
 
 #: How long the service takes to make one, in its seconds.
 CREATE_SECONDS = 60.0

@@ -8,17 +8,17 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from emulators.azure.call import Answer, Call
-from emulators.azure.errors import AzureError
-from emulators.azure.front import (
+from tridock.emulators.azure.call import Answer, Call
+from tridock.emulators.azure.errors import AzureError
+from tridock.emulators.azure.front import (
     APPS_SUFFIX,
     INSTANCES_SUFFIX,
     LOGIN_HOSTS,
     MANAGEMENT,
     SCORING_SUFFIX,
 )
-from emulators.azure.site import Site
-from emulators.faults import Fault, FaultKind, Faults
+from tridock.emulators.azure.site import Site
+from tridock.emulators.faults import Fault, FaultKind, Faults
 
 #: Parts of a path that name no operation: identifiers after their collection.
 PROVIDER = re.compile(r".*/providers/[^/]+", re.I)

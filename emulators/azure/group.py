@@ -11,12 +11,12 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from emulators.azure.call import Answer, Call
-from emulators.azure.cloud import Cloud
-from emulators.azure.errors import AzureError
-from emulators.azure.front import REGION
-from emulators.azure.kind import Kind
-from emulators.azure.resource import ResourceId
+from tridock.emulators.azure.call import Answer, Call
+from tridock.emulators.azure.cloud import Cloud
+from tridock.emulators.azure.errors import AzureError
+from tridock.emulators.azure.front import REGION
+from tridock.emulators.azure.kind import Kind
+from tridock.emulators.azure.resource import ResourceId
 
 
 class Groups:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from emulators.azure.call import Answer, Call
-from emulators.azure.cloud import Cloud
-from emulators.azure.entra import MACHINE_LEARNING_AUDIENCES, MANAGEMENT_AUDIENCES
-from emulators.azure.errors import missing, not_emulated
-from emulators.azure.workspace import DATASTORE
+from tridock.emulators.azure.call import Answer, Call
+from tridock.emulators.azure.cloud import Cloud
+from tridock.emulators.azure.entra import MACHINE_LEARNING_AUDIENCES, MANAGEMENT_AUDIENCES
+from tridock.emulators.azure.errors import missing, not_emulated
+from tridock.emulators.azure.workspace import DATASTORE
 
 
 class History:

@@ -10,14 +10,14 @@ import time
 
 import httpx
 
-from emulators.azure import traffic
-from emulators.azure.call import Answer, Call
-from emulators.azure.cloud import Cloud
-from emulators.azure.pool import Pool
-from emulators.azure.resource import Resource, ResourceId
-from emulators.azure.revisions import weights
-from emulators.azure.scaler import Scaler
-from emulators.azure.tally import Tally
+from tridock.emulators.azure import traffic
+from tridock.emulators.azure.call import Answer, Call
+from tridock.emulators.azure.cloud import Cloud
+from tridock.emulators.azure.pool import Pool
+from tridock.emulators.azure.resource import Resource, ResourceId
+from tridock.emulators.azure.revisions import weights
+from tridock.emulators.azure.scaler import Scaler
+from tridock.emulators.azure.tally import Tally
 
 APPS = "microsoft.app/containerapps"
 

@@ -13,15 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from emulators.azure import duration
-from emulators.azure.assets import Location
-from emulators.azure.call import Answer, Call
-from emulators.azure.cloud import CONTAINER, Cloud
-from emulators.azure.driver import Job
-from emulators.azure.entra import MACHINE_LEARNING_AUDIENCES, MANAGEMENT_AUDIENCES
-from emulators.azure.errors import invalid, missing, not_emulated
-from emulators.azure.kind import Kind
-from emulators.azure.resource import Resource, ResourceId
+from tridock.emulators.azure import duration
+from tridock.emulators.azure.assets import Location
+from tridock.emulators.azure.call import Answer, Call
+from tridock.emulators.azure.cloud import CONTAINER, Cloud
+from tridock.emulators.azure.driver import Job
+from tridock.emulators.azure.entra import MACHINE_LEARNING_AUDIENCES, MANAGEMENT_AUDIENCES
+from tridock.emulators.azure.errors import invalid, missing, not_emulated
+from tridock.emulators.azure.kind import Kind
+from tridock.emulators.azure.resource import Resource, ResourceId
+from tridock.emulators.place import ROOT
 
 #: The address of a batch endpoint's jobs, at the service's own host.
 ADDRESS = re.compile(
@@ -161,11 +162,17 @@ class Jobs(Kind):
         model = (deployment.properties.get("model") or {}).get("assetId")
         variables = {name: os.environ[name] for name in INHERITED if name in os.environ}
         variables |= deployment.properties.get("environmentVariables") or {}
-        variables["PYTHONPATH"] = str(Path(__file__).parents[2])
+        variables["PYTHONPATH"] = str(ROOT)
         if model:
             self._files(model, "modelUri", folders.root)
             variables["AZUREML_MODEL_DIR"] = str(folders.root / "modelUri")
-        command = [sys.executable, "-m", "emulators.azure.driver", json.dumps(vars(task))]
+        command = [
+            sys.executable,
+            "-P",
+            "-m",
+            "tridock.emulators.azure.driver",
+            json.dumps(vars(task)),
+        ]
         with folders.log.open("wb") as log:
             # Its standard input ends with us, and it with that.
             process = subprocess.Popen(

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from emulators.azure.call import Answer, Call
-from emulators.azure.cloud import Cloud
-from emulators.azure.errors import missing, not_emulated
-from emulators.azure.front import Front
-from emulators.azure.resource import Resource, ResourceId, now
+from tridock.emulators.azure.call import Answer, Call
+from tridock.emulators.azure.cloud import Cloud
+from tridock.emulators.azure.errors import missing, not_emulated
+from tridock.emulators.azure.front import Front
+from tridock.emulators.azure.resource import Resource, ResourceId, now
 
 
 class Kind:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlencode
 
-from emulators.azure.call import Answer, Call
-from emulators.azure.errors import invalid
-from emulators.azure.kind import Kind
-from emulators.azure.resource import Resource
+from tridock.emulators.azure.call import Answer, Call
+from tridock.emulators.azure.errors import invalid
+from tridock.emulators.azure.kind import Kind
+from tridock.emulators.azure.resource import Resource
 
 #: Records of one answer.
 PAGE = 100

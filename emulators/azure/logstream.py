@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import re
 
-from emulators.azure.apps import AUDIENCE
-from emulators.azure.call import Answer, Call
-from emulators.azure.cloud import Cloud
-from emulators.azure.errors import AzureError, missing
-from emulators.azure.resource import ResourceId, now
-from emulators.azure.revisions import Revisions
+from tridock.emulators.azure.apps import AUDIENCE
+from tridock.emulators.azure.call import Answer, Call
+from tridock.emulators.azure.cloud import Cloud
+from tridock.emulators.azure.errors import AzureError, missing
+from tridock.emulators.azure.resource import ResourceId, now
+from tridock.emulators.azure.revisions import Revisions
 
 PATH = re.compile(
     r"/subscriptions/(?P<subscription>[^/]+)/resourceGroups/(?P<group>[^/]+)/containerApps/"

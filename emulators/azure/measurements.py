@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from emulators.clock import Clock
+from tridock.emulators.clock import Clock
 
 #: Minutes of the service that are kept, 34 days of them; Azure Monitor keeps 93 days.
 KEPT = 50_000

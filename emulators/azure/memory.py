@@ -14,12 +14,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from emulators.azure.blobs import Blob
-from emulators.azure.catalogue import Catalogue
-from emulators.azure.cloud import Cloud
-from emulators.azure.errors import AzureError
-from emulators.azure.resource import Resource, ResourceId
-from emulators.azure.specification import Specification
+from tridock.emulators.azure.blobs import Blob
+from tridock.emulators.azure.catalogue import Catalogue
+from tridock.emulators.azure.cloud import Cloud
+from tridock.emulators.azure.errors import AzureError
+from tridock.emulators.azure.resource import Resource, ResourceId
+from tridock.emulators.azure.specification import Specification
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from emulators.azure.errors import AzureError
+from tridock.emulators.azure.errors import AzureError
 
 #: ``name eq 'value'``; two quotes are one in a value.
 TERM = re.compile(

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import unquote
 
-from emulators.azure import duration, metric_filter
-from emulators.azure.errors import AzureError
-from emulators.azure.metric_filter import Filter
+from tridock.emulators.azure import duration, metric_filter
+from tridock.emulators.azure.errors import AzureError
+from tridock.emulators.azure.metric_filter import Filter
 
 #: Intervals that metrics have, in minutes.
 GRAINS = {

@@ -13,15 +13,15 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from emulators.azure.call import Answer, Call
-from emulators.azure.cloud import Cloud
-from emulators.azure.errors import AzureError
-from emulators.azure.front import REGION
-from emulators.azure.measurements import Sample, Series
-from emulators.azure.metric_filter import Filter
-from emulators.azure.metric_query import GRAINS, Query
-from emulators.azure.metric_table import METRICS, Metric
-from emulators.azure.resource import Resource
+from tridock.emulators.azure.call import Answer, Call
+from tridock.emulators.azure.cloud import Cloud
+from tridock.emulators.azure.errors import AzureError
+from tridock.emulators.azure.front import REGION
+from tridock.emulators.azure.measurements import Sample, Series
+from tridock.emulators.azure.metric_filter import Filter
+from tridock.emulators.azure.metric_query import GRAINS, Query
+from tridock.emulators.azure.metric_table import METRICS, Metric
+from tridock.emulators.azure.resource import Resource
 
 #: Above so many intervals, those in which nothing was measured are left out.
 MOST_INTERVALS = 1441

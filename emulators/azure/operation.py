@@ -12,11 +12,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from emulators.azure.call import Answer, Call
-from emulators.azure.errors import AzureError, missing
-from emulators.azure.front import REGION, Front
-from emulators.azure.resource import ResourceId, now
-from emulators.clock import Clock
+from tridock.emulators.azure.call import Answer, Call
+from tridock.emulators.azure.errors import AzureError, missing
+from tridock.emulators.azure.front import REGION, Front
+from tridock.emulators.azure.resource import ResourceId, now
+from tridock.emulators.clock import Clock
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from emulators.fleet import Server
+from tridock.emulators.fleet import Server
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from emulators.azure import containers
-from emulators.azure.call import Answer, Call
-from emulators.azure.cloud import Cloud
-from emulators.azure.errors import AzureError, invalid
-from emulators.azure.front import APPS_STREAM, Front
-from emulators.azure.kind import Kind
-from emulators.azure.resource import Resource, ResourceId, now
-from emulators.azure.rollout import Rollout
+from tridock.emulators.azure import containers
+from tridock.emulators.azure.call import Answer, Call
+from tridock.emulators.azure.cloud import Cloud
+from tridock.emulators.azure.errors import AzureError, invalid
+from tridock.emulators.azure.front import APPS_STREAM, Front
+from tridock.emulators.azure.kind import Kind
+from tridock.emulators.azure.resource import Resource, ResourceId, now
+from tridock.emulators.azure.rollout import Rollout
 
 TYPE = "/containerapps/revisions"
 #: What holds where a template does not say ("Set scaling rules in Azure Container Apps").

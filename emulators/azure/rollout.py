@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from emulators.azure.assets import Location
-from emulators.azure.cloud import Cloud
-from emulators.azure.errors import AzureError
-from emulators.azure.pool import Pool
-from emulators.azure.resource import Resource, ResourceId
-from emulators.azure.specification import MOUNT, TIMEOUT_LIMIT, Specification
-from emulators.fleet import Container, Server, UnhealthyError
+from tridock.emulators.azure.assets import Location
+from tridock.emulators.azure.cloud import Cloud
+from tridock.emulators.azure.errors import AzureError
+from tridock.emulators.azure.pool import Pool
+from tridock.emulators.azure.resource import Resource, ResourceId
+from tridock.emulators.azure.specification import MOUNT, TIMEOUT_LIMIT, Specification
+from tridock.emulators.fleet import Container, Server, UnhealthyError
 
 log = logging.getLogger(__name__)
 

@@ -14,13 +14,13 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
-from emulators.azure import autoscale
-from emulators.azure.autoscale import Measured
-from emulators.azure.cloud import Cloud
-from emulators.azure.resource import Resource
-from emulators.azure.revisions import TYPE as REVISION
-from emulators.azure.revisions import scale_of
-from emulators.azure.rollout import Rollout
+from tridock.emulators.azure import autoscale
+from tridock.emulators.azure.autoscale import Measured
+from tridock.emulators.azure.cloud import Cloud
+from tridock.emulators.azure.resource import Resource
+from tridock.emulators.azure.revisions import TYPE as REVISION
+from tridock.emulators.azure.revisions import scale_of
+from tridock.emulators.azure.rollout import Rollout
 
 log = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from emulators.azure.errors import invalid
+from tridock.emulators.azure.errors import invalid
 
 log = logging.getLogger(__name__)
 

@@ -16,17 +16,17 @@ from http import HTTPStatus
 
 import httpx
 
-from emulators.azure import traffic
-from emulators.azure.call import Answer, Call
-from emulators.azure.cloud import Cloud
-from emulators.azure.collector import REQUEST_ID, Collector
-from emulators.azure.endpoints import audience_of
-from emulators.azure.entra import MACHINE_LEARNING_AUDIENCES, bearer
-from emulators.azure.errors import AzureError
-from emulators.azure.pool import Pool
-from emulators.azure.resource import Resource
-from emulators.azure.tally import MODEL_STATUS, Tally
-from emulators.fleet import Server
+from tridock.emulators.azure import traffic
+from tridock.emulators.azure.call import Answer, Call
+from tridock.emulators.azure.cloud import Cloud
+from tridock.emulators.azure.collector import REQUEST_ID, Collector
+from tridock.emulators.azure.endpoints import audience_of
+from tridock.emulators.azure.entra import MACHINE_LEARNING_AUDIENCES, bearer
+from tridock.emulators.azure.errors import AzureError
+from tridock.emulators.azure.pool import Pool
+from tridock.emulators.azure.resource import Resource
+from tridock.emulators.azure.tally import MODEL_STATUS, Tally
+from tridock.emulators.fleet import Server
 
 #: Headers that belong to one connection, or that the service sets itself.
 OURS = frozenset(

@@ -11,17 +11,17 @@ from contextlib import AbstractContextManager, nullcontext
 
 import uvicorn
 
-from emulators.azure.application import Application
-from emulators.azure.cloud import Cloud
-from emulators.azure.credentials import Credentials
-from emulators.azure.entra import CLIENT, TENANT
-from emulators.azure.front import HOSTS, INSTANCES_SUFFIX, REGION
-from emulators.azure.memory import Memory
-from emulators.azure.site import Site
-from emulators.certificates import Authority
-from emulators.place import Place, Ready
-from emulators.ports import Ports
-from emulators.proxy import Proxy, Route
+from tridock.emulators.azure.application import Application
+from tridock.emulators.azure.cloud import Cloud
+from tridock.emulators.azure.credentials import Credentials
+from tridock.emulators.azure.entra import CLIENT, TENANT
+from tridock.emulators.azure.front import HOSTS, INSTANCES_SUFFIX, REGION
+from tridock.emulators.azure.memory import Memory
+from tridock.emulators.azure.site import Site
+from tridock.emulators.certificates import Authority
+from tridock.emulators.place import Place, Ready
+from tridock.emulators.ports import Ports
+from tridock.emulators.proxy import Proxy, Route
 
 #: Names of what clients that ask their environment are told.
 SUBSCRIPTION = "33333333-3333-3333-3333-333333333333"

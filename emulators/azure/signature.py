@@ -15,10 +15,10 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
 from urllib.parse import urlencode
 
-from emulators.azure.call import Call
-from emulators.azure.entra import STORAGE_AUDIENCES, TENANT, Entra, bearer
-from emulators.azure.errors import AzureError
-from emulators.azure.front import ACCOUNT
+from tridock.emulators.azure.call import Call
+from tridock.emulators.azure.entra import STORAGE_AUDIENCES, TENANT, Entra, bearer
+from tridock.emulators.azure.errors import AzureError
+from tridock.emulators.azure.front import ACCOUNT
 
 #: The format of the signatures we make.
 VERSION = "2021-12-02"

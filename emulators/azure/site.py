@@ -6,13 +6,13 @@ from collections.abc import Awaitable
 from dataclasses import replace
 from typing import Any
 
-from emulators.azure.arm import Arm
-from emulators.azure.call import Answer, Call
-from emulators.azure.catalogue import Catalogue
-from emulators.azure.cloud import Cloud
-from emulators.azure.control import Control
-from emulators.azure.errors import missing
-from emulators.azure.front import (
+from tridock.emulators.azure.arm import Arm
+from tridock.emulators.azure.call import Answer, Call
+from tridock.emulators.azure.catalogue import Catalogue
+from tridock.emulators.azure.cloud import Cloud
+from tridock.emulators.azure.control import Control
+from tridock.emulators.azure.errors import missing
+from tridock.emulators.azure.front import (
     ACCOUNT,
     API_SUFFIX,
     APPS_STREAM,
@@ -23,12 +23,12 @@ from emulators.azure.front import (
     MANAGEMENT,
     SCORING_SUFFIX,
 )
-from emulators.azure.history import History
-from emulators.azure.ingress import Ingress
-from emulators.azure.logstream import LogStream
-from emulators.azure.scaler import Scaler
-from emulators.azure.scoring import Scoring
-from emulators.azure.storage import Storage
+from tridock.emulators.azure.history import History
+from tridock.emulators.azure.ingress import Ingress
+from tridock.emulators.azure.logstream import LogStream
+from tridock.emulators.azure.scaler import Scaler
+from tridock.emulators.azure.scoring import Scoring
+from tridock.emulators.azure.storage import Storage
 
 LOCAL = ("localhost", "127.0.0.1")
 

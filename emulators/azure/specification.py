@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from emulators.azure import duration
-from emulators.azure.assets import Location
-from emulators.azure.cloud import Cloud
-from emulators.azure.errors import AzureError, invalid
-from emulators.azure.pool import Limits, Routes
-from emulators.azure.resource import Resource
+from tridock.emulators.azure import duration
+from tridock.emulators.azure.assets import Location
+from tridock.emulators.azure.cloud import Cloud
+from tridock.emulators.azure.errors import AzureError, invalid
+from tridock.emulators.azure.pool import Limits, Routes
+from tridock.emulators.azure.resource import Resource
 
 #: Limits of managed online endpoints ("Manage and increase quotas").
 INSTANCES_LIMIT = 50

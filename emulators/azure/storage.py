@@ -14,12 +14,12 @@ from http import HTTPStatus
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
-from emulators.azure import signature
-from emulators.azure.blobs import Blob
-from emulators.azure.call import Answer, Call
-from emulators.azure.cloud import Cloud
-from emulators.azure.entra import bearer
-from emulators.azure.errors import AzureError
+from tridock.emulators.azure import signature
+from tridock.emulators.azure.blobs import Blob
+from tridock.emulators.azure.call import Answer, Call
+from tridock.emulators.azure.cloud import Cloud
+from tridock.emulators.azure.entra import bearer
+from tridock.emulators.azure.errors import AzureError
 
 XML = "application/xml"
 PAGE = 5000

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from emulators.azure.call import Answer
-from emulators.azure.measurements import Measurements, Series
-from emulators.azure.resource import Resource, ResourceId
+from tridock.emulators.azure.call import Answer
+from tridock.emulators.azure.measurements import Measurements, Series
+from tridock.emulators.azure.resource import Resource, ResourceId
 
 #: Header of an answer that tells the model's own status where that was no success.
 MODEL_STATUS = "ms-azureml-model-error-statuscode"

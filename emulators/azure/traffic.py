@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import Collection, Mapping
 
-from emulators.azure.errors import invalid
+from tridock.emulators.azure.errors import invalid
 
 #: The largest share of requests that may be copied.
 MIRROR_LIMIT = 50

@@ -5,14 +5,14 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from emulators.azure.call import Answer, Call
-from emulators.azure.cloud import CONTAINER, Cloud
-from emulators.azure.entra import TENANT
-from emulators.azure.errors import missing
-from emulators.azure.front import ACCOUNT, REGION, Front
-from emulators.azure.group import Groups
-from emulators.azure.kind import Kind
-from emulators.azure.resource import Resource, ResourceId
+from tridock.emulators.azure.call import Answer, Call
+from tridock.emulators.azure.cloud import CONTAINER, Cloud
+from tridock.emulators.azure.entra import TENANT
+from tridock.emulators.azure.errors import missing
+from tridock.emulators.azure.front import ACCOUNT, REGION, Front
+from tridock.emulators.azure.group import Groups
+from tridock.emulators.azure.kind import Kind
+from tridock.emulators.azure.resource import Resource, ResourceId
 
 #: Datastore that every workspace has.
 DATASTORE = "workspaceblobstore"

@@ -7,7 +7,7 @@ import signal
 import threading
 from functools import partial
 
-from emulators.place import Place, Ready
+from tridock.emulators.place import Place, Ready
 
 #: Stable across restarts, so that a client's variables stay true: proxy, REST, gRPC.
 PREFERRED_PORTS = (4588, 4589, 4590)
@@ -15,19 +15,19 @@ PREFERRED_PORTS = (4588, 4589, 4590)
 
 def serve(place: Place, ready: Ready) -> None:
     """Answer until SIGTERM or SIGINT; `ready` gets the clients' variables first."""
-    from emulators.certificates import Authority
-    from emulators.gcp.auth import HOSTS
-    from emulators.gcp.cloud import Cloud
-    from emulators.gcp.environment import environment
-    from emulators.gcp.front import Front
-    from emulators.gcp.grpc_front import Calls
-    from emulators.gcp.handlers import interface
-    from emulators.gcp.restart import flush, restart
-    from emulators.gcp.scaling import Scaler
-    from emulators.gcp.server import Server
-    from emulators.gcp.tenant import STORAGE
-    from emulators.ports import Ports
-    from emulators.proxy import Proxy, Route
+    from tridock.emulators.certificates import Authority
+    from tridock.emulators.gcp.auth import HOSTS
+    from tridock.emulators.gcp.cloud import Cloud
+    from tridock.emulators.gcp.environment import environment
+    from tridock.emulators.gcp.front import Front
+    from tridock.emulators.gcp.grpc_front import Calls
+    from tridock.emulators.gcp.handlers import interface
+    from tridock.emulators.gcp.restart import flush, restart
+    from tridock.emulators.gcp.scaling import Scaler
+    from tridock.emulators.gcp.server import Server
+    from tridock.emulators.gcp.tenant import STORAGE
+    from tridock.emulators.ports import Ports
+    from tridock.emulators.proxy import Proxy, Route
 
     logging.getLogger("httpx").setLevel(logging.WARNING)
     ended = threading.Event()

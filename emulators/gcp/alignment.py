@@ -10,9 +10,9 @@ from functools import reduce
 from operator import add
 from typing import Any
 
-from emulators.gcp.descriptors import Value
-from emulators.gcp.errors import InvalidArgumentError, UnimplementedError
-from emulators.gcp.histogram import Histogram
+from tridock.emulators.gcp.descriptors import Value
+from tridock.emulators.gcp.errors import InvalidArgumentError, UnimplementedError
+from tridock.emulators.gcp.histogram import Histogram
 
 #: Seconds: "The alignment_period must be at least 60 seconds" (Aggregation in common.proto).
 SHORTEST = 60.0

@@ -7,11 +7,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from emulators.access import LOOPBACK, refusal
-from emulators.gcp import jwt
-from emulators.gcp.errors import GcpError, PermissionDeniedError, UnauthenticatedError
-from emulators.gcp.oauth import is_current
-from emulators.gcp.tokens import ACCOUNT, TokenError, Tokens
+from tridock.emulators.access import LOOPBACK, refusal
+from tridock.emulators.gcp import jwt
+from tridock.emulators.gcp.errors import GcpError, PermissionDeniedError, UnauthenticatedError
+from tridock.emulators.gcp.oauth import is_current
+from tridock.emulators.gcp.tokens import ACCOUNT, TokenError, Tokens
 
 #: Hosts of Google's that end here; the proxy refuses all others.
 HOSTS = ("*.googleapis.com", "*.prediction.vertexai.goog", "*.run.app")

@@ -15,10 +15,10 @@ from typing import Any
 
 import httpx
 
-from emulators.gcp import instances, limits, listing, tenant
-from emulators.gcp.cloud import Cloud, Handler
-from emulators.gcp.containers import DEPLOYMENT_SECONDS, LEAST_REAL_SECONDS, container
-from emulators.gcp.errors import (
+from tridock.emulators.gcp import instances, limits, listing, tenant
+from tridock.emulators.gcp.cloud import Cloud, Handler
+from tridock.emulators.gcp.containers import DEPLOYMENT_SECONDS, LEAST_REAL_SECONDS, container
+from tridock.emulators.gcp.errors import (
     FailedPreconditionError,
     GcpError,
     InvalidArgumentError,
@@ -26,14 +26,14 @@ from emulators.gcp.errors import (
     UnavailableError,
     UnimplementedError,
 )
-from emulators.gcp.instances import Instance, Transform
-from emulators.gcp.logs import Source
-from emulators.gcp.models import DELETING
-from emulators.gcp.models import find as find_model
-from emulators.gcp.names import Record, canonical, location_of, new_id, now
-from emulators.gcp.operations import EMPTY
-from emulators.gcp.serving import Plan
-from emulators.gcp.storage.errors import StorageError
+from tridock.emulators.gcp.instances import Instance, Transform
+from tridock.emulators.gcp.logs import Source
+from tridock.emulators.gcp.models import DELETING
+from tridock.emulators.gcp.models import find as find_model
+from tridock.emulators.gcp.names import Record, canonical, location_of, new_id, now
+from tridock.emulators.gcp.operations import EMPTY
+from tridock.emulators.gcp.serving import Plan
+from tridock.emulators.gcp.storage.errors import StorageError
 
 log = logging.getLogger(__name__)
 

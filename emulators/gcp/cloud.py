@@ -9,24 +9,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
-from emulators.arrivals import Arrivals
-from emulators.clock import Clock
-from emulators.faults import Faults
-from emulators.fleet import Fleet
-from emulators.gcp.database import Database, NotWrittenError
-from emulators.gcp.logs import Logs
-from emulators.gcp.meter import Meter
-from emulators.gcp.names import Record
-from emulators.gcp.operations import Operations
-from emulators.gcp.samples import Tables
-from emulators.gcp.schema import Schema
-from emulators.gcp.serving import Balances, Servings
-from emulators.gcp.state import State
-from emulators.gcp.storage.objects import Store
-from emulators.gcp.tokens import Tokens
-from emulators.gcp.trash import remove
-from emulators.place import Place
-from emulators.runners import runner
+from tridock.emulators.arrivals import Arrivals
+from tridock.emulators.clock import Clock
+from tridock.emulators.faults import Faults
+from tridock.emulators.fleet import Fleet
+from tridock.emulators.gcp.database import Database, NotWrittenError
+from tridock.emulators.gcp.logs import Logs
+from tridock.emulators.gcp.meter import Meter
+from tridock.emulators.gcp.names import Record
+from tridock.emulators.gcp.operations import Operations
+from tridock.emulators.gcp.samples import Tables
+from tridock.emulators.gcp.schema import Schema
+from tridock.emulators.gcp.serving import Balances, Servings
+from tridock.emulators.gcp.state import State
+from tridock.emulators.gcp.storage.objects import Store
+from tridock.emulators.gcp.tokens import Tokens
+from tridock.emulators.gcp.trash import remove
+from tridock.emulators.place import Place
+from tridock.emulators.runners import runner
 
 #: What stands behind one method, for REST and gRPC alike.
 Handler: TypeAlias = Callable[["Cloud", Record], Record]

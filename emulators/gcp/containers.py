@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from emulators.fleet import Container
-from emulators.gcp.names import Record
-from emulators.gcp.tenant import bucket
+from tridock.emulators.fleet import Container
+from tridock.emulators.gcp.names import Record
+from tridock.emulators.gcp.tenant import bucket
 
 #: The real service gives a model server this long, unless the model says otherwise.
 DEPLOYMENT_SECONDS = 30 * 60.0

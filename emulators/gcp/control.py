@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from emulators.access import is_authorized
-from emulators.faults import read_faults
-from emulators.fleet import Server
-from emulators.gcp.cloud import Cloud
-from emulators.gcp.database import NotWrittenError
-from emulators.gcp.errors import (
+from tridock.emulators.access import is_authorized
+from tridock.emulators.faults import read_faults
+from tridock.emulators.fleet import Server
+from tridock.emulators.gcp.cloud import Cloud
+from tridock.emulators.gcp.database import NotWrittenError
+from tridock.emulators.gcp.errors import (
     InvalidArgumentError,
     NotFoundError,
     UnauthenticatedError,
     UnavailableError,
 )
-from emulators.gcp.wire import Answer, Request
+from tridock.emulators.gcp.wire import Answer, Request
 
 PREFIX = "/_emulator/"
 

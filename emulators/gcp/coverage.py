@@ -6,10 +6,10 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
-from emulators.coverage import Coverage
-from emulators.gcp import longrunning, predictions
-from emulators.gcp.handlers import HANDLERS
-from emulators.gcp.schema import FOLDER, Schema
+from tridock.emulators.coverage import Coverage
+from tridock.emulators.gcp import longrunning, predictions
+from tridock.emulators.gcp.handlers import HANDLERS
+from tridock.emulators.gcp.schema import FOLDER, Schema
 
 #: Of the interfaces that Google describes without protos; a test asks for each of them.
 DOCUMENTED: Mapping[str, tuple[str, ...]] = {

@@ -11,7 +11,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import TypeAlias
 
-from emulators.errors import StartError
+from tridock.emulators.errors import StartError
 
 log = logging.getLogger(__name__)
 

@@ -6,17 +6,21 @@ import re
 from dataclasses import replace
 from urllib.parse import unquote
 
-from emulators.gcp import predictions
-from emulators.gcp.cloud import Cloud
-from emulators.gcp.endpoints import find
-from emulators.gcp.errors import FailedPreconditionError, InvalidArgumentError, NotFoundError
-from emulators.gcp.faulty import faults
-from emulators.gcp.interface import as_answer
-from emulators.gcp.meter import measured, of_deployed
-from emulators.gcp.models import find as find_model
-from emulators.gcp.names import Record
-from emulators.gcp.predictions import Raw
-from emulators.gcp.wire import Answer, Request
+from tridock.emulators.gcp import predictions
+from tridock.emulators.gcp.cloud import Cloud
+from tridock.emulators.gcp.endpoints import find
+from tridock.emulators.gcp.errors import (
+    FailedPreconditionError,
+    InvalidArgumentError,
+    NotFoundError,
+)
+from tridock.emulators.gcp.faulty import faults
+from tridock.emulators.gcp.interface import as_answer
+from tridock.emulators.gcp.meter import measured, of_deployed
+from tridock.emulators.gcp.models import find as find_model
+from tridock.emulators.gcp.names import Record
+from tridock.emulators.gcp.predictions import Raw
+from tridock.emulators.gcp.wire import Answer, Request
 
 _CALL = re.compile(r"/v1/(projects/[^:]+/endpoints/[^/:]+):(predict|rawPredict|streamRawPredict)")
 _INVOKE = re.compile(r"/v1/(projects/.+/endpoints/[^/:]+)(?:/deployedModels/([^/]+))?/invoke(/.*)")

@@ -8,23 +8,23 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-from emulators.gcp import limits, masks, tenant
-from emulators.gcp.cloud import Cloud, Handler
-from emulators.gcp.containers import DEPLOYMENT_SECONDS, LEAST_REAL_SECONDS, container
-from emulators.gcp.endpoints import find, split_traffic
-from emulators.gcp.errors import (
+from tridock.emulators.gcp import limits, masks, tenant
+from tridock.emulators.gcp.cloud import Cloud, Handler
+from tridock.emulators.gcp.containers import DEPLOYMENT_SECONDS, LEAST_REAL_SECONDS, container
+from tridock.emulators.gcp.endpoints import find, split_traffic
+from tridock.emulators.gcp.errors import (
     AlreadyExistsError,
     FailedPreconditionError,
     GcpError,
     InvalidArgumentError,
     NotFoundError,
 )
-from emulators.gcp.logs import Source
-from emulators.gcp.models import V1
-from emulators.gcp.models import find as find_model
-from emulators.gcp.names import Record, new_id, now, touch
-from emulators.gcp.operations import Kind, Progress
-from emulators.gcp.serving import Plan
+from tridock.emulators.gcp.logs import Source
+from tridock.emulators.gcp.models import V1
+from tridock.emulators.gcp.models import find as find_model
+from tridock.emulators.gcp.names import Record, new_id, now, touch
+from tridock.emulators.gcp.operations import Kind, Progress
+from tridock.emulators.gcp.serving import Plan
 
 _DEPLOYING = Kind(f"{V1}.DeployModelOperationMetadata")
 _UNDEPLOYING = Kind(f"{V1}.UndeployModelOperationMetadata")

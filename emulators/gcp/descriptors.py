@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from emulators.gcp.histogram import Histogram
-from emulators.gcp.meter import ENDPOINT, REVISION, Tally
+from tridock.emulators.gcp.histogram import Histogram
+from tridock.emulators.gcp.meter import ENDPOINT, REVISION, Tally
 
 Value: TypeAlias = int | float | Histogram
 Labelled: TypeAlias = tuple[Mapping[str, str], Value]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from functools import cache
 
-from emulators.gcp.errors import UnimplementedError
-from emulators.gcp.schema import FOLDER, pattern
-from emulators.gcp.wire import Request
+from tridock.emulators.gcp.errors import UnimplementedError
+from tridock.emulators.gcp.schema import FOLDER, pattern
+from tridock.emulators.gcp.wire import Request
 
 
 def unimplemented(request: Request) -> UnimplementedError:

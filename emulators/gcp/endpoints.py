@@ -6,18 +6,18 @@ import re
 from collections.abc import Mapping
 from functools import partial
 
-from emulators.gcp import limits, listing, masks
-from emulators.gcp.cloud import Cloud, Handler
-from emulators.gcp.errors import (
+from tridock.emulators.gcp import limits, listing, masks
+from tridock.emulators.gcp.cloud import Cloud, Handler
+from tridock.emulators.gcp.errors import (
     AbortedError,
     AlreadyExistsError,
     FailedPreconditionError,
     InvalidArgumentError,
     NotFoundError,
 )
-from emulators.gcp.models import DELETING, V1
-from emulators.gcp.names import Record, canonical, location_of, new_id, now, touch
-from emulators.gcp.operations import EMPTY, Kind, Progress
+from tridock.emulators.gcp.models import DELETING, V1
+from tridock.emulators.gcp.names import Record, canonical, location_of, new_id, now, touch
+from tridock.emulators.gcp.operations import EMPTY, Kind, Progress
 
 CREATE_SECONDS = 10.0
 _CREATING = Kind(f"{V1}.CreateEndpointOperationMetadata")

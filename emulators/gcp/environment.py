@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from emulators.certificates import Authority
-from emulators.gcp.cloud import LOCATION
-from emulators.gcp.names import PROJECT
-from emulators.gcp.tokens import Tokens
+from tridock.emulators.certificates import Authority
+from tridock.emulators.gcp.cloud import LOCATION
+from tridock.emulators.gcp.names import PROJECT
+from tridock.emulators.gcp.tokens import Tokens
 
 #: Variables that win over ours, or that name another account, address or proxy. The names that are
 #: exported below stay (google-auth «Environment variables», gcloud «Properties», gRPC

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from emulators.faults import Fault, FaultKind
-from emulators.gcp.cloud import Cloud
-from emulators.gcp.errors import (
+from tridock.emulators.faults import Fault, FaultKind
+from tridock.emulators.gcp.cloud import Cloud
+from tridock.emulators.gcp.errors import (
     GcpError,
     InternalError,
     ResourceExhaustedError,
     UnavailableError,
 )
-from emulators.gcp.wire import Answer, Request
+from tridock.emulators.gcp.wire import Answer, Request
 
 #: Methods that models answer end with these.
 _DATA_PLANE = ("predict", ":explain")

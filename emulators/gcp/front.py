@@ -6,8 +6,8 @@ import logging
 from dataclasses import dataclass
 from functools import partial
 
-from emulators.faults import ConnectionDropped
-from emulators.gcp import (
+from tridock.emulators.faults import ConnectionDropped
+from tridock.emulators.gcp import (
     auth,
     control,
     dedicated,
@@ -18,13 +18,13 @@ from emulators.gcp import (
     tenant,
     web,
 )
-from emulators.gcp.cloud import Cloud
-from emulators.gcp.errors import GcpError, InternalError, UnimplementedError
-from emulators.gcp.faulty import of_the_past
-from emulators.gcp.interface import Interface
-from emulators.gcp.storage import interface as storage
-from emulators.gcp.storage.uploads import Uploads
-from emulators.gcp.wire import Answer, Request
+from tridock.emulators.gcp.cloud import Cloud
+from tridock.emulators.gcp.errors import GcpError, InternalError, UnimplementedError
+from tridock.emulators.gcp.faulty import of_the_past
+from tridock.emulators.gcp.interface import Interface
+from tridock.emulators.gcp.storage import interface as storage
+from tridock.emulators.gcp.storage.uploads import Uploads
+from tridock.emulators.gcp.wire import Answer, Request
 
 log = logging.getLogger(__name__)
 

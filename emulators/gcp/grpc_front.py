@@ -13,13 +13,13 @@ from google.protobuf import json_format
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
-from emulators.faults import ConnectionDropped
-from emulators.gcp import auth, longrunning
-from emulators.gcp.cloud import Cloud, Handler
-from emulators.gcp.errors import GcpError, InternalError
-from emulators.gcp.interface import Interface
-from emulators.gcp.predictions import RAW_METHODS, Raw, RawAnswer
-from emulators.gcp.schema import Method
+from tridock.emulators.faults import ConnectionDropped
+from tridock.emulators.gcp import auth, longrunning
+from tridock.emulators.gcp.cloud import Cloud, Handler
+from tridock.emulators.gcp.errors import GcpError, InternalError
+from tridock.emulators.gcp.interface import Interface
+from tridock.emulators.gcp.predictions import RAW_METHODS, Raw, RawAnswer
+from tridock.emulators.gcp.schema import Method
 
 log = logging.getLogger(__name__)
 

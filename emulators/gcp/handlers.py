@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from emulators.gcp import (
+from tridock.emulators.gcp import (
     batch,
     deployments,
     endpoints,
@@ -16,10 +16,10 @@ from emulators.gcp import (
     revisions,
     services,
 )
-from emulators.gcp.cloud import Cloud, Handler
-from emulators.gcp.interface import Interface
-from emulators.gcp.names import Record
-from emulators.gcp.operations import Progress
+from tridock.emulators.gcp.cloud import Cloud, Handler
+from tridock.emulators.gcp.interface import Interface
+from tridock.emulators.gcp.names import Record
+from tridock.emulators.gcp.operations import Progress
 
 WORKS: Mapping[str, Callable[[Cloud, Progress, Record], None]] = {
     **models.WORKS,

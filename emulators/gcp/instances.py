@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from emulators.gcp.errors import InvalidArgumentError
+from tridock.emulators.gcp.errors import InvalidArgumentError
 
 FORMATS = ("jsonl", "csv")
 

@@ -10,15 +10,15 @@ from urllib.parse import unquote
 
 from google.protobuf.message import Message
 
-from emulators.gcp import predictions
-from emulators.gcp.cloud import Cloud, Handler
-from emulators.gcp.errors import NotFoundError, UnimplementedError
-from emulators.gcp.faulty import faults
-from emulators.gcp.listing import camel
-from emulators.gcp.names import Record
-from emulators.gcp.predictions import RAW_METHODS, Raw, RawAnswer
-from emulators.gcp.schema import Binding, Method
-from emulators.gcp.wire import Answer, Request
+from tridock.emulators.gcp import predictions
+from tridock.emulators.gcp.cloud import Cloud, Handler
+from tridock.emulators.gcp.errors import NotFoundError, UnimplementedError
+from tridock.emulators.gcp.faulty import faults
+from tridock.emulators.gcp.listing import camel
+from tridock.emulators.gcp.names import Record
+from tridock.emulators.gcp.predictions import RAW_METHODS, Raw, RawAnswer
+from tridock.emulators.gcp.schema import Binding, Method
+from tridock.emulators.gcp.wire import Answer, Request
 
 #: Query parameters of every Google interface, no fields of a request ("System parameters").
 _SYSTEM = {"alt", "key", "fields", "prettyPrint", "quotaUser", "access_token", "uploadType"}

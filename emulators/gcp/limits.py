@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from emulators.gcp.errors import InvalidArgumentError
+from tridock.emulators.gcp.errors import InvalidArgumentError
 
 #: Request and answer of a shared public endpoint, and of a dedicated one ("Choose an endpoint
 #: type", Vertex AI).

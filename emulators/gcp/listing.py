@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
-from emulators.gcp.errors import InvalidArgumentError
+from tridock.emulators.gcp.errors import InvalidArgumentError
 
 PAGE_SIZE = 100
 _TERM = re.compile(

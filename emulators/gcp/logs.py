@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from emulators.gcp import listing
-from emulators.gcp.errors import InvalidArgumentError, UnavailableError
-from emulators.gcp.names import number
-from emulators.gcp.state import State
+from tridock.emulators.gcp import listing
+from tridock.emulators.gcp.errors import InvalidArgumentError, UnavailableError
+from tridock.emulators.gcp.names import number
+from tridock.emulators.gcp.state import State
 
 #: Order of severities (google/logging/type/log_severity.proto).
 SEVERITIES = ("DEFAULT", "DEBUG", "INFO", "NOTICE", "WARNING", "ERROR", "CRITICAL", "ALERT")

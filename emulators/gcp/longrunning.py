@@ -7,13 +7,13 @@ import time
 from collections.abc import Mapping
 from urllib.parse import unquote
 
-from emulators.gcp import listing
-from emulators.gcp.cloud import Cloud, Handler
-from emulators.gcp.errors import UnimplementedError
-from emulators.gcp.faulty import faults
-from emulators.gcp.names import Record, canonical
-from emulators.gcp.schema import Method
-from emulators.gcp.wire import Answer, Request
+from tridock.emulators.gcp import listing
+from tridock.emulators.gcp.cloud import Cloud, Handler
+from tridock.emulators.gcp.errors import UnimplementedError
+from tridock.emulators.gcp.faulty import faults
+from tridock.emulators.gcp.names import Record, canonical
+from tridock.emulators.gcp.schema import Method
+from tridock.emulators.gcp.wire import Answer, Request
 
 SERVICE = "google.longrunning.Operations"
 #: Google's libraries poll at ``/ui/`` first: it is the first rule of their transport.

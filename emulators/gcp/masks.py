@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from copy import deepcopy
 from typing import Any
 
-from emulators.gcp.errors import InvalidArgumentError
+from tridock.emulators.gcp.errors import InvalidArgumentError
 
 
 def merge(

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 
-from emulators.clock import Clock
-from emulators.gcp.database import Change, Database, NotWrittenError
-from emulators.gcp.errors import GcpError
-from emulators.gcp.histogram import Histogram
-from emulators.gcp.names import Record
+from tridock.emulators.clock import Clock
+from tridock.emulators.gcp.database import Change, Database, NotWrittenError
+from tridock.emulators.gcp.errors import GcpError
+from tridock.emulators.gcp.histogram import Histogram
+from tridock.emulators.gcp.names import Record
 
 ENDPOINT = "aiplatform.googleapis.com/Endpoint"
 REVISION = "cloud_run_revision"

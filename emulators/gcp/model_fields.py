@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from emulators.gcp import masks
-from emulators.gcp.errors import FailedPreconditionError
-from emulators.gcp.names import Record, touch
+from tridock.emulators.gcp import masks
+from tridock.emulators.gcp.errors import FailedPreconditionError
+from tridock.emulators.gcp.names import Record, touch
 
 _OF_MODEL = ("displayName", "description", "labels")
 _OF_VERSION = ("versionDescription", "explanationSpec", "labels")

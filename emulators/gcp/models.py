@@ -7,19 +7,19 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
-from emulators.gcp import limits, listing, model_fields
-from emulators.gcp.cloud import Cloud, Handler
-from emulators.gcp.errors import (
+from tridock.emulators.gcp import limits, listing, model_fields
+from tridock.emulators.gcp.cloud import Cloud, Handler
+from tridock.emulators.gcp.errors import (
     AlreadyExistsError,
     FailedPreconditionError,
     InvalidArgumentError,
     NotFoundError,
     UnavailableError,
 )
-from emulators.gcp.names import Record, canonical, location_of, new_id, now, touch
-from emulators.gcp.operations import EMPTY, Kind, Progress
-from emulators.gcp.storage.errors import StorageError
-from emulators.gcp.trash import remove
+from tridock.emulators.gcp.names import Record, canonical, location_of, new_id, now, touch
+from tridock.emulators.gcp.operations import EMPTY, Kind, Progress
+from tridock.emulators.gcp.storage.errors import StorageError
+from tridock.emulators.gcp.trash import remove
 
 #: Durations of the service, in its seconds.
 UPLOAD_SECONDS = 20.0

@@ -9,14 +9,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from emulators.gcp import conditions, listing
-from emulators.gcp.alignment import Aggregation, Point, Series, added, aligned, reduced
-from emulators.gcp.cloud import Cloud, Handler
-from emulators.gcp.conditions import Condition
-from emulators.gcp.descriptors import ALL, METRICS, RESOURCES, Metric, Value
-from emulators.gcp.errors import InvalidArgumentError, NotFoundError
-from emulators.gcp.histogram import Histogram
-from emulators.gcp.names import Record, number
+from tridock.emulators.gcp import conditions, listing
+from tridock.emulators.gcp.alignment import Aggregation, Point, Series, added, aligned, reduced
+from tridock.emulators.gcp.cloud import Cloud, Handler
+from tridock.emulators.gcp.conditions import Condition
+from tridock.emulators.gcp.descriptors import ALL, METRICS, RESOURCES, Metric, Value
+from tridock.emulators.gcp.errors import InvalidArgumentError, NotFoundError
+from tridock.emulators.gcp.histogram import Histogram
+from tridock.emulators.gcp.names import Record, number
 
 #: Of points, or of series without them ("page_size" in metric_service.proto).
 PAGE_SIZE = 100_000

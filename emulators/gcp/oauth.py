@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
-from emulators.gcp import jwt
-from emulators.gcp.errors import UnauthenticatedError
-from emulators.gcp.tokens import (
+from tridock.emulators.gcp import jwt
+from tridock.emulators.gcp.errors import UnauthenticatedError
+from tridock.emulators.gcp.tokens import (
     ACCOUNT,
     CLIENT_ID,
     TOKEN_SECONDS,
@@ -18,7 +18,7 @@ from emulators.gcp.tokens import (
     TokenError,
     Tokens,
 )
-from emulators.gcp.wire import Answer, Request
+from tridock.emulators.gcp.wire import Answer, Request
 
 #: RFC 7523, 4: what a service account sends.
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"

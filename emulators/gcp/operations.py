@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
-from emulators.clock import Clock
-from emulators.gcp.errors import GcpError, InternalError, NotFoundError, UnavailableError
-from emulators.gcp.names import Record, canonical, now
-from emulators.gcp.state import State
+from tridock.emulators.clock import Clock
+from tridock.emulators.gcp.errors import GcpError, InternalError, NotFoundError, UnavailableError
+from tridock.emulators.gcp.names import Record, canonical, now
+from tridock.emulators.gcp.state import State
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
-from emulators.gcp.errors import InvalidArgumentError
+from tridock.emulators.gcp.errors import InvalidArgumentError
 
 BAD_REQUEST = "type.googleapis.com/google.rpc.BadRequest"
 #: Written in JSON by forms of their own (proto3 JSON mapping); the parser judges them.

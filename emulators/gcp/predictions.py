@@ -9,10 +9,10 @@ from typing import Any
 
 import httpx
 
-from emulators.gcp import limits, samples
-from emulators.gcp.cloud import Cloud, Handler
-from emulators.gcp.endpoints import find
-from emulators.gcp.errors import (
+from tridock.emulators.gcp import limits, samples
+from tridock.emulators.gcp.cloud import Cloud, Handler
+from tridock.emulators.gcp.endpoints import find
+from tridock.emulators.gcp.errors import (
     DeadlineExceededError,
     FailedPreconditionError,
     GcpError,
@@ -21,10 +21,10 @@ from emulators.gcp.errors import (
     ResourceExhaustedError,
     UnavailableError,
 )
-from emulators.gcp.meter import Measurement, measured, of_deployed
-from emulators.gcp.names import Record
-from emulators.gcp.serving import Serving
-from emulators.gcp.wire import Answer
+from tridock.emulators.gcp.meter import Measurement, measured, of_deployed
+from tridock.emulators.gcp.names import Record
+from tridock.emulators.gcp.serving import Serving
+from tridock.emulators.gcp.wire import Answer
 
 #: Shorter than the model server keeps idle connections, so that none ends under a request.
 _IDLE_SECONDS = 2.0

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from emulators.gcp.cloud import Cloud, Handler
-from emulators.gcp.errors import PermissionDeniedError
-from emulators.gcp.names import PROJECT, Record, number
+from tridock.emulators.gcp.cloud import Cloud, Handler
+from tridock.emulators.gcp.errors import PermissionDeniedError
+from tridock.emulators.gcp.names import PROJECT, Record, number
 
 
 def get(_: Cloud, request: Record) -> Record:

@@ -8,10 +8,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import suppress
 
-from emulators.gcp import batch, deployments, revisions, tenant, trash
-from emulators.gcp.cloud import Cloud
-from emulators.gcp.errors import GcpError, UnavailableError
-from emulators.gcp.serving import Plan
+from tridock.emulators.gcp import batch, deployments, revisions, tenant, trash
+from tridock.emulators.gcp.cloud import Cloud
+from tridock.emulators.gcp.errors import GcpError, UnavailableError
+from tridock.emulators.gcp.serving import Plan
 
 log = logging.getLogger(__name__)
 

@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
-from emulators.fleet import Container
-from emulators.gcp import listing
-from emulators.gcp.cloud import Cloud, Handler
-from emulators.gcp.containers import LEAST_REAL_SECONDS
-from emulators.gcp.errors import (
+from tridock.emulators.fleet import Container
+from tridock.emulators.gcp import listing
+from tridock.emulators.gcp.cloud import Cloud, Handler
+from tridock.emulators.gcp.containers import LEAST_REAL_SECONDS
+from tridock.emulators.gcp.errors import (
     AlreadyExistsError,
     FailedPreconditionError,
     GcpError,
@@ -20,12 +20,12 @@ from emulators.gcp.errors import (
     NotFoundError,
     UnavailableError,
 )
-from emulators.gcp.logs import Source
-from emulators.gcp.names import Record, canonical, now, number, touch
-from emulators.gcp.operations import Kind
-from emulators.gcp.serving import Plan
-from emulators.gcp.storage.errors import StorageError
-from emulators.gcp.trash import remove
+from tridock.emulators.gcp.logs import Source
+from tridock.emulators.gcp.names import Record, canonical, now, number, touch
+from tridock.emulators.gcp.operations import Kind
+from tridock.emulators.gcp.serving import Plan
+from tridock.emulators.gcp.storage.errors import StorageError
+from tridock.emulators.gcp.trash import remove
 
 #: A container has this long to listen ("Container runtime contract").
 START_SECONDS = 240.0

@@ -7,8 +7,8 @@ import random
 import threading
 import uuid
 
-from emulators.gcp.database import Change, Database
-from emulators.gcp.names import Record, now
+from tridock.emulators.gcp.database import Change, Database
+from tridock.emulators.gcp.names import Record, now
 
 #: Of the records in the database.
 KIND = "rows"

@@ -14,9 +14,9 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from emulators.gcp.cloud import Cloud
-from emulators.gcp.names import Record, canonical, now
-from emulators.gcp.revisions import READY
+from tridock.emulators.gcp.cloud import Cloud
+from tridock.emulators.gcp.names import Record, canonical, now
+from tridock.emulators.gcp.revisions import READY
 
 log = logging.getLogger(__name__)
 

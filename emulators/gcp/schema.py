@@ -15,10 +15,10 @@ from google.protobuf import descriptor_pb2, descriptor_pool, json_format, messag
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
-from emulators.gcp import payload
-from emulators.gcp.errors import InvalidArgumentError
-from emulators.gcp.listing import camel
-from emulators.gcp.payload import Violation
+from tridock.emulators.gcp import payload
+from tridock.emulators.gcp.errors import InvalidArgumentError
+from tridock.emulators.gcp.listing import camel
+from tridock.emulators.gcp.payload import Violation
 
 FOLDER = Path(__file__).parent / "schemas"
 #: Not "required" as the front end sees it: zero is a value here, and a handler judges it.

@@ -8,8 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl
 
-from emulators.faults import ConnectionDropped
-from emulators.gcp.wire import Answer, Request
+from tridock.emulators.faults import ConnectionDropped
+from tridock.emulators.gcp.wire import Answer, Request
 
 log = logging.getLogger(__name__)
 

@@ -8,18 +8,18 @@ from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from functools import partial
 
-from emulators.gcp import limits, listing, masks, revisions
-from emulators.gcp.cloud import Cloud, Handler
-from emulators.gcp.errors import (
+from tridock.emulators.gcp import limits, listing, masks, revisions
+from tridock.emulators.gcp.cloud import Cloud, Handler
+from tridock.emulators.gcp.errors import (
     AbortedError,
     AlreadyExistsError,
     GcpError,
     InvalidArgumentError,
     NotFoundError,
 )
-from emulators.gcp.names import Record, canonical, now, number, touch
-from emulators.gcp.operations import Kind, Progress
-from emulators.gcp.revisions import READY
+from tridock.emulators.gcp.names import Record, canonical, now, number, touch
+from tridock.emulators.gcp.operations import Kind, Progress
+from tridock.emulators.gcp.revisions import READY
 
 SERVICE = "google.cloud.run.v2.Service"
 CHANGE_SECONDS = 10.0

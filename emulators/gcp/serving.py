@@ -10,10 +10,10 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 
-from emulators.arrivals import Arrivals
-from emulators.docker import NeverStarted
-from emulators.fleet import Container, Fleet, Server, UnhealthyError
-from emulators.gcp.errors import FailedPreconditionError, UnavailableError
+from tridock.emulators.arrivals import Arrivals
+from tridock.emulators.docker import NeverStarted
+from tridock.emulators.fleet import Container, Fleet, Server, UnhealthyError
+from tridock.emulators.gcp.errors import FailedPreconditionError, UnavailableError
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
 
-from emulators.gcp.database import Database, NotWrittenError
-from emulators.gcp.errors import UnavailableError
-from emulators.gcp.names import Record
+from tridock.emulators.gcp.database import Database, NotWrittenError
+from tridock.emulators.gcp.errors import UnavailableError
+from tridock.emulators.gcp.names import Record
 
 Key = tuple[str, str]
 

@@ -6,12 +6,12 @@ import re
 from datetime import datetime
 from typing import Any
 
-from emulators.gcp import documents
-from emulators.gcp.cloud import Cloud
-from emulators.gcp.errors import NotFoundError
-from emulators.gcp.names import number
-from emulators.gcp.samples import COLUMNS
-from emulators.gcp.wire import Answer, Request
+from tridock.emulators.gcp import documents
+from tridock.emulators.gcp.cloud import Cloud
+from tridock.emulators.gcp.errors import NotFoundError
+from tridock.emulators.gcp.names import number
+from tridock.emulators.gcp.samples import COLUMNS
+from tridock.emulators.gcp.wire import Answer, Request
 
 PREFIX = "/bigquery/v2/"
 _TABLE = re.compile(r"/bigquery/v2/projects/([^/]+)/datasets/([^/]+)/tables/([^/]+)(/data)?")

@@ -8,12 +8,12 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from emulators.fleet import Container
-from emulators.gcp.cloud import Cloud
-from emulators.gcp.errors import UnauthenticatedError, UnavailableError
-from emulators.gcp.storage.errors import ConflictError, StorageError
-from emulators.gcp.tokens import CONTAINER_SECONDS, TokenError
-from emulators.gcp.wire import Request
+from tridock.emulators.fleet import Container
+from tridock.emulators.gcp.cloud import Cloud
+from tridock.emulators.gcp.errors import UnauthenticatedError, UnavailableError
+from tridock.emulators.gcp.storage.errors import ConflictError, StorageError
+from tridock.emulators.gcp.tokens import CONTAINER_SECONDS, TokenError
+from tridock.emulators.gcp.wire import Request
 
 #: Google's own project; no client's list of buckets shows it.
 PROJECT = "0"

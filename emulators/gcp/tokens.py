@@ -21,9 +21,9 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from emulators.access import secret
-from emulators.gcp import jwt
-from emulators.gcp.names import PROJECT
+from tridock.emulators.access import secret
+from tridock.emulators.gcp import jwt
+from tridock.emulators.gcp.names import PROJECT
 
 ACCOUNT = f"tridock@{PROJECT}.iam.gserviceaccount.com"
 CLIENT_ID = "100000000000000000000"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from emulators.gcp import predictions
-from emulators.gcp.auth import check_identity
-from emulators.gcp.cloud import Cloud
-from emulators.gcp.errors import NotFoundError, UnavailableError
-from emulators.gcp.meter import measured, of_revision
-from emulators.gcp.names import Record, canonical
-from emulators.gcp.wire import Answer, Request
+from tridock.emulators.gcp import predictions
+from tridock.emulators.gcp.auth import check_identity
+from tridock.emulators.gcp.cloud import Cloud
+from tridock.emulators.gcp.errors import NotFoundError, UnavailableError
+from tridock.emulators.gcp.meter import measured, of_revision
+from tridock.emulators.gcp.names import Record, canonical
+from tridock.emulators.gcp.wire import Answer, Request
 
 SUFFIX = ".run.app"
 #: Of one connection, and not carried to the next (RFC 9110, 7.6.1).

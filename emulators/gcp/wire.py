@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
-from emulators.gcp.errors import InvalidArgumentError
+from tridock.emulators.gcp.errors import InvalidArgumentError
 
 JSON = "application/json; charset=UTF-8"
 

@@ -1,7 +1,7 @@
 """What the snippets beside this file expect of an account: a bucket, a role, and a model in S3.
 
 On a real account Terraform or an administrator makes the first two, once.
-`python -m emulators run aws -- python -m examples.clients.account build/iris/bundle`
+`tridock emulators run aws -- python -m tridock.examples.clients.account build/iris/bundle`
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import boto3
 
-from inference.bundle import Bundle
+from tridock.inference.bundle import Bundle
 
 BUCKET = "tridock-models"
 ROLE = "tridock"

@@ -1,4 +1,4 @@
-"""Train on Fisher's iris data and package: `python -m examples.iris.train --out DIR`."""
+"""Train on Fisher's iris data and package: `python -m tridock.examples.iris.train --out DIR`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from examples.training import Trained, finish, options
+from tridock.examples.training import Trained, finish, options
 
 #: Columns of the data, in centimetres.
 FEATURES = ("sepal_length", "sepal_width", "petal_length", "petal_width")

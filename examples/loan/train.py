@@ -1,4 +1,4 @@
-"""Train on made-up applications and package: `python -m examples.loan.train --out DIR`."""
+"""Train on made-up applications and package: `python -m tridock.examples.loan.train --out DIR`."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from examples.loan.data import FEATURES, TARGET, generate
-from examples.training import Trained, finish, options
+from tridock.examples.loan.data import FEATURES, TARGET, generate
+from tridock.examples.training import Trained, finish, options
 
 NUMBERS = ["age", "income", "credit_score", "loan_amount", "term_months"]
 CATEGORIES = ["employment", "purpose"]

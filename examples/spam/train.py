@@ -1,4 +1,4 @@
-"""Train on short messages and package: `python -m examples.spam.train --out DIR`."""
+"""Train on short messages and package: `python -m tridock.examples.spam.train --out DIR`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline, make_pipeline
 
-from examples.training import Trained, finish, options
+from tridock.examples.training import Trained, finish, options
 
 #: A line holds ``ham`` or ``spam``, a tab, and the message.
 MESSAGES = Path(__file__).parent / "messages.tsv"

@@ -1,6 +1,7 @@
 """A scoring script for Azure ML's batch deployments: `init()` once, `run()` for each few files.
 
-Its deployment's own script is one line, ``from inference.batch.azure import init, run``; the bundle
+Its deployment's own script is one line, ``from tridock.inference.batch.azure import init, run``;
+the bundle
 is the deployment's model. Source: Azure Machine Learning, "Author scoring scripts for batch
 deployments".
 """
@@ -12,13 +13,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from inference import score
-from inference.batch.errors import BadRowError, BatchError
-from inference.batch.files import File, Format
-from inference.batch.planning import Wish, names, plan
-from inference.batch.reader import Reader
-from inference.batch.scorer import Scorer
-from inference.model import Model
+from tridock.inference import score
+from tridock.inference.batch.errors import BadRowError, BatchError
+from tridock.inference.batch.files import File, Format
+from tridock.inference.batch.planning import Wish, names, plan
+from tridock.inference.batch.reader import Reader
+from tridock.inference.batch.scorer import Scorer
+from tridock.inference.model import Model
 
 #: The deployment's variables: whether to write probabilities, and the columns to carry.
 PROBABILITIES = "TRIDOCK_BATCH_PROBABILITIES"

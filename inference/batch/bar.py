@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from inference.batch.journal import Mark
+    from tridock.inference.batch.journal import Mark
 
 #: Seconds between two lines.
 LINE_SECONDS = 10.0

@@ -11,16 +11,16 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import csv as arrow
 
-from inference.batch import intake
-from inference.batch.chunk import Batch, Chunk, Position, Refused
-from inference.batch.conversion import convert
-from inference.batch.errors import FormatError
-from inference.batch.files import File, Format
-from inference.batch.intake import Read
-from inference.batch.plan import Header, Plan
-from inference.batch.records import Records
-from inference.cells import listing, shown
-from inference.codec.header import Positions, positions
+from tridock.inference.batch import intake
+from tridock.inference.batch.chunk import Batch, Chunk, Position, Refused
+from tridock.inference.batch.conversion import convert
+from tridock.inference.batch.errors import FormatError
+from tridock.inference.batch.files import File, Format
+from tridock.inference.batch.intake import Read
+from tridock.inference.batch.plan import Header, Plan
+from tridock.inference.batch.records import Records
+from tridock.inference.cells import listing, shown
+from tridock.inference.codec.header import Positions, positions
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -1,4 +1,4 @@
-"""The door's command: `python -m inference batch IN… OUT`."""
+"""The door's command: `python -m tridock.inference batch IN… OUT`."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from inference.batch.errors import BadRowError, BatchError
-from inference.errors import BundleError, BundleMissingError, InferenceError
-from inference.plaintext import lines
+from tridock.inference.batch.errors import BadRowError, BatchError
+from tridock.inference.errors import BundleError, BundleMissingError, InferenceError
+from tridock.inference.plaintext import lines
 
 if TYPE_CHECKING:
-    from inference.batch.job import Job
-    from inference.batch.journal import Mark
-    from inference.batch.plan import Plan
-    from inference.batch.planning import Wish
-    from inference.bundle import Bundle
-    from inference.model import Model
-    from inference.score import Loaded
+    from tridock.inference.batch.job import Job
+    from tridock.inference.batch.journal import Mark
+    from tridock.inference.batch.plan import Plan
+    from tridock.inference.batch.planning import Wish
+    from tridock.inference.bundle import Bundle
+    from tridock.inference.model import Model
+    from tridock.inference.score import Loaded
 
 #: Rows at a time; the fewest that keep a Parquet file's row groups of a good size.
 CHUNK_ROWS = 131_072
@@ -96,10 +96,10 @@ def main(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> Mark:
-    from inference.batch import journal
-    from inference.batch.job import Job
-    from inference.batch.planning import partial, plan
-    from inference.batch.reader import Reader
+    from tridock.inference.batch import journal
+    from tridock.inference.batch.job import Job
+    from tridock.inference.batch.planning import partial, plan
+    from tridock.inference.batch.reader import Reader
 
     wish = _wish(options)
     if options.restart:
@@ -116,7 +116,7 @@ def _run(options: argparse.Namespace) -> Mark:
 
 
 def _spread(options: argparse.Namespace, made: Plan, bundle: Bundle) -> Mark:
-    from inference.batch import raydata
+    from tridock.inference.batch import raydata
 
     path = bundle.path.resolve()
     spread = raydata.Spread(made, path, options.chunk, bool(options.errors))
@@ -124,8 +124,8 @@ def _spread(options: argparse.Namespace, made: Plan, bundle: Bundle) -> Mark:
 
 
 def _wish(options: argparse.Namespace) -> Wish:
-    from inference.batch import files
-    from inference.batch.planning import Wish, names
+    from tridock.inference.batch import files
+    from tridock.inference.batch.planning import Wish, names
 
     return Wish(
         files.inputs(options.inputs),
@@ -136,7 +136,7 @@ def _wish(options: argparse.Namespace) -> Wish:
 
 
 def _check_places(options: argparse.Namespace, wish: Wish) -> None:
-    from inference.batch.planning import partial
+    from tridock.inference.batch.planning import partial
 
     taken = [file.path.resolve() for file in wish.inputs]
     for place in filter(None, (options.output, options.errors)):
@@ -149,7 +149,7 @@ def _check_places(options: argparse.Namespace, wish: Wish) -> None:
 
 
 def _loaded(options: argparse.Namespace) -> Loaded:
-    from inference import score
+    from tridock.inference import score
 
     score.init(options.bundle)
     loaded = score.loaded()
@@ -165,10 +165,10 @@ def _model(loaded: Loaded) -> Model:
 
 
 def _local(job: Job, model: Model, workers: int | None) -> Mark:
-    from inference import cores
-    from inference.batch.bar import progress
-    from inference.batch.scorer import Scorer
-    from inference.batch.workers import Threads
+    from tridock.inference import cores
+    from tridock.inference.batch.bar import progress
+    from tridock.inference.batch.scorer import Scorer
+    from tridock.inference.batch.workers import Threads
 
     if model.engine == "onnx":
         _without_pandas()

@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from inference.errors import InferenceError
+from tridock.inference.errors import InferenceError
 
 
 class BatchError(InferenceError):

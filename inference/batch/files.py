@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from inference.batch.errors import BatchError
+from tridock.inference.batch.errors import BatchError
 
 #: So much of each end of a file is read to tell it from another one of the same size and time.
 SAMPLED_BYTES = 1 << 16

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from inference.batch import conversion
-from inference.batch.chunk import Batch, Refused
-from inference.batch.conversion import Converted
-from inference.batch.plan import Plan
+from tridock.inference.batch import conversion
+from tridock.inference.batch.chunk import Batch, Refused
+from tridock.inference.batch.conversion import Converted
+from tridock.inference.batch.plan import Plan
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -13,15 +13,15 @@ from typing import Any, Protocol
 
 import orjson
 
-from inference.batch import footer, journal
-from inference.batch.chunk import Chunk, Refused
-from inference.batch.errors import BadRowError, BatchError
-from inference.batch.files import Format
-from inference.batch.journal import Journal, Mark
-from inference.batch.plan import Plan
-from inference.batch.planning import partial
-from inference.batch.reader import Reader
-from inference.batch.scorer import Scorer, Written
+from tridock.inference.batch import footer, journal
+from tridock.inference.batch.chunk import Chunk, Refused
+from tridock.inference.batch.errors import BadRowError, BatchError
+from tridock.inference.batch.files import Format
+from tridock.inference.batch.journal import Journal, Mark
+from tridock.inference.batch.plan import Plan
+from tridock.inference.batch.planning import partial
+from tridock.inference.batch.reader import Reader
+from tridock.inference.batch.scorer import Scorer, Written
 
 #: What is written becomes safe after so many bytes or seconds.
 COMMIT_BYTES = 256 << 20

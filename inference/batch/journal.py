@@ -17,8 +17,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
-from inference.batch.chunk import Position
-from inference.batch.errors import BatchError, ResumeError
+from tridock.inference.batch.chunk import Position
+from tridock.inference.batch.errors import BatchError, ResumeError
 
 JOURNAL = "journal.jsonl"
 OUTPUT, FOOTERS, ERRORS = "output", "footers", "errors"

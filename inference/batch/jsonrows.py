@@ -10,15 +10,15 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
-from inference.batch import intake
-from inference.batch.chunk import Batch, Chunk, Position, Refused
-from inference.batch.conversion import of_objects
-from inference.batch.files import File
-from inference.batch.intake import Read
-from inference.batch.plan import Header, Plan
-from inference.batch.records import Records
-from inference.cells import shown
-from inference.codec.jsontext import dumps
+from tridock.inference.batch import intake
+from tridock.inference.batch.chunk import Batch, Chunk, Position, Refused
+from tridock.inference.batch.conversion import of_objects
+from tridock.inference.batch.files import File
+from tridock.inference.batch.intake import Read
+from tridock.inference.batch.plan import Header, Plan
+from tridock.inference.batch.records import Records
+from tridock.inference.cells import shown
+from tridock.inference.codec.jsontext import dumps
 
 if TYPE_CHECKING:
     import numpy.typing as npt

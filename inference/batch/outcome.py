@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from inference.batch.conversion import ARROW
-from inference.batch.errors import BatchError
-from inference.signature import OutputSignature
+from tridock.inference.batch.conversion import ARROW
+from tridock.inference.batch.errors import BatchError
+from tridock.inference.signature import OutputSignature
 
 if TYPE_CHECKING:
-    from inference.model import Answers
+    from tridock.inference.model import Answers
 
     Named = tuple[tuple[str, pa.Array], ...]
 

@@ -10,15 +10,15 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import parquet
 
-from inference.batch import intake
-from inference.batch.chunk import Batch, Chunk, Position
-from inference.batch.conversion import convert
-from inference.batch.errors import FormatError
-from inference.batch.files import File
-from inference.batch.intake import Read
-from inference.batch.plan import Header, Plan
-from inference.batch.records import CHUNK_BYTES
-from inference.cells import listing, shown
+from tridock.inference.batch import intake
+from tridock.inference.batch.chunk import Batch, Chunk, Position
+from tridock.inference.batch.conversion import convert
+from tridock.inference.batch.errors import FormatError
+from tridock.inference.batch.files import File
+from tridock.inference.batch.intake import Read
+from tridock.inference.batch.plan import Header, Plan
+from tridock.inference.batch.records import CHUNK_BYTES
+from tridock.inference.cells import listing, shown
 
 
 @dataclass(frozen=True)

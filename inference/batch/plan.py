@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from inference.batch import outcome
-from inference.batch.files import File, Format
-from inference.signature import Field, OutputSignature, Signature
+from tridock.inference.batch import outcome
+from tridock.inference.batch.files import File, Format
+from tridock.inference.signature import Field, OutputSignature, Signature
 
 
 @dataclass(frozen=True)

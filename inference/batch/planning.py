@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from inference.batch import csvrows, jsonrows, parquetrows
-from inference.batch.errors import BatchError
-from inference.batch.files import File, Format
-from inference.batch.plan import Header, Plan
-from inference.cells import listing, shown
-from inference.signature import OutputSignature, Signature
+from tridock.inference.batch import csvrows, jsonrows, parquetrows
+from tridock.inference.batch.errors import BatchError
+from tridock.inference.batch.files import File, Format
+from tridock.inference.batch.plan import Header, Plan
+from tridock.inference.cells import listing, shown
+from tridock.inference.signature import OutputSignature, Signature
 
 _HEADERS = {
     Format.CSV: csvrows.header,

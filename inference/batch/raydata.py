@@ -14,23 +14,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from inference import score
-from inference.batch import journal
-from inference.batch.bar import progress
-from inference.batch.chunk import Position
-from inference.batch.errors import BadRowError, BatchError
-from inference.batch.files import File, Format
-from inference.batch.job import Job, Progress
-from inference.batch.journal import Mark
-from inference.batch.plan import Plan
-from inference.batch.planning import partial
-from inference.batch.reader import Reader
-from inference.batch.scorer import Scorer
-from inference.batch.workers import Threads
-from inference.errors import InferenceError
+from tridock.inference import score
+from tridock.inference.batch import journal
+from tridock.inference.batch.bar import progress
+from tridock.inference.batch.chunk import Position
+from tridock.inference.batch.errors import BadRowError, BatchError
+from tridock.inference.batch.files import File, Format
+from tridock.inference.batch.job import Job, Progress
+from tridock.inference.batch.journal import Mark
+from tridock.inference.batch.plan import Plan
+from tridock.inference.batch.planning import partial
+from tridock.inference.batch.reader import Reader
+from tridock.inference.batch.scorer import Scorer
+from tridock.inference.batch.workers import Threads
+from tridock.inference.errors import InferenceError
 
 #: Ray takes no path to this checkout by itself.
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).absolute().parents[3]
 
 
 @dataclass(frozen=True)

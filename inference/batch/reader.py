@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
-from inference.batch import parquetrows
-from inference.batch.chunk import Chunk, Position
-from inference.batch.files import Format
-from inference.batch.parquetrows import Groups
-from inference.batch.plan import Plan
-from inference.batch.records import Records
+from tridock.inference.batch import parquetrows
+from tridock.inference.batch.chunk import Chunk, Position
+from tridock.inference.batch.files import Format
+from tridock.inference.batch.parquetrows import Groups
+from tridock.inference.batch.plan import Plan
+from tridock.inference.batch.records import Records
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from typing import IO, TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from inference.batch.chunk import Chunk, Position
-from inference.batch.errors import FormatError
-from inference.batch.files import File
+from tridock.inference.batch.chunk import Chunk, Position
+from tridock.inference.batch.errors import FormatError
+from tridock.inference.batch.files import File
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import pyarrow as pa
 
-from inference.batch import outcome, writing
-from inference.batch.chunk import Batch, Chunk, Refused
-from inference.batch.csvrows import CsvIntake
-from inference.batch.files import Format
-from inference.batch.jsonrows import LinesIntake
-from inference.batch.parquetrows import ParquetIntake
-from inference.batch.plan import Plan
-from inference.errors import InvalidInputError
-from inference.rows import built
-from inference.table import part, rows
+from tridock.inference.batch import outcome, writing
+from tridock.inference.batch.chunk import Batch, Chunk, Refused
+from tridock.inference.batch.csvrows import CsvIntake
+from tridock.inference.batch.files import Format
+from tridock.inference.batch.jsonrows import LinesIntake
+from tridock.inference.batch.parquetrows import ParquetIntake
+from tridock.inference.batch.plan import Plan
+from tridock.inference.errors import InvalidInputError
+from tridock.inference.rows import built
+from tridock.inference.table import part, rows
 
 if TYPE_CHECKING:
-    from inference.model import Answers, Model
-    from inference.table import Table
+    from tridock.inference.model import Answers, Model
+    from tridock.inference.table import Table
 
 
 class Intake(Protocol):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from inference.codec.jsontext import dumps
+from tridock.inference.codec.jsontext import dumps
 
 if TYPE_CHECKING:
     Piece: TypeAlias = pa.Array | str

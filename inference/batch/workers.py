@@ -5,8 +5,8 @@ from __future__ import annotations
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 
-from inference.batch.chunk import Chunk
-from inference.batch.scorer import Scorer, Written
+from tridock.inference.batch.chunk import Chunk
+from tridock.inference.batch.scorer import Scorer, Written
 
 
 class Threads:

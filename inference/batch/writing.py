@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from pyarrow import parquet
 
-from inference.batch import footer, texts
-from inference.batch.files import Format
-from inference.batch.plan import Plan
-from inference.codec.jsontext import dumps
+from tridock.inference.batch import footer, texts
+from tridock.inference.batch.files import Format
+from tridock.inference.batch.plan import Plan
+from tridock.inference.codec.jsontext import dumps
 
 if TYPE_CHECKING:
-    from inference.batch.outcome import Outcome
-    from inference.batch.texts import Piece
+    from tridock.inference.batch.outcome import Outcome
+    from tridock.inference.batch.texts import Piece
 
     Written = tuple[Any, bytes]
 

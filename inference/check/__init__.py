@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from inference.check import aws, azure, gcp
-from inference.check.finding import Finding, Rule, State
-from inference.check.subject import Subject
+from tridock.inference.check import aws, azure, gcp
+from tridock.inference.check.finding import Finding, Rule, State
+from tridock.inference.check.subject import Subject
 
 RULES: dict[str, tuple[Rule[Subject], ...]] = {
     "aws": aws.RULES,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from inference.check.example import media_of
-from inference.check.finding import Rule, State, Verdict
-from inference.check.judgement import awake_at, healthy, kept_header, refuses_at
-from inference.check.subject import Subject
+from tridock.inference.check.example import media_of
+from tridock.inference.check.finding import Rule, State, Verdict
+from tridock.inference.check.judgement import awake_at, healthy, kept_header, refuses_at
+from tridock.inference.check.subject import Subject
 
 HOSTING = "Use your own inference code with hosting services (SageMaker AI Developer Guide)"
 BATCH = "Use your own inference code with batch transform (SageMaker AI Developer Guide)"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from inference.check.finding import Rule, State, Verdict
-from inference.check.judgement import awake_at, healthy, kept_header, refuses_at
-from inference.check.subject import Subject
+from tridock.inference.check.finding import Rule, State, Verdict
+from tridock.inference.check.judgement import awake_at, healthy, kept_header, refuses_at
+from tridock.inference.check.subject import Subject
 
 CONTAINER = "Use a custom container to deploy a model to an online endpoint (Azure ML)"
 SERVER = "Azure Machine Learning inference HTTP server (Azure ML)"

@@ -8,12 +8,12 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from inference.check.example import MissingExampleError
-from inference.check.finding import Rule, State, Verdict
-from inference.check.stage import DOCKS, Stage
-from inference.check.subject import SilenceError, Subject
-from inference.image.container import ContainerServer
-from inference.image.engine import EngineError, docker
+from tridock.inference.check.example import MissingExampleError
+from tridock.inference.check.finding import Rule, State, Verdict
+from tridock.inference.check.stage import DOCKS, Stage
+from tridock.inference.check.subject import SilenceError, Subject
+from tridock.inference.image.container import ContainerServer
+from tridock.inference.image.engine import EngineError, docker
 
 HOSTING = "Use your own inference code with hosting services (SageMaker AI Developer Guide)"
 PIPELINE = "Inference pipelines in Amazon SageMaker AI (SageMaker AI Developer Guide)"

@@ -6,13 +6,13 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from inference import check
-from inference.check import report
-from inference.check.finding import Finding
-from inference.check.subject import UnreachableError
-from inference.errors import BundleError
-from inference.image.engine import EngineError
-from inference.plaintext import lines
+from tridock.inference import check
+from tridock.inference.check import report
+from tridock.inference.check.finding import Finding
+from tridock.inference.check.subject import UnreachableError
+from tridock.inference.errors import BundleError
+from tridock.inference.image.engine import EngineError
+from tridock.inference.plaintext import lines
 
 
 def main(options: argparse.Namespace) -> int:
@@ -32,8 +32,8 @@ def _server(options: argparse.Namespace) -> Sequence[Finding]:
 
 
 def _image(options: argparse.Namespace) -> Sequence[Finding]:
-    from inference.bundle import Bundle
-    from inference.check import image
+    from tridock.inference.bundle import Bundle
+    from tridock.inference.check import image
 
     if not options.bundle:
         raise BundleError(

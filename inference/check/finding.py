@@ -92,7 +92,7 @@ class Rule(Generic[Judged]):
 
     def judge(self, subject: Judged) -> Finding:
         """Look at `subject` and say what was found."""
-        from inference.check.subject import MissingExampleError, SilenceError
+        from tridock.inference.check.subject import MissingExampleError, SilenceError
 
         try:
             return self.found(self.test(subject))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-from inference.check.finding import Rule, Verdict
-from inference.check.judgement import awake_at, healthy_at, refuses_at
-from inference.check.subject import Came, Subject
+from tridock.inference.check.finding import Rule, Verdict
+from tridock.inference.check.judgement import awake_at, healthy_at, refuses_at
+from tridock.inference.check.subject import Came, Subject
 
 CONTAINER = "Custom container requirements for inference (Vertex AI)"
 ENDPOINTS = "Choose an endpoint type (Vertex AI)"

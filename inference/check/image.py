@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from inference.check import RULES, container
-from inference.check.finding import Finding, Rule, State, Verdict
-from inference.check.stage import DEFAULT_MEMORY, DOCKS, Stage, staged
-from inference.image.contents import read
-from inference.image.engine import EngineError, Image, demand, docker, inspect
-from inference.image.size import measure
+from tridock.inference.check import RULES, container
+from tridock.inference.check.finding import Finding, Rule, State, Verdict
+from tridock.inference.check.stage import DEFAULT_MEMORY, DOCKS, Stage, staged
+from tridock.inference.image.contents import read
+from tridock.inference.image.engine import EngineError, Image, demand, docker, inspect
+from tridock.inference.image.size import measure
 
 HOSTING = "Use your own inference code with hosting services (SageMaker AI Developer Guide)"
 SERVERLESS = "Serverless endpoints, container size (SageMaker AI Developer Guide)"

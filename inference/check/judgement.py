@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from inference.check.finding import Verdict
-from inference.check.subject import BAD_BODY, Subject
+from tridock.inference.check.finding import Verdict
+from tridock.inference.check.subject import BAD_BODY, Subject
 
 Test = Callable[[Subject], Verdict]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 
-from inference.check.finding import Finding, State
+from tridock.inference.check.finding import Finding, State
 
 COLUMNS = ("rule", "state", "demands", "came", "source")
 

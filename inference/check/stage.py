@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from inference.check import storage
-from inference.check.subject import Subject
-from inference.image.container import ContainerServer, Plan
-from inference.image.engine import Image
+from tridock.inference.check import storage
+from tridock.inference.check.subject import Subject
+from tridock.inference.image.container import ContainerServer, Plan
+from tridock.inference.image.engine import Image
 
 #: What every container is confined to here; no cloud is as strict. A bundle fits or does not.
 CONFINED = ("--read-only", "--tmpfs", "/tmp", "--cpus", "1")  # noqa: S108

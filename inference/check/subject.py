@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from inference.check.example import (
+from tridock.inference.check.example import (
     MissingExampleError,
     advertised,
     media_of,

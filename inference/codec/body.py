@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 
-from inference.errors import InvalidInputError, TooLargeError, UnsupportedMediaTypeError
+from tridock.inference.errors import InvalidInputError, TooLargeError, UnsupportedMediaTypeError
 
 UTF8_MARK = b"\xef\xbb\xbf"
 #: Python knows more, some of them slow or not encodings of text at all.

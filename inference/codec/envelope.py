@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from inference.codec import frame
-from inference.codec.jsontext import kind
-from inference.errors import InvalidInputError
-from inference.signature import Signature
+from tridock.inference.codec import frame
+from tridock.inference.codec.jsontext import kind
+from tridock.inference.errors import InvalidInputError
+from tridock.inference.signature import Signature
 
 
 class Envelope(Enum):

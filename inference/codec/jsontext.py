@@ -7,8 +7,8 @@ from typing import Any
 
 import orjson
 
-from inference.codec.body import UTF8_MARK, text_of
-from inference.errors import InvalidInputError
+from tridock.inference.codec.body import UTF8_MARK, text_of
+from tridock.inference.errors import InvalidInputError
 
 #: What JavaScript and Python write, and RFC 8259 («6. Numbers») does not permit.
 NOT_NUMBERS = re.compile(r"[+-]?(nan|inf(inity)?)\b", re.IGNORECASE)

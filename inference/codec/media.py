@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 
-from inference.errors import NotAcceptableError, UnsupportedMediaTypeError
+from tridock.inference.errors import NotAcceptableError, UnsupportedMediaTypeError
 
 
 class Form(Enum):

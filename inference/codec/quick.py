@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from inference.codec.envelope import Envelope
+from tridock.inference.codec.envelope import Envelope
 
 Opened = tuple[list[Any], Envelope]
 

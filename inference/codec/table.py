@@ -10,10 +10,10 @@ from typing import Any
 
 import orjson
 
-from inference.codec.header import Positions, positions
-from inference.codec.jsontext import dumps
-from inference.errors import InvalidInputError
-from inference.signature import Field, Signature
+from tridock.inference.codec.header import Positions, positions
+from tridock.inference.codec.jsontext import dumps
+from tridock.inference.errors import InvalidInputError
+from tridock.inference.signature import Field, Signature
 
 #: csv refuses longer cells; a whole body may be one. The body's own limit is the bound.
 CELL_CHARACTERS = 1 << 31 - 1

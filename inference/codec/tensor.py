@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from inference.codec.jsontext import kind
-from inference.errors import InvalidInputError
+from tridock.inference.codec.jsontext import kind
+from tridock.inference.errors import InvalidInputError
 
 #: Data types (Open Inference Protocol, «Tensor Data Types») as NumPy's; little-endian on the wire.
 NUMPY = {

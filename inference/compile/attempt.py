@@ -10,15 +10,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from inference import graph
-from inference.compile import conversion
-from inference.compile.proof import TOLERANCE, Proof, Trial
-from inference.errors import InferenceError, ScoringError
-from inference.graph import Graph, opened
-from inference.libraries import installed
-from inference.manifest import Compiled
-from inference.model import Model
-from inference.sample import Sample
+from tridock.inference import graph
+from tridock.inference.compile import conversion
+from tridock.inference.compile.proof import TOLERANCE, Proof, Trial
+from tridock.inference.errors import InferenceError, ScoringError
+from tridock.inference.graph import Graph, opened
+from tridock.inference.libraries import installed
+from tridock.inference.manifest import Compiled
+from tridock.inference.model import Model
+from tridock.inference.sample import Sample
 
 FILE = "model.onnx"
 LIBRARIES = ("onnx", "onnxmltools", "onnxruntime", "skl2onnx")

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from inference.compile import converters
-from inference.compile.draft import Draft
-from inference.compile.ensembles import Ensemble, Link
-from inference.compile.trees import Tree
+from tridock.inference.compile import converters
+from tridock.inference.compile.draft import Draft
+from tridock.inference.compile.ensembles import Ensemble, Link
+from tridock.inference.compile.trees import Tree
 
 #: What becomes of LightGBM's sum, by its objective (LightGBM, «Parameters», objective).
 LINKS: dict[str, Link] = {

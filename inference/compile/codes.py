@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from inference.graph import CODES
+from tridock.inference.graph import CODES
 
 #: Operators that choose from their first input by the indices in their second.
 CHOICES = ("Gather", "ArrayFeatureExtractor")

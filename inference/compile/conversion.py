@@ -13,10 +13,10 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from inference.compile import boosters, codes, converters, vectorizers
-from inference.compile.unwrapping import Steps, unwrapped
-from inference.graph import CLASSES, MARKED, ROWS, TERMS
-from inference.signature import Field, Signature
+from tridock.inference.compile import boosters, codes, converters, vectorizers
+from tridock.inference.compile.unwrapping import Steps, unwrapped
+from tridock.inference.graph import CLASSES, MARKED, ROWS, TERMS
+from tridock.inference.signature import Field, Signature
 
 Precision: TypeAlias = Literal["double", "mixed", "single"]
 Layout: TypeAlias = Literal["matrix", "columns"]

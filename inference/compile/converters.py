@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from inference.column import missing_kind
-from inference.compile import encoders, linear, trees
-from inference.compile.draft import Draft
-from inference.compile.ensembles import Ensemble, ensemble
-from inference.compile.unwrapping import steps_of
-from inference.graph import MISSING_TEXTS
+from tridock.inference.column import missing_kind
+from tridock.inference.compile import encoders, linear, trees
+from tridock.inference.compile.draft import Draft
+from tridock.inference.compile.ensembles import Ensemble, ensemble
+from tridock.inference.compile.unwrapping import steps_of
+from tridock.inference.graph import MISSING_TEXTS
 
 #: Larger ensembles would take more memory than they save time.
 MAX_NODES = 3_000_000

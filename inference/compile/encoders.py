@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from inference.column import missing_kind
-from inference.compile.draft import Draft
-from inference.graph import MISSING_TEXTS
-from inference.probe import UNSEEN
+from tridock.inference.column import missing_kind
+from tridock.inference.compile.draft import Draft
+from tridock.inference.graph import MISSING_TEXTS
+from tridock.inference.probe import UNSEEN
 
 if TYPE_CHECKING:
     import numpy.typing as npt

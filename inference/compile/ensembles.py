@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
-from inference.compile.trees import Tree, of_histogram, of_scikit
+from tridock.inference.compile.trees import Tree, of_histogram, of_scikit
 
 if TYPE_CHECKING:
     import numpy.typing as npt

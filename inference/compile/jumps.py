@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from inference.compile.trial import Row
-from inference.signature import Signature
+from tridock.inference.compile.trial import Row
+from tridock.inference.signature import Signature
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from inference.compile.draft import Draft
+from tridock.inference.compile.draft import Draft
 
 
 def classifier_shape(operator: Any) -> None:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from inference.compile import jumps, trial
-from inference.compile.trial import Row
-from inference.errors import InferenceError
-from inference.model import Answers, Engine, Model
-from inference.sample import Sample
-from inference.signature import OutputSignature
+from tridock.inference.compile import jumps, trial
+from tridock.inference.compile.trial import Row
+from tridock.inference.errors import InferenceError
+from tridock.inference.model import Answers, Engine, Model
+from tridock.inference.sample import Sample
+from tridock.inference.signature import OutputSignature
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -8,9 +8,9 @@ from typing import TypeAlias
 
 import numpy as np
 
-from inference.probe import UNSEEN
-from inference.sample import Sample
-from inference.signature import Field, Scalar, Signature
+from tridock.inference.probe import UNSEEN
+from tridock.inference.sample import Sample
+from tridock.inference.signature import Field, Scalar, Signature
 
 Cell: TypeAlias = Scalar | None
 Row: TypeAlias = list[Cell]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from inference.terms import Terms
+from tridock.inference.terms import Terms
 
 #: More columns would make each row slow.
 MAX_TERMS = 50_000

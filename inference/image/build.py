@@ -11,11 +11,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from inference.image.audit import audit
-from inference.image.contents import read
-from inference.image.engine import EngineError, demand, docker, inspect
-from inference.image.sbom import bill
-from inference.image.size import measure
+from tridock.inference.image.audit import audit
+from tridock.inference.image.contents import read
+from tridock.inference.image.engine import EngineError, demand, docker, inspect
+from tridock.inference.image.sbom import bill
+from tridock.inference.image.size import measure
 
 #: The build context: the room itself.
 CONTEXT = Path(__file__).resolve().parents[1]

@@ -10,8 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from inference.image.engine import EngineError, docker
-from inference.process import answers, free_port, last_lines
+from tridock.inference.image.engine import EngineError, docker
+from tridock.inference.process import answers, free_port, last_lines
 
 
 @dataclass(frozen=True)

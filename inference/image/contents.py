@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from email.message import Message
 from email.parser import HeaderParser
 
-from inference.image.engine import EngineError, Image, docker
+from tridock.inference.image.engine import EngineError, Image, docker
 
 #: Core metadata of Python distributions, and Debian's list of installed packages.
 METADATA = re.compile(r"\.dist-info/METADATA$")

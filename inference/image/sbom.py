@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from inference.image.contents import Package, normal
-from inference.image.engine import Image
+from tridock.inference.image.contents import Package, normal
+from tridock.inference.image.engine import Image
 
 #: What an SPDX expression looks like; any other text is a license's name.
 SPDX = re.compile(r"^\(?[A-Za-z0-9.+-]+\)?( (AND|OR|WITH) \(?[A-Za-z0-9.+-]+\)?)*$")

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import IO
 
-from inference.image.engine import AbsentImageError, EngineError, Image, inspect
+from tridock.inference.image.engine import AbsentImageError, EngineError, Image, inspect
 
 #: OCI image specification, «Annotations»: the image this one was made from.
 BASE = "org.opencontainers.image.base.name"

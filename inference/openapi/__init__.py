@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from inference.openapi.document import document
+from tridock.inference.openapi.document import document
 
 __all__ = ["document"]

@@ -6,13 +6,13 @@ import csv
 import io
 from typing import Any
 
-from inference import openinference
-from inference.codec.media import OFFERED, Form
-from inference.errors import InvalidInputError
-from inference.manifest import Manifest
-from inference.openapi import schema
-from inference.openapi.versions import lowered, swagger
-from inference.settings import Settings
+from tridock.inference import openinference
+from tridock.inference.codec.media import OFFERED, Form
+from tridock.inference.errors import InvalidInputError
+from tridock.inference.manifest import Manifest
+from tridock.inference.openapi import schema
+from tridock.inference.openapi.versions import lowered, swagger
+from tridock.inference.settings import Settings
 
 TAGS = {
     "predict": "One `run()` behind every platform's route; bodies and answers are the same.",

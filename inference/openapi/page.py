@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from inference.desk import Desk
-from inference.errors import NoRouteError, RequestError, WrongMethodError
-from inference.openapi.document import document
-from inference.refusal import refusal
-from inference.wire import Receive, Scope, Send
+from tridock.inference.desk import Desk
+from tridock.inference.errors import NoRouteError, RequestError, WrongMethodError
+from tridock.inference.openapi.document import document
+from tridock.inference.refusal import refusal
+from tridock.inference.wire import Receive, Scope, Send
 
 if TYPE_CHECKING:
     from fastapi import FastAPI, Request

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from inference.manifest import Example
-from inference.signature import Dtype, Field, OutputSignature, Signature
+from tridock.inference.manifest import Example
+from tridock.inference.signature import Dtype, Field, OutputSignature, Signature
 
 Schema = dict[str, Any]
 

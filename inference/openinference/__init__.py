@@ -6,8 +6,8 @@ Triton's «Binary Tensor Data Extension» and «Model Repository Extension».
 
 from __future__ import annotations
 
-from inference.openinference.answering import JSON_LENGTH, is_request, order, order_of
-from inference.openinference.metadata import (
+from tridock.inference.openinference.answering import JSON_LENGTH, is_request, order, order_of
+from tridock.inference.openinference.metadata import (
     MODEL_PATHS,
     UnknownModelError,
     check_model,

@@ -6,17 +6,17 @@ import math
 from functools import partial
 from typing import Any
 
-from inference.bundle import Bundle
-from inference.codec.body import inflate
-from inference.codec.jsontext import dumps, parse
-from inference.codec.tensor import Blobs, Tensor
-from inference.errors import InvalidInputError
-from inference.exchange import Call, Order, Reply
-from inference.openinference.layout import rows_of
-from inference.openinference.metadata import DATATYPES, PREDICT, PROBABILITIES
-from inference.openinference.question import Question
-from inference.score import Loaded
-from inference.signature import OutputSignature
+from tridock.inference.bundle import Bundle
+from tridock.inference.codec.body import inflate
+from tridock.inference.codec.jsontext import dumps, parse
+from tridock.inference.codec.tensor import Blobs, Tensor
+from tridock.inference.errors import InvalidInputError
+from tridock.inference.exchange import Call, Order, Reply
+from tridock.inference.openinference.layout import rows_of
+from tridock.inference.openinference.metadata import DATATYPES, PREDICT, PROBABILITIES
+from tridock.inference.openinference.question import Question
+from tridock.inference.score import Loaded
+from tridock.inference.signature import OutputSignature
 
 #: How many bytes of the body are JSON, where tensors follow.
 JSON_LENGTH = "inference-header-content-length"

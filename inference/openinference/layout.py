@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from inference.codec.tensor import Tensor
-from inference.errors import InvalidInputError
-from inference.signature import Signature
+from tridock.inference.codec.tensor import Tensor
+from tridock.inference.errors import InvalidInputError
+from tridock.inference.signature import Signature
 
 
 def rows_of(tensors: list[Tensor], signature: Signature) -> Any:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from inference.bundle import Bundle
-from inference.errors import InferenceError
-from inference.lifecycle import Lifecycle
-from inference.manifest import Manifest
-from inference.score import Loaded
-from inference.signature import Dtype, OutputSignature, Signature
+from tridock.inference.bundle import Bundle
+from tridock.inference.errors import InferenceError
+from tridock.inference.lifecycle import Lifecycle
+from tridock.inference.manifest import Manifest
+from tridock.inference.score import Loaded
+from tridock.inference.signature import Dtype, OutputSignature, Signature
 
 MODEL_PATHS = ("/v2/models/{model}", "/v2/models/{model}/versions/{version}")
 DATATYPES: dict[Dtype, str] = {

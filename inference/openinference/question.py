@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from inference.cells import shown
-from inference.codec.tensor import Blobs, Tensor, read_tensor
-from inference.errors import InvalidInputError
-from inference.openinference.metadata import PREDICT, PROBABILITIES
-from inference.signature import OutputSignature
+from tridock.inference.cells import shown
+from tridock.inference.codec.tensor import Blobs, Tensor, read_tensor
+from tridock.inference.errors import InvalidInputError
+from tridock.inference.openinference.metadata import PREDICT, PROBABILITIES
+from tridock.inference.signature import OutputSignature
 
 
 @dataclass(frozen=True)

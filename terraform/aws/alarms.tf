@@ -23,7 +23,7 @@ resource "aws_sns_topic_subscription" "email" {
 resource "aws_cloudwatch_metric_alarm" "errors" {
   for_each            = var.endpoints
   alarm_name          = "${local.prefix}-${each.key}-5xx"
-  alarm_description   = "${each.key}: the model server answered 5xx. Its log group is ${aws_cloudwatch_log_group.endpoint[each.key].name}; `python -m deploy rollback --target aws --live` goes back."
+  alarm_description   = "${each.key}: the model server answered 5xx. Its log group is ${aws_cloudwatch_log_group.endpoint[each.key].name}; `python -m tridock.deploy rollback --target aws --live` goes back."
   comparison_operator = "GreaterThanThreshold"
   threshold           = 0
   evaluation_periods  = 5
@@ -63,7 +63,7 @@ resource "aws_cloudwatch_metric_alarm" "latency" {
 resource "aws_cloudwatch_metric_alarm" "idle" {
   for_each            = var.endpoints
   alarm_name          = "${local.prefix}-${each.key}-idle"
-  alarm_description   = "${each.key} runs and nobody asked it anything for ${var.idle_hours} hours. If it is forgotten: `python -m deploy delete --target aws --live`."
+  alarm_description   = "${each.key} runs and nobody asked it anything for ${var.idle_hours} hours. If it is forgotten: `python -m tridock.deploy delete --target aws --live`."
   comparison_operator = "GreaterThanThreshold"
   threshold           = 0
   evaluation_periods  = var.idle_hours

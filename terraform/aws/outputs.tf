@@ -1,7 +1,7 @@
 # The first block has the same names in terraform/gcp and terraform/azure.
 
 output "deploy" {
-  description = "What `python -m deploy --target aws --live` reads: the account's keys of the table [aws] in release.toml."
+  description = "What `python -m tridock.deploy --target aws --live` reads: the account's keys of the table [aws] in release.toml."
   value = {
     region          = var.region
     bucket          = aws_s3_bucket.artifacts.bucket

@@ -28,7 +28,7 @@ resource "azurerm_monitor_action_group" "alarms" {
 resource "azurerm_monitor_metric_alert" "errors" {
   for_each            = local.watched
   name                = "${local.prefix}-${each.key}-5xx"
-  description         = "${each.key}: the model server answered 5xx. `python -m deploy rollback --target azure --live` goes back."
+  description         = "${each.key}: the model server answered 5xx. `python -m tridock.deploy rollback --target azure --live` goes back."
   resource_group_name = azurerm_resource_group.this.name
   scopes              = [each.value]
   severity            = 1
@@ -83,7 +83,7 @@ resource "azurerm_monitor_metric_alert" "latency" {
 resource "azurerm_monitor_scheduled_query_rules_alert_v2" "idle" {
   for_each             = local.watched
   name                 = "${local.prefix}-${each.key}-idle"
-  description          = "${each.key}: nobody asked it anything for ${var.idle_hours} hours. If it is forgotten: `python -m deploy delete --target azure --live`, and take it out of `released`."
+  description          = "${each.key}: nobody asked it anything for ${var.idle_hours} hours. If it is forgotten: `python -m tridock.deploy delete --target azure --live`, and take it out of `released`."
   resource_group_name  = azurerm_resource_group.this.name
   location             = azurerm_resource_group.this.location
   scopes               = [azurerm_log_analytics_workspace.this.id]

@@ -1,7 +1,7 @@
 # The first block has the same names in terraform/aws and terraform/gcp.
 
 output "deploy" {
-  description = "What `python -m deploy --target azure --live` reads: the account's keys of the table [azure] in release.toml."
+  description = "What `python -m tridock.deploy --target azure --live` reads: the account's keys of the table [azure] in release.toml."
   value = {
     subscription = var.subscription_id
     group        = azurerm_resource_group.this.name

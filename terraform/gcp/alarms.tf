@@ -55,7 +55,7 @@ resource "google_monitoring_alert_policy" "errors" {
   }
 
   documentation {
-    content = "`python -m deploy rollback --target gcp --live` goes back to the release before."
+    content = "`python -m tridock.deploy rollback --target gcp --live` goes back to the release before."
   }
 }
 
@@ -126,6 +126,6 @@ resource "google_monitoring_alert_policy" "idle" {
   }
 
   documentation {
-    content = "If it is forgotten: `python -m deploy delete --target gcp --live`."
+    content = "If it is forgotten: `python -m tridock.deploy delete --target gcp --live`."
   }
 }

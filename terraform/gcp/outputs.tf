@@ -1,7 +1,7 @@
 # The first block has the same names in terraform/aws and terraform/azure.
 
 output "deploy" {
-  description = "What `python -m deploy --target gcp --live` reads: the account's keys of the table [gcp] in release.toml."
+  description = "What `python -m tridock.deploy --target gcp --live` reads: the account's keys of the table [gcp] in release.toml."
   value = {
     project         = var.project
     location        = var.region

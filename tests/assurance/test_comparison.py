@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assurance import power
-from assurance.comparison import Finding, Side, Terms, compare, verdict
-from assurance.drift import prediction_shift
-from inference.baseline import categorical, numeric
+from tridock.assurance import power
+from tridock.assurance.comparison import Finding, Side, Terms, compare, verdict
+from tridock.assurance.drift import prediction_shift
+from tridock.inference.baseline import categorical, numeric
 
 TERMS = Terms()
 COUNTS = st.dictionaries(st.sampled_from("abcd"), st.integers(1, 500), min_size=1)

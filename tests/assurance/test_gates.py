@@ -3,8 +3,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assurance import gates
-from assurance.gates import Ruling
+from tridock.assurance import gates
+from tridock.assurance.gates import Ruling
 
 COUNTS = st.integers(1, 1000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from inference import score
+from tridock.inference import score
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHONS = {
@@ -27,7 +27,7 @@ WORKSPACE = ("88888888-8888-8888-8888-888888888888", "my-group", "my-workspace")
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     to = tmp_path_factory.mktemp("bundle") / "iris"
-    command = [sys.executable, "-m", "examples.iris.train", "--to", str(to)]
+    command = [sys.executable, "-m", "tridock.examples.iris.train", "--to", str(to)]
     subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     return to
 
@@ -35,7 +35,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
     state = str(tmp_path_factory.mktemp("cloud"))
-    door = [sys.executable, "-m", "emulators"]
+    door = [sys.executable, "-m", "tridock.emulators"]
     exports = subprocess.run(
         [*door, "env", "azure", "--state", state, "--speed", "600"],
         cwd=ROOT,

@@ -27,7 +27,7 @@ SHOWN = 0.5
 
 
 def test_the_snippet_tells_how_an_endpoints_requests_were_answered(tmp_path: Path) -> None:
-    emulator = [sys.executable, "-m", "emulators"]
+    emulator = [sys.executable, "-m", "tridock.emulators"]
     where = ["gcp", "--state", str(tmp_path / "state")]
     command = [*emulator, "env", *where, "--speed", "600"]
     said = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout

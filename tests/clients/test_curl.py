@@ -28,7 +28,15 @@ def test_the_curl_call_of_a_release_is_answered(target: str, tmp_path: Path) -> 
         printed = subprocess.run(pasted, cwd=ROOT, capture_output=True, text=True, check=True)
     finally:
         door("delete")
-        down = [sys.executable, "-m", "emulators", "down", "aws", "--state", str(door.state)]
+        down = [
+            sys.executable,
+            "-m",
+            "tridock.emulators",
+            "down",
+            "aws",
+            "--state",
+            str(door.state),
+        ]
         subprocess.run(down, cwd=ROOT, check=True)
     expected = [bundle.manifest.examples[0].prediction]
     assert json.loads(printed.stdout)["predictions"] == expected

@@ -19,7 +19,7 @@ from pathlib import Path
 import boto3
 import pytest
 
-from inference import score
+from tridock.inference import score
 
 ROOT = Path(__file__).resolve().parents[2]
 SNIPPETS = {
@@ -68,19 +68,19 @@ class Judge:
 @pytest.fixture(scope="session")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     to = tmp_path_factory.mktemp("bundle") / "iris"
-    _door("examples.iris.train", "--to", str(to))
+    _door("tridock.examples.iris.train", "--to", str(to))
     return to
 
 
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory, bundle: Path) -> Iterator[Mapping[str, str]]:
     state = str(tmp_path_factory.mktemp("cloud"))
-    exports = _door("emulators", "env", "aws", "--state", state)
+    exports = _door("tridock.emulators", "env", "aws", "--state", state)
     words = [shlex.split(line)[1] for line in exports.splitlines() if line.startswith("export ")]
     variables = dict(word.split("=", 1) for word in words)
-    _door("examples.clients.account", str(bundle), **variables)
+    _door("tridock.examples.clients.account", str(bundle), **variables)
     yield variables
-    _door("emulators", "down", "aws", "--state", state)
+    _door("tridock.emulators", "down", "aws", "--state", state)
 
 
 @pytest.fixture(scope="session")

@@ -14,14 +14,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from deploy import change, registry, session
-from deploy.config import load
-from deploy.progress import Progress
-from deploy.target import Release, Target, deployment_name
-from deploy.wait import Deadline
-from inference.bundle import Bundle
 from tests.deploy import bundles
 from tests.deploy.memory import MemoryTarget
+from tridock.deploy import change, registry, session
+from tridock.deploy.config import load
+from tridock.deploy.progress import Progress
+from tridock.deploy.target import Release, Target, deployment_name
+from tridock.deploy.wait import Deadline
+from tridock.inference.bundle import Bundle
 
 LIVE = os.environ.get("KIT_LIVE", "")
 #: The second place of a cloud beside its first, by a setting.
@@ -62,7 +62,7 @@ def target(
     before = dict(os.environ)
     for name in [name for name in before if name.startswith(AMBIENT) and not LIVE]:
         del os.environ[name]
-    emulator = [sys.executable, "-m", "emulators"]
+    emulator = [sys.executable, "-m", "tridock.emulators"]
     where = [cloud, "--state", str(state)]
     if not LIVE and registry.find(cloud).provision:
         subprocess.run([*emulator, "up", *where, "--speed", SPEED], check=True)

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from deploy.errors import ConflictError
-from deploy.notes import Note, Notes
-from deploy.target import Target
+from tridock.deploy.errors import ConflictError
+from tridock.deploy.notes import Note, Notes
+from tridock.deploy.target import Target
 
 
 @pytest.fixture

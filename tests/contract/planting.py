@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from deploy.lock import Claim
-from deploy.notes import Notes
-from deploy.owner import Owner
-from deploy.target import Release
+from tridock.deploy.lock import Claim
+from tridock.deploy.notes import Notes
+from tridock.deploy.owner import Owner
+from tridock.deploy.target import Release
 
 #: Bundles: of a version that is gone, in part, in somebody's use, of somebody who is releasing.
 GONE, HALF, USED, BUSY = ("a" * 64, "b" * 64, "c" * 64, "d" * 64)

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from deploy import change
-from deploy.errors import ConflictError, NotFoundError, UnsupportedError
-from deploy.models import Approval, Models, ModelVersion
-from deploy.target import Target
-from deploy.wait import Deadline
-from inference.bundle import Bundle
 from tests.deploy import bundles
+from tridock.deploy import change
+from tridock.deploy.errors import ConflictError, NotFoundError, UnsupportedError
+from tridock.deploy.models import Approval, Models, ModelVersion
+from tridock.deploy.target import Target
+from tridock.deploy.wait import Deadline
+from tridock.inference.bundle import Bundle
 
 
 @dataclass(frozen=True)

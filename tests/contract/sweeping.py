@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from deploy.errors import ConflictError
-from deploy.progress import Progress
-from deploy.retry import Patient
-from deploy.sweep import Broom, Swept, look, sweep
-from deploy.target import Release, Target
-from deploy.wait import Deadline
 from tests.contract.conftest import LIVE
 from tests.contract.planting import lock, names, plant, unlock
 from tests.deploy import bundles
+from tridock.deploy.errors import ConflictError
+from tridock.deploy.progress import Progress
+from tridock.deploy.retry import Patient
+from tridock.deploy.sweep import Broom, Swept, look, sweep
+from tridock.deploy.target import Release, Target
+from tridock.deploy.wait import Deadline
 
 REQUEST = b'{"instances": [[5.1, 3.5, 1.4, 0.2]]}'
 
@@ -66,8 +66,8 @@ def test_of_a_planted_account_what_is_ours_goes_and_nothing_else(
 def test_what_another_service_runs_of_the_same_bucket_is_not_left_over(
     target: Target, old: Release
 ) -> None:
-    from deploy.gcp.cloud_run import CloudRunTarget
-    from deploy.gcp.target import VertexTarget
+    from tridock.deploy.gcp.cloud_run import CloudRunTarget
+    from tridock.deploy.gcp.target import VertexTarget
 
     own = getattr(target, "target", None)
     if not isinstance(own, CloudRunTarget | VertexTarget):

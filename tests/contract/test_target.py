@@ -12,20 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from deploy import change, wait
-from deploy.errors import (
-    ConfigError,
-    ConflictError,
-    DeploymentError,
-    InvokeError,
-    NotFoundError,
-    UnsupportedError,
-)
-from deploy.metrics import Metrics
-from deploy.retry import Patient, Policy
-from deploy.target import METRICS, Release, Scaling, State, Target, deployment_name
-from deploy.wait import Deadline
-from inference.bundle import Bundle
 from tests.contract.conftest import MINUTE, is_resized, wanted
 from tests.contract.noting import (  # noqa: F401
     key,
@@ -51,6 +37,20 @@ from tests.contract.sweeping import (  # noqa: F401
     test_what_nobody_runs_is_left_over_until_it_is_discarded_and_what_runs_is_not,
 )
 from tests.deploy import bundles
+from tridock.deploy import change, wait
+from tridock.deploy.errors import (
+    ConfigError,
+    ConflictError,
+    DeploymentError,
+    InvokeError,
+    NotFoundError,
+    UnsupportedError,
+)
+from tridock.deploy.metrics import Metrics
+from tridock.deploy.retry import Patient, Policy
+from tridock.deploy.target import METRICS, Release, Scaling, State, Target, deployment_name
+from tridock.deploy.wait import Deadline
+from tridock.inference.bundle import Bundle
 
 SHARED = "contract-shared"
 REQUEST = b'{"instances": [[5.1, 3.5, 1.4, 0.2]]}'

@@ -30,16 +30,16 @@ from rich.console import Console
 from rich.table import Table
 from sklearn.datasets import load_iris
 
-from deploy import registry
-from deploy.local import daemon
-from deploy.local.router import HEADER
-from deploy.rollout import COURSES
-from examples.client import Client
-from examples.docks import DOCKS, Answer, Flower
-from inference.bundle import Bundle
 from tests.deploy import bundles
 from tests.deploy.commandline import ROOT, Door
 from tests.deploy.staging import name_of
+from tridock.deploy import registry
+from tridock.deploy.local import daemon
+from tridock.deploy.local.router import HEADER
+from tridock.deploy.rollout import COURSES
+from tridock.examples.client import Client
+from tridock.examples.docks import DOCKS, Answer, Flower
+from tridock.inference.bundle import Bundle
 
 #: Milliseconds of a good model and of a slow one, and the limit between them.
 GOOD_MS, SLOW_MS, LIMIT_MS = 40, 200, 150
@@ -90,7 +90,7 @@ def place(
     if not registry.find(target).provision:
         yield lambda endpoint: _local(state, endpoint, good)
         return
-    door, where = [sys.executable, "-m", "emulators"], [target, "--state", str(state)]
+    door, where = [sys.executable, "-m", "tridock.emulators"], [target, "--state", str(state)]
     command = [*door, "env", *where, "--speed", speed]
     printed = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
     words = [

@@ -52,4 +52,4 @@ class Door:
     def command(self, verb: str, *words: str | Path) -> list[str]:
         """Return the words of a command; a verb may have two, such as ``models list``."""
         named = ["--target", self.target, "--state", str(self.state), "--endpoint", "iris"]
-        return [sys.executable, "-m", "deploy", *verb.split(), *named, *map(str, words)]
+        return [sys.executable, "-m", "tridock.deploy", *verb.split(), *named, *map(str, words)]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from inference.bundle import Bundle
 from tests.deploy import bundles
+from tridock.inference.bundle import Bundle
 
 
 @pytest.fixture(scope="session")

@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from deploy.errors import BusyError, ConflictError, InvokeError, NotFoundError, TargetError
-from deploy.leftovers import Leftover
-from deploy.metrics import Answer, Metrics, summed
-from deploy.notes import Note
-from deploy.target import Deployment, Endpoint, Release, Scaling, State
-from inference.bundle import Bundle
 from tests.deploy.memory_models import MemoryModels
+from tridock.deploy.errors import BusyError, ConflictError, InvokeError, NotFoundError, TargetError
+from tridock.deploy.leftovers import Leftover
+from tridock.deploy.metrics import Answer, Metrics, summed
+from tridock.deploy.notes import Note
+from tridock.deploy.target import Deployment, Endpoint, Release, Scaling, State
+from tridock.inference.bundle import Bundle
 
 #: The one request it refuses.
 WRONG = b'{"instances": [[1]]}'

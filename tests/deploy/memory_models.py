@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from deploy.errors import ConflictError, NotFoundError
-from deploy.models import Approval, ModelVersion, entry
-from inference.bundle import Bundle, replaced
+from tridock.deploy.errors import ConflictError, NotFoundError
+from tridock.deploy.models import Approval, ModelVersion, entry
+from tridock.inference.bundle import Bundle, replaced
 
 
 @dataclass

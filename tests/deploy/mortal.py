@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from deploy.notes import Note
 from tests.deploy.memory import MemoryNotes, MemoryTarget
+from tridock.deploy.notes import Note
 
 
 @dataclass

@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 
 from rich.console import Console
 
-from deploy.config import Gates
-from deploy.judge import Judge
-from deploy.order import Order, Stage
-from deploy.probes import probes
-from deploy.progress import Progress
-from deploy.release import release
-from deploy.rollout import Strategy, course
-from deploy.target import Endpoint, Release, Target, deployment_name
-from deploy.wait import Clock, Deadline
-from inference.bundle import Bundle
+from tridock.deploy.config import Gates
+from tridock.deploy.judge import Judge
+from tridock.deploy.order import Order, Stage
+from tridock.deploy.probes import probes
+from tridock.deploy.progress import Progress
+from tridock.deploy.release import release
+from tridock.deploy.rollout import Strategy, course
+from tridock.deploy.target import Endpoint, Release, Target, deployment_name
+from tridock.deploy.wait import Clock, Deadline
+from tridock.inference.bundle import Bundle
 
 ENDPOINT = "iris"
 GATES = Gates(requests=5, error_rate=0.0, latency_p95=1e9, agreement=1.0, tolerance=1e-6)

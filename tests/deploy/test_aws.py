@@ -15,16 +15,16 @@ import boto3
 import httpx
 import pytest
 
-from deploy.aws.account import CONFIG
-from deploy.aws.models import SageMakerModels
-from deploy.aws.store import Store
-from deploy.errors import ConflictError
-from deploy.models import entry
-from deploy.retry import PatientModels, Policy
-from inference.bundle import Bundle
 from tests.deploy import bundles
 from tests.deploy.commandline import ROOT, Door
 from tests.deploy.staging import name_of
+from tridock.deploy.aws.account import CONFIG
+from tridock.deploy.aws.models import SageMakerModels
+from tridock.deploy.aws.store import Store
+from tridock.deploy.errors import ConflictError
+from tridock.deploy.models import entry
+from tridock.deploy.retry import PatientModels, Policy
+from tridock.inference.bundle import Bundle
 
 #: Emulated seconds per second.
 SPEED = "600"
@@ -65,7 +65,7 @@ class Account:
 @pytest.fixture(scope="module")
 def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
     state = tmp_path_factory.mktemp("aws")
-    where = [sys.executable, "-m", "emulators"]
+    where = [sys.executable, "-m", "tridock.emulators"]
     named = ["aws", "--state", str(state)]
     subprocess.run([*where, "up", *named, "--speed", SPEED], cwd=ROOT, check=True)
     yield Door("aws", state)
@@ -74,7 +74,7 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
 
 @pytest.fixture(scope="module")
 def account(door: Door) -> Account:
-    command = [sys.executable, "-m", "emulators", "env", "aws", "--state", str(door.state)]
+    command = [sys.executable, "-m", "tridock.emulators", "env", "aws", "--state", str(door.state)]
     said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     words = [shlex.split(line)[1] for line in said.splitlines() if line.startswith("export ")]
     return Account(dict(word.split("=", 1) for word in words))

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from botocore import exceptions as boto
 
-from deploy.aws.errors import translated
-from deploy.errors import (
+from tridock.deploy.aws.errors import translated
+from tridock.deploy.errors import (
     BusyError,
     ConfigError,
     ConflictError,

@@ -14,15 +14,15 @@ from pathlib import Path
 import boto3
 import pytest
 
-from deploy import wait
-from deploy.aws import captured
-from deploy.aws.store import Store
-from deploy.aws.updates import Guard
-from deploy.errors import ConfigError
-from deploy.wait import Deadline
-from inference.bundle import Bundle
 from tests.deploy.commandline import ROOT, Door
 from tests.deploy.staging import name_of
+from tridock.deploy import wait
+from tridock.deploy.aws import captured
+from tridock.deploy.aws.store import Store
+from tridock.deploy.aws.updates import Guard
+from tridock.deploy.errors import ConfigError
+from tridock.deploy.wait import Deadline
+from tridock.inference.bundle import Bundle
 
 #: Emulated seconds per second.
 SPEED = "600"
@@ -33,7 +33,7 @@ ALARM = "tridock-dev-iris-5xx"
 @pytest.fixture(scope="module")
 def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
     state = tmp_path_factory.mktemp("aws")
-    where, named = [sys.executable, "-m", "emulators"], ["aws", "--state", str(state)]
+    where, named = [sys.executable, "-m", "tridock.emulators"], ["aws", "--state", str(state)]
     subprocess.run([*where, "up", *named, "--speed", SPEED], cwd=ROOT, check=True)
     yield Door("aws", state)
     subprocess.run([*where, "down", *named], cwd=ROOT, check=True)
@@ -42,7 +42,7 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
 @pytest.fixture(scope="module")
 def session(door: Door) -> Iterator[boto3.Session]:
     """Somebody else's session in the emulated account."""
-    command = [sys.executable, "-m", "emulators", "env", "aws", "--state", str(door.state)]
+    command = [sys.executable, "-m", "tridock.emulators", "env", "aws", "--state", str(door.state)]
     said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     words = [shlex.split(line)[1] for line in said.splitlines() if line.startswith("export ")]
     with pytest.MonkeyPatch.context() as environment:

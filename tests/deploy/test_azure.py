@@ -25,15 +25,16 @@ from azure.ai.ml.entities import (
 )
 from azure.core import exceptions as core
 
-from deploy import change, rollout, wait
-from deploy.azure import CLOUD
-from deploy.azure.batch import Batch
-from deploy.azure.bundles import Bundles
-from deploy.azure.errors import refused, translated
-from deploy.azure.scoring import Scoring
-from deploy.azure.target import AzureTarget
-from deploy.emulated import enter
-from deploy.errors import (
+from tests.deploy import bundles
+from tridock.deploy import change, rollout, wait
+from tridock.deploy.azure import CLOUD
+from tridock.deploy.azure.batch import Batch
+from tridock.deploy.azure.bundles import Bundles
+from tridock.deploy.azure.errors import refused, translated
+from tridock.deploy.azure.scoring import Scoring
+from tridock.deploy.azure.target import AzureTarget
+from tridock.deploy.emulated import enter
+from tridock.deploy.errors import (
     BusyError,
     ConflictError,
     CredentialsError,
@@ -44,10 +45,9 @@ from deploy.errors import (
     TargetError,
     UnavailableError,
 )
-from deploy.target import Release, deployment_name
-from deploy.wait import Deadline
-from inference.bundle import Bundle
-from tests.deploy import bundles
+from tridock.deploy.target import Release, deployment_name
+from tridock.deploy.wait import Deadline
+from tridock.inference.bundle import Bundle
 
 BATCH = """
 def init(): pass
@@ -61,7 +61,7 @@ ENDPOINT = "azure-own"
 def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AzureTarget]:
     state = tmp_path_factory.mktemp("azure")
     before = dict(os.environ)
-    door = [sys.executable, "-m", "emulators"]
+    door = [sys.executable, "-m", "tridock.emulators"]
     where = ["azure", "--state", str(state)]
     subprocess.run([*door, "up", *where, "--speed", "600"], check=True)
     settings = {name: one.default for name, one in CLOUD.settings.items()}

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from deploy.azure import CLOUD, metrics
-from deploy.azure.account import Account
-from deploy.azure.metrics import Whose
-from deploy.azure.target import AzureTarget
-from deploy.errors import ConfigError
-from deploy.metrics import Metrics
-from deploy.own import Own
+from tridock.deploy.azure import CLOUD, metrics
+from tridock.deploy.azure.account import Account
+from tridock.deploy.azure.metrics import Whose
+from tridock.deploy.azure.target import AzureTarget
+from tridock.deploy.errors import ConfigError
+from tridock.deploy.metrics import Metrics
+from tridock.deploy.own import Own
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 MINUTE = timedelta(minutes=1)

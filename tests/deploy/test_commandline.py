@@ -13,10 +13,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from inference.bundle import Bundle
 from tests.deploy import bundles
 from tests.deploy.commandline import ROOT, Door
 from tests.deploy.staging import name_of
+from tridock.inference.bundle import Bundle
 
 REQUEST = '{"instances": [[5.1, 3.5, 1.4, 0.2]]}'
 

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy import keys, scaling
-from deploy.config import load
-from deploy.errors import ConfigError
-from deploy.target import Scaling
 from tests.deploy.memory import MemoryTarget
+from tridock.deploy import keys, scaling
+from tridock.deploy.config import load
+from tridock.deploy.errors import ConfigError
+from tridock.deploy.target import Scaling
 
 ROOT = Path(__file__).resolve().parents[2]
 

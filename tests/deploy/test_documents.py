@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from deploy import keys, registry
+from tridock.deploy import keys, registry
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "release-toml.md"
 TABLES = ("gates", "compare", "scaling")

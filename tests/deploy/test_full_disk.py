@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from inference.bundle import Bundle
 from tests.deploy.commandline import Door
 from tests.deploy.staging import name_of
+from tridock.inference.bundle import Bundle
 
 MOUNT = ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs"]
 

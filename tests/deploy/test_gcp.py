@@ -16,7 +16,10 @@ import requests
 from google.api_core import exceptions as api
 from google.auth import exceptions as auth
 
-from deploy.errors import (
+from tests.deploy import bundles
+from tests.deploy.commandline import ROOT, Door
+from tests.deploy.staging import name_of
+from tridock.deploy.errors import (
     BusyError,
     ConflictError,
     CredentialsError,
@@ -27,15 +30,12 @@ from deploy.errors import (
     TargetError,
     UnavailableError,
 )
-from deploy.gcp import names
-from deploy.gcp.errors import of_status, translated
-from deploy.target import Release
-from examples.client import Client
-from examples.docks import Answer
-from inference.bundle import Bundle
-from tests.deploy import bundles
-from tests.deploy.commandline import ROOT, Door
-from tests.deploy.staging import name_of
+from tridock.deploy.gcp import names
+from tridock.deploy.gcp.errors import of_status, translated
+from tridock.deploy.target import Release
+from tridock.examples.client import Client
+from tridock.examples.docks import Answer
+from tridock.inference.bundle import Bundle
 
 SPEED = "600"
 CLOUD_RUN = ("--set", "gcp.service=cloud-run")
@@ -112,7 +112,7 @@ class Account:
 @pytest.fixture(scope="module")
 def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
     state = tmp_path_factory.mktemp("gcp")
-    where = [sys.executable, "-m", "emulators"]
+    where = [sys.executable, "-m", "tridock.emulators"]
     named = ["gcp", "--state", str(state)]
     subprocess.run([*where, "up", *named, "--speed", SPEED], cwd=ROOT, check=True)
     yield Door("gcp", state)
@@ -121,7 +121,7 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
 
 @pytest.fixture(scope="module")
 def account(door: Door) -> Account:
-    command = [sys.executable, "-m", "emulators", "env", "gcp", "--state", str(door.state)]
+    command = [sys.executable, "-m", "tridock.emulators", "env", "gcp", "--state", str(door.state)]
     said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     words = [shlex.split(line)[1] for line in said.splitlines() if line.startswith("export ")]
     return Account(dict(word.split("=", 1) for word in words))

@@ -10,20 +10,6 @@ from functools import partial
 
 import pytest
 
-from deploy import change, experiment, journal, traffic
-from deploy.errors import ConfigError, DeployError, GateError, NotFoundError, TargetError
-from deploy.journal import Entry, Outcome
-from deploy.order import Order, Stage
-from deploy.promotion import promote, stop
-from deploy.release import release
-from deploy.retry import Patient
-from deploy.rollback import rollback
-from deploy.rollout import Step, Strategy
-from deploy.sweep import Broom, look, sweep
-from deploy.target import Endpoint
-from deploy.traffic import Division
-from deploy.wait import Deadline
-from inference.bundle import Bundle
 from tests.deploy.memory import MemoryTarget
 from tests.deploy.mortal import MortalTarget
 from tests.deploy.staging import (
@@ -36,6 +22,20 @@ from tests.deploy.staging import (
     stage_of,
     true_answers,
 )
+from tridock.deploy import change, experiment, journal, traffic
+from tridock.deploy.errors import ConfigError, DeployError, GateError, NotFoundError, TargetError
+from tridock.deploy.journal import Entry, Outcome
+from tridock.deploy.order import Order, Stage
+from tridock.deploy.promotion import promote, stop
+from tridock.deploy.release import release
+from tridock.deploy.retry import Patient
+from tridock.deploy.rollback import rollback
+from tridock.deploy.rollout import Step, Strategy
+from tridock.deploy.sweep import Broom, look, sweep
+from tridock.deploy.target import Endpoint
+from tridock.deploy.traffic import Division
+from tridock.deploy.wait import Deadline
+from tridock.inference.bundle import Bundle
 
 AB = Strategy("ab", split=50)
 

@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 
-from deploy import arguments, commands
-from deploy.cloud import Cloud, Prices
-from deploy.config import load
-from deploy.errors import ConfigError, PermissionDeniedError
-from deploy.metrics import Answer
-from deploy.retry import Patient
-from deploy.session import Session
-from deploy.target import Release
 from tests.deploy.memory import MemoryTarget
 from tests.deploy.staging import Told
 from tests.deploy.test_sweep import CONFIG, MODEL, claimed
+from tridock.deploy import arguments, commands
+from tridock.deploy.cloud import Cloud, Prices
+from tridock.deploy.config import load
+from tridock.deploy.errors import ConfigError, PermissionDeniedError
+from tridock.deploy.metrics import Answer
+from tridock.deploy.retry import Patient
+from tridock.deploy.session import Session
+from tridock.deploy.target import Release
 
 BUNDLE = "f" * 64
 
@@ -143,7 +143,7 @@ def test_status_warns_of_an_endpoint_that_nobody_asks_with_its_cost_and_its_end(
     warning = desk.run("status", "--target", "aws", "--set", "idle_hours=2").splitlines()[-1]
     assert warning == (
         "warning: iris had no request for 2 hours or longer, $1.500 per hour; to end it: python "
-        "-m deploy delete --target aws --set idle_hours=2 --endpoint iris"
+        "-m tridock.deploy delete --target aws --set idle_hours=2 --endpoint iris"
     )
 
 
@@ -153,7 +153,7 @@ def test_machines_are_warned_by_a_field(desk: Desk) -> None:
     assert shown["idle"] == {
         "hours": 24,
         "usd_per_hour": 1.5,
-        "command": "python -m deploy delete --target local --endpoint iris",
+        "command": "python -m tridock.deploy delete --target local --endpoint iris",
     }
     desk.target.seen = {"v1": [Answer("1", (), 1.0)]}
     (shown,) = desk.json("status")

@@ -8,13 +8,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from deploy import idle
-from deploy.cloud import Prices
-from deploy.errors import PermissionDeniedError
-from deploy.idle import Idle, Patience
-from deploy.metrics import Answer
-from deploy.target import Deployment, Endpoint, State
 from tests.deploy.memory import MemoryTarget
+from tridock.deploy import idle
+from tridock.deploy.cloud import Prices
+from tridock.deploy.errors import PermissionDeniedError
+from tridock.deploy.idle import Idle, Patience
+from tridock.deploy.metrics import Answer
+from tridock.deploy.target import Deployment, Endpoint, State
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 PRICES = Prices({"large": 0.5}, "a list")

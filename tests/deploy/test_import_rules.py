@@ -3,7 +3,7 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
-from deploy import registry
+from tridock.deploy import registry
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -15,7 +15,9 @@ def _contract(words: str) -> dict[str, list[str]]:
 
 
 def test_every_module_of_the_core_is_under_the_core_rule() -> None:
-    core = {f"deploy.{path.stem}" for path in (ROOT / "deploy").glob("*.py")} - {"deploy.__init__"}
+    core = {f"tridock.deploy.{path.stem}" for path in (ROOT / "deploy").glob("*.py")} - {
+        "tridock.deploy.__init__"
+    }
     assert set(_contract("core of deploy")["source_modules"]) == core
 
 

@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assurance.gates import Ruling
-from deploy.errors import ConfigError
-from deploy.judge import Judge
-from deploy.probes import Probe, Timed, check_request, probes
-from deploy.same import same
-from inference.bundle import Bundle
-from inference.packaging import About, package_script
 from tests.deploy.memory import MemoryTarget
 from tests.deploy.staging import GATES, name_of, released, true_answers
+from tridock.assurance.gates import Ruling
+from tridock.deploy.errors import ConfigError
+from tridock.deploy.judge import Judge
+from tridock.deploy.probes import Probe, Timed, check_request, probes
+from tridock.deploy.same import same
+from tridock.inference.bundle import Bundle
+from tridock.inference.packaging import About, package_script
 
 VALUES = st.recursive(
     st.none()

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assurance.gates import Ruling
-from deploy import labels, live
-from deploy.errors import ConfigError
-from deploy.metrics import Answer, Metrics, predictions, summed, with_log
-from inference.baseline import categorical
 from tests.deploy.staging import GATES
+from tridock.assurance.gates import Ruling
+from tridock.deploy import labels, live
+from tridock.deploy.errors import ConfigError
+from tridock.deploy.metrics import Answer, Metrics, predictions, summed, with_log
+from tridock.inference.baseline import categorical
 
 LIMITS = replace(GATES, minimum_requests=100, error_rate=0.1, latency_p95=50.0)
 BASELINE = categorical(["setosa", "virginica"])

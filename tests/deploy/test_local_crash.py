@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from deploy import change, report, wait
-from deploy.errors import NotFoundError
-from deploy.local import daemon
-from deploy.local.target import LocalTarget
-from deploy.release import release
-from deploy.target import Deployment, Endpoint, Release, State
-from deploy.wait import Deadline
-from inference.bundle import Bundle
 from tests.deploy.staging import ENDPOINT, name_of, order_of, stage_of
+from tridock.deploy import change, report, wait
+from tridock.deploy.errors import NotFoundError
+from tridock.deploy.local import daemon
+from tridock.deploy.local.target import LocalTarget
+from tridock.deploy.release import release
+from tridock.deploy.target import Deployment, Endpoint, Release, State
+from tridock.deploy.wait import Deadline
+from tridock.inference.bundle import Bundle
 
 REQUEST = b'{"instances": [[5.1, 3.5, 1.4, 0.2]]}'
 

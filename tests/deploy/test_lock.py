@@ -10,14 +10,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from deploy import lock
-from deploy.errors import ConflictError, LockedError, UnavailableError
-from deploy.lock import Claim, Lease, Terms
-from deploy.notes import Note
-from deploy.owner import Owner
-from deploy.retry import PatientNotes, Policy
 from tests.deploy.memory import MemoryNotes, MemoryTarget
 from tests.deploy.staging import Hands
+from tridock.deploy import lock
+from tridock.deploy.errors import ConflictError, LockedError, UnavailableError
+from tridock.deploy.lock import Claim, Lease, Terms
+from tridock.deploy.notes import Note
+from tridock.deploy.owner import Owner
+from tridock.deploy.retry import PatientNotes, Policy
 
 KEY = "locks/iris.json"
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -90,7 +90,11 @@ def test_a_lock_whose_time_is_up_is_taken_over_and_that_is_told() -> None:
 
 def test_the_lock_of_a_process_of_this_machine_that_has_ended_is_taken_over_at_once() -> None:
     ended = subprocess.run(
-        [sys.executable, "-c", "from deploy.owner import Owner; print(Owner.here().process)"],
+        [
+            sys.executable,
+            "-c",
+            "from tridock.deploy.owner import Owner; print(Owner.here().process)",
+        ],
         capture_output=True,
         text=True,
         check=True,

@@ -14,23 +14,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy import registry
-from deploy.__main__ import main
-from deploy.aws import packages
-from deploy.config import Config, load
-from deploy.errors import ConfigError, ConflictError, DeployError
-from deploy.fetching import fetch
-from deploy.local.models import DRAFT, FolderModels
-from deploy.models import Approval, ModelVersion, from_record, record
-from deploy.progress import Progress
-from deploy.reference import Reference
-from deploy.retry import Patient
-from deploy.session import Session
-from inference.bundle import Bundle
 from tests.deploy import bundles
 from tests.deploy.commandline import Door
 from tests.deploy.memory import MemoryTarget
 from tests.deploy.staging import name_of
+from tridock.deploy import registry
+from tridock.deploy.__main__ import main
+from tridock.deploy.aws import packages
+from tridock.deploy.config import Config, load
+from tridock.deploy.errors import ConfigError, ConflictError, DeployError
+from tridock.deploy.fetching import fetch
+from tridock.deploy.local.models import DRAFT, FolderModels
+from tridock.deploy.models import Approval, ModelVersion, from_record, record
+from tridock.deploy.progress import Progress
+from tridock.deploy.reference import Reference
+from tridock.deploy.retry import Patient
+from tridock.deploy.session import Session
+from tridock.inference.bundle import Bundle
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,9 @@ import io
 import pytest
 from rich.console import Console
 
-from deploy.errors import TargetError
-from deploy.progress import Progress
 from tests.deploy.staging import Told
+from tridock.deploy.errors import TargetError
+from tridock.deploy.progress import Progress
 
 
 def test_steps_are_plain_lines_with_their_time_where_there_is_no_terminal() -> None:

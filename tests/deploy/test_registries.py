@@ -9,28 +9,28 @@ from pathlib import Path
 
 import pytest
 
-from deploy.azure.account import Account as Azure
-from deploy.azure.bundles import Bundles
-from deploy.azure.models import AzureModels
-from deploy.azure.target import AzureTarget
-from deploy.errors import (
+from tests.deploy import bundles
+from tests.ordeal import arena
+from tests.ordeal.points import READS, Point
+from tridock.deploy.azure.account import Account as Azure
+from tridock.deploy.azure.bundles import Bundles
+from tridock.deploy.azure.models import AzureModels
+from tridock.deploy.azure.target import AzureTarget
+from tridock.deploy.errors import (
     ConfigError,
     ConflictError,
     NotFoundError,
     TargetError,
     UnavailableError,
 )
-from deploy.gcp.models import GoogleModels, model_id
-from deploy.gcp.registry import Registry
-from deploy.gcp.target import VertexTarget
-from deploy.models import Approval, Models
-from deploy.retry import Patient, Policy
-from deploy.target import Release, deployment_name
-from inference.bundle import Bundle
-from inference.manifest import MANIFEST
-from tests.deploy import bundles
-from tests.ordeal import arena
-from tests.ordeal.points import READS, Point
+from tridock.deploy.gcp.models import GoogleModels, model_id
+from tridock.deploy.gcp.registry import Registry
+from tridock.deploy.gcp.target import VertexTarget
+from tridock.deploy.models import Approval, Models
+from tridock.deploy.retry import Patient, Policy
+from tridock.deploy.target import Release, deployment_name
+from tridock.inference.bundle import Bundle
+from tridock.inference.manifest import MANIFEST
 
 on_google = pytest.mark.parametrize("place", ["gcp"], indirect=True)
 on_azure = pytest.mark.parametrize("place", ["azure"], indirect=True)

@@ -6,20 +6,6 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from deploy.errors import (
-    ConflictError,
-    DeadlineError,
-    DeployError,
-    DeploymentError,
-    GateError,
-    NotFoundError,
-    TargetError,
-    UnavailableError,
-)
-from deploy.release import release
-from deploy.retry import Patient, Policy
-from deploy.target import Endpoint, Release, State
-from inference.bundle import Bundle
 from tests.deploy.memory import MemoryTarget
 from tests.deploy.staging import (
     ENDPOINT,
@@ -31,6 +17,20 @@ from tests.deploy.staging import (
     stage_of,
     true_answers,
 )
+from tridock.deploy.errors import (
+    ConflictError,
+    DeadlineError,
+    DeployError,
+    DeploymentError,
+    GateError,
+    NotFoundError,
+    TargetError,
+    UnavailableError,
+)
+from tridock.deploy.release import release
+from tridock.deploy.retry import Patient, Policy
+from tridock.deploy.target import Endpoint, Release, State
+from tridock.inference.bundle import Bundle
 
 
 @pytest.fixture

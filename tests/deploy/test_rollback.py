@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from deploy.errors import DeployError
-from deploy.order import Stage
-from deploy.rollback import rollback
-from deploy.target import Endpoint
-from deploy.wait import Deadline
-from inference.bundle import Bundle
 from tests.deploy.memory import MemoryTarget
 from tests.deploy.staging import ENDPOINT, Hands, Told, name_of, released, true_answers
+from tridock.deploy.errors import DeployError
+from tridock.deploy.order import Stage
+from tridock.deploy.rollback import rollback
+from tridock.deploy.target import Endpoint
+from tridock.deploy.wait import Deadline
+from tridock.inference.bundle import Bundle
 
 
 @pytest.fixture

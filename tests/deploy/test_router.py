@@ -14,15 +14,15 @@ from pathlib import Path
 import httpx
 import pytest
 
-from deploy import change, wait
-from deploy.local import daemon
-from deploy.local.__main__ import _listen
-from deploy.local.router import HEADER
-from deploy.local.target import LocalTarget
-from deploy.target import Release
-from deploy.wait import Deadline
-from inference.bundle import Bundle
 from tests.deploy.staging import name_of
+from tridock.deploy import change, wait
+from tridock.deploy.local import daemon
+from tridock.deploy.local.__main__ import _listen
+from tridock.deploy.local.router import HEADER
+from tridock.deploy.local.target import LocalTarget
+from tridock.deploy.target import Release
+from tridock.deploy.wait import Deadline
+from tridock.inference.bundle import Bundle
 
 BODY = {"instances": [[5.1, 3.5, 1.4, 0.2]]}
 

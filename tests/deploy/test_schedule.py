@@ -5,8 +5,8 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.local.schedule import order
-from deploy.rollout import shares
+from tridock.deploy.local.schedule import order
+from tridock.deploy.rollout import shares
 
 TRAFFIC = st.dictionaries(st.sampled_from("abcd"), st.integers(1, 100), min_size=1).map(
     lambda weights: {name: share for name, share in shares(weights, 100).items() if share}

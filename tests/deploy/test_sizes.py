@@ -7,18 +7,6 @@ from dataclasses import replace
 
 import pytest
 
-from deploy import registry
-from deploy.config import load
-from deploy.errors import ConflictError
-from deploy.order import Order
-from deploy.plan import plan
-from deploy.progress import Progress
-from deploy.release import release
-from deploy.retry import Patient
-from deploy.rollback import rollback
-from deploy.session import Session
-from deploy.target import Endpoint, deployment_name
-from inference.bundle import Bundle
 from tests.deploy.memory import MemoryTarget
 from tests.deploy.staging import (
     ENDPOINT,
@@ -28,6 +16,18 @@ from tests.deploy.staging import (
     stage_of,
     true_answers,
 )
+from tridock.deploy import registry
+from tridock.deploy.config import load
+from tridock.deploy.errors import ConflictError
+from tridock.deploy.order import Order
+from tridock.deploy.plan import plan
+from tridock.deploy.progress import Progress
+from tridock.deploy.release import release
+from tridock.deploy.retry import Patient
+from tridock.deploy.rollback import rollback
+from tridock.deploy.session import Session
+from tridock.deploy.target import Endpoint, deployment_name
+from tridock.inference.bundle import Bundle
 
 CLOUDS = ("aws", "gcp", "azure")
 #: Settings of each cloud that say where, or how traffic moves, and not what runs.

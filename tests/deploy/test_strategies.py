@@ -8,22 +8,6 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from deploy import experiment
-from deploy.config import Gates
-from deploy.errors import ConfigError, DeadlineError, DeployError, GateError, RolledBackError
-from deploy.judge import Judge
-from deploy.metrics import Answer
-from deploy.notes import Note
-from deploy.order import Order, Stage
-from deploy.plan import plan
-from deploy.probes import probes
-from deploy.promotion import promote, stop
-from deploy.release import release
-from deploy.rollout import COURSES, Step, Strategy
-from deploy.target import Endpoint, Release
-from deploy.wait import Deadline
-from inference.baseline import categorical
-from inference.bundle import Bundle
 from tests.deploy.memory import MemoryNotes, MemoryTarget
 from tests.deploy.staging import (
     ENDPOINT,
@@ -35,6 +19,28 @@ from tests.deploy.staging import (
     released,
     true_answers,
 )
+from tridock.deploy import experiment
+from tridock.deploy.config import Gates
+from tridock.deploy.errors import (
+    ConfigError,
+    DeadlineError,
+    DeployError,
+    GateError,
+    RolledBackError,
+)
+from tridock.deploy.judge import Judge
+from tridock.deploy.metrics import Answer
+from tridock.deploy.notes import Note
+from tridock.deploy.order import Order, Stage
+from tridock.deploy.plan import plan
+from tridock.deploy.probes import probes
+from tridock.deploy.promotion import promote, stop
+from tridock.deploy.release import release
+from tridock.deploy.rollout import COURSES, Step, Strategy
+from tridock.deploy.target import Endpoint, Release
+from tridock.deploy.wait import Deadline
+from tridock.inference.baseline import categorical
+from tridock.inference.bundle import Bundle
 
 #: Quick ones: the clock is a test's, and goes on when somebody sleeps.
 STRATEGIES = {

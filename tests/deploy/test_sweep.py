@@ -11,18 +11,18 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from deploy import experiment, lock
-from deploy.errors import NotFoundError, PermissionDeniedError, UnavailableError
-from deploy.leftovers import Leftover
-from deploy.lock import Claim, Terms
-from deploy.owner import Owner
-from deploy.retry import Patient, Policy
-from deploy.sweep import Broom, Found, Swept, look, sweep
-from deploy.target import Release
-from deploy.wait import Deadline
-from inference.bundle import Bundle
 from tests.deploy.memory import MemoryTarget
 from tests.deploy.staging import Hands, Told, name_of
+from tridock.deploy import experiment, lock
+from tridock.deploy.errors import NotFoundError, PermissionDeniedError, UnavailableError
+from tridock.deploy.leftovers import Leftover
+from tridock.deploy.lock import Claim, Terms
+from tridock.deploy.owner import Owner
+from tridock.deploy.retry import Patient, Policy
+from tridock.deploy.sweep import Broom, Found, Swept, look, sweep
+from tridock.deploy.target import Release
+from tridock.deploy.wait import Deadline
+from tridock.inference.bundle import Bundle
 
 ADA = Owner("ada@elsewhere", "", "elsewhere", "4711 99")
 MODEL = Leftover("model", "iris--v1", "iris", reason="no endpoint runs it")
@@ -187,7 +187,11 @@ def test_an_endpoint_that_is_coming_up_stays(v1: Bundle) -> None:
 def test_locks_whose_time_is_over_go_and_those_that_are_held_stay() -> None:
     target = MemoryTarget()
     claimed(target, "iris", minutes=-1)
-    ended = [sys.executable, "-c", "from deploy.owner import Owner; print(Owner.here().process)"]
+    ended = [
+        sys.executable,
+        "-c",
+        "from tridock.deploy.owner import Owner; print(Owner.here().process)",
+    ]
     process = subprocess.run(ended, capture_output=True, text=True, check=True).stdout.strip()
     claimed(target, "spam", who=replace(Owner.here(), process=process))
     claimed(target, "loan")

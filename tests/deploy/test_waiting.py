@@ -4,13 +4,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy import wait
-from deploy.errors import BusyError, ConflictError, DeadlineError, UnavailableError, UnsentError
-from deploy.retry import Patient, Policy, call
-from deploy.target import Release
-from deploy.wait import SLOWEST, Deadline
 from tests.deploy.memory import MemoryTarget
 from tests.deploy.staging import Hands
+from tridock.deploy import wait
+from tridock.deploy.errors import (
+    BusyError,
+    ConflictError,
+    DeadlineError,
+    UnavailableError,
+    UnsentError,
+)
+from tridock.deploy.retry import Patient, Policy, call
+from tridock.deploy.target import Release
+from tridock.deploy.wait import SLOWEST, Deadline
 
 
 @given(st.floats(0.1, 5000))

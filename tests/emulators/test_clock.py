@@ -8,7 +8,7 @@ import threading
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulators.clock import Clock
+from tridock.emulators.clock import Clock
 
 
 @given(st.floats(0, 1e6), st.floats(0.1, 1e4))

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from emulators.coverage import Coverage, coverage, markdown, plain, rewritten
-from emulators.errors import CoverageError
+from tridock.emulators.coverage import Coverage, coverage, markdown, plain, rewritten
+from tridock.emulators.errors import CoverageError
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "emulators.md"
 
 
 def _listed(*options: str) -> str:
-    command = [sys.executable, "-m", "emulators", "operations", "aws", *options]
+    command = [sys.executable, "-m", "tridock.emulators", "operations", "aws", *options]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=600)
     return done.stdout.rstrip("\n")
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from emulators import daemon
-from emulators.__main__ import main
-from emulators.errors import NotRunningError, StartError
-from emulators.place import Place
 from tests.processes import command_lines
+from tridock.emulators import daemon
+from tridock.emulators.__main__ import main
+from tridock.emulators.errors import NotRunningError, StartError
+from tridock.emulators.place import Place
 
 
 def test_an_emulator_that_does_not_start_is_told_with_the_end_of_its_log(tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ def test_nothing_runs_where_nothing_was_started(tmp_path: Path) -> None:
     place = Place("aws", tmp_path)
     assert daemon.find(place) is None
     assert daemon.down(place) is False
-    with pytest.raises(NotRunningError, match="python -m emulators up aws"):
+    with pytest.raises(NotRunningError, match="python -m tridock.emulators up aws"):
         daemon.environment(place)
 
 
@@ -70,7 +70,15 @@ def test_the_folder_of_a_running_emulator_is_refused_to_another(tmp_path: Path) 
     place.folder.mkdir(parents=True)
     with (place.folder / "lock").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        command = [sys.executable, "-m", "emulators", "serve", "aws", "--state", str(tmp_path)]
+        command = [
+            sys.executable,
+            "-m",
+            "tridock.emulators",
+            "serve",
+            "aws",
+            "--state",
+            str(tmp_path),
+        ]
         refused = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     assert refused.returncode == 1
     assert "another aws emulator uses" in refused.stderr
@@ -97,7 +105,7 @@ time.sleep(600)
 
 
 def test_the_checkout_is_found_from_any_folder(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "emulators", "status", "aws", "--state", str(tmp_path)]
+    command = [sys.executable, "-m", "tridock.emulators", "status", "aws", "--state", str(tmp_path)]
     root = str(Path(__file__).resolve().parents[2])
     done = subprocess.run(
         command,

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from emulators import daemon
-from emulators.place import Place
+from tridock.emulators import daemon
+from tridock.emulators.place import Place
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def _door(
     *words: str, state: Path, environment: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     ours, dashes, theirs = " ".join(words).partition(" -- ")
-    command = [sys.executable, "-m", "emulators", *ours.split(), "--state", str(state)]
+    command = [sys.executable, "-m", "tridock.emulators", *ours.split(), "--state", str(state)]
     command += ["--", *shlex.split(theirs)] if dashes else []
     return subprocess.run(
         command,
@@ -48,7 +48,7 @@ def _pid(state: Path) -> int:
 
 
 def test_up_twice_is_once_also_at_the_same_time(state: Path) -> None:
-    command = [sys.executable, "-m", "emulators", "up", "aws", "--state", str(state)]
+    command = [sys.executable, "-m", "tridock.emulators", "up", "aws", "--state", str(state)]
     several = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
     said = {each.communicate(timeout=600)[0] for each in several}
     assert {each.returncode for each in several} == {0}
@@ -145,7 +145,16 @@ def test_logs_are_printed_and_followed(state: Path) -> None:
     with log.open("a") as out:
         out.write("a line of the log\n")
     assert "a line of the log" in _door("logs", "aws", state=state).stdout
-    command = [sys.executable, "-m", "emulators", "logs", "-f", "aws", "--state", str(state)]
+    command = [
+        sys.executable,
+        "-m",
+        "tridock.emulators",
+        "logs",
+        "-f",
+        "aws",
+        "--state",
+        str(state),
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as following:
         assert following.stdout
         while "a line of the log" not in following.stdout.readline():

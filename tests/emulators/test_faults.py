@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulators.faults import (
+from tridock.emulators.faults import (
     ConnectionDropped,
     Fault,
     FaultKind,
@@ -18,7 +18,7 @@ from emulators.faults import (
     load_faults,
     read_faults,
 )
-from emulators.past import Past
+from tridock.emulators.past import Past
 
 
 def _met(faults: Faults, operation: str, calls: int) -> list[int]:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from emulators.fleet import Container, Fleet, ProcessRunner, Server, UnhealthyError
-from inference.packaging import About, package_script
+from tridock.emulators.fleet import Container, Fleet, ProcessRunner, Server, UnhealthyError
+from tridock.inference.packaging import About, package_script
 
 SCRIPT = "def init():\n    pass\n\n\ndef run(data):\n    return 1\n"
 

@@ -16,8 +16,8 @@ import httpx
 import pytest
 import requests
 
-from emulators.certificates import Authority
-from emulators.proxy import Proxy, Route
+from tridock.emulators.certificates import Authority
+from tridock.emulators.proxy import Proxy, Route
 
 BIG = b"x" * 3_000_000
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from deploy import config
-from examples.loan.data import FEATURES, TARGET, generate
-from examples.spam import train as spam
-from inference import score
-from inference.bundle import Bundle
+from tridock.deploy import config
+from tridock.examples.loan.data import FEATURES, TARGET, generate
+from tridock.examples.spam import train as spam
+from tridock.inference import score
+from tridock.inference.bundle import Bundle
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ("iris", "loan", "spam")
@@ -33,7 +33,7 @@ def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 def train(name: str, to: Path, *words: str) -> None:
-    importlib.import_module(f"examples.{name}.train").main(["--out", str(to), *words])
+    importlib.import_module(f"tridock.examples.{name}.train").main(["--out", str(to), *words])
 
 
 def test_an_example_answers_its_own_request(trained: Bundle) -> None:

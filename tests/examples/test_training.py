@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from examples.iris.train import main
+from tridock.examples.iris.train import main
 
 
 @pytest.fixture

@@ -10,13 +10,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from examples.iris import train as iris
-from examples.loan import train as loan
-from examples.spam import train as spam
-from inference.process import ModelServer, wait_ready
 from tests.fuzz import neighbours, schema, volley
 from tests.fuzz.shots import shots
 from tests.fuzz.templates import SUBJECTS
+from tridock.examples.iris import train as iris
+from tridock.examples.loan import train as loan
+from tridock.examples.spam import train as spam
+from tridock.inference.process import ModelServer, wait_ready
 
 TRAINERS = {"iris": iris.main, "loan": loan.main, "spam": spam.main}
 PARTS = ("bodies", "neighbours", "schema")

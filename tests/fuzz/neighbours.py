@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from itertools import islice
 from random import Random
 
-from inference.process import ModelServer
 from tests.fuzz.damage import spoiled
 from tests.fuzz.templates import Question, Subject, question
+from tridock.inference.process import ModelServer
 
 #: Requests of one moment: below what a server refuses for its queue's sake.
 AT_ONCE = 48

@@ -15,10 +15,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from emulators.docker import LABEL
-from examples.demo import Story
-from examples.docks import DOCKS, Dock
-from inference.image.engine import EngineError, demand, docker
+from tridock.emulators.docker import LABEL
+from tridock.examples.demo import Story
+from tridock.examples.docks import DOCKS, Dock
+from tridock.inference.image.engine import EngineError, demand, docker
 
 FOLDER = Path("build/e2e").resolve()
 STATE = FOLDER / "state"
@@ -53,9 +53,11 @@ def main() -> int:
     story.chapter("Released here, as a process behind a small router")
     try:
         release(story, "local")
-        story.claim("it answers", held='"setosa"' in door("deploy", "invoke", *told("local")))
+        story.claim(
+            "it answers", held='"setosa"' in door("tridock.deploy", "invoke", *told("local"))
+        )
     finally:
-        door("deploy", "delete", *told("local"))
+        door("tridock.deploy", "delete", *told("local"))
     for dock in DOCKS:
         tell(story, dock)
     story.chapter(f"{story.broken} claims did not hold" if story.broken else "Every claim held")
@@ -67,19 +69,19 @@ def main() -> int:
 def make(story: Story, *, is_built: bool) -> None:
     """Train and package the model, and build both images."""
     story.chapter("A model is trained and packaged")
-    run(sys.executable, "-m", "examples.iris.train", "--to", str(BUNDLE))
+    run(sys.executable, "-m", "tridock.examples.iris.train", "--to", str(BUNDLE))
     if not is_built:
         story.chapter("The images are built")
         auditor = Path(".venvs/audit/bin/pip-audit")
         audit = ["--audit", str(auditor)] if auditor.exists() else []
-        for line in door("inference", "build", *audit).splitlines():
+        for line in door("tridock.inference", "build", *audit).splitlines():
             story.fact(line)
 
 
 def check(story: Story, variant: str) -> None:
     """Judge one image as each cloud would; the table is kept."""
     story.chapter(f"Would the clouds take tridock:{variant}?")
-    words = ("inference", "check", f"tridock:{variant}", "--bundle", str(BUNDLE))
+    words = ("tridock.inference", "check", f"tridock:{variant}", "--bundle", str(BUNDLE))
     done = subprocess.run(
         [sys.executable, "-m", *words], capture_output=True, text=True, check=False
     )
@@ -105,7 +107,7 @@ def tell(story: Story, dock: Dock) -> None:
         story.claim(f"one container runs: {', '.join(running)}", held=len(running) == 1)
         answer = dock.connect("iris")()
         story.claim(f"{dock.client} is answered {answer.text}", held=answer.is_right)
-        door("deploy", "delete", *told(dock.target))
+        door("tridock.deploy", "delete", *told(dock.target))
         story.claim("nothing is left in the account", held=not any(dock.left().values()))
     story.claim("no container is left", held=not containers(dock.target))
 
@@ -114,21 +116,21 @@ def tell(story: Story, dock: Dock) -> None:
 def emulated(dock: Dock) -> Iterator[None]:
     """Bring a cloud up whose model servers are containers, and take it down."""
     settings = ("--state", str(STATE), "--runner", "docker", "--speed", SPEED)
-    exports = door("emulators", "env", dock.target, *settings)
+    exports = door("tridock.emulators", "env", dock.target, *settings)
     words = [shlex.split(line)[1] for line in exports.splitlines() if line.startswith("export ")]
     before = dict(os.environ)
     os.environ.update(dict(word.split("=", 1) for word in words))
     try:
         yield
     finally:
-        door("emulators", "down", dock.target, "--state", str(STATE))
+        door("tridock.emulators", "down", dock.target, "--state", str(STATE))
         os.environ.clear()
         os.environ.update(before)
 
 
 def release(story: Story, target: str, *more: str) -> None:
     """Release the bundle, and say in how many steps."""
-    said = door("deploy", "release", "--bundle", str(BUNDLE), *told(target), *more)
+    said = door("tridock.deploy", "release", "--bundle", str(BUNDLE), *told(target), *more)
     line = next((each for each in said.splitlines() if each.startswith("iris ")), said)
     story.fact(" ".join(line.split()))
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from inference.image import build
-from inference.image.engine import AbsentImageError, EngineError, demand, inspect
+from tridock.inference.image import build
+from tridock.inference.image.engine import AbsentImageError, EngineError, demand, inspect
 
 VARIANTS = ("onnx", "sklearn")
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from emulators.docker import LABEL, DockerRunner
-from emulators.fleet import Container, Fleet, UnhealthyError
-from inference.image.engine import docker
+from tridock.emulators.docker import LABEL, DockerRunner
+from tridock.emulators.fleet import Container, Fleet, UnhealthyError
+from tridock.inference.image.engine import docker
 
 #: It listens at 9000 whatever it is told, as most images do.
 FOREIGN = """FROM python:3.11-slim-bookworm
@@ -24,8 +24,8 @@ HTTPServer(('', 9000), partial(SimpleHTTPRequestHandler, directory='/site')).ser
 OWNER = """
 import sys, time
 from pathlib import Path
-from emulators.docker import DockerRunner
-from emulators.fleet import Container
+from tridock.emulators.docker import DockerRunner
+from tridock.emulators.fleet import Container
 folder = Path(sys.argv[1])
 print(DockerRunner(folder).start(Container(sys.argv[2], None, port=9000), folder).name, flush=True)
 time.sleep(600)

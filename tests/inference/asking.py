@@ -9,11 +9,11 @@ from typing import Any
 
 import httpx
 
-from inference import score
-from inference.app import create_app
-from inference.bundle import Bundle
-from inference.lifecycle import Lifecycle
-from inference.settings import Settings
+from tridock.inference import score
+from tridock.inference.app import create_app
+from tridock.inference.bundle import Bundle
+from tridock.inference.lifecycle import Lifecycle
+from tridock.inference.settings import Settings
 
 IRIS_ROW = [5.1, 3.5, 1.4, 0.2]
 VIRGINICA_ROW = [7.2, 3.6, 6.1, 2.5]

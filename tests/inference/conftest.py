@@ -12,11 +12,11 @@ import pytest
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 
-from examples.loan import data as loan
-from examples.loan import train as loan_training
-from examples.spam import train as spam
-from inference.bundle import Bundle
-from inference.packaging import About, package
+from tridock.examples.loan import data as loan
+from tridock.examples.loan import train as loan_training
+from tridock.examples.spam import train as spam
+from tridock.inference.bundle import Bundle
+from tridock.inference.packaging import About, package
 
 IRIS_FIELDS = ("sepal_length", "sepal_width", "petal_length", "petal_width")
 

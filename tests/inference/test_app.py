@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from inference.bundle import Bundle
-from inference.settings import Settings
 from tests.inference.asking import IRIS_ROW, VIRGINICA_ROW, Asked
+from tridock.inference.bundle import Bundle
+from tridock.inference.settings import Settings
 
 BOTH = [IRIS_ROW, VIRGINICA_ROW]
 NAMED = dict(

@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from examples.loan import data as loan_data
-from inference.bundle import Bundle
-from inference.codec.header import positions
-from inference.signature import MISSING, Field
 from tests.inference.asking import IRIS_ROW, VIRGINICA_ROW, Asked
 from tests.inference.conftest import IRIS_FIELDS
+from tridock.examples.loan import data as loan_data
+from tridock.inference.bundle import Bundle
+from tridock.inference.codec.header import positions
+from tridock.inference.signature import MISSING, Field
 
 BOTH = [IRIS_ROW, VIRGINICA_ROW]
 ANSWERS = ["setosa", "virginica"]

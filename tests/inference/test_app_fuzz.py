@@ -11,14 +11,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from inference.bundle import Bundle
-from inference.codec.table import read_csv, write_csv
-from inference.process import ModelServer, wait_ready
-from inference.signature import Field, Signature
 from tests.fuzz import neighbours, volley
 from tests.fuzz.shots import shots
 from tests.fuzz.templates import SUBJECTS
 from tests.inference.asking import Asked
+from tridock.inference.bundle import Bundle
+from tridock.inference.codec.table import read_csv, write_csv
+from tridock.inference.process import ModelServer, wait_ready
+from tridock.inference.signature import Field, Signature
 
 ROUTES = st.sampled_from(["/predict", "/invocations", "/v2/models/loan/infer"])
 MEDIA = st.sampled_from(

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from inference.bundle import Bundle
-from inference.packaging import About, package_script
-from inference.settings import Settings
 from tests.inference.asking import Asked
+from tridock.inference.bundle import Bundle
+from tridock.inference.packaging import About, package_script
+from tridock.inference.settings import Settings
 
 
 @pytest.fixture(scope="module", params=["iris_bundle", "loan_bundle", "spam_bundle"])

@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from inference.errors import OverloadedError
-from inference.pool import Pool
+from tridock.inference.errors import OverloadedError
+from tridock.inference.pool import Pool
 
 
 def crowd(pool: Pool, late: Callable[[Pool], Awaitable[str]]) -> str:

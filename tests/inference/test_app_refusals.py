@@ -12,12 +12,12 @@ from typing import Any
 import httpx
 import pytest
 
-from inference import score
-from inference.bundle import Bundle
-from inference.packaging import About, package_script
-from inference.settings import Settings
-from inference.together import Together
 from tests.inference.asking import IRIS_ROW, JSON, Asked
+from tridock.inference import score
+from tridock.inference.bundle import Bundle
+from tridock.inference.packaging import About, package_script
+from tridock.inference.settings import Settings
+from tridock.inference.together import Together
 
 USAGE = 'send {"instances": [...]}, {"features": [...]}, {"inputs": [...]} or a list of rows'
 FIELDS = "sepal_length, sepal_width, petal_length, petal_width"

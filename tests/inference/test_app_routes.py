@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from inference.__main__ import main
-from inference.bundle import Bundle
-from inference.settings import SettingError, Settings
 from tests.inference.asking import IRIS_ROW, Asked
 from tests.inference.test_server import started
+from tridock.inference.__main__ import main
+from tridock.inference.bundle import Bundle
+from tridock.inference.settings import SettingError, Settings
 
 ROOT = Settings.read({"TRIDOCK_ROOT_PATH": "/models/iris/"})
 PAGE, OTHER = "https://app.example", "https://evil.example"

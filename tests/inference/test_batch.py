@@ -20,12 +20,12 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from emulators.azure.driver import Job
-from examples.loan import data as loan
-from inference import score
-from inference.__main__ import main
-from inference.bundle import Bundle
-from inference.signature import MISSING
+from tridock.emulators.azure.driver import Job
+from tridock.examples.loan import data as loan
+from tridock.inference import score
+from tridock.inference.__main__ import main
+from tridock.inference.bundle import Bundle
+from tridock.inference.signature import MISSING
 
 from .conftest import IRIS_FIELDS
 
@@ -356,7 +356,7 @@ def test_a_batch_deployment_of_azure_needs_one_line_of_script(
         tmp_path / "in" / "c.parquet",
         [dict(zip(("id", *IRIS_FIELDS), ("c", *VIRGINICA), strict=True))],
     )
-    (tmp_path / "score.py").write_text("from inference.batch.azure import init, run\n")
+    (tmp_path / "score.py").write_text("from tridock.inference.batch.azure import init, run\n")
     job = Job(
         script=str(tmp_path / "score.py"),
         data=str(tmp_path / "in"),
@@ -368,7 +368,7 @@ def test_a_batch_deployment_of_azure_needs_one_line_of_script(
     )
     held, ours = os.pipe()  # The driver ends when its standard input does.
     done = subprocess.run(
-        [sys.executable, "-m", "emulators.azure.driver", json.dumps(asdict(job))],
+        [sys.executable, "-m", "tridock.emulators.azure.driver", json.dumps(asdict(job))],
         env={**os.environ, "AZUREML_MODEL_DIR": str(iris_bundle.path), "TRIDOCK_BATCH_KEEP": "id"},
         cwd=ROOT,
         stdin=held,

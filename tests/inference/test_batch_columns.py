@@ -14,12 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from inference.batch import conversion, footer, texts
-from inference.batch.chunk import Position
-from inference.batch.files import File
-from inference.batch.records import Records
-from inference.cells import column, problem
-from inference.signature import Dtype, Field
+from tridock.inference.batch import conversion, footer, texts
+from tridock.inference.batch.chunk import Position
+from tridock.inference.batch.files import File
+from tridock.inference.batch.records import Records
+from tridock.inference.cells import column, problem
+from tridock.inference.signature import Dtype, Field
 
 CLOSED: dict[Dtype, tuple[Any, ...]] = {
     "string": ("a", "b"),

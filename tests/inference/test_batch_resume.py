@@ -17,18 +17,18 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from inference import score
-from inference.__main__ import main
-from inference.batch import journal
-from inference.batch.chunk import Position
-from inference.batch.files import File
-from inference.batch.job import Job
-from inference.batch.journal import Mark
-from inference.batch.planning import Wish, partial, plan
-from inference.batch.reader import Reader
-from inference.batch.scorer import Scorer
-from inference.batch.workers import Threads
-from inference.bundle import Bundle
+from tridock.inference import score
+from tridock.inference.__main__ import main
+from tridock.inference.batch import journal
+from tridock.inference.batch.chunk import Position
+from tridock.inference.batch.files import File
+from tridock.inference.batch.job import Job
+from tridock.inference.batch.journal import Mark
+from tridock.inference.batch.planning import Wish, partial, plan
+from tridock.inference.batch.reader import Reader
+from tridock.inference.batch.scorer import Scorer
+from tridock.inference.batch.workers import Threads
+from tridock.inference.bundle import Bundle
 
 from .conftest import IRIS_FIELDS
 
@@ -126,8 +126,8 @@ def test_a_job_killed_between_its_last_renames_is_finished_by_the_next_run(
 
 KILLED = """
     import os, signal, sys
-    from inference.__main__ import main
-    from inference.batch import bar, job
+    from tridock.inference.__main__ import main
+    from tridock.inference.batch import bar, job
 
     job.COMMIT_BYTES = 0  # Every chunk is made safe at once.
 

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inference import score
-from inference.batcher import Batcher
-from inference.bundle import Bundle
-from inference.errors import InvalidInputError, OverloadedError, ScoringError
-from inference.model import Model
-from inference.signature import Field, OutputSignature, Signature
-from inference.together import BLOCK, Together
+from tridock.inference import score
+from tridock.inference.batcher import Batcher
+from tridock.inference.bundle import Bundle
+from tridock.inference.errors import InvalidInputError, OverloadedError, ScoringError
+from tridock.inference.model import Model
+from tridock.inference.signature import Field, OutputSignature, Signature
+from tridock.inference.together import BLOCK, Together
 
 SIGNATURE = Signature((Field("a", "number"), Field("b", "integer", nullable=True)), "dataframe")
 

@@ -13,10 +13,10 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
-from inference.bucket import download
-from inference.bundle import Bundle
-from inference.errors import BundleError, BundleMissingError
-from inference.location import find
+from tridock.inference.bucket import download
+from tridock.inference.bundle import Bundle
+from tridock.inference.errors import BundleError, BundleMissingError
+from tridock.inference.location import find
 
 
 @dataclass

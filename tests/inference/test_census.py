@@ -18,17 +18,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assurance.drift import prediction_shift
-from inference import baseline, bulletin, confidence
-from inference.bundle import Bundle
-from inference.census import MOST_LABELS, Census
-from inference.model import Model
-from inference.process import ModelServer, wait_ready
-from inference.reservoir import Reservoir
-from inference.signature import Field, OutputSignature, Signature
-from inference.table import Columns
-from inference.together import Together
 from tests.inference.asking import IRIS_ROW, VIRGINICA_ROW, Asked
+from tridock.assurance.drift import prediction_shift
+from tridock.inference import baseline, bulletin, confidence
+from tridock.inference.bundle import Bundle
+from tridock.inference.census import MOST_LABELS, Census
+from tridock.inference.model import Model
+from tridock.inference.process import ModelServer, wait_ready
+from tridock.inference.reservoir import Reservoir
+from tridock.inference.signature import Field, OutputSignature, Signature
+from tridock.inference.table import Columns
+from tridock.inference.together import Together
 
 Array = npt.NDArray[Any]
 

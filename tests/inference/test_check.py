@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from inference.__main__ import main
-from inference.bundle import Bundle
-from inference.check import CLOUDS, judge
-from inference.check.finding import Finding, State
-from inference.check.report import table
-from inference.process import ModelServer, wait_ready
+from tridock.inference.__main__ import main
+from tridock.inference.bundle import Bundle
+from tridock.inference.check import CLOUDS, judge
+from tridock.inference.check.finding import Finding, State
+from tridock.inference.check.report import table
+from tridock.inference.process import ModelServer, wait_ready
 
 
 @pytest.fixture(scope="module")

@@ -32,20 +32,20 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from threadpoolctl import threadpool_limits
 
-from examples.loan import data as loan
-from inference import score
-from inference.bundle import Bundle
-from inference.compile import vectorizers
-from inference.compile.conversion import Way, converted
-from inference.compile.proof import DifferenceError, Trial
-from inference.errors import BundleError, InvalidInputError
-from inference.estimator import Estimator
-from inference.graph import Graph, opened
-from inference.manifest import Manifest
-from inference.model import Coding, Model
-from inference.packaging import About, package
-from inference.sample import Sample
 from tests.inference.models import ABOUT, NAMES, PEOPLE, TESTS, X, people_model, squared, y
+from tridock.examples.loan import data as loan
+from tridock.inference import score
+from tridock.inference.bundle import Bundle
+from tridock.inference.compile import vectorizers
+from tridock.inference.compile.conversion import Way, converted
+from tridock.inference.compile.proof import DifferenceError, Trial
+from tridock.inference.errors import BundleError, InvalidInputError
+from tridock.inference.estimator import Estimator
+from tridock.inference.graph import Graph, opened
+from tridock.inference.manifest import Manifest
+from tridock.inference.model import Coding, Model
+from tridock.inference.packaging import About, package
+from tridock.inference.sample import Sample
 
 DOUBLE, SINGLE = Way("matrix", "double"), Way("matrix", "single")
 #: Measures that single precision cannot hold.
@@ -160,7 +160,7 @@ def test_any_application_is_answered_alike_by_both_engines(
 
 
 def both(bundle: Bundle) -> list[Model]:
-    from inference import engine
+    from tridock.inference import engine
 
     found = [engine.model(bundle, {"TRIDOCK_ENGINE": name}) for name in ("onnx", "joblib")]
     return [model for model in found if model]
@@ -193,7 +193,7 @@ def test_terms_weigh_what_the_vectorizer_makes_them_weigh(texts: list[str]) -> N
 
 
 def trial(estimator: Any, rows: Any, target: Any) -> Trial:
-    from inference.description import describe
+    from tridock.inference.description import describe
 
     sample = Sample.read(estimator.fit(rows, target), rows)
     found = describe(estimator, sample, examples=0)
@@ -317,7 +317,7 @@ def test_an_unknown_engine_is_refused(iris_bundle: Bundle, monkeypatch: pytest.M
 PROGRAM = """
 import json, sys
 from pathlib import Path
-from inference import score
+from tridock.inference import score
 for path in sys.argv[1:]:
     score.init(Path(path))
     examples = score.loaded().bundle.manifest.examples

@@ -21,11 +21,11 @@ from sklearn.preprocessing import (
     TargetEncoder,
 )
 
-from inference.compile.attempt import Outcome, compiled
-from inference.description import describe
-from inference.estimator import Estimator
-from inference.model import Model
-from inference.sample import Sample
+from tridock.inference.compile.attempt import Outcome, compiled
+from tridock.inference.description import describe
+from tridock.inference.estimator import Estimator
+from tridock.inference.model import Model
+from tridock.inference.sample import Sample
 
 ROWS = 120
 RANDOM = np.random.default_rng(7)

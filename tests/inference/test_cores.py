@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from inference import cores
+from tridock.inference import cores
 
 MACHINE = float(len(os.sched_getaffinity(0)))
 

@@ -18,13 +18,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from inference import engine, score
-from inference.bundle import Bundle, listing
-from inference.errors import BundleError, PackagingError
-from inference.estimator import Estimator
-from inference.manifest import MANIFEST, Manifest
-from inference.packaging import About, package, package_script
 from tests.inference.models import ABOUT, FITTED, NAMES, PEOPLE, TESTS, X, people_model, squared, y
+from tridock.inference import engine, score
+from tridock.inference.bundle import Bundle, listing
+from tridock.inference.errors import BundleError, PackagingError
+from tridock.inference.estimator import Estimator
+from tridock.inference.manifest import MANIFEST, Manifest
+from tridock.inference.packaging import About, package, package_script
 
 SAFELY = {"TRIDOCK_ALLOW_PICKLE": "false"}
 SETOSA = [5.1, 3.5, 1.4, 0.2]
@@ -169,8 +169,8 @@ def test_a_frame_is_made_only_for_models_that_look_at_it(to: Path) -> None:
 THREADS = """
 import os, sys
 from pathlib import Path
-from inference import cores, engine
-from inference.bundle import Bundle
+from tridock.inference import cores, engine
+from tridock.inference.bundle import Bundle
 cores.available = lambda root=cores.ROOT: 1.0
 engine.model(Bundle.read(Path(sys.argv[1])), {"TRIDOCK_ENGINE": "joblib"})
 from threadpoolctl import threadpool_info

@@ -24,12 +24,12 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
-from inference import score
-from inference.errors import (
+from tests.inference.models import ABOUT, NAMES, TESTS, Own, X, y
+from tridock.inference import score
+from tridock.inference.errors import (
     InferenceError,
 )
-from inference.packaging import About, package
-from tests.inference.models import ABOUT, NAMES, TESTS, Own, X, y
+from tridock.inference.packaging import About, package
 
 TWO = np.column_stack([y == 0, y == 1])
 ESTIMATORS: dict[str, tuple[Any, Any]] = {

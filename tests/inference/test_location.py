@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from inference.bundle import Bundle
-from inference.errors import BundleMissingError
-from inference.location import find
+from tridock.inference.bundle import Bundle
+from tridock.inference.errors import BundleMissingError
+from tridock.inference.location import find
 
 
 @pytest.fixture

@@ -16,14 +16,14 @@ from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 
-from inference import comparison, score
-from inference.bundle import Bundle
-from inference.errors import PackagingError
-from inference.estimator import Estimator
-from inference.manifest import MANIFEST, Manifest
-from inference.model import Model
-from inference.packaging import About, package
-from inference.sample import Sample
+from tridock.inference import comparison, score
+from tridock.inference.bundle import Bundle
+from tridock.inference.errors import PackagingError
+from tridock.inference.estimator import Estimator
+from tridock.inference.manifest import MANIFEST, Manifest
+from tridock.inference.model import Model
+from tridock.inference.packaging import About, package
+from tridock.inference.sample import Sample
 
 ROWS = 120
 DICE = np.random.default_rng(11)

@@ -15,9 +15,9 @@ import joblib
 import pandas as pd
 import pytest
 
-from inference import modelfile
-from inference.errors import BundleError, ModelFileError
 from tests.inference.models import FITTED, X
+from tridock.inference import modelfile
+from tridock.inference.errors import BundleError, ModelFileError
 
 ROOT = Path(__file__).parents[2]
 
@@ -138,7 +138,7 @@ def packaged(model: object, folder: Path, *words: object) -> subprocess.Complete
         folder / "o",
     ]
     return subprocess.run(
-        [sys.executable, "-m", "inference", *map(str, [*command, *words])],
+        [sys.executable, "-m", "tridock.inference", *map(str, [*command, *words])],
         cwd=ROOT,
         capture_output=True,
         text=True,

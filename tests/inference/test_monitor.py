@@ -7,8 +7,8 @@ import json
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from inference.bundle import Bundle
 from tests.inference.asking import IRIS_ROW, Asked
+from tridock.inference.bundle import Bundle
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ import httpx
 import numpy as np
 import pytest
 
-from inference.bundle import Bundle
-from inference.codec.tensor import DATATYPES, Blobs, read_tensor
 from tests.inference.asking import IRIS_ROW, VIRGINICA_ROW, Asked
+from tridock.inference.bundle import Bundle
+from tridock.inference.codec.tensor import DATATYPES, Blobs, read_tensor
 
 INFER = "/v2/models/iris/infer"
 

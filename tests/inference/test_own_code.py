@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from inference.bundle import Bundle
+from tridock.inference.bundle import Bundle
 
 ROOT = Path(__file__).parents[2]
 FEATURES = """
@@ -47,7 +47,7 @@ def run(folder: Path, *words: object) -> subprocess.CompletedProcess[str]:
 
 def packaged(folder: Path, *words: object) -> subprocess.CompletedProcess[str]:
     given = ("--model", "m.joblib", "--sample", "s.csv", "--name", "x", "--out", "o")
-    return run(folder, "-m", "inference", "package", *given, *words)
+    return run(folder, "-m", "tridock.inference", "package", *given, *words)
 
 
 def modules(folder: Path) -> None:
@@ -81,7 +81,7 @@ def test_own_modules_are_served_from_the_bundle_alone(form: str, tmp_path: Path)
     assert f"modules/{module.replace('.', '/')}.py" in manifest.files
     (tmp_path / "elsewhere").mkdir()
     program = (
-        "from pathlib import Path; from inference import score; "
+        "from pathlib import Path; from tridock.inference import score; "
         "score.init(Path('../o')); print(score.run([[5.1, 3.5, 1.4, 0.2]]))"
     )
     answered = run(tmp_path / "elsewhere", "-c", program)
@@ -108,8 +108,8 @@ from features import Doubled
 from pathlib import Path
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from inference.errors import PackagingError
-from inference.packaging import About, package
+from tridock.inference.errors import PackagingError
+from tridock.inference.packaging import About, package
 X = np.arange(20.0).reshape(10, 2)
 model = make_pipeline(Doubled(), LogisticRegression()).fit(X, [0, 1] * 5)
 for code in (None, Path("factors.py"), Path("absent")):
@@ -133,7 +133,7 @@ def test_a_class_of_the_running_script_is_found_among_learnt_attributes(tmp_path
 import numpy as np
 from pathlib import Path
 from sklearn.linear_model import LogisticRegression
-from inference.packaging import About, package
+from tridock.inference.packaging import About, package
 class Note: pass
 X = np.arange(20.0).reshape(10, 2)
 model = LogisticRegression().fit(X, [0, 1] * 5)

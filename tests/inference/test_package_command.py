@@ -9,14 +9,14 @@ import joblib
 import pandas as pd
 import pytest
 
-from inference import packagecommand
-from inference.__main__ import main as door
-from inference.bundle import Bundle
-from inference.errors import (
+from tests.inference.models import ANSWERS, FITTED, PEOPLE, X, people_model
+from tridock.inference import packagecommand
+from tridock.inference.__main__ import main as door
+from tridock.inference.bundle import Bundle
+from tridock.inference.errors import (
     BundleError,
     VersionError,
 )
-from tests.inference.models import ANSWERS, FITTED, PEOPLE, X, people_model
 
 
 def command(*words: object) -> int:

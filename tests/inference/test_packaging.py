@@ -17,16 +17,16 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from inference.baseline import Categorical, Numeric
-from inference.bundle import Bundle
-from inference.errors import (
+from tests.inference.models import ABOUT, FITTED, PEOPLE, TESTS, Fickle, X, people_model, y
+from tridock.inference.baseline import Categorical, Numeric
+from tridock.inference.bundle import Bundle
+from tridock.inference.errors import (
     BundleError,
     PackagingError,
     ScriptError,
 )
-from inference.packaging import About, package, package_script
-from inference.sample import fingerprint
-from tests.inference.models import ABOUT, FITTED, PEOPLE, TESTS, Fickle, X, people_model, y
+from tridock.inference.packaging import About, package, package_script
+from tridock.inference.sample import fingerprint
 
 
 def test_the_manifest_says_where_the_model_comes_from(to: Path) -> None:
@@ -90,7 +90,7 @@ def test_two_processes_make_the_same_bundle(tmp_path: Path) -> None:
 
 def train_iris(to: Path) -> str:
     subprocess.run(
-        [sys.executable, "-m", "examples.iris.train", "--out", to],
+        [sys.executable, "-m", "tridock.examples.iris.train", "--out", to],
         env={**os.environ, "SOURCE_DATE_EPOCH": "0"},
         check=True,
         capture_output=True,
@@ -191,7 +191,7 @@ def test_a_failed_packaging_keeps_the_bundle_before(to: Path) -> None:
 def test_what_is_defined_in_the_running_script_is_refused(tmp_path: Path) -> None:
     program = """
 import numpy as np
-from inference.packaging import About, package
+from tridock.inference.packaging import About, package
 class Mine:
     def predict(self, rows): return [0.0 for _ in rows]
 package(Mine(), np.ones((2, 2)), __import__("pathlib").Path("bundle"), about=About("mine"))

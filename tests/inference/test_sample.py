@@ -20,15 +20,15 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 from sklearn.svm import LinearSVC
 
-from inference import score
-from inference.baseline import Numeric, Text
-from inference.errors import (
+from tests.inference.models import ABOUT, ANSWERS, NAMES, PEOPLE, X, people_model
+from tridock.inference import score
+from tridock.inference.baseline import Numeric, Text
+from tridock.inference.errors import (
     InferenceError,
     PackagingError,
 )
-from inference.packaging import package
-from inference.sample import Sample
-from tests.inference.models import ABOUT, ANSWERS, NAMES, PEOPLE, X, people_model
+from tridock.inference.packaging import package
+from tridock.inference.sample import Sample
 
 TEXTS = ["hello world", "buy now", "good day", "cheap now"] * 3
 

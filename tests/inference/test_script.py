@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from inference import score
-from inference.bundle import Bundle
-from inference.errors import InvalidInputError, ScoringError, ScriptError
-from inference.packaging import About, package_script
-from inference.script import check
+from tridock.inference import score
+from tridock.inference.bundle import Bundle
+from tridock.inference.errors import InvalidInputError, ScoringError, ScriptError
+from tridock.inference.packaging import About, package_script
+from tridock.inference.script import check
 
 pytestmark = pytest.mark.usefixtures("script_traces")
 
@@ -69,8 +69,8 @@ def test_a_script_imports_what_stands_beside_it_and_leaves_no_bytecode(tmp_path:
 
 
 def test_a_script_beside_a_model_answers_alone(copied: Path, tmp_path: Path) -> None:
-    from inference.estimator import unpickled
-    from inference.packaging import package
+    from tridock.inference.estimator import unpickled
+    from tridock.inference.packaging import package
 
     model = unpickled(copied / "model.joblib")
     script = tmp_path / "score.py"

@@ -19,11 +19,11 @@ from pathlib import Path
 
 import pytest
 
-from inference.bundle import Bundle
-from inference.packaging import About, package_script
-from inference.process import ModelServer, free_port, wait_ready
-from inference.settings import SettingError, Settings, port
 from tests.inference.asking import IRIS_ROW
+from tridock.inference.bundle import Bundle
+from tridock.inference.packaging import About, package_script
+from tridock.inference.process import ModelServer, free_port, wait_ready
+from tridock.inference.settings import SettingError, Settings, port
 
 SLOW_SCRIPT = """
 import time
@@ -296,7 +296,8 @@ def test_while_the_model_loads_the_server_says_so_and_can_be_ended(tmp_path: Pat
 
 def test_the_server_ends_when_its_parent_is_killed(iris_bundle: Bundle, tmp_path: Path) -> None:
     parent = (
-        "import sys, time; from pathlib import Path; from inference.process import ModelServer;"
+        "import sys, time; from pathlib import Path; "
+        "from tridock.inference.process import ModelServer;"
         f"server = ModelServer.start(Path({str(iris_bundle.path)!r}), Path(sys.argv[1]));"
         "print(server.process.pid, flush=True); time.sleep(60)"
     )
@@ -321,7 +322,7 @@ def is_running(pid: int) -> bool:
 
 def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "inference", *words],
+        [sys.executable, "-m", "tridock.inference", *words],
         env={**os.environ, **environment},
         capture_output=True,
         text=True,

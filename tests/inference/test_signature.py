@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inference.cells import MAX_TEXT, column, problem
-from inference.errors import InvalidInputError
-from inference.frame import of
-from inference.signature import Container, Dtype, Field, OutputSignature, Signature
-from inference.table import Columns
+from tridock.inference.cells import MAX_TEXT, column, problem
+from tridock.inference.errors import InvalidInputError
+from tridock.inference.frame import of
+from tridock.inference.signature import Container, Dtype, Field, OutputSignature, Signature
+from tridock.inference.table import Columns
 
 AGE = Field("age", "integer", minimum=18, maximum=80)
 INCOME = Field("income", "number", nullable=True)

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from deploy.errors import DeployError
 from tests.ordeal import ledger, points, table
 from tests.ordeal.arena import ENDPOINT, SERVICES, cloud_of, opened
 from tests.ordeal.blows import KILLS
@@ -24,6 +23,7 @@ from tests.ordeal.points import Point
 from tests.ordeal.table import Row
 from tests.ordeal.together import HELD_AT, a_release_in_a_rollback, two_releases
 from tests.ordeal.trial import Ordeal, Result
+from tridock.deploy.errors import DeployError
 
 #: Keys of ``release.toml`` by strategy: bake times are lived through elsewhere.
 STRATEGIES = {

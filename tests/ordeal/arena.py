@@ -13,16 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from deploy import emulated, registry
-from deploy.local import daemon as router
-from deploy.notes import Note
-from deploy.target import Target
-from emulators import daemon
-from emulators.asking import ask
-from emulators.place import Place
 from tests.ordeal import inventory, stable
 from tests.ordeal.blows import FAULTS, FAULTS_OF_VERBS, SLOW, Blow, fault
 from tests.ordeal.points import Point
+from tridock.deploy import emulated, registry
+from tridock.deploy.local import daemon as router
+from tridock.deploy.notes import Note
+from tridock.deploy.target import Target
+from tridock.emulators import daemon
+from tridock.emulators.asking import ask
+from tridock.emulators.place import Place
 
 ENDPOINT = "ordeal"
 #: The second place of a cloud beside its first, by a setting.

@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from deploy.errors import UnavailableError
-from deploy.target import Target
-from emulators.faults import EVERY, Fault, FaultKind, count_since
 from tests.ordeal.points import Point
+from tridock.deploy.errors import UnavailableError
+from tridock.deploy.target import Target
+from tridock.emulators.faults import EVERY, Fault, FaultKind, count_since
 
 KILLS = ("kill-before", "kill-after")
 FAULTS = (

@@ -7,9 +7,9 @@ import time
 from dataclasses import dataclass, field
 from types import TracebackType
 
-from deploy.errors import DeployError
-from deploy.target import Target
 from tests.ordeal.bundles import REQUEST, version_of
+from tridock.deploy.errors import DeployError
+from tridock.deploy.target import Target
 
 #: Seconds between an answer and the next request.
 REST = 0.05

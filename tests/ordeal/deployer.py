@@ -70,7 +70,7 @@ class Deployers:
         self._stable.communicate()
 
     def start(self, words: list[str], blow: Blow | None = None) -> Running:
-        """Start ``python -m deploy WORDS``."""
+        """Start ``python -m tridock.deploy WORDS``."""
         self._count += 1
         log = self._folder / f"{self._count}.log"
         struck = {**asdict(blow), "notes": str(blow.notes)} if blow else None

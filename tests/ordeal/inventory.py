@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from deploy.local import daemon
-from deploy.target import Target
+from tridock.deploy.local import daemon
+from tridock.deploy.target import Target
 
 #: What changes from version to version in the names of things.
 DIGEST = re.compile(r"[0-9a-f]{64}")

@@ -15,15 +15,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-from deploy import registry
-from deploy.__main__ import main as deploy
-from deploy.config import Config
-from deploy.progress import Progress
-from deploy.retry import Patient, Policy
-from deploy.session import Session
-from deploy.target import Target
 from tests.ordeal.blows import Blow, struck
 from tests.ordeal.points import Point
+from tridock.deploy import registry
+from tridock.deploy.__main__ import main as deploy
+from tridock.deploy.config import Config
+from tridock.deploy.progress import Progress
+from tridock.deploy.retry import Patient, Policy
+from tridock.deploy.session import Session
+from tridock.deploy.target import Target
 
 #: Parts of the adapters that make a client when they are first used.
 CLIENTS = (
@@ -86,7 +86,7 @@ def _polled(pid: int, ended: dict[int, int]) -> int | None:
 
 
 def _be(target: Target, told: dict[str, Any], order: dict[str, Any]) -> NoReturn:
-    """Be ``python -m deploy WORDS`` with a target that is open already."""
+    """Be ``python -m tridock.deploy WORDS`` with a target that is open already."""
     random.seed()
     output = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     nothing = os.open(os.devnull, os.O_RDONLY)

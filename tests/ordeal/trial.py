@@ -6,17 +6,17 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
-from deploy import wait
-from deploy.errors import DeployError
-from deploy.target import Endpoint, State
-from deploy.wait import Deadline
-from inference.bundle import Bundle
 from tests.ordeal.arena import ENDPOINT, Arena, lock_of
 from tests.ordeal.blows import KILLS
 from tests.ordeal.bundles import name_of
 from tests.ordeal.client import Client
 from tests.ordeal.deployer import Deployers, Ended
 from tests.ordeal.points import Point
+from tridock.deploy import wait
+from tridock.deploy.errors import DeployError
+from tridock.deploy.target import Endpoint, State
+from tridock.deploy.wait import Deadline
+from tridock.inference.bundle import Bundle
 
 #: Runs that a release may take to get through a fault.
 RUNS = 3

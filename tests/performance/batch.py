@@ -1,4 +1,4 @@
-"""Rows a second of `python -m inference batch` against the bare ONNX call on the same arrays."""
+"""Rows a second of `tridock batch` against the bare ONNX call on the same arrays."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def _generate(model: Model, to: Path, rows: int) -> Path:
 
 
 def _names(model: Model) -> list[str]:
-    from inference.bundle import Bundle
+    from tridock.inference.bundle import Bundle
 
     signature = Bundle.read(model.bundle).manifest.signature
     assert signature is not None
@@ -134,7 +134,15 @@ def _bare(model: Model, given: Path) -> float:
 
 
 def _command(model: Model, given: Path, out: Path) -> list[str]:
-    command = [sys.executable, "-m", "inference", "batch", str(given), str(out), "--overwrite"]
+    command = [
+        sys.executable,
+        "-m",
+        "tridock.inference",
+        "batch",
+        str(given),
+        str(out),
+        "--overwrite",
+    ]
     return [*command, "--bundle", str(model.bundle)]
 
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from inference.process import free_port
 from tests.performance import environment, load
 from tests.performance.aims import CONNECTIONS
 from tests.performance.asking import first_right, wrong_answers
@@ -23,6 +22,7 @@ from tests.performance.models import Model
 from tests.performance.record import Cell, Round
 from tests.performance.running import Running
 from tests.performance.servers import LIMIT, OURS, Place, Server
+from tridock.inference.process import free_port
 
 #: A slow server is loaded for longer, so that every connection gets some answers; up to this.
 LONGEST = 10

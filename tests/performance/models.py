@@ -58,7 +58,7 @@ def make(name: str, to: Path) -> Model:
     """Train one model and package it under `to`."""
     import joblib
 
-    from inference.packaging import About, package
+    from tridock.inference.packaging import About, package
 
     title, fit = MODELS[name]
     estimator, table = fit()
@@ -104,7 +104,7 @@ def _forest() -> tuple[Any, Any]:
 
 
 def _loan() -> tuple[Any, Any]:
-    from examples.loan.train import train
+    from tridock.examples.loan.train import train
 
     trained = train(C=1.0)
     return trained.model, trained.rows

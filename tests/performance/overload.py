@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from inference.packaging import About, package_script
-from inference.process import free_port
 from tests.performance import environment
 from tests.performance.asking import PATIENCE
 from tests.performance.callers import Load, Tally, message
@@ -21,6 +19,8 @@ from tests.performance.errors import MeasuringError
 from tests.performance.models import Model
 from tests.performance.running import Running
 from tests.performance.servers import OURS, ROOT
+from tridock.inference.packaging import About, package_script
+from tridock.inference.process import free_port
 
 #: A model of 20 ms: products of matrices, which leave Python's lock to others as real models do.
 SLOW = """
@@ -218,7 +218,7 @@ def _served(
     python = str(environment.programs("tridock-joblib") / "python")
     where = ["--bundle", str(bundle), "--host", "127.0.0.1", "--port", str(port)]
     variables = {"PYTHONPATH": str(ROOT), "TRIDOCK_ENGINE": engine}
-    command = cores.serving([python, "-m", "inference", "serve", *where])
+    command = cores.serving([python, "-m", "tridock.inference", "serve", *where])
     running = Running.start(command, folder, variables=variables, log=folder / "log")
     try:
         _wait(running, port)
@@ -228,7 +228,7 @@ def _served(
 
 
 def _wait(running: Running, port: int) -> None:
-    from inference.process import ModelServer
+    from tridock.inference.process import ModelServer
 
     server = ModelServer(running.process, port, running.log)
     deadline = running.began + PATIENCE

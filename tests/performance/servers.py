@@ -125,7 +125,7 @@ def _uvicorn(at: Place, app: str) -> list[str]:
 
 def _serve(at: Place) -> list[str]:
     where = ["--host", "127.0.0.1", "--port", str(at.port)]
-    return [at.python, "-m", "inference", "serve", "--bundle", str(at.model.bundle), *where]
+    return [at.python, "-m", "tridock.inference", "serve", "--bundle", str(at.model.bundle), *where]
 
 
 def _ours(engine: str) -> Callable[[Place], Mapping[str, str]]:

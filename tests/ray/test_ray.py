@@ -17,7 +17,7 @@ from pyarrow import dataset, parquet
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 
-from inference.packaging import About, package
+from tridock.inference.packaging import About, package
 
 ROOT = Path(__file__).resolve().parents[2]
 FIELDS = ("sepal_length", "sepal_width", "petal_length", "petal_width")
@@ -58,7 +58,7 @@ def inputs(tmp_path: Path) -> Path:
 
 
 def _run(*words: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "inference", "batch", *map(str, words)]
+    command = [sys.executable, "-m", "tridock.inference", "batch", *map(str, words)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from emulators.access import is_authorized, refusal, secret
-from emulators.errors import StartError
-from emulators.place import Place
-from emulators.ports import Ports
+from tridock.emulators.access import is_authorized, refusal, secret
+from tridock.emulators.errors import StartError
+from tridock.emulators.place import Place
+from tridock.emulators.ports import Ports
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from inference import archive
-from inference.archive import LIMITS, Limits
-from inference.bundle import Bundle
-from inference.errors import BundleError
+from tridock.inference import archive
+from tridock.inference.archive import LIMITS, Limits
+from tridock.inference.bundle import Bundle
+from tridock.inference.errors import BundleError
 
 Entry = tuple[tarfile.TarInfo, bytes]
 

@@ -17,18 +17,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from deploy import aliases, approval, lock, report
-from deploy.azure.account import principal
-from deploy.errors import LockedError
-from deploy.lock import Claim, Terms
-from deploy.models import ModelVersion
-from deploy.owner import CALLER, CLAIMED, Owner, claims, user
-from deploy.progress import Progress
-from deploy.target import Deployment, Endpoint, State
-from inference.plaintext import UNSAFE, Formatter, line, lines
 from tests.deploy import bundles
 from tests.deploy.commandline import Door
 from tests.deploy.memory import MemoryNotes
+from tridock.deploy import aliases, approval, lock, report
+from tridock.deploy.azure.account import principal
+from tridock.deploy.errors import LockedError
+from tridock.deploy.lock import Claim, Terms
+from tridock.deploy.models import ModelVersion
+from tridock.deploy.owner import CALLER, CLAIMED, Owner, claims, user
+from tridock.deploy.progress import Progress
+from tridock.deploy.target import Deployment, Endpoint, State
+from tridock.inference.plaintext import UNSAFE, Formatter, line, lines
 
 #: What somebody sets to be taken for another.
 PRETENDED = {

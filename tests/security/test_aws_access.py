@@ -22,14 +22,14 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 from moto.sts.models import sts_backends
 
-from emulators import daemon
-from emulators.aws.authentication import Authentication
-from emulators.aws.calls import Call
-from emulators.aws.errors import AwsError
-from emulators.aws.keys import Key, own_key
-from emulators.place import Place
 from tests.emulators.aws.hosting import Aws, control, emulated
 from tests.security.aws import key, sent, signed
+from tridock.emulators import daemon
+from tridock.emulators.aws.authentication import Authentication
+from tridock.emulators.aws.calls import Call
+from tridock.emulators.aws.errors import AwsError
+from tridock.emulators.aws.keys import Key, own_key
+from tridock.emulators.place import Place
 
 
 @pytest.fixture(scope="module")
@@ -360,7 +360,15 @@ def test_explicit_addresses_stay_on_this_machine_and_unknown_hosts_are_refused(a
         "AWS_USE_FIPS_ENDPOINT": "true",
         "NO_PROXY": ".amazonaws.com,169.254.169.254,example.org",
     }
-    door = [sys.executable, "-m", "emulators", "run", "aws", "--state", str(aws.place.state)]
+    door = [
+        sys.executable,
+        "-m",
+        "tridock.emulators",
+        "run",
+        "aws",
+        "--state",
+        str(aws.place.state),
+    ]
     done = subprocess.run(
         [*door, "--", sys.executable, "-c", CLIENT],
         env={**os.environ, **preset},

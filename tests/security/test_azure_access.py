@@ -15,13 +15,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from emulators import daemon
-from emulators.azure.credentials import Credentials
-from emulators.azure.entra import CLIENT, TENANT, Entra
-from emulators.azure.front import ACCOUNT
-from emulators.place import Place
 from tests.emulators.azure.rest import VERSION, WORKSPACE, Rest
 from tests.emulators.azure.strangers import bare, code
+from tridock.emulators import daemon
+from tridock.emulators.azure.credentials import Credentials
+from tridock.emulators.azure.entra import CLIENT, TENANT, Entra
+from tridock.emulators.azure.front import ACCOUNT
+from tridock.emulators.place import Place
 
 TOKENS = f"https://login.microsoftonline.com/{TENANT}/oauth2/v2.0/token"
 MANAGEMENT = "https://management.azure.com"
@@ -272,7 +272,7 @@ def test_variables_of_the_caller_that_lead_elsewhere_are_unset(place: Place) -> 
         "REQUESTS_CA_BUNDLE": "/elsewhere/ca.pem",
     }
     caller = dict(os.environ) | foreign | replaced
-    door = [sys.executable, "-m", "emulators"]
+    door = [sys.executable, "-m", "tridock.emulators"]
     state = ["azure", "--state", str(place.state)]
     exports = _printed([*door, "env", *state], caller)
     for printed in (

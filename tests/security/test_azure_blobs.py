@@ -18,13 +18,13 @@ from azure.storage.blob import (
     generate_container_sas,
 )
 
-from emulators import daemon
-from emulators.azure.credentials import Credentials
-from emulators.azure.entra import CLIENT, TENANT, Entra
-from emulators.azure.front import ACCOUNT
-from emulators.place import Place
 from tests.emulators.azure.rest import WORKSPACE, Rest, httpx_put
 from tests.emulators.azure.strangers import bare, code
+from tridock.emulators import daemon
+from tridock.emulators.azure.credentials import Credentials
+from tridock.emulators.azure.entra import CLIENT, TENANT, Entra
+from tridock.emulators.azure.front import ACCOUNT
+from tridock.emulators.place import Place
 
 MANAGEMENT = "https://management.azure.com"
 STORAGE = "https://storage.azure.com"

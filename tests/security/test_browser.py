@@ -11,17 +11,17 @@ from typing import Any
 
 import pytest
 
-from deploy import change, wait
-from deploy.local import daemon as router
-from deploy.local.target import LocalTarget
-from deploy.target import Release
-from deploy.wait import Deadline
-from emulators import daemon
-from emulators.asking import address, ask
-from emulators.place import Place
 from tests.deploy import bundles
 from tests.deploy.staging import name_of
 from tests.security.browser import CHROMIUM, Attempt, visit
+from tridock.deploy import change, wait
+from tridock.deploy.local import daemon as router
+from tridock.deploy.local.target import LocalTarget
+from tridock.deploy.target import Release
+from tridock.deploy.wait import Deadline
+from tridock.emulators import daemon
+from tridock.emulators.asking import address, ask
+from tridock.emulators.place import Place
 
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None, reason="Chromium is not installed: apt-get install chromium"

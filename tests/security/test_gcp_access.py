@@ -17,10 +17,10 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from google.rpc import error_details_pb2, status_pb2
 
-from emulators import daemon
-from emulators.gcp import jwt
-from emulators.gcp.tokens import ACCOUNT, TOKEN_URI, Tokens
-from emulators.place import Place
+from tridock.emulators import daemon
+from tridock.emulators.gcp import jwt
+from tridock.emulators.gcp.tokens import ACCOUNT, TOKEN_URI, Tokens
+from tridock.emulators.place import Place
 
 PARENT = "projects/tridock-local/locations/us-central1"
 MODELS = f"/v1/{PARENT}/models"

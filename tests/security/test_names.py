@@ -11,21 +11,21 @@ from typing import Any
 
 import pytest
 
-from deploy import names
-from deploy.errors import ConfigError, TargetError
-from deploy.fetching import fetch
-from deploy.local.models import FolderModels
-from deploy.local.notes import FileNotes
-from deploy.local.target import LocalTarget
-from deploy.models import Approval, ModelVersion
-from deploy.retry import Patient
-from deploy.target import Release, Target
-from inference.bundle import Bundle
-from inference.errors import BundleError
-from inference.manifest import MANIFEST, Manifest
 from tests.deploy import bundles
 from tests.deploy.commandline import Door
 from tests.deploy.memory import MemoryTarget
+from tridock.deploy import names
+from tridock.deploy.errors import ConfigError, TargetError
+from tridock.deploy.fetching import fetch
+from tridock.deploy.local.models import FolderModels
+from tridock.deploy.local.notes import FileNotes
+from tridock.deploy.local.target import LocalTarget
+from tridock.deploy.models import Approval, ModelVersion
+from tridock.deploy.retry import Patient
+from tridock.deploy.target import Release, Target
+from tridock.inference.bundle import Bundle
+from tridock.inference.errors import BundleError
+from tridock.inference.manifest import MANIFEST, Manifest
 
 BAD = ["../../x", "..", ".", "", "/tmp/x", "a/b", "a\\b", "x\0", "x\n", "-x", "a" * 64, "ä", "%2e"]
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

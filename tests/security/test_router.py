@@ -17,16 +17,16 @@ import httpx
 import pytest
 import uvicorn
 
-from deploy import change, wait
-from deploy.local import daemon
-from deploy.local.connection import Bounds, Connection
-from deploy.local.router import BODY_BYTES
-from deploy.local.target import LocalTarget
-from deploy.models import Approval
-from deploy.target import Release
-from deploy.wait import Deadline
 from tests.deploy import bundles
 from tests.deploy.staging import name_of
+from tridock.deploy import change, wait
+from tridock.deploy.local import daemon
+from tridock.deploy.local.connection import Bounds, Connection
+from tridock.deploy.local.router import BODY_BYTES
+from tridock.deploy.local.target import LocalTarget
+from tridock.deploy.models import Approval
+from tridock.deploy.target import Release
+from tridock.deploy.wait import Deadline
 
 MEGABYTE = 1 << 20
 BODY = {"instances": [[5.1, 3.5, 1.4, 0.2]]}
@@ -91,7 +91,7 @@ def test_a_stranger_runs_no_code(
 
 def test_the_attack_would_have_worked(tmp_path: Path) -> None:
     """A model server with those variables does run that file: the test above can fail."""
-    from inference.process import ModelServer
+    from tridock.inference.process import ModelServer
 
     order, proof = attack(tmp_path)
     log = tmp_path / "log" / "server.log"

@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from deploy.azure.account import Account
-from deploy.azure.scoring import Address, Scoring
-from deploy.errors import ConfigError, TargetError
-from deploy.gcp.account import Account as GoogleAccount
-from deploy.hosts import trusted
-from inference import hosts
-from inference.blob import BlobContainer, container, is_blob
-from inference.bucket import Bucket
-from inference.errors import BundleMissingError
-from inference.location import find
+from tridock.deploy.azure.account import Account
+from tridock.deploy.azure.scoring import Address, Scoring
+from tridock.deploy.errors import ConfigError, TargetError
+from tridock.deploy.gcp.account import Account as GoogleAccount
+from tridock.deploy.hosts import trusted
+from tridock.inference import hosts
+from tridock.inference.blob import BlobContainer, container, is_blob
+from tridock.inference.bucket import Bucket
+from tridock.inference.errors import BundleMissingError
+from tridock.inference.location import find
 
 ALL = (hosts.AZURE_BLOBS, hosts.AZURE_SCORING, hosts.AZURE_LOGS, hosts.GOOGLE_RUN)
 

@@ -15,14 +15,14 @@ import boto3
 import httpx
 import pytest
 
-from deploy.aws.account import Account
-from deploy.aws.store import Store
-from deploy.aws.target import SageMakerTarget
-from deploy.aws.updates import Updates
-from emulators import daemon
-from emulators.place import Place
+from tridock.deploy.aws.account import Account
+from tridock.deploy.aws.store import Store
+from tridock.deploy.aws.target import SageMakerTarget
+from tridock.deploy.aws.updates import Updates
+from tridock.emulators import daemon
+from tridock.emulators.place import Place
 
-DOOR = [sys.executable, "-m", "emulators"]
+DOOR = [sys.executable, "-m", "tridock.emulators"]
 #: Emulated seconds per second.
 SPEED = "600"
 #: IAM takes no policy without a statement, and everybody may do this.

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy import registry
 from tests.terraform.module import CLOUDS, MODULES, blocks, text
+from tridock.deploy import registry
 
 #: What only one cloud has a word for.
 OWN_VARIABLES = {

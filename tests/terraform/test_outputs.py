@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from deploy import outputs, registry
-from deploy.config import Config, load
-from deploy.errors import ConfigError
+from tridock.deploy import outputs, registry
+from tridock.deploy.config import Config, load
+from tridock.deploy.errors import ConfigError
 
 TOLD = {
     "region": "eu-central-1",

@@ -19,10 +19,10 @@ from typing import Any
 
 import numpy as np
 
-from inference.bundle import Bundle
-from inference.manifest import Manifest
 from tests.inference.asking import Asked
 from tests.zoo.models import REFUSED
+from tridock.inference.bundle import Bundle
+from tridock.inference.manifest import Manifest
 
 ROOT = Path(__file__).parents[2]
 BOOSTERS = ROOT / ".venvs" / "boosters" / "bin" / "python"

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from inference.errors import InferenceError
-from inference.packaging import About, package
 from tests.zoo.models import MODELS, boosters
+from tridock.inference.errors import InferenceError
+from tridock.inference.packaging import About, package
 
 
 def main(folder: Path, words: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""Write the schemas anew from Google's client libraries: `python -m emulators.gcp.schemas`.
+"""Write the schemas anew from Google's client libraries: `python -m tridock.emulators.gcp.schemas`.
 
 Needs google-cloud-aiplatform, -run, -resource-manager, -monitoring and google-api-python-client;
 the emulator itself needs none of them.

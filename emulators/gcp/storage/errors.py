@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from emulators.faults import FaultKind
+from tridock.emulators.faults import FaultKind
 
 
 class StorageError(Exception):

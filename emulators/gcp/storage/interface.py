@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-from emulators.gcp import documents
-from emulators.gcp.cloud import Cloud
-from emulators.gcp.errors import GcpError
-from emulators.gcp.faulty import faults
-from emulators.gcp.names import number
-from emulators.gcp.storage.errors import (
+from tridock.emulators.gcp import documents
+from tridock.emulators.gcp.cloud import Cloud
+from tridock.emulators.gcp.errors import GcpError
+from tridock.emulators.gcp.faulty import faults
+from tridock.emulators.gcp.names import number
+from tridock.emulators.gcp.storage.errors import (
     REFUSALS,
     BadRequestError,
     NotModifiedError,
@@ -22,9 +22,9 @@ from emulators.gcp.storage.errors import (
     RangeError,
     StorageError,
 )
-from emulators.gcp.storage.objects import Conditions, Store
-from emulators.gcp.storage.uploads import Uploads, shown
-from emulators.gcp.wire import Answer, Request
+from tridock.emulators.gcp.storage.objects import Conditions, Store
+from tridock.emulators.gcp.storage.uploads import Uploads, shown
+from tridock.emulators.gcp.wire import Answer, Request
 
 PREFIXES = ("/storage/v1/", "/upload/storage/v1/", "/download/storage/v1/", "/batch/storage/")
 PAGE_SIZE = 1000

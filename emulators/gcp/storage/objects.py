@@ -19,8 +19,8 @@ from urllib.parse import quote
 
 import google_crc32c
 
-from emulators.gcp.database import Change, Database, NotWrittenError
-from emulators.gcp.storage.errors import (
+from tridock.emulators.gcp.database import Change, Database, NotWrittenError
+from tridock.emulators.gcp.storage.errors import (
     BadRequestError,
     BusyError,
     ConditionNotMetError,
@@ -28,7 +28,7 @@ from emulators.gcp.storage.errors import (
     NotModifiedError,
     ObjectNotFoundError,
 )
-from emulators.gcp.trash import remove
+from tridock.emulators.gcp.trash import remove
 
 log = logging.getLogger(__name__)
 

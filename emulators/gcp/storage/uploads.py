@@ -15,15 +15,15 @@ from email.parser import BytesParser
 from pathlib import Path
 from typing import Any
 
-from emulators.gcp.database import Database, NotWrittenError
-from emulators.gcp.storage.errors import (
+from tridock.emulators.gcp.database import Database, NotWrittenError
+from tridock.emulators.gcp.storage.errors import (
     BadRequestError,
     BusyError,
     ObjectNotFoundError,
     RangeError,
 )
-from emulators.gcp.storage.objects import Conditions, Store
-from emulators.gcp.wire import Answer, Request
+from tridock.emulators.gcp.storage.objects import Conditions, Store
+from tridock.emulators.gcp.wire import Answer, Request
 
 #: Of the records in the database.
 KIND = "uploads"

@@ -12,8 +12,8 @@ from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 
-from inference.packaging import About, package
 from tests.emulators.aws.hosting import BUCKET, IMAGE, ROLE, Aws, Hosting, emulated, variant
+from tridock.inference.packaging import About, package
 
 
 @pytest.fixture(scope="session")

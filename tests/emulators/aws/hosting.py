@@ -22,8 +22,8 @@ from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
-from emulators import daemon
-from emulators.place import Place
+from tridock.emulators import daemon
+from tridock.emulators.place import Place
 
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/tridock:1"
 ROLE = "arn:aws:iam::123456789012:role/AmazonSageMaker-ExecutionRole"
@@ -59,7 +59,7 @@ class Aws:
 @contextmanager
 def emulated(state: Path, speed: int = 60) -> Iterator[Aws]:
     """Bring an emulator up by its own door, and down again."""
-    door = [sys.executable, "-m", "emulators"]
+    door = [sys.executable, "-m", "tridock.emulators"]
     up = [*door, "up", "aws", "--state", str(state), "--speed", str(speed)]
     subprocess.run(up, check=True, timeout=600)
     place = Place("aws", state)

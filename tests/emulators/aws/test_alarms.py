@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from inference.packaging import About, package_script
 from tests.emulators.aws.hosting import BUCKET, IMAGE, ROLE, Aws, Hosting, eventually, variant
+from tridock.inference.packaging import About, package_script
 
 BROKEN = """
 def init():

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from inference.bundle import Bundle
 from tests.deploy import bundles
 from tests.emulators.aws.hosting import BUCKET, IMAGE, ROLE, Aws, Hosting, emulated, eventually
 from tests.emulators.aws.hosting import variant as described
+from tridock.inference.bundle import Bundle
 
 PLACE = {
     "ServiceNamespace": "sagemaker",

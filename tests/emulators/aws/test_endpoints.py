@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from inference.archive import unpack
 from tests.emulators.aws.hosting import (
     BUCKET,
     IMAGE,
@@ -21,6 +20,7 @@ from tests.emulators.aws.hosting import (
     eventually,
     variant,
 )
+from tridock.inference.archive import unpack
 
 
 def test_an_endpoint_is_creating_and_answers_nobody_before_it_is_in_service(

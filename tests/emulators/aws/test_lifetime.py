@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from emulators import daemon
 from tests.emulators.aws.hosting import (
     BUCKET,
     IMAGE,
@@ -22,6 +21,7 @@ from tests.emulators.aws.hosting import (
     eventually,
     variant,
 )
+from tridock.emulators import daemon
 
 
 @pytest.fixture(scope="module")

@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from emulators import daemon
-from emulators.place import Place
 from tests.emulators.aws.hosting import IMAGE, ROLE, Aws, Hosting, control, eventually, variant
 from tests.emulators.kills.trial import kill
 from tests.processes import command_lines
+from tridock.emulators import daemon
+from tridock.emulators.place import Place
 
 TRUST = {
     "Statement": [
@@ -213,7 +213,7 @@ def test_a_file_that_cannot_be_read_is_put_aside_alone_and_named(tmp_path: Path)
         queue.write_bytes(queue.read_bytes()[:-200])
         [lost] = [path for path in (state / "blobs").iterdir() if path.read_bytes() == b"first"]
         lost.write_bytes(b"fi")
-        door = [sys.executable, "-m", "emulators", "up", "aws", "--state", str(tmp_path)]
+        door = [sys.executable, "-m", "tridock.emulators", "up", "aws", "--state", str(tmp_path)]
         up = subprocess.run(door, capture_output=True, text=True, timeout=120, check=True)
         warnings = [line for line in up.stderr.splitlines() if line.startswith("warning: ")]
         assert len(warnings) == 2

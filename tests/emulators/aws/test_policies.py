@@ -10,12 +10,20 @@ import urllib3
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulators.aws.configs import Config
-from emulators.aws.errors import ValidationError
-from emulators.aws.live import Generation, Instance, Key, Live, Share, UnknownVariantError, choose
-from emulators.aws.policies import Plan, Step, read_plan
-from emulators.aws.retention import Retention
-from inference.process import ModelServer
+from tridock.emulators.aws.configs import Config
+from tridock.emulators.aws.errors import ValidationError
+from tridock.emulators.aws.live import (
+    Generation,
+    Instance,
+    Key,
+    Live,
+    Share,
+    UnknownVariantError,
+    choose,
+)
+from tridock.emulators.aws.policies import Plan, Step, read_plan
+from tridock.emulators.aws.retention import Retention
+from tridock.inference.process import ModelServer
 
 
 def routing(kind: str, **more: Any) -> dict[str, Any]:

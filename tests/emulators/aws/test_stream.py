@@ -10,8 +10,8 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulators.aws.stream import event
 from tests.emulators.aws.hosting import ROW
+from tridock.emulators.aws.stream import event
 
 
 def test_the_parts_together_are_the_answer(runtime: Any, shared: str) -> None:

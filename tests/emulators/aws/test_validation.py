@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulators.aws.errors import ValidationError
-from emulators.aws.validation import SerializationError, check_body, describe_headers
+from tridock.emulators.aws.errors import ValidationError
+from tridock.emulators.aws.validation import SerializationError, check_body, describe_headers
 
 
 def variant(**change: Any) -> dict[str, Any]:

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from emulators import daemon
-from emulators.azure.credentials import Credentials
-from emulators.azure.signature import Signatures
-from emulators.place import Place
 from tests.emulators.azure.rest import Rest
+from tridock.emulators import daemon
+from tridock.emulators.azure.credentials import Credentials
+from tridock.emulators.azure.signature import Signatures
+from tridock.emulators.place import Place
 
 SCRIPTS = Path(__file__).parent / "scripts"
 KEPT = ("PATH", "HOME", "LANG", "TMPDIR")
@@ -36,7 +36,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 def up(place: Place) -> None:
     """Start an emulator by its own door."""
-    command = [sys.executable, "-m", "emulators", "up", "azure"]
+    command = [sys.executable, "-m", "tridock.emulators", "up", "azure"]
     command += ["--state", str(place.state), "--speed", str(place.speed)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
@@ -86,7 +86,7 @@ def iris(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from sklearn.datasets import load_iris
     from sklearn.linear_model import LogisticRegression
 
-    from inference.packaging import About, package
+    from tridock.inference.packaging import About, package
 
     rows, kinds = load_iris(return_X_y=True, as_frame=True)
     model = LogisticRegression(max_iter=500).fit(rows, kinds)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from emulators.azure.signature import Signatures
 from tests.emulators.azure.conftest import Facts, RunScript
+from tridock.emulators.azure.signature import Signatures
 
 PREDICTED = {"predictions": [0]}
 

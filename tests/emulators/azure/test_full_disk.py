@@ -10,9 +10,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from emulators import daemon
-from emulators.place import Place
 from tests.emulators.azure.rest import WORKSPACE, Rest
+from tridock.emulators import daemon
+from tridock.emulators.place import Place
 
 CONTAINER = "https://tridockstorage.blob.core.windows.net/azureml-blobstore-1"
 

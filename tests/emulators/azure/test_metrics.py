@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulators.azure import metric_filter
-from emulators.azure.errors import AzureError
-from emulators.azure.measurements import Measurements, Sample, Series, merged
-from emulators.clock import Clock
 from tests.chance import is_likely
 from tests.emulators.azure.rest import WORKSPACE, Rest
+from tridock.emulators.azure import metric_filter
+from tridock.emulators.azure.errors import AzureError
+from tridock.emulators.azure.measurements import Measurements, Sample, Series, merged
+from tridock.emulators.clock import Clock
 
 SCORE = """
 import json, time

@@ -10,17 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulators.azure import duration, traffic
-from emulators.azure.assets import Location
-from emulators.azure.blobs import Blobs
-from emulators.azure.call import Call
-from emulators.azure.credentials import Credentials
-from emulators.azure.entra import MANAGEMENT_AUDIENCES, Entra
-from emulators.azure.errors import AzureError
-from emulators.azure.front import Front
-from emulators.azure.kind import merge
-from emulators.azure.pool import Limits, Pool, Routes
-from inference.process import ModelServer
+from tridock.emulators.azure import duration, traffic
+from tridock.emulators.azure.assets import Location
+from tridock.emulators.azure.blobs import Blobs
+from tridock.emulators.azure.call import Call
+from tridock.emulators.azure.credentials import Credentials
+from tridock.emulators.azure.entra import MANAGEMENT_AUDIENCES, Entra
+from tridock.emulators.azure.errors import AzureError
+from tridock.emulators.azure.front import Front
+from tridock.emulators.azure.kind import merge
+from tridock.emulators.azure.pool import Limits, Pool, Routes
+from tridock.inference.process import ModelServer
 
 NAMES = st.sampled_from(["blue", "green", "red"])
 

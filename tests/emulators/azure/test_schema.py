@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from emulators.azure import schema
-from emulators.azure.errors import AzureError
+from tridock.emulators.azure import schema
+from tridock.emulators.azure.errors import AzureError
 
 GOOD: dict[str, Any] = {
     "location": "eastus",

@@ -14,13 +14,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from emulators import daemon
-from emulators.azure.coverage import _operations, count
-from emulators.coverage import markdown, rewritten
-from emulators.errors import StartError
-from emulators.place import Place
 from tests.emulators.azure.conftest import up
 from tests.emulators.azure.rest import WORKSPACE, Rest
+from tridock.emulators import daemon
+from tridock.emulators.azure.coverage import _operations, count
+from tridock.emulators.coverage import markdown, rewritten
+from tridock.emulators.errors import StartError
+from tridock.emulators.place import Place
 
 ENDPOINT = f"{WORKSPACE}/onlineEndpoints/service-ep"
 FRAGILE = """

@@ -14,9 +14,9 @@ from azure.core.exceptions import (
 )
 from azure.storage.blob import BlobBlock, ContainerClient
 
-from emulators.azure.front import ACCOUNT
-from emulators.azure.signature import Signatures
 from tests.emulators.azure.rest import Rest
+from tridock.emulators.azure.front import ACCOUNT
+from tridock.emulators.azure.signature import Signatures
 
 
 @pytest.fixture(scope="module")

@@ -17,10 +17,10 @@ import requests
 from google.auth.transport.requests import Request
 from google.oauth2.service_account import IDTokenCredentials
 
-from emulators import daemon
-from emulators.place import Place
-from inference.bundle import Bundle
 from tests.deploy import bundles
+from tridock.emulators import daemon
+from tridock.emulators.place import Place
+from tridock.inference.bundle import Bundle
 
 PARENT = "projects/kit/locations/us-central1"
 IMAGE = "us-central1-docker.pkg.dev/kit/kit/kit:1"
@@ -104,7 +104,7 @@ class Served:
 
 @pytest.fixture(scope="session")
 def variables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
-    """What `python -m emulators env gcp` prints, of an emulator of our own."""
+    """What `python -m tridock.emulators env gcp` prints, of an emulator of our own."""
     place = Place("gcp", tmp_path_factory.mktemp("gcp"), speed=600)
     yield daemon.up(place).environment
     daemon.down(place)

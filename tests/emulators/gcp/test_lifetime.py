@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
-from emulators import daemon
-from emulators.gcp.database import Database
-from emulators.gcp.errors import UnavailableError
-from emulators.gcp.state import State
-from emulators.gcp.storage.errors import BusyError, ConditionNotMetError
-from emulators.gcp.storage.objects import SMALL_BYTES, UNREADABLE, Conditions, Store
-from emulators.place import Place
-from inference.bundle import Bundle
 from tests.emulators.gcp.conftest import IMAGE, PARENT, ROW, Api, connected
+from tridock.emulators import daemon
+from tridock.emulators.gcp.database import Database
+from tridock.emulators.gcp.errors import UnavailableError
+from tridock.emulators.gcp.state import State
+from tridock.emulators.gcp.storage.errors import BusyError, ConditionNotMetError
+from tridock.emulators.gcp.storage.objects import SMALL_BYTES, UNREADABLE, Conditions, Store
+from tridock.emulators.place import Place
+from tridock.inference.bundle import Bundle
 
 
 @pytest.fixture

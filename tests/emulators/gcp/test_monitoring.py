@@ -12,14 +12,14 @@ from urllib.parse import urlencode
 
 import pytest
 
-from emulators.clock import Clock
-from emulators.gcp.alignment import Aggregation, Point, Series, aligned, reduced
-from emulators.gcp.conditions import read
-from emulators.gcp.database import Database
-from emulators.gcp.errors import InvalidArgumentError
-from emulators.gcp.histogram import Histogram
-from emulators.gcp.meter import Meter, of_revision
 from tests.emulators.gcp.conftest import ROW, Api, Served
+from tridock.emulators.clock import Clock
+from tridock.emulators.gcp.alignment import Aggregation, Point, Series, aligned, reduced
+from tridock.emulators.gcp.conditions import read
+from tridock.emulators.gcp.database import Database
+from tridock.emulators.gcp.errors import InvalidArgumentError
+from tridock.emulators.gcp.histogram import Histogram
+from tridock.emulators.gcp.meter import Meter, of_revision
 
 ONLINE = "aiplatform.googleapis.com/prediction/online"
 #: Minutes of the emulator last a tenth of a second here, and are shown two of them later.

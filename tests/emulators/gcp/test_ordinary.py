@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from inference.bundle import Bundle
 from tests.emulators.gcp.conftest import run
+from tridock.inference.bundle import Bundle
 
 SCRIPT = Path(__file__).with_name("ordinary.py")
 TRANSPORTS = ("grpc", "rest")

@@ -7,14 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-from emulators import coverage
-from emulators.gcp.handlers import HANDLERS
-from emulators.gcp.schema import Schema
+from tridock.emulators import coverage
+from tridock.emulators.gcp.handlers import HANDLERS
+from tridock.emulators.gcp.schema import Schema
 
 ROOT = Path(__file__).resolve().parents[3]
 COMPARE = """
 import json
-from emulators.gcp.schemas.__main__ import FOLDER, SOURCES, _methods
+from tridock.emulators.gcp.schemas.__main__ import FOLDER, SOURCES, _methods
 different = []
 for source in SOURCES:
     kept = json.loads((FOLDER / f"{source.name}.json").read_text())

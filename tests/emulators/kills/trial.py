@@ -17,12 +17,12 @@ from pathlib import Path
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 
-from emulators import daemon
-from emulators.asking import ask
-from emulators.place import Place
-from inference.packaging import About, package
 from tests.emulators.kills import aws, azure, gcp
 from tests.emulators.kills.workload import Fact, Open, Workload
+from tridock.emulators import daemon
+from tridock.emulators.asking import ask
+from tridock.emulators.place import Place
+from tridock.inference.packaging import About, package
 
 log = logging.getLogger(__name__)
 

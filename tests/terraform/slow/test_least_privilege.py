@@ -16,19 +16,19 @@ from pathlib import Path
 
 import pytest
 
-from deploy import change, wait
-from deploy.errors import PermissionDeniedError
-from deploy.models import Approval
-from deploy.order import Order, Stage
-from deploy.release import release
-from deploy.rollback import rollback
-from deploy.rollout import Step
-from deploy.target import Release, Scaling, Target, deployment_name
-from deploy.wait import Deadline
-from inference.bundle import Bundle
 from tests.deploy import bundles
 from tests.terraform.enforced import Standing, standing
 from tests.terraform.module import Module, UnavailableError
+from tridock.deploy import change, wait
+from tridock.deploy.errors import PermissionDeniedError
+from tridock.deploy.models import Approval
+from tridock.deploy.order import Order, Stage
+from tridock.deploy.release import release
+from tridock.deploy.rollback import rollback
+from tridock.deploy.rollout import Step
+from tridock.deploy.target import Release, Scaling, Target, deployment_name
+from tridock.deploy.wait import Deadline
+from tridock.inference.bundle import Bundle
 
 ENDPOINT = "iris"
 LINKED_ROLE = "AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint"

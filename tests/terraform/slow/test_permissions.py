@@ -17,20 +17,6 @@ from pathlib import Path
 
 import pytest
 
-from deploy import change, session
-from deploy.config import load
-from deploy.errors import ConflictError
-from deploy.models import Approval
-from deploy.order import Stage
-from deploy.progress import Progress
-from deploy.release import release
-from deploy.retry import Patient
-from deploy.rollback import rollback
-from deploy.session import Session
-from deploy.sweep import Broom, Found, look, sweep
-from deploy.target import Target
-from deploy.wait import Deadline
-from inference.bundle import Bundle
 from tests.deploy import bundles
 from tests.terraform.module import text
 from tests.terraform.slow.calls import (
@@ -44,6 +30,20 @@ from tests.terraform.slow.calls import (
     needed,
     recorded,
 )
+from tridock.deploy import change, session
+from tridock.deploy.config import load
+from tridock.deploy.errors import ConflictError
+from tridock.deploy.models import Approval
+from tridock.deploy.order import Stage
+from tridock.deploy.progress import Progress
+from tridock.deploy.release import release
+from tridock.deploy.retry import Patient
+from tridock.deploy.rollback import rollback
+from tridock.deploy.session import Session
+from tridock.deploy.sweep import Broom, Found, look, sweep
+from tridock.deploy.target import Target
+from tridock.deploy.wait import Deadline
+from tridock.inference.bundle import Bundle
 
 AMBIENT = ("AWS_", "AZURE_", "GOOGLE_", "CLOUDSDK_")
 
@@ -128,7 +128,7 @@ def _end_scaling(target: Target, deployment: str) -> None:
 
 @contextmanager
 def _emulated(flags: dict[str, str], state: Path) -> Iterator[Session]:
-    emulator = [sys.executable, "-m", "emulators"]
+    emulator = [sys.executable, "-m", "tridock.emulators"]
     where = [flags["target"], "--state", str(state)]
     subprocess.run([*emulator, "up", *where, "--speed", "600"], check=True)
     try:

@@ -14,13 +14,13 @@ from typing import Any
 import boto3
 import pytest
 
-from inference.bundle import Bundle
 from tests.deploy import bundles
 from tests.deploy.commandline import ROOT, Door
 from tests.terraform.conftest import Planned
+from tridock.inference.bundle import Bundle
 
 ANSWER = {"predictions": ["setosa"]}
-EMULATORS = [sys.executable, "-m", "emulators"]
+EMULATORS = [sys.executable, "-m", "tridock.emulators"]
 
 
 @pytest.fixture(scope="module")
