@@ -33,7 +33,7 @@ def main(words: list[str] | None = None, *, connect: Connect = session.connect) 
     plaintext.log_to_stderr(logging.WARNING, "%(name)s: %(message)s")
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        read = config.load(options.file, arguments.flags(options))
+        read = config.load(options.file or config.in_folder(), arguments.flags(options))
         commands.run(options, connect(read, Progress(), live=options.live))
     except DeployError as error:
         return _fail(error, error.exit_code)

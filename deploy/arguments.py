@@ -118,7 +118,7 @@ def _models(parser: argparse.ArgumentParser) -> None:
 def _settings(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--target", metavar="|".join(registry.TARGETS), help="where (default: local)")
-    add("--file", type=Path, metavar="release.toml", help="configuration")
+    add("--file", type=Path, metavar="FILE", help="configuration (default: ./release.toml)")
     add("--endpoint", metavar="NAME", help="default: the file's, else the bundle's name")
     add("--bundle", metavar="DIR", help="default: the file's")
     about = "instead of a bundle: NAME (the newest), NAME:VERSION or NAME@ALIAS"

@@ -20,6 +20,9 @@ from tridock.deploy.target import Scaling
 #: Keys that have a flag of their own; `--set KEY=VALUE` gives the others.
 FLAGS = frozenset({"target", "endpoint", "bundle", "model", "timeout", "state"})
 
+#: Read where a command names no other file.
+FILE = Path("release.toml")
+
 
 @dataclass(frozen=True)
 class Gates:
@@ -93,6 +96,11 @@ class _Given:
     def nearness(self) -> int:
         """How near to the command it was given: flag over environment over file."""
         return 2 if self.source.startswith("--") else 0 if self.folder else 1
+
+
+def in_folder() -> Path | None:
+    """Return ``release.toml`` of the current folder, or None if there is none."""
+    return FILE if FILE.is_file() else None
 
 
 def load(

@@ -7,6 +7,7 @@ from importlib import import_module, metadata
 
 #: Each verb: the room that has it, and one line about it.
 VERBS: dict[str, tuple[str, str]] = {
+    "init": ("deploy.starting", "write the files of a new project"),
     "package": ("inference", "make a bundle of a fitted model and a sample of its input"),
     "serve": ("inference", "serve a bundle over HTTP"),
     "batch": ("inference", "predict the rows of files"),
@@ -31,6 +32,7 @@ VERBS: dict[str, tuple[str, str]] = {
 }
 #: What people type first.
 EXAMPLES = (
+    "tridock init --name mine",
     "tridock package --model model.joblib --sample sample.csv --name mine",
     "tridock serve --bundle build/mine/bundle",
     "tridock release --target aws --endpoint mine --bundle build/mine/bundle",

@@ -108,6 +108,7 @@ def test_the_wheel_has_the_package_and_its_data_and_nothing_else(wheel: Path) ->
         "tridock/__main__.py",
         "tridock/py.typed",
         "tridock/deploy/__main__.py",
+        "tridock/deploy/starter/release.toml",
         "tridock/inference/Dockerfile",
         "tridock/inference/requirements.txt",
         "tridock/inference/requirements-onnx.txt",
@@ -132,6 +133,17 @@ def test_a_model_is_released_and_rolled_back_from_a_folder_of_its_own(
     assert (full.folder / ".tridock").is_dir()
     site = full.python.parent.parent / "lib"
     assert not list(site.glob("*/site-packages/.tridock"))
+
+
+def test_a_new_project_is_trained_and_released(full: Project) -> None:
+    assert "wrote new/release.toml" in full.run("init", "new", "--name", "fresh")
+    folder = full.folder / "new"
+    full.script(
+        "-P", "-c", f"import os, runpy; os.chdir({str(folder)!r}); runpy.run_path('train.py')"
+    )
+    words = ("--file", "new/release.toml", "--set", "gates.latency_p95=600000")
+    full.run("release", *words)
+    full.run("delete", *words)
 
 
 @pytest.mark.parametrize(
