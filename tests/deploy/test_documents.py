@@ -37,7 +37,7 @@ def _shown(default: object) -> str:
     if default in ("", None, ()):
         return ""
     if isinstance(default, Path):
-        return f"`{default.name}` of the checkout"
+        return f"`{default.name}` of the current folder"
     plain = list(default) if isinstance(default, tuple) else default
     return f"`{json.dumps(plain)}`"
 
