@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from importlib import import_module, metadata
+from importlib import import_module
 
 #: Each verb: the room that has it, and one line about it.
 VERBS: dict[str, tuple[str, str]] = {
@@ -81,6 +81,8 @@ def _help() -> str:
 
 
 def _version() -> str:
+    from importlib import metadata  # 30 ms that `--help` does not need
+
     try:
         return metadata.version("tridock")
     except metadata.PackageNotFoundError:
