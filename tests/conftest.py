@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
+from importlib import import_module
 
 import pytest
 
@@ -30,8 +32,13 @@ def pytest_configure() -> None:
     """Let the processes that tests start be interrupted, also where this one may not be.
 
     A shell that runs the suite in the background has it ignore Ctrl-C, and children inherit that.
+    No example of a property has a deadline: a busy machine would decide.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    with suppress(ModuleNotFoundError):  # Ray's environment has none
+        hypothesis = import_module("hypothesis")
+        hypothesis.settings.register_profile("unhurried", deadline=None)
+        hypothesis.settings.load_profile("unhurried")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -129,7 +129,7 @@ def test_run_says_what_it_misses(state: Path) -> None:
     assert nothing.returncode == 2
     assert "run needs a command" in nothing.stderr
     unknown = _door("run aws -- no-such-command", state=state)
-    assert unknown.returncode == 1
+    assert unknown.returncode == 2
     assert unknown.stderr == "error: no-such-command: No such file or directory\n"
 
 
