@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+import socket
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from importlib import import_module
 
 import pytest
 
+#: What the emulated clouds listen on where they can.
+EMULATORS_PORTS = range(4586, 4591)
 #: Files that take more than half a minute, or folders of them, longest first.
 LONGEST = (
     "tests/deploy/test_gcp.py",
@@ -28,7 +31,11 @@ LONGEST = (
 )
 
 
-def pytest_configure() -> None:
+#: Held while the tests run, so that no emulator has a port that another one takes while it is down.
+_held: list[socket.socket] = []
+
+
+def pytest_configure(config: pytest.Config) -> None:
     """Let the processes that tests start be interrupted, also where this one may not be.
 
     A shell that runs the suite in the background has it ignore Ctrl-C, and children inherit that.
@@ -39,6 +46,20 @@ def pytest_configure() -> None:
         hypothesis = import_module("hypothesis")
         hypothesis.settings.register_profile("unhurried", deadline=None)
         hypothesis.settings.load_profile("unhurried")
+    if not hasattr(config, "workerinput"):
+        _hold(EMULATORS_PORTS)
+
+
+def pytest_unconfigure() -> None:
+    """Free the held ports."""
+    while _held:
+        _held.pop().close()
+
+
+def _hold(ports: Sequence[int]) -> None:
+    for port in ports:
+        with suppress(OSError):  # an emulator of this machine's user has it: just as good
+            _held.append(socket.create_server(("127.0.0.1", port)))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
