@@ -12,7 +12,7 @@ from importlib import import_module
 import pytest
 
 #: What the emulated clouds listen on where they can.
-EMULATORS_PORTS = range(4586, 4591)
+EMULATORS_PORTS = (*range(4586, 4591), 8443, 8450, 8451)
 #: Files that take more than half a minute, or folders of them, longest first.
 LONGEST = (
     "tests/deploy/test_gcp.py",
