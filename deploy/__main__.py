@@ -41,10 +41,6 @@ def main(words: list[str] | None = None, *, connect: Connect = session.connect) 
         return _fail(error, 2)
     except InferenceError as error:
         return _fail(error, 1)
-    except NotADirectoryError as error:
-        return _fail(
-            ConfigError(f"{error.filename}: a folder above it is a file: name one with --state"), 2
-        )
     except ModuleNotFoundError as error:
         return _fail(ConfigError(extras.advice(error)), 2)
     except OSError as error:

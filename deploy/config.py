@@ -137,6 +137,7 @@ def _config(known: Mapping[str, keys.Key], given: Mapping[str, _Given]) -> Confi
     registry.find(read["target"])
     core = {name: value for name, value in read.items() if "." not in name}
     core |= _one_source(core, given)
+    _refuse_file(core["state"])
     strategy = _strategy(core)
     kept = core.pop("keep_previous")
     settings = {name: value for name, value in read.items() if name.startswith(cloud)}
@@ -179,6 +180,15 @@ def _one_source(core: Mapping[str, Any], given: Mapping[str, _Given]) -> dict[st
             f"{bundle.source} and {model.source} both say what to release: leave one out"
         )
     return {"bundle" if model.nearness > bundle.nearness else "model": None}
+
+
+def _refuse_file(state: Path) -> None:
+    """Refuse a state folder that is a file or below one, before anything is done there."""
+    there = next(each for each in (state, *state.parents) if each.exists())
+    if not there.is_dir():
+        raise ConfigError(
+            f"{state} cannot be the state folder: {there} is a file. Name another with --state"
+        )
 
 
 def _table(read: Mapping[str, Any], table: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tridock.deploy.cloud import Cloud
 from tridock.deploy.errors import ConfigError, DeployError
+from tridock.inference.process import importing
 
 #: The emulators' own command; the deployers know nothing else of them.
 DOOR = ["-m", "tridock.emulators"]
@@ -42,7 +43,9 @@ def enter(name: str, cloud: Cloud, settings: Mapping[str, str], state: Path) -> 
 def _variables(name: str, state: Path) -> tuple[dict[str, str], list[str]]:
     """Read the ``export NAME=value`` and ``unset NAME`` lines of ``tridock emulators env``."""
     command = [sys.executable, "-P", *DOOR, "env", name, "--state", str(state.resolve())]
-    said = subprocess.run(command, env=_environment(), capture_output=True, text=True, check=False)
+    said = subprocess.run(
+        command, env=importing(os.environ), capture_output=True, text=True, check=False
+    )
     if said.returncode:
         kind = ConfigError if said.returncode == 2 else DeployError
         reason = said.stderr.strip().removeprefix("error: ")
@@ -50,9 +53,3 @@ def _variables(name: str, state: Path) -> tuple[dict[str, str], list[str]]:
     lines = [shlex.split(line) for line in said.stdout.splitlines()]
     exported = dict(line[1].split("=", 1) for line in lines if line[0] == "export")
     return exported, [line[1] for line in lines if line[0] == "unset"]
-
-
-def _environment() -> dict[str, str]:
-    """Return this process's variables, with the folder of the package on the module path."""
-    paths = [str(Path(__file__).absolute().parents[2]), os.environ.get("PYTHONPATH", "")]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}

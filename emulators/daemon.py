@@ -18,8 +18,9 @@ from fnmatch import fnmatchcase
 
 from tridock.emulators.access import secret, token_name
 from tridock.emulators.errors import MissingPackageError, NotRunningError, StartError
-from tridock.emulators.place import ROOT, Place
+from tridock.emulators.place import Place
 from tridock.inference import extras
+from tridock.inference.process import importing
 
 log = logging.getLogger(__name__)
 #: What each cloud's emulator imports that the base may lack.
@@ -242,8 +243,7 @@ def _spawn(place: Place) -> int:
 def _without_proxies(variables: Mapping[str, str]) -> dict[str, str]:
     """Return the variables for a process that talks to this machine only, with the code found."""
     kept = {name: each for name, each in variables.items() if not name.lower().endswith("_proxy")}
-    paths = [str(ROOT), *filter(None, [kept.get("PYTHONPATH")])]
-    return kept | {"PYTHONPATH": os.pathsep.join(paths)}
+    return importing(kept)
 
 
 def _has_ended(pid: int) -> bool:

@@ -1,10 +1,11 @@
 """The whole story, told by doing it, once in each cloud: `make demo`.
 
-All goes through the doors, `python -m ROOM`, and through the vendors' clients as they come.
+All goes through the doors, `python -m tridock.ROOM`, and through the vendors' clients as they come.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import shlex
@@ -19,6 +20,7 @@ from pathlib import Path
 
 from tridock.examples.client import Client
 from tridock.examples.docks import DOCKS, FEATURES, Dock
+from tridock.inference.process import importing
 
 ENDPOINT = "iris"
 FOLDER = Path("build/demo").resolve()
@@ -28,8 +30,10 @@ SPEED = "300"
 WIDTH = 110
 
 
-def main() -> int:
+def main(words: list[str] | None = None) -> int:
     """Tell the story and return the exit code: 0 if every claim held, 1 if not."""
+    about = "Release, update and roll back a model in three emulated clouds: some minutes."
+    argparse.ArgumentParser(prog="tridock demo", description=about).parse_args(words)
     story = Story()
     shutil.rmtree(FOLDER, ignore_errors=True)
     story.chapter("Two models are trained on the iris data and packaged")
@@ -181,7 +185,11 @@ def door(story: Story, room: str, *words: str) -> str:
     command = [sys.executable, "-P", "-m", room, *words]
     command += ["--json"] if room == "tridock.deploy" else []
     with subprocess.Popen(
-        command, env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        env=importing(os.environ),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as process:
         for line in process.stderr or ():
             story.fact(line.rstrip())
@@ -189,11 +197,6 @@ def door(story: Story, room: str, *words: str) -> str:
     if process.returncode:
         sys.exit(f"{shlex.join(command)} ended with {process.returncode}")
     return result
-
-
-def _environment() -> dict[str, str]:
-    """Return this process's variables, with the folder of the package on the module path."""
-    return {**os.environ, "PYTHONPATH": str(Path(__file__).absolute().parents[2])}
 
 
 if __name__ == "__main__":

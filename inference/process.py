@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+#: The folder that `tridock` is imported from: the checkout, site-packages, or the image's.
+ROOT = str(Path(__file__).absolute().parents[2])
 #: Ports for servers lie below Linux' ephemeral range, so that no outgoing connection takes one
 #: between the moment it is found free and the moment the server binds it.
 PORTS = range(20000, 30000)
@@ -160,9 +162,14 @@ def _is_free(port: int) -> bool:
     return True
 
 
+def importing(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return variables with which a child process finds `tridock` where this process found it."""
+    paths = [ROOT, *filter(None, [variables.get("PYTHONPATH")])]
+    return {**variables, "PYTHONPATH": os.pathsep.join(paths)}
+
+
 def _environment(more: Mapping[str, str]) -> dict[str, str]:
     kept = {name: os.environ[name] for name in INHERITED if name in os.environ}
-    root = str(Path(__file__).absolute().parents[2])
     # Many servers run on a developer's machine: each is one process, unless it is told otherwise.
     few = {} if WORKERS in more else {"TRIDOCK_WORKERS": "1"}
-    return kept | {"PYTHONPATH": root, "PYTHONUNBUFFERED": "1"} | few | dict(more)
+    return kept | {"PYTHONPATH": ROOT, "PYTHONUNBUFFERED": "1"} | few | dict(more)

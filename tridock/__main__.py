@@ -65,7 +65,7 @@ def _run(room: str, words: list[str]) -> int:
     name = f"tridock.{room}" if "." in room else f"tridock.{room}.__main__"
     try:
         module = import_module(name)
-        return int(module.main() if room == "examples.demo" else module.main(words))
+        return int(module.main(words))
     except ModuleNotFoundError as error:
         from tridock.inference.extras import advice
 

@@ -15,6 +15,7 @@ from typing import IO, Any
 
 from tridock.deploy import private
 from tridock.deploy.errors import TargetError, UnavailableError
+from tridock.inference.process import importing
 
 #: Seconds for it to come up.
 STARTUP = 30.0
@@ -104,7 +105,7 @@ def _spawn(folder: Path) -> subprocess.Popen[bytes]:
     with _opened(folder / "router.log", "ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "tridock.deploy.local", str(folder.absolute())],
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).absolute().parents[3])},
+            env=importing(os.environ),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

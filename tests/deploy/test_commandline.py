@@ -205,11 +205,15 @@ def test_a_missing_bundle_is_exit_code_2(door: Door, tmp_path: Path) -> None:
     assert "it is no bundle" in said.err
 
 
-def test_a_state_folder_that_is_a_file_is_exit_code_2(v1: Bundle, tmp_path: Path) -> None:
+@pytest.mark.parametrize("words", [("release", "--bundle", "b"), ("status",), ("delete",)])
+@pytest.mark.parametrize("below", [".", "state"])
+def test_a_state_folder_that_is_a_file_is_exit_code_2(
+    words: tuple[str, ...], below: str, tmp_path: Path
+) -> None:
     (tmp_path / "file").touch()
-    said = Door("local", tmp_path / "file")("release", "--bundle", v1.path)
+    said = Door("local", tmp_path / "file" / below)(*words)
     assert said.code == 2
-    assert said.err.splitlines()[-1].endswith("a folder above it is a file: name one with --state")
+    assert f"{tmp_path / 'file'} is a file. Name another with --state" in said.err
 
 
 def test_a_bundle_with_one_other_byte_is_exit_code_1(door: Door, tmp_path: Path) -> None:

@@ -45,6 +45,15 @@ def test_a_state_folder_that_is_a_file_is_a_usage_error(
     assert "choose another folder with --state" in capsys.readouterr().err
 
 
+def test_a_plan_of_faults_that_is_not_there_is_a_usage_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--state", str(tmp_path), "--faults", str(tmp_path / "absent")]
+    assert main(["up", "aws", *words]) == 2
+    assert f"--faults {tmp_path / 'absent'} is no plan of faults" in capsys.readouterr().err
+    assert daemon.find(Place("aws", tmp_path)) is None
+
+
 def test_nothing_runs_where_nothing_was_started(tmp_path: Path) -> None:
     place = Place("aws", tmp_path)
     assert daemon.find(place) is None
