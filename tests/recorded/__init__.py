@@ -1,0 +1,1 @@
+"""Recorded answers: what servers and commands say, before and after a change."""
