@@ -110,15 +110,22 @@ def make_bundles(folder: Path) -> None:
         If one cannot be made.
     """
     for name in ("iris", "loan", "spam"):
-        _run(folder, f"tridock.examples.{name}.train", "--out", str(folder / name))
+        run_door(folder, f"tridock.examples.{name}.train", "--out", str(folder / name))
     for name, source in (("own", others.SCRIPT), ("slow", others.SLOW)):
         script = folder / f"{name}.py"
         script.write_text(source)
         words = ("--script", str(script), "--name", "own", "--out", str(folder / name))
-        _run(folder, "tridock", "package", *words)
+        run_door(folder, "tridock", "package", *words)
 
 
-def _run(folder: Path, *words: str) -> None:
+def run_door(folder: Path, *words: str) -> None:
+    """Run a module of the kit with the words of its command line.
+
+    Raises
+    ------
+    subprocess.CalledProcessError
+        If it fails.
+    """
     command = [sys.executable, "-m", *words]
     variables = environment(folder)
     subprocess.run(command, env=variables, cwd=folder, check=True, stdout=subprocess.DEVNULL)

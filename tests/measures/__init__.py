@@ -1,0 +1,1 @@
+"""Measures of the code: sizes, imports, files that a request touches, words."""
