@@ -74,7 +74,7 @@ def shot(
         name or f"{method} {path} {told}".strip(),
         request(method, path, body, headers),
         is_head=method == "HEAD",
-        names_only=path.endswith("/metrics") and method == "GET",
+        names_only=path.endswith("/metrics") and method in ("GET", "HEAD"),
     )
 
 
