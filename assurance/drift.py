@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from tridock.inference.baseline import Categorical, Numeric, Statistics, Text
+from tridock.inference.bundle.baseline import Categorical, Numeric, Statistics, Text
 
 
 def prediction_shift(baseline: Statistics, counts: Mapping[str, int]) -> float | None:

@@ -10,9 +10,10 @@ import sys
 from collections.abc import Callable
 from types import FrameType
 
-from tridock.deploy import arguments, commands, config, session
-from tridock.deploy.errors import ConfigError, DeployError
+from tridock.deploy.cli import arguments, commands, session
+from tridock.deploy.config import load
 from tridock.deploy.progress import Progress
+from tridock.deploy.target.errors import ConfigError, DeployError
 from tridock.inference import extras, plaintext
 from tridock.inference.errors import BundleMissingError, InferenceError
 
@@ -33,7 +34,7 @@ def main(words: list[str] | None = None, *, connect: Connect = session.connect) 
     plaintext.log_to_stderr(logging.WARNING, "%(name)s: %(message)s")
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        read = config.load(options.file or config.in_folder(), arguments.flags(options))
+        read = load.load(options.file or load.in_folder(), arguments.flags(options))
         commands.run(options, connect(read, Progress(), live=options.live))
     except DeployError as error:
         return _fail(error, error.exit_code)

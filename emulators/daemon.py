@@ -20,7 +20,7 @@ from tridock.emulators.access import secret, token_name
 from tridock.emulators.errors import MissingPackageError, NotRunningError, StartError
 from tridock.emulators.place import Place
 from tridock.inference import extras
-from tridock.inference.process import importing
+from tridock.inference.process.model_server import importing
 
 log = logging.getLogger(__name__)
 #: What each cloud's emulator imports that the base may lack.

@@ -10,7 +10,7 @@ from pathlib import Path
 from tridock.emulators.fleet import Container, Server
 from tridock.inference.image.container import ContainerServer, Plan
 from tridock.inference.image.engine import AbsentImageError, EngineError, Image, docker, inspect
-from tridock.inference.process import free_port, last_lines
+from tridock.inference.process.model_server import free_port, last_lines
 
 #: Every container of an emulator has it, with the emulator's folder.
 LABEL = "tridock.emulator"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from tridock.inference.process import ModelServer
+from tridock.inference.process.model_server import ModelServer
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from tridock.examples.client import Client
 from tridock.examples.docks import DOCKS, FEATURES, Dock
-from tridock.inference.process import importing
+from tridock.inference.process.model_server import importing
 
 ENDPOINT = "iris"
 FOLDER = Path("build/demo").resolve()

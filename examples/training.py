@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tridock.inference.bundle import Bundle
+from tridock.inference.bundle.bundle import Bundle
 from tridock.inference.errors import BundleError, TargetFolderError
-from tridock.inference.packaging import About, package
-from tridock.inference.sample import fingerprint
+from tridock.inference.packaging.package import About, package
+from tridock.inference.packaging.sample import fingerprint
 
 
 @dataclass(frozen=True)

@@ -24,11 +24,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    from tridock.inference.parent import watch_stdin
+    from tridock.inference.process.parent_watch import watch_stdin
 
     if options.watch_stdin:
         watch_stdin()
-    from tridock.inference import location
+    from tridock.inference.bundle import location
     from tridock.inference.errors import BundleMissingError
     from tridock.inference.settings import SettingError, Settings, port
 
@@ -40,7 +40,7 @@ def _serve(options: argparse.Namespace) -> int:
     except (SettingError, BundleMissingError) as error:
         print(lines(f"error: {error}"), file=sys.stderr)
         return 2
-    from tridock.inference.server import serve
+    from tridock.inference.process.serve import serve
 
     return serve(settings, options.host, chosen)
 
@@ -60,13 +60,13 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _package(options: argparse.Namespace) -> int:
-    from tridock.inference import packagecommand
     from tridock.inference.errors import (
         ArgumentError,
         InferenceError,
         ScriptError,
         TargetFolderError,
     )
+    from tridock.inference.packaging import command as packagecommand
 
     try:
         return packagecommand.main(options)
@@ -98,7 +98,7 @@ def _parser(command: str) -> argparse.ArgumentParser:
     package = verbs.add_parser("package", help=about, description=about)
     # Only this door's own help needs its options, and they cost an import of scikit-learn.
     if command == "package":
-        from tridock.inference import packagecommand
+        from tridock.inference.packaging import command as packagecommand
 
         packagecommand.add_arguments(package)
     package.set_defaults(run=_package)

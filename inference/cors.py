@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from tridock.inference.exchange import Reply
+from tridock.inference.messages import Reply
 
 #: An origin as browsers send it: scheme, host, port; nothing else.
 ORIGIN = re.compile(r"\*|https?://[^\s/?#@,]+")

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tridock.inference import engine, entry, location
-from tridock.inference.bundle import Bundle
+from tridock.inference.bundle import location
+from tridock.inference.bundle.bundle import Bundle
 from tridock.inference.errors import InvalidInputError, NotReadyError
-from tridock.inference.model import Model
-from tridock.inference.script import Script
+from tridock.inference.model import engine
+from tridock.inference.model.model import Model
+from tridock.inference.script import entry_script
+from tridock.inference.script.user_script import Script
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ def init(path: Path | None = None) -> None:
     ----------
     path : Path, optional
         Bundle directory; by default the one the cloud's container is told of
-        (`tridock.inference.location.find`).
+        (`tridock.inference.bundle.location.find`).
 
     Raises
     ------
@@ -56,7 +58,7 @@ def init(path: Path | None = None) -> None:
     """
     global _loaded
     _loaded = None
-    script = None if path else entry.find(os.environ)
+    script = None if path else entry_script.find(os.environ)
     _loaded = _bare(script) if script else _load(Bundle.read(location.find(path)))
 
 
@@ -117,7 +119,7 @@ def run_with_probabilities(rows: Any) -> list[dict[str, Any]]:
 
 def _bare(path: Path) -> Loaded:
     """Load a script that no bundle holds."""
-    bundle = entry.bundle(path, os.environ)
+    bundle = entry_script.bundle(path, os.environ)
     return Loaded(bundle, None, Script.load(path, bundle.path))
 
 

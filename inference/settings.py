@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tridock.inference import cores
+from tridock.inference import cpu
 from tridock.inference.cors import ORIGIN
 
 #: Where each platform says on which port it will call, in the order of precedence. Sources:
@@ -65,7 +65,7 @@ class Settings:
 
     bundle: Path | None = None
     body_bytes: int = DEFAULT_BODY_BYTES
-    workers: int = field(default_factory=cores.whole)
+    workers: int = field(default_factory=cpu.whole)
     processes: int = 1
     queue: int = 256
     patience: float = 10.0
@@ -132,7 +132,7 @@ def _port(source: str, value: str) -> int:
 
 def _workers(environment: Mapping[str, str]) -> int:
     sagemaker = _whole(
-        environment, "SAGEMAKER_MODEL_SERVER_WORKERS", cores.whole(), least=1, most=1024
+        environment, "SAGEMAKER_MODEL_SERVER_WORKERS", cpu.whole(), least=1, most=1024
     )
     return _whole(environment, "TRIDOCK_WORKERS", sagemaker, least=1, most=1024)
 

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tridock.deploy import arguments, errors, registry
+from tridock.deploy.cli import arguments
+from tridock.deploy.target import errors, plugins
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
@@ -64,13 +65,13 @@ def test_every_make_target_a_document_names_exists(document: Path) -> None:
 
 def test_the_readme_names_every_make_target() -> None:
     told = set(_named(r"`(?:make )?([a-z0-9]+(?:-[a-z]+)*)", README))
-    others = tuple(f"-{target}" for target in registry.TARGETS if target != "aws")
+    others = tuple(f"-{target}" for target in plugins.TARGETS if target != "aws")
     assert {name for name in _make_targets() if not name.endswith(others)} - told == {"help"}
 
 
 def test_the_readme_names_every_target_of_releases() -> None:
     listed = re.findall(r"--target ([a-z\\|]+)`", README)[0].split("\\|")
-    assert sorted(listed) == sorted(registry.TARGETS)
+    assert sorted(listed) == sorted(plugins.TARGETS)
 
 
 def test_the_readme_stays_short() -> None:

@@ -13,7 +13,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("inference", "assurance", "training", "deploy", "emulators", "examples")
 #: They take the place of moto's methods, which are called with these parameters.
-FORCED = ("emulators/aws/endpoint_configs.py _create", "emulators/aws/models.py _create")
+FORCED = (
+    "emulators/aws/sagemaker/endpoint_configs.py _create",
+    "emulators/aws/sagemaker/models.py _create",
+)
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "base", "misc"}
 
 

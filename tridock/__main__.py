@@ -7,7 +7,7 @@ from importlib import import_module
 
 #: Each verb: the room that has it, and one line about it.
 VERBS: dict[str, tuple[str, str]] = {
-    "init": ("deploy.starting", "write the files of a new project"),
+    "init": ("deploy.cli.init", "write the files of a new project"),
     "package": ("inference", "make a bundle of a fitted model and a sample of its input"),
     "serve": ("inference", "serve a bundle over HTTP"),
     "batch": ("inference", "predict the rows of files"),

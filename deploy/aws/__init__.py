@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from tridock.deploy.aws.prices import PRICES
-from tridock.deploy.cloud import Cloud, Setting
+from tridock.deploy.target.plugin import Cloud, Setting
 
 if TYPE_CHECKING:
-    from tridock.deploy.target import Target
+    from tridock.deploy.target.protocol import Target
 
 SETTINGS = {
     "region": Setting("", "AWS region; by default the credential chain's", account=True),

@@ -13,7 +13,7 @@ from botocore.config import Config
 
 from tridock.deploy.aws.errors import translated
 from tridock.deploy.aws.facts import Facts
-from tridock.deploy.own import Own
+from tridock.deploy.target.own_requests import Own
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient

@@ -15,8 +15,8 @@ from typing import Any
 
 from tridock.deploy.aws.errors import translated
 from tridock.deploy.aws.store import Store
-from tridock.deploy.errors import ConfigError, NotFoundError
-from tridock.deploy.metrics import Answer, predictions
+from tridock.deploy.target.errors import ConfigError, NotFoundError
+from tridock.deploy.target.metrics import Answer, predictions
 
 FOLDER = "capture/"
 #: Kept as they are; what is of another type comes in base64.

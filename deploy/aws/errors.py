@@ -10,7 +10,7 @@ from typing import Any
 from botocore import exceptions as boto
 from botocore.exceptions import BotoCoreError, ClientError
 
-from tridock.deploy.errors import (
+from tridock.deploy.target.errors import (
     BusyError,
     ConfigError,
     ConflictError,

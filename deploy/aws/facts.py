@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from tridock.deploy.aws.errors import translated
-from tridock.deploy.errors import NotFoundError, UnavailableError
+from tridock.deploy.target.errors import NotFoundError, UnavailableError
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient

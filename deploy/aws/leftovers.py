@@ -15,8 +15,8 @@ from tridock.deploy.aws.errors import translated
 from tridock.deploy.aws.reading import Reading
 from tridock.deploy.aws.scaling import Scalings
 from tridock.deploy.aws.store import PREFIX, Store
-from tridock.deploy.errors import ConflictError, NotFoundError, PermissionDeniedError
-from tridock.deploy.leftovers import Leftover
+from tridock.deploy.target.errors import ConflictError, NotFoundError, PermissionDeniedError
+from tridock.deploy.target.leftovers import Leftover
 
 CONFIG, MODEL, SCALING = "endpoint configuration", "model", "scalable target"
 MARK, BUNDLE = "mark of use", "stored bundle"

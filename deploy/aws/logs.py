@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from tridock.deploy.aws.errors import translated
-from tridock.deploy.errors import NotFoundError
+from tridock.deploy.target.errors import NotFoundError
 
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient

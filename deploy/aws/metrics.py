@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from tridock.deploy.aws.account import Account
 from tridock.deploy.aws.errors import translated
 from tridock.deploy.aws.logs import Logs
-from tridock.deploy.metrics import Metrics, with_log
+from tridock.deploy.target.metrics import Metrics, with_log
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch.type_defs import MetricDataQueryTypeDef

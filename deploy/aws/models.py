@@ -18,9 +18,9 @@ from urllib.parse import urlsplit
 from tridock.deploy.aws import packages
 from tridock.deploy.aws.errors import translated
 from tridock.deploy.aws.store import Store
-from tridock.deploy.errors import ConfigError, ConflictError, NotFoundError
-from tridock.deploy.models import Approval, ModelVersion, entry
-from tridock.inference.bundle import Bundle
+from tridock.deploy.target.errors import ConfigError, ConflictError, NotFoundError
+from tridock.deploy.target.model_registry import Approval, ModelVersion, entry
+from tridock.inference.bundle.bundle import Bundle
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tridock.deploy.aws.errors import translated
-from tridock.deploy.errors import ConflictError, NotFoundError
-from tridock.deploy.notes import Note
+from tridock.deploy.target.errors import ConflictError, NotFoundError
+from tridock.deploy.target.notes import Note
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

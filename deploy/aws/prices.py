@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tridock.deploy.cloud import Prices
+from tridock.deploy.target.plugin import Prices
 
 #: Real-time inference, on demand, without Savings Plans. Other regions differ by up to a half.
 PRICES = Prices(

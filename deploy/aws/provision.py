@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from tridock.deploy.aws.account import Account
 from tridock.deploy.aws.errors import translated
-from tridock.deploy.errors import ConfigError, ConflictError, NotFoundError
+from tridock.deploy.target.errors import ConfigError, ConflictError, NotFoundError
 
 if TYPE_CHECKING:
     from mypy_boto3_iam import IAMClient

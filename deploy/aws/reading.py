@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from tridock.deploy import rollout
+from tridock.deploy import strategies
 from tridock.deploy.aws import names
 from tridock.deploy.aws.facts import Facts
-from tridock.deploy.target import Deployment, Endpoint, State
+from tridock.deploy.target.protocol import Deployment, Endpoint, State
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker.type_defs import DescribeEndpointOutputTypeDef
@@ -77,7 +77,9 @@ class Reading:
     @property
     def traffic(self) -> dict[str, int]:
         """Whole percent by variant, without the zeros."""
-        return {name: share for name, share in rollout.shares(self.weights, 100).items() if share}
+        return {
+            name: share for name, share in strategies.shares(self.weights, 100).items() if share
+        }
 
     @property
     def weights(self) -> dict[str, float]:

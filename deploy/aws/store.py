@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tridock.deploy.aws.errors import translated
-from tridock.deploy.errors import NotFoundError
-from tridock.inference.bundle import Bundle
+from tridock.deploy.target.errors import NotFoundError
+from tridock.inference.bundle.bundle import Bundle
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -1,4 +1,4 @@
-"""The verbs of `tridock.deploy.target.Target` as SageMaker calls.
+"""The verbs of `tridock.deploy.target.protocol.Target` as SageMaker calls.
 
 Endpoint = endpoint, deployment = production variant, traffic = variant weights.
 """
@@ -22,11 +22,11 @@ from tridock.deploy.aws.reading import Reading
 from tridock.deploy.aws.scaling import Scalings
 from tridock.deploy.aws.store import Store
 from tridock.deploy.aws.updates import Guard, Updates
-from tridock.deploy.errors import ConflictError, NotFoundError
-from tridock.deploy.leftovers import Leftover
-from tridock.deploy.metrics import Answer, Metrics
-from tridock.deploy.target import Endpoint, Release, Scaling
-from tridock.inference.bundle import Bundle
+from tridock.deploy.target.errors import ConflictError, NotFoundError
+from tridock.deploy.target.leftovers import Leftover
+from tridock.deploy.target.metrics import Answer, Metrics
+from tridock.deploy.target.protocol import Endpoint, Release, Scaling
+from tridock.inference.bundle.bundle import Bundle
 
 LIMITS = {
     "shadow beside others": "SageMaker takes a shadow variant beside one production variant, and "

@@ -11,7 +11,7 @@ from tridock.deploy.aws import names
 from tridock.deploy.aws.account import Account
 from tridock.deploy.aws.errors import translated
 from tridock.deploy.aws.reading import Reading
-from tridock.deploy.errors import ConfigError, ConflictError
+from tridock.deploy.target.errors import ConfigError, ConflictError
 
 #: Beyond its bake time, seconds an update may take: new instances come up in it.
 LONGEST = 3600

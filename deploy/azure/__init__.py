@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from tridock.deploy.azure.prices import PRICES
-from tridock.deploy.cloud import Cloud, Setting
-from tridock.deploy.errors import ConfigError
+from tridock.deploy.target.errors import ConfigError
+from tridock.deploy.target.plugin import Cloud, Setting
 
 if TYPE_CHECKING:
-    from tridock.deploy.target import Target
+    from tridock.deploy.target.protocol import Target
 
 SETTINGS = {
     "service": Setting("azure-ml", "what runs the model: azure-ml, container-apps or aci"),

@@ -18,7 +18,7 @@ from azure.ai.ml._utils import _azureml_polling
 from azure.identity import DefaultAzureCredential
 
 from tridock.deploy.azure.errors import refused, translated
-from tridock.deploy.errors import TargetError
+from tridock.deploy.target.errors import TargetError
 
 MANAGEMENT = "https://management.azure.com"
 VERSION = "2024-10-01"
@@ -26,7 +26,7 @@ VERSION = "2024-10-01"
 #: Seconds that one call to Resource Manager may take.
 TIMEOUT = 60.0
 
-#: Options of azure-core's clients: `tridock.deploy.retry` tries again, and nobody else.
+#: Options of azure-core's clients: `tridock.deploy.waiting.retry` tries again, and nobody else.
 ONCE: Any = {"retry_total": 0}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 
 from tridock.deploy.azure.errors import translated
-from tridock.deploy.errors import InvokeError
+from tridock.deploy.target.errors import InvokeError
 
 TIMEOUT = 240.0
 

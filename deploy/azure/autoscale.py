@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from tridock.deploy.azure.account import Account
-from tridock.deploy.errors import NotFoundError
-from tridock.deploy.target import Scaling
+from tridock.deploy.target.errors import NotFoundError
+from tridock.deploy.target.protocol import Scaling
 
 VERSION = "2022-10-01"
 KIND = "/providers/Microsoft.Insights/autoscaleSettings"

@@ -12,8 +12,8 @@ from typing import Any
 
 from tridock.deploy.azure.account import Account
 from tridock.deploy.azure.errors import refused, translated
-from tridock.deploy.hosts import trusted
-from tridock.inference.hosts import AZURE_SCORING
+from tridock.deploy.target.hosts import trusted
+from tridock.inference.cloud_hosts import AZURE_SCORING
 
 SCOPE = "https://ml.azure.com/.default"
 

@@ -16,9 +16,9 @@ from tridock.deploy.azure.account import ONCE, Account
 from tridock.deploy.azure.apps import TAG
 from tridock.deploy.azure.bundles import PREFIX, Bundles
 from tridock.deploy.azure.errors import translated
-from tridock.deploy.errors import ConflictError
-from tridock.deploy.leftovers import Leftover
-from tridock.inference.manifest import MANIFEST
+from tridock.deploy.target.errors import ConflictError
+from tridock.deploy.target.leftovers import Leftover
+from tridock.inference.bundle.manifest import MANIFEST
 
 MARK, BUNDLE = "mark of use", "stored bundle"
 #: Below a digest: the bundle's files, and the marks of those who use it.

@@ -15,11 +15,11 @@ from azure.storage.blob import ContainerClient
 
 from tridock.deploy.azure.account import ONCE, Account
 from tridock.deploy.azure.errors import translated
-from tridock.deploy.errors import NotFoundError
-from tridock.deploy.hosts import trusted
-from tridock.inference.bundle import Bundle, replaced
-from tridock.inference.hosts import AZURE_BLOBS
-from tridock.inference.manifest import MANIFEST
+from tridock.deploy.target.errors import NotFoundError
+from tridock.deploy.target.hosts import trusted
+from tridock.inference.bundle.bundle import Bundle, replaced
+from tridock.inference.bundle.manifest import MANIFEST
+from tridock.inference.cloud_hosts import AZURE_BLOBS
 
 PREFIX = "tridock/bundles/"
 DATASTORE = "/datastores/workspaceblobstore"

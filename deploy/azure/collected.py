@@ -15,8 +15,8 @@ from typing import Any
 from azure.ai.ml.entities import DataCollector, DeploymentCollection
 
 from tridock.deploy.azure.bundles import Bundles
-from tridock.deploy.errors import ConfigError, NotFoundError
-from tridock.deploy.metrics import Answer, predictions
+from tridock.deploy.target.errors import ConfigError, NotFoundError
+from tridock.deploy.target.metrics import Answer, predictions
 
 #: The collection that the service fills with answers; requests, which we do not need, stay out.
 COLLECTION = "response"

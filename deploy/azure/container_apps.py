@@ -1,4 +1,4 @@
-"""The verbs of `tridock.deploy.target.Target` as Container Apps calls.
+"""The verbs of `tridock.deploy.target.protocol.Target` as Container Apps calls.
 
 Endpoint = app, deployment = active revision, traffic = weights of revisions.
 """
@@ -23,14 +23,19 @@ from tridock.deploy.azure.errors import refused, translated
 from tridock.deploy.azure.models import AzureModels
 from tridock.deploy.azure.notes import BlobNotes
 from tridock.deploy.azure.snippets import plain_calls
-from tridock.deploy.errors import ConflictError, NotFoundError, UnsupportedError, before_sending
-from tridock.deploy.hosts import trusted
-from tridock.deploy.leftovers import Leftover
-from tridock.deploy.metrics import Answer, Metrics, with_log
-from tridock.deploy.own import Own
-from tridock.deploy.target import Endpoint, Release, Scaling
-from tridock.inference.bundle import Bundle
-from tridock.inference.hosts import AZURE_LOGS
+from tridock.deploy.target.errors import (
+    ConflictError,
+    NotFoundError,
+    UnsupportedError,
+    before_sending,
+)
+from tridock.deploy.target.hosts import trusted
+from tridock.deploy.target.leftovers import Leftover
+from tridock.deploy.target.metrics import Answer, Metrics, with_log
+from tridock.deploy.target.own_requests import Own
+from tridock.deploy.target.protocol import Endpoint, Release, Scaling
+from tridock.inference.bundle.bundle import Bundle
+from tridock.inference.cloud_hosts import AZURE_LOGS
 
 LIMITS = {
     "shadow": "Container Apps has no mirrored traffic",

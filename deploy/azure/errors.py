@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import httpx
 from azure.core import exceptions as core
 
-from tridock.deploy.errors import (
+from tridock.deploy.target.errors import (
     BusyError,
     ConflictError,
     CredentialsError,

@@ -8,7 +8,7 @@ from typing import Any
 from tridock.deploy.azure import sizes
 from tridock.deploy.azure.account import Account
 from tridock.deploy.azure.apps import PORT, TAG, identity
-from tridock.deploy.target import Deployment, Endpoint, Release, State
+from tridock.deploy.target.protocol import Deployment, Endpoint, Release, State
 
 #: What of a release stands in the tags of its group.
 KEPT = ("name", "bundle", "version", "digest", "image", "instance", "artifact")

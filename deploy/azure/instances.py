@@ -1,4 +1,4 @@
-"""The verbs of `tridock.deploy.target.Target` as Container Instances calls.
+"""The verbs of `tridock.deploy.target.protocol.Target` as Container Instances calls.
 
 Endpoint = container group, which is its only deployment, too.
 """
@@ -24,17 +24,17 @@ from tridock.deploy.azure.errors import translated
 from tridock.deploy.azure.models import AzureModels
 from tridock.deploy.azure.notes import BlobNotes
 from tridock.deploy.azure.snippets import plain_calls
-from tridock.deploy.errors import (
+from tridock.deploy.target.errors import (
     ConfigError,
     ConflictError,
     NotFoundError,
     UnsupportedError,
     before_sending,
 )
-from tridock.deploy.leftovers import Leftover
-from tridock.deploy.metrics import Answer, Metrics
-from tridock.deploy.target import Endpoint, Release, Scaling
-from tridock.inference.bundle import Bundle
+from tridock.deploy.target.leftovers import Leftover
+from tridock.deploy.target.metrics import Answer, Metrics
+from tridock.deploy.target.protocol import Endpoint, Release, Scaling
+from tridock.inference.bundle.bundle import Bundle
 
 LIMITS = {
     "deployments": "a container group has one address and one container, so an endpoint has one "

@@ -15,8 +15,8 @@ from tridock.deploy.azure.bundles import Bundles
 from tridock.deploy.azure.errors import translated
 from tridock.deploy.azure.store import FILES, MARK, PREFIX, Store
 from tridock.deploy.azure.translation import TAG
-from tridock.deploy.errors import ConflictError, NotFoundError
-from tridock.deploy.leftovers import Leftover
+from tridock.deploy.target.errors import ConflictError, NotFoundError
+from tridock.deploy.target.leftovers import Leftover
 
 USE, MODEL, ENVIRONMENT = "mark of use", "model version", "environment version"
 BUNDLE = "stored bundle"

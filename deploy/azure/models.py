@@ -17,9 +17,9 @@ from typing import Any
 
 from tridock.deploy.azure.account import Account
 from tridock.deploy.azure.bundles import DATASTORE, Bundles
-from tridock.deploy.errors import ConflictError, NotFoundError, TargetError, UnavailableError
-from tridock.deploy.models import Approval, ModelVersion, entry
-from tridock.inference.bundle import Bundle
+from tridock.deploy.target.errors import ConflictError, NotFoundError, TargetError, UnavailableError
+from tridock.deploy.target.model_registry import Approval, ModelVersion, entry
+from tridock.inference.bundle.bundle import Bundle
 
 #: A release's models begin otherwise, and no bundle's name has an underscore.
 PREFIX = "registered_"

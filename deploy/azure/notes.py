@@ -13,8 +13,8 @@ from typing import Any
 from azure.core import MatchConditions
 
 from tridock.deploy.azure.bundles import Bundles
-from tridock.deploy.errors import NotFoundError
-from tridock.deploy.notes import Note
+from tridock.deploy.target.errors import NotFoundError
+from tridock.deploy.target.notes import Note
 
 PREFIX = "tridock/notes/"
 

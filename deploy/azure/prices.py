@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tridock.deploy.cloud import Prices
+from tridock.deploy.target.plugin import Prices
 
 #: Managed online endpoints cost what their virtual machines do. Other regions differ.
 PRICES = Prices(

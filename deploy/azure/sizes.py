@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tridock.deploy.errors import ConfigError
+from tridock.deploy.target.errors import ConfigError
 
 #: CPUs of virtual machines ("Sizes for virtual machines in Azure").
 CPUS = {

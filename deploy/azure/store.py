@@ -17,8 +17,8 @@ from azure.ai.ml.entities import Model
 from tridock.deploy.azure.account import Account
 from tridock.deploy.azure.bundles import DATASTORE, Bundles
 from tridock.deploy.azure.errors import translated
-from tridock.deploy.errors import ConflictError, NotFoundError
-from tridock.inference.bundle import Bundle
+from tridock.deploy.target.errors import ConflictError, NotFoundError
+from tridock.inference.bundle.bundle import Bundle
 
 #: Names of our models begin so: `Store.release` looks at no others.
 PREFIX = "tridock-"

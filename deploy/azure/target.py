@@ -1,4 +1,4 @@
-"""The verbs of `tridock.deploy.target.Target` as calls of azure-ai-ml."""
+"""The verbs of `tridock.deploy.target.protocol.Target` as calls of azure-ai-ml."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from tridock.deploy.azure.scoring import Scoring
 from tridock.deploy.azure.snippets import snippets
 from tridock.deploy.azure.store import Store
 from tridock.deploy.azure.translation import FIRST, TAG
-from tridock.deploy.errors import ConflictError, NotFoundError
-from tridock.deploy.leftovers import Leftover
-from tridock.deploy.metrics import Answer, Metrics, with_log
-from tridock.deploy.target import Endpoint, Release, Scaling
-from tridock.inference.bundle import Bundle
+from tridock.deploy.target.errors import ConflictError, NotFoundError
+from tridock.deploy.target.leftovers import Leftover
+from tridock.deploy.target.metrics import Answer, Metrics, with_log
+from tridock.deploy.target.protocol import Endpoint, Release, Scaling
+from tridock.inference.bundle.bundle import Bundle
 
 LIMITS = {
     "first traffic": "Azure gives traffic only to a deployment that is ready: the endpoint's tag "

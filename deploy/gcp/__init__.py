@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from tridock.deploy.cloud import Cloud, Setting
-from tridock.deploy.errors import ConfigError
 from tridock.deploy.gcp.prices import PRICES
+from tridock.deploy.target.errors import ConfigError
+from tridock.deploy.target.plugin import Cloud, Setting
 
 if TYPE_CHECKING:
-    from tridock.deploy.target import Target
+    from tridock.deploy.target.protocol import Target
 
 SETTINGS = {
     "service": Setting("vertex-ai", "what runs the model: vertex-ai or cloud-run"),

@@ -14,9 +14,9 @@ import requests
 from google.auth.credentials import Credentials
 from google.auth.transport.requests import AuthorizedSession, Request
 
-from tridock.deploy.errors import ConfigError
 from tridock.deploy.gcp.errors import translated
-from tridock.deploy.own import Own
+from tridock.deploy.target.errors import ConfigError
+from tridock.deploy.target.own_requests import Own
 
 LOCATION = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"

@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from tridock.deploy.errors import (
+from tridock.deploy.gcp import names
+from tridock.deploy.gcp.account import TIMEOUT_SECONDS, Account
+from tridock.deploy.gcp.deployments import DEPLOY_SECONDS, Deployments
+from tridock.deploy.gcp.errors import of_status, translated
+from tridock.deploy.gcp.reading import Reading
+from tridock.deploy.target.errors import (
     ConflictError,
     InvokeError,
     NotFoundError,
@@ -13,13 +18,8 @@ from tridock.deploy.errors import (
     UnavailableError,
     before_sending,
 )
-from tridock.deploy.gcp import names
-from tridock.deploy.gcp.account import TIMEOUT_SECONDS, Account
-from tridock.deploy.gcp.deployments import DEPLOY_SECONDS, Deployments
-from tridock.deploy.gcp.errors import of_status, translated
-from tridock.deploy.gcp.reading import Reading
-from tridock.deploy.probes import Timed
-from tridock.deploy.target import Release
+from tridock.deploy.target.probes import Timed
+from tridock.deploy.target.protocol import Release
 
 OPERATION = "aiplatform:RawPredict"
 DEPLOYED = "X-Vertex-AI-Deployed-Model-Id"

@@ -1,4 +1,4 @@
-"""The verbs of `tridock.deploy.target.Target` as Cloud Run calls.
+"""The verbs of `tridock.deploy.target.protocol.Target` as Cloud Run calls.
 
 Endpoint = service, deployment = tagged revision, traffic = traffic targets.
 """
@@ -14,13 +14,6 @@ from typing import Any
 from google.cloud import run_v2
 from google.oauth2 import id_token
 
-from tridock.deploy.errors import (
-    ConflictError,
-    InvokeError,
-    NotFoundError,
-    UnsupportedError,
-    before_sending,
-)
 from tridock.deploy.gcp import monitoring, names, snippets
 from tridock.deploy.gcp.account import TIMEOUT_SECONDS, Account
 from tridock.deploy.gcp.entries import last
@@ -30,12 +23,19 @@ from tridock.deploy.gcp.models import GoogleModels
 from tridock.deploy.gcp.notes import ObjectNotes
 from tridock.deploy.gcp.revisions import Look, revision_name, target, template
 from tridock.deploy.gcp.store import Store
-from tridock.deploy.hosts import trusted
-from tridock.deploy.leftovers import Leftover
-from tridock.deploy.metrics import Answer, Metrics
-from tridock.deploy.target import Endpoint, Release, Scaling
-from tridock.inference.bundle import Bundle
-from tridock.inference.hosts import GOOGLE_RUN
+from tridock.deploy.target.errors import (
+    ConflictError,
+    InvokeError,
+    NotFoundError,
+    UnsupportedError,
+    before_sending,
+)
+from tridock.deploy.target.hosts import trusted
+from tridock.deploy.target.leftovers import Leftover
+from tridock.deploy.target.metrics import Answer, Metrics
+from tridock.deploy.target.protocol import Endpoint, Release, Scaling
+from tridock.inference.bundle.bundle import Bundle
+from tridock.inference.cloud_hosts import GOOGLE_RUN
 
 LIMITS = {
     "shadow": "Cloud Run has no mirrored traffic",

@@ -7,14 +7,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from tridock.deploy.errors import ConflictError, NotFoundError, UnavailableError
 from tridock.deploy.gcp import names
 from tridock.deploy.gcp.account import TIMEOUT_SECONDS, Account
 from tridock.deploy.gcp.errors import translated
 from tridock.deploy.gcp.reading import Reading
 from tridock.deploy.gcp.registry import Registry
 from tridock.deploy.gcp.replicas import REPLICAS, replicas
-from tridock.deploy.target import Release, Scaling
+from tridock.deploy.target.errors import ConflictError, NotFoundError, UnavailableError
+from tridock.deploy.target.protocol import Release, Scaling
 
 #: An endpoint without models is made and removed in seconds; a model leaves within minutes.
 CREATE_SECONDS = 300.0

@@ -11,7 +11,7 @@ import requests
 from google.api_core import exceptions as api
 from google.auth import exceptions as auth
 
-from tridock.deploy.errors import (
+from tridock.deploy.target.errors import (
     BusyError,
     ConflictError,
     CredentialsError,

@@ -7,7 +7,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from tridock.deploy.errors import ConflictError, NotFoundError
 from tridock.deploy.gcp import names
 from tridock.deploy.gcp.account import TIMEOUT_SECONDS, Account
 from tridock.deploy.gcp.deployments import Deployments
@@ -18,7 +17,8 @@ from tridock.deploy.gcp.registry import Registry
 from tridock.deploy.gcp.revisions import Look
 from tridock.deploy.gcp.store import Store
 from tridock.deploy.gcp.users import of_revisions, of_versions, services, versions
-from tridock.deploy.leftovers import Leftover
+from tridock.deploy.target.errors import ConflictError, NotFoundError
+from tridock.deploy.target.leftovers import Leftover
 
 TEMPORARY, VERSION, REVISION = "temporary endpoint", "model version", "revision"
 

@@ -15,13 +15,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tridock.deploy.errors import ConfigError, ConflictError, NotFoundError, UnavailableError
 from tridock.deploy.gcp.account import TIMEOUT_SECONDS, Account
 from tridock.deploy.gcp.errors import translated
 from tridock.deploy.gcp.registry import HEALTH, PORT, PREDICT, UPLOAD_SECONDS
 from tridock.deploy.gcp.store import Store
-from tridock.deploy.models import Approval, ModelVersion, entry, from_record, record
-from tridock.inference.bundle import Bundle
+from tridock.deploy.target.errors import ConfigError, ConflictError, NotFoundError, UnavailableError
+from tridock.deploy.target.model_registry import Approval, ModelVersion, entry, from_record, record
+from tridock.inference.bundle.bundle import Bundle
 
 #: An endpoint's own Model has the endpoint's name, which has no underscore.
 PREFIX = "registered_"

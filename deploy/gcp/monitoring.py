@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from tridock.deploy.errors import NotFoundError
 from tridock.deploy.gcp.account import TIMEOUT_SECONDS, Account
 from tridock.deploy.gcp.distributions import Buckets
 from tridock.deploy.gcp.entries import events
 from tridock.deploy.gcp.errors import of_answer, translated
-from tridock.deploy.metrics import Metrics, with_log
+from tridock.deploy.target.errors import NotFoundError
+from tridock.deploy.target.metrics import Metrics, with_log
 
 OPERATION = "monitoring:ListTimeSeries"
 HOST = "https://monitoring.googleapis.com"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
-from tridock.deploy.target import Release
+from tridock.deploy.target.protocol import Release
 
 #: An endpoint without it is somebody else's.
 ENDPOINT = "tridock-endpoint"

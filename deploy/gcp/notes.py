@@ -10,9 +10,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from tridock.deploy.errors import NotFoundError
 from tridock.deploy.gcp.errors import translated
-from tridock.deploy.notes import Note
+from tridock.deploy.target.errors import NotFoundError
+from tridock.deploy.target.notes import Note
 
 PREFIX = "notes/"
 

@@ -9,11 +9,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from tridock.deploy.errors import NotFoundError
 from tridock.deploy.gcp.errors import translated
 from tridock.deploy.gcp.store import PREFIX, Store
-from tridock.deploy.leftovers import Leftover
-from tridock.inference.manifest import MANIFEST
+from tridock.deploy.target.errors import NotFoundError
+from tridock.deploy.target.leftovers import Leftover
+from tridock.inference.bundle.manifest import MANIFEST
 
 MARK, BUNDLE = "mark of use", "stored bundle"
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 from urllib.parse import urlsplit
 
-from tridock.deploy.errors import ConfigError, ConflictError
 from tridock.deploy.gcp.account import Account
 from tridock.deploy.gcp.errors import translated
+from tridock.deploy.target.errors import ConfigError, ConflictError
 
 
 def provision(settings: Mapping[str, str]) -> Mapping[str, str]:

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from tridock.deploy.errors import NotFoundError
 from tridock.deploy.gcp import names
 from tridock.deploy.gcp.account import TIMEOUT_SECONDS, Account
 from tridock.deploy.gcp.errors import translated
 from tridock.deploy.gcp.registry import Registry
 from tridock.deploy.gcp.replicas import scaling_of
-from tridock.deploy.target import Deployment, Endpoint, State
+from tridock.deploy.target.errors import NotFoundError
+from tridock.deploy.target.protocol import Deployment, Endpoint, State
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tridock.deploy.target import Scaling
+from tridock.deploy.target.protocol import Scaling
 
 _ONLINE = "aiplatform.googleapis.com/prediction/online"
 METRICS = {"requests": f"{_ONLINE}/request_count", "cpu": f"{_ONLINE}/cpu/utilization"}

@@ -9,11 +9,11 @@ from typing import Any
 
 from google.cloud import run_v2
 
-from tridock.deploy.errors import ConfigError, NotFoundError
 from tridock.deploy.gcp import names
 from tridock.deploy.gcp.account import TIMEOUT_SECONDS, Account
 from tridock.deploy.gcp.errors import translated
-from tridock.deploy.target import Deployment, Endpoint, Release, Scaling, State
+from tridock.deploy.target.errors import ConfigError, NotFoundError
+from tridock.deploy.target.protocol import Deployment, Endpoint, Release, Scaling, State
 
 #: A revision's name holds the service's and ours; 63 characters is the limit.
 LONGEST_ENDPOINT = 33

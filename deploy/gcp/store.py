@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tridock.deploy.errors import NotFoundError
 from tridock.deploy.gcp.errors import translated
-from tridock.inference.bundle import Bundle, replaced
-from tridock.inference.manifest import MANIFEST, Manifest
+from tridock.deploy.target.errors import NotFoundError
+from tridock.inference.bundle.bundle import Bundle, replaced
+from tridock.inference.bundle.manifest import MANIFEST, Manifest
 
 PREFIX = "bundles/"
 REGISTERED = "registered/"

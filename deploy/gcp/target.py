@@ -1,4 +1,4 @@
-"""The verbs of `tridock.deploy.target.Target` as Vertex AI calls.
+"""The verbs of `tridock.deploy.target.protocol.Target` as Vertex AI calls.
 
 Endpoint = endpoint, deployment = deployed model, traffic = traffic split.
 """
@@ -10,7 +10,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
-from tridock.deploy.errors import ConflictError, NotFoundError, UnsupportedError, before_sending
 from tridock.deploy.gcp import monitoring, names, snippets
 from tridock.deploy.gcp.account import Account
 from tridock.deploy.gcp.asking import Asking
@@ -22,10 +21,16 @@ from tridock.deploy.gcp.notes import ObjectNotes
 from tridock.deploy.gcp.reading import Reading
 from tridock.deploy.gcp.registry import Registry
 from tridock.deploy.gcp.store import Store
-from tridock.deploy.leftovers import Leftover
-from tridock.deploy.metrics import Answer, Metrics
-from tridock.deploy.target import Endpoint, Release, Scaling
-from tridock.inference.bundle import Bundle
+from tridock.deploy.target.errors import (
+    ConflictError,
+    NotFoundError,
+    UnsupportedError,
+    before_sending,
+)
+from tridock.deploy.target.leftovers import Leftover
+from tridock.deploy.target.metrics import Answer, Metrics
+from tridock.deploy.target.protocol import Endpoint, Release, Scaling
+from tridock.inference.bundle.bundle import Bundle
 
 LIMITS = {
     "invoke": "A shared endpoint cannot be told which deployed model to ask. One that has traffic "

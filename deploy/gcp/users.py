@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from tridock.deploy.errors import PermissionDeniedError
 from tridock.deploy.gcp import names
 from tridock.deploy.gcp.account import TIMEOUT_SECONDS, Account
 from tridock.deploy.gcp.errors import translated
 from tridock.deploy.gcp.registry import Registry
 from tridock.deploy.gcp.revisions import Look
+from tridock.deploy.target.errors import PermissionDeniedError
 
 
 def versions(account: Account) -> Iterator[tuple[str, Any]]:

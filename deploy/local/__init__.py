@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tridock.deploy.cloud import Cloud
+from tridock.deploy.target.plugin import Cloud
 
 if TYPE_CHECKING:
-    from tridock.deploy.target import Target
+    from tridock.deploy.target.protocol import Target
 
 
 def _open(settings: Mapping[str, str]) -> Target:

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import uvicorn
 
-from tridock.deploy import private
+from tridock.deploy import private_files
 from tridock.deploy.local import daemon
 from tridock.deploy.local.connection import Connection
 from tridock.deploy.local.fleet import Fleet
 from tridock.deploy.local.router import create_router
 from tridock.inference import plaintext
-from tridock.inference.process import free_port
+from tridock.inference.process.model_server import free_port
 
 #: Seconds for somebody to deploy something, before a router without endpoints ends.
 PATIENCE = 30.0
@@ -73,7 +73,7 @@ def _listen(remembered: Path) -> socket.socket:
         return listener
     listener.bind(("127.0.0.1", free_port()))
     listener.listen(2048)
-    private.put(remembered, str(listener.getsockname()[1]).encode())
+    private_files.put(remembered, str(listener.getsockname()[1]).encode())
     return listener
 
 

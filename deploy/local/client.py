@@ -9,8 +9,8 @@ from typing import Any
 
 import httpx
 
-from tridock.deploy.errors import ConflictError, NotFoundError, TargetError, UnavailableError
 from tridock.deploy.local import daemon
+from tridock.deploy.target.errors import ConflictError, NotFoundError, TargetError, UnavailableError
 
 #: What the router's statuses mean.
 KINDS: Mapping[int, type[TargetError]] = {

@@ -13,9 +13,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from tridock.deploy import private
-from tridock.deploy.errors import TargetError, UnavailableError
-from tridock.inference.process import importing
+from tridock.deploy import private_files
+from tridock.deploy.target.errors import TargetError, UnavailableError
+from tridock.inference.process.model_server import importing
 
 #: Seconds for it to come up.
 STARTUP = 30.0
@@ -60,7 +60,7 @@ def up(folder: Path) -> str:
     UnavailableError
         If it does not come up; the message ends with the last lines of its log.
     """
-    private.folder(folder)
+    private_files.folder(folder)
     with _starting(folder):
         url = find(folder)
         if url:
@@ -92,7 +92,7 @@ def locked(folder: Path) -> Iterator[None]:
 def announce(folder: Path, url: str, secret: str) -> None:
     """Write down where the router answers, and its secret, for the folder's owner only."""
     told = {"pid": os.getpid(), "url": url, "secret": secret}
-    private.put(folder / "running.json", json.dumps(told).encode())
+    private_files.put(folder / "running.json", json.dumps(told).encode())
 
 
 def withdraw(folder: Path) -> None:
@@ -125,7 +125,7 @@ def _starting(folder: Path) -> Iterator[None]:
 
 def _opened(path: Path, mode: str = "w") -> IO[Any]:
     """Open a file for writing that its owner only may read."""
-    return open(path, mode, opener=lambda name, flags: os.open(name, flags, private.FILE))
+    return open(path, mode, opener=lambda name, flags: os.open(name, flags, private_files.FILE))
 
 
 def _is_locked(lock: Path) -> bool:

@@ -13,8 +13,8 @@ from pathlib import Path
 from tridock.deploy.local.record import Record
 from tridock.deploy.local.schedule import order
 from tridock.deploy.local.supervised import DRAIN, Supervised
-from tridock.deploy.target import Release
-from tridock.inference.process import ModelServer
+from tridock.deploy.target.protocol import Release
+from tridock.inference.process.model_server import ModelServer
 
 #: Copies that a deployment may have waiting: more than it can answer are dropped.
 COPIES = 100

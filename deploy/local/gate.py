@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tridock.deploy import private
+from tridock.deploy import private_files
 
 
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
     """Let one process at a time compare and write; the kernel frees what a killed one held."""
-    private.folder(folder)
-    descriptor = os.open(folder / ".changing", os.O_WRONLY | os.O_CREAT, private.FILE)
+    private_files.folder(folder)
+    descriptor = os.open(folder / ".changing", os.O_WRONLY | os.O_CREAT, private_files.FILE)
     with os.fdopen(descriptor, "w") as gate:
         fcntl.flock(gate, fcntl.LOCK_EX)
         yield
@@ -23,5 +23,5 @@ def alone(folder: Path) -> Iterator[None]:
 
 def put(path: Path, body: bytes) -> None:
     """Write a file in one step; whoever reads meanwhile reads the one before."""
-    private.folder(path.parent)
-    private.put(path, body)
+    private_files.folder(path.parent)
+    private_files.put(path, body)

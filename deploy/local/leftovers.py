@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tridock.deploy.errors import ConflictError
-from tridock.deploy.leftovers import Leftover
+from tridock.deploy.target.errors import ConflictError
+from tridock.deploy.target.leftovers import Leftover
 
 BUNDLE, DRAFT, LOGS = "stored bundle", "half stored bundle", "log folder"
 #: What a bundle's folder is called, and what `tempfile` calls the folder where one is copied.

@@ -15,11 +15,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tridock.deploy import names, private
-from tridock.deploy.errors import ConflictError, NotFoundError, TargetError
+from tridock.deploy import private_files
 from tridock.deploy.local.gate import alone, put
-from tridock.deploy.models import Approval, ModelVersion, entry, from_record, record
-from tridock.inference.bundle import Bundle, replaced
+from tridock.deploy.target import names
+from tridock.deploy.target.errors import ConflictError, NotFoundError, TargetError
+from tridock.deploy.target.model_registry import Approval, ModelVersion, entry, from_record, record
+from tridock.inference.bundle.bundle import Bundle, replaced
 
 DRAFT = ".draft-"
 
@@ -104,10 +105,10 @@ class FolderModels:
         made = replace(made, number=number, created=datetime.now(UTC))
         with tempfile.TemporaryDirectory(prefix=DRAFT, dir=self.folder) as scratch:
             draft = Path(scratch) / "version"
-            private.folder(draft)
-            private.copy(bundle.path, draft / "bundle")
+            private_files.folder(draft)
+            private_files.copy(bundle.path, draft / "bundle")
             self._write(draft, made)
-            private.folder(place.parent)
+            private_files.folder(place.parent)
             draft.rename(place)
         return made
 

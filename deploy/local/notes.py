@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tridock.deploy import names
-from tridock.deploy.errors import ConflictError
 from tridock.deploy.local.gate import alone, put
-from tridock.deploy.notes import Note
+from tridock.deploy.target import names
+from tridock.deploy.target.errors import ConflictError
+from tridock.deploy.target.notes import Note
 
 
 @dataclass(frozen=True)

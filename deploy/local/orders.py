@@ -13,10 +13,10 @@ from typing import Any
 
 from starlette.requests import Request
 
-from tridock.deploy import names
-from tridock.deploy.errors import ConfigError
 from tridock.deploy.local.fleet import RefusedError
-from tridock.deploy.target import Release
+from tridock.deploy.target import names
+from tridock.deploy.target.errors import ConfigError
+from tridock.deploy.target.protocol import Release
 
 #: An order is a small document.
 ORDER_BYTES = 64 << 10

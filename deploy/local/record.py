@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from tridock.deploy.metrics import Answer, predictions
+from tridock.deploy.target.metrics import Answer, predictions
 
 #: Answers of each deployment that are kept, and the longest whose predictions are, in bytes.
 KEPT, LONGEST = 100_000, 65_536

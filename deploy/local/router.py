@@ -20,7 +20,7 @@ from tridock.deploy.local.access import Guard
 from tridock.deploy.local.fleet import Fleet, RefusedError, Running
 from tridock.deploy.local.record import Entry, Record
 from tridock.deploy.local.sender import Asked, Sender
-from tridock.deploy.metrics import Answer, summed
+from tridock.deploy.target.metrics import Answer, summed
 
 #: Names one deployment in a request, and tells who answered in the answer.
 HEADER = "x-deployment"

@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from tridock.inference.process import ModelServer, wait_ready
-from tridock.inference.restarts import Restarts, exit_text
+from tridock.inference.process.model_server import ModelServer, wait_ready
+from tridock.inference.process.restarts import Restarts, exit_text
 
 log = logging.getLogger(__name__)
 

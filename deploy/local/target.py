@@ -1,4 +1,4 @@
-"""The verbs of `tridock.deploy.target.Target` as orders to this machine's router."""
+"""The verbs of `tridock.deploy.target.protocol.Target` as orders to this machine's router."""
 
 from __future__ import annotations
 
@@ -14,9 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from tridock.deploy import lock, names, owner, private
-from tridock.deploy.errors import ConfigError, InvokeError, NotFoundError
-from tridock.deploy.leftovers import Leftover
+from tridock.deploy import private_files
 from tridock.deploy.local import daemon
 from tridock.deploy.local.client import order, send
 from tridock.deploy.local.gate import alone
@@ -24,9 +22,13 @@ from tridock.deploy.local.leftovers import Remains
 from tridock.deploy.local.models import FolderModels
 from tridock.deploy.local.notes import FileNotes
 from tridock.deploy.local.router import HEADER
-from tridock.deploy.metrics import Answer, Metrics, with_log
-from tridock.deploy.target import Deployment, Endpoint, Release, Restarts, Scaling, State
-from tridock.inference.bundle import Bundle
+from tridock.deploy.target import names
+from tridock.deploy.target.errors import ConfigError, InvokeError, NotFoundError
+from tridock.deploy.target.leftovers import Leftover
+from tridock.deploy.target.metrics import Answer, Metrics, with_log
+from tridock.deploy.target.protocol import Deployment, Endpoint, Release, Restarts, Scaling, State
+from tridock.deploy.waiting import lock, owner
+from tridock.inference.bundle.bundle import Bundle
 
 LIMITS = {
     "count": "every deployment is one process, whatever count says",
@@ -80,9 +82,9 @@ class LocalTarget:
         place = self.folder / "bundles" / names.check("digest", bundle.digest, names.DIGEST)
         with alone(self.folder):
             if not place.exists():
-                private.folder(place.parent)
+                private_files.folder(place.parent)
                 with tempfile.TemporaryDirectory(dir=place.parent) as draft:
-                    private.copy(bundle.path, Path(draft) / "bundle").rename(place)
+                    private_files.copy(bundle.path, Path(draft) / "bundle").rename(place)
         return place.as_uri()
 
     def deploy(self, release: Release) -> None:

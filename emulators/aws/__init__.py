@@ -15,12 +15,12 @@ PREFERRED_PORTS = (4587, 4586)
 def serve(place: Place, ready: Ready) -> None:
     """Answer until SIGTERM or SIGINT; `ready` gets the clients' variables first."""
     _hermetic()
-    from tridock.emulators.aws.cloud import Cloud
-    from tridock.emulators.aws.environment import HOSTS, environment
-    from tridock.emulators.aws.front import Front
-    from tridock.emulators.aws.instances import abandon
-    from tridock.emulators.aws.parts import INSTALLERS
-    from tridock.emulators.aws.server import listen
+    from tridock.emulators.aws.dataplane.cloud import Cloud
+    from tridock.emulators.aws.dataplane.instances import abandon
+    from tridock.emulators.aws.front.front import Front
+    from tridock.emulators.aws.protocol.environment import HOSTS, environment
+    from tridock.emulators.aws.protocol.server import listen
+    from tridock.emulators.aws.service import INSTALLERS
     from tridock.emulators.certificates import Authority
     from tridock.emulators.ports import Ports
     from tridock.emulators.proxy import Proxy, Route

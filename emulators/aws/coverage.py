@@ -10,9 +10,9 @@ from moto.core.utils import camelcase_to_underscores, get_service_model, method_
 from moto.sagemaker.models import SageMakerModelBackend
 from moto.sagemaker.responses import SageMakerResponse
 
-from tridock.emulators.aws.calls import RUNTIME
-from tridock.emulators.aws.cloud import Cloud
-from tridock.emulators.aws.parts import INSTALLERS
+from tridock.emulators.aws.dataplane.cloud import Cloud
+from tridock.emulators.aws.protocol.calls import RUNTIME
+from tridock.emulators.aws.service import INSTALLERS
 from tridock.emulators.coverage import Coverage
 from tridock.emulators.place import Place
 

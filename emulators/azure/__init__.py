@@ -15,6 +15,6 @@ def serve(place: Place, ready: Ready) -> None:
     ready : Ready
         Called with the environment that leads clients here, once it answers.
     """
-    from tridock.emulators.azure import service
+    from tridock.emulators.azure.service import service
 
     service.serve(place, ready)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 
-from tridock.emulators.azure import schema
+from tridock.emulators.azure.core import schema
 from tridock.emulators.coverage import Coverage
 
 VERSIONED = ("create_or_update", "delete", "get", "list")

@@ -16,16 +16,16 @@ PREFERRED_PORTS = (4588, 4589, 4590)
 def serve(place: Place, ready: Ready) -> None:
     """Answer until SIGTERM or SIGINT; `ready` gets the clients' variables first."""
     from tridock.emulators.certificates import Authority
-    from tridock.emulators.gcp.auth import HOSTS
-    from tridock.emulators.gcp.cloud import Cloud
-    from tridock.emulators.gcp.environment import environment
-    from tridock.emulators.gcp.front import Front
-    from tridock.emulators.gcp.grpc_front import Calls
-    from tridock.emulators.gcp.handlers import interface
-    from tridock.emulators.gcp.restart import flush, restart
-    from tridock.emulators.gcp.scaling import Scaler
-    from tridock.emulators.gcp.server import Server
-    from tridock.emulators.gcp.tenant import STORAGE
+    from tridock.emulators.gcp.auth.authentication import HOSTS
+    from tridock.emulators.gcp.core.cloud import Cloud
+    from tridock.emulators.gcp.front.environment import environment
+    from tridock.emulators.gcp.front.front import Front
+    from tridock.emulators.gcp.front.grpc_front import Calls
+    from tridock.emulators.gcp.front.handlers import interface
+    from tridock.emulators.gcp.front.restart import flush, restart
+    from tridock.emulators.gcp.front.server import Server
+    from tridock.emulators.gcp.run.scaling import Scaler
+    from tridock.emulators.gcp.vertex.tenant import STORAGE
     from tridock.emulators.ports import Ports
     from tridock.emulators.proxy import Proxy, Route
 

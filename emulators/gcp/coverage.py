@@ -7,9 +7,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from tridock.emulators.coverage import Coverage
-from tridock.emulators.gcp import longrunning, predictions
-from tridock.emulators.gcp.handlers import HANDLERS
-from tridock.emulators.gcp.schema import FOLDER, Schema
+from tridock.emulators.gcp.front import longrunning
+from tridock.emulators.gcp.front.handlers import HANDLERS
+from tridock.emulators.gcp.protocol.schema import FOLDER, Schema
+from tridock.emulators.gcp.vertex import predictions
 
 #: Of the interfaces that Google describes without protos; a test asks for each of them.
 DOCUMENTED: Mapping[str, tuple[str, ...]] = {

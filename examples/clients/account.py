@@ -14,7 +14,7 @@ from pathlib import Path
 
 import boto3
 
-from tridock.inference.bundle import Bundle
+from tridock.inference.bundle.bundle import Bundle
 
 BUCKET = "tridock-models"
 ROLE = "tridock"

@@ -19,7 +19,7 @@ from tridock.inference.batch.files import File, Format
 from tridock.inference.batch.planning import Wish, names, plan
 from tridock.inference.batch.reader import Reader
 from tridock.inference.batch.scorer import Scorer
-from tridock.inference.model import Model
+from tridock.inference.model.model import Model
 
 #: The deployment's variables: whether to write probabilities, and the columns to carry.
 PROBABILITIES = "TRIDOCK_BATCH_PROBABILITIES"

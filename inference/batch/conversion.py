@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tridock.inference.cells import MAX_TEXT, SINGLE_MAX, column, problem, shown
-from tridock.inference.signature import Field
+from tridock.inference.data.cells import MAX_TEXT, SINGLE_MAX, column, problem, shown
+from tridock.inference.data.signature import Field
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -19,8 +19,8 @@ from tridock.inference.batch.files import File, Format
 from tridock.inference.batch.intake import Read
 from tridock.inference.batch.plan import Header, Plan
 from tridock.inference.batch.records import Records
-from tridock.inference.cells import listing, shown
 from tridock.inference.codec.header import Positions, positions
+from tridock.inference.data.cells import listing, shown
 
 if TYPE_CHECKING:
     import numpy.typing as npt

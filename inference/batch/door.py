@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from tridock.inference.batch.journal import Mark
     from tridock.inference.batch.plan import Plan
     from tridock.inference.batch.planning import Wish
-    from tridock.inference.bundle import Bundle
-    from tridock.inference.model import Model
+    from tridock.inference.bundle.bundle import Bundle
+    from tridock.inference.model.model import Model
     from tridock.inference.score import Loaded
 
 #: Rows at a time; the fewest that keep a Parquet file's row groups of a good size.
@@ -165,7 +165,7 @@ def _model(loaded: Loaded) -> Model:
 
 
 def _local(job: Job, model: Model, workers: int | None) -> Mark:
-    from tridock.inference import cores
+    from tridock.inference import cpu
     from tridock.inference.batch.bar import progress
     from tridock.inference.batch.scorer import Scorer
     from tridock.inference.batch.workers import Threads
@@ -173,7 +173,7 @@ def _local(job: Job, model: Model, workers: int | None) -> Mark:
     if model.engine == "onnx":
         _without_pandas()
     scorer = Scorer.of(job.plan, model)
-    with Threads(scorer, workers or cores.whole()) as scoring, progress() as shown:
+    with Threads(scorer, workers or cpu.whole()) as scoring, progress() as shown:
         return job.run(scoring, shown)
 
 

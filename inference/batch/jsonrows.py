@@ -17,8 +17,8 @@ from tridock.inference.batch.files import File
 from tridock.inference.batch.intake import Read
 from tridock.inference.batch.plan import Header, Plan
 from tridock.inference.batch.records import Records
-from tridock.inference.cells import shown
 from tridock.inference.codec.jsontext import dumps
+from tridock.inference.data.cells import shown
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -11,10 +11,10 @@ import pyarrow as pa
 
 from tridock.inference.batch.conversion import ARROW
 from tridock.inference.batch.errors import BatchError
-from tridock.inference.signature import OutputSignature
+from tridock.inference.data.signature import OutputSignature
 
 if TYPE_CHECKING:
-    from tridock.inference.model import Answers
+    from tridock.inference.model.model import Answers
 
     Named = tuple[tuple[str, pa.Array], ...]
 

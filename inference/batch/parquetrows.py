@@ -18,7 +18,7 @@ from tridock.inference.batch.files import File
 from tridock.inference.batch.intake import Read
 from tridock.inference.batch.plan import Header, Plan
 from tridock.inference.batch.records import CHUNK_BYTES
-from tridock.inference.cells import listing, shown
+from tridock.inference.data.cells import listing, shown
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from tridock.inference.batch import csvrows, jsonrows, parquetrows
 from tridock.inference.batch.errors import BatchError
 from tridock.inference.batch.files import File, Format
 from tridock.inference.batch.plan import Header, Plan
-from tridock.inference.cells import listing, shown
-from tridock.inference.signature import OutputSignature, Signature
+from tridock.inference.data.cells import listing, shown
+from tridock.inference.data.signature import OutputSignature, Signature
 
 _HEADERS = {
     Format.CSV: csvrows.header,

@@ -16,13 +16,13 @@ from tridock.inference.batch.files import Format
 from tridock.inference.batch.jsonrows import LinesIntake
 from tridock.inference.batch.parquetrows import ParquetIntake
 from tridock.inference.batch.plan import Plan
+from tridock.inference.data.row_validation import built
+from tridock.inference.data.table import part, rows
 from tridock.inference.errors import InvalidInputError
-from tridock.inference.rows import built
-from tridock.inference.table import part, rows
 
 if TYPE_CHECKING:
-    from tridock.inference.model import Answers, Model
-    from tridock.inference.table import Table
+    from tridock.inference.data.table import Table
+    from tridock.inference.model.model import Answers, Model
 
 
 class Intake(Protocol):

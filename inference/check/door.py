@@ -32,7 +32,7 @@ def _server(options: argparse.Namespace) -> Sequence[Finding]:
 
 
 def _image(options: argparse.Namespace) -> Sequence[Finding]:
-    from tridock.inference.bundle import Bundle
+    from tridock.inference.bundle.bundle import Bundle
     from tridock.inference.check import image
 
     if not options.bundle:

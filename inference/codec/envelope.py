@@ -8,8 +8,8 @@ from typing import Any
 
 from tridock.inference.codec import frame
 from tridock.inference.codec.jsontext import kind
+from tridock.inference.data.signature import Signature
 from tridock.inference.errors import InvalidInputError
-from tridock.inference.signature import Signature
 
 
 class Envelope(Enum):

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tridock.inference.cells import listing, shown
 from tridock.inference.codec.header import positions
 from tridock.inference.codec.jsontext import kind
+from tridock.inference.data.cells import listing, shown
+from tridock.inference.data.signature import Signature
 from tridock.inference.errors import InvalidInputError
-from tridock.inference.signature import Signature
 
 #: The members of pandas' «split» orientation (`DataFrame.to_json`).
 SPLIT = frozenset(("columns", "index", "data"))

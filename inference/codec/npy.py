@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.lib import format as npy
 
+from tridock.inference.data.signature import Signature
 from tridock.inference.errors import InvalidInputError
-from tridock.inference.signature import Signature
 
 #: Kinds of values that JSON has, too: booleans, integers, floating-point numbers and strings.
 KINDS = "biufU"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tridock.inference.image.engine import EngineError, docker
-from tridock.inference.process import answers, free_port, last_lines
+from tridock.inference.process.model_server import answers, free_port, last_lines
 
 
 @dataclass(frozen=True)

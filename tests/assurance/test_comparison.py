@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tridock.assurance import power
 from tridock.assurance.comparison import Finding, Side, Terms, compare, verdict
 from tridock.assurance.drift import prediction_shift
-from tridock.inference.baseline import categorical, numeric
+from tridock.inference.bundle.baseline import categorical, numeric
 
 TERMS = Terms()
 COUNTS = st.dictionaries(st.sampled_from("abcd"), st.integers(1, 500), min_size=1)

@@ -18,7 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from xgboost import XGBClassifier, XGBRegressor
 
-from tridock.inference.packaging import About, package
+from tridock.inference.packaging.package import About, package
 
 warnings.simplefilter("ignore")
 X, y = load_iris(return_X_y=True)

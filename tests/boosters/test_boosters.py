@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tridock.inference import engine
-from tridock.inference.bundle import Bundle
+from tridock.inference.bundle.bundle import Bundle
 from tridock.inference.errors import BundleError
+from tridock.inference.model import engine
 
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".venvs" / "boosters" / "bin" / "python"

@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tridock.inference.process import ModelServer, free_port, wait_ready
+from tridock.inference.process.model_server import ModelServer, free_port, wait_ready
 
 ROOT = Path(__file__).resolve().parents[2]
 VENDOR = ROOT / ".venvs" / "azmlinfsrv"

@@ -18,9 +18,9 @@ import pytest
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 
-from tridock.inference.bundle import Bundle
-from tridock.inference.packaging import About, package
-from tridock.inference.process import ModelServer, wait_ready
+from tridock.inference.bundle.bundle import Bundle
+from tridock.inference.packaging.package import About, package
+from tridock.inference.process.model_server import ModelServer, wait_ready
 
 ROOT = Path(__file__).resolve().parents[2]
 #: SageMaker's runtime calls `/endpoints/NAME/invocations`: a prefix, to the server.

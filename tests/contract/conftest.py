@@ -16,12 +16,14 @@ import pytest
 
 from tests.deploy import bundles
 from tests.deploy.memory import MemoryTarget
-from tridock.deploy import change, registry, session
-from tridock.deploy.config import load
+from tridock.deploy.cli import session
+from tridock.deploy.config.load import load
 from tridock.deploy.progress import Progress
-from tridock.deploy.target import Release, Target, deployment_name
-from tridock.deploy.wait import Deadline
-from tridock.inference.bundle import Bundle
+from tridock.deploy.rollout import endpoint_changes
+from tridock.deploy.target import plugins
+from tridock.deploy.target.protocol import Release, Target, deployment_name
+from tridock.deploy.waiting.wait import Deadline
+from tridock.inference.bundle.bundle import Bundle
 
 LIVE = os.environ.get("KIT_LIVE", "")
 #: The second place of a cloud beside its first, by a setting.
@@ -30,7 +32,7 @@ SECOND = {
     "aci": ("azure", {"azure.service": "aci"}),
     "container-apps": ("azure", {"azure.service": "container-apps"}),
 }
-TARGETS = [LIVE] if LIVE else ["memory", *registry.TARGETS, *SECOND]
+TARGETS = [LIVE] if LIVE else ["memory", *plugins.TARGETS, *SECOND]
 
 #: Emulated seconds per second: states are passed through, and soon.
 SPEED = "600"
@@ -64,7 +66,7 @@ def target(
         del os.environ[name]
     emulator = [sys.executable, "-m", "tridock.emulators"]
     where = [cloud, "--state", str(state)]
-    if not LIVE and registry.find(cloud).provision:
+    if not LIVE and plugins.find(cloud).provision:
         subprocess.run([*emulator, "up", *where, "--speed", SPEED], check=True)
     try:
         read = load(None, {"target": cloud, "state": str(state), **flags})
@@ -74,7 +76,7 @@ def target(
         if account and hasattr(account, "close"):
             account.close()
     finally:
-        if not LIVE and registry.find(cloud).provision:
+        if not LIVE and plugins.find(cloud).provision:
             subprocess.run([*emulator, "down", *where], check=True)
         os.environ.clear()
         os.environ.update(before)
@@ -92,7 +94,7 @@ def endpoint(target: Target) -> Iterator[str]:
     """A new name; nothing of it is left afterwards."""
     name = f"contract-{uuid.uuid4().hex[:8]}"
     yield name
-    change.remove(target, name, Deadline.after(1800))
+    endpoint_changes.remove(target, name, Deadline.after(1800))
 
 
 def wanted(endpoint: str, bundle: Bundle, artifact: str, *, target: Target) -> Release:

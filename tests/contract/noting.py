@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tridock.deploy.errors import ConflictError
-from tridock.deploy.notes import Note, Notes
-from tridock.deploy.target import Target
+from tridock.deploy.target.errors import ConflictError
+from tridock.deploy.target.notes import Note, Notes
+from tridock.deploy.target.protocol import Target
 
 
 @pytest.fixture

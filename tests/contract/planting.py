@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from tridock.deploy.lock import Claim
-from tridock.deploy.notes import Notes
-from tridock.deploy.owner import Owner
-from tridock.deploy.target import Release
+from tridock.deploy.target.notes import Notes
+from tridock.deploy.target.protocol import Release
+from tridock.deploy.waiting.lock import Claim
+from tridock.deploy.waiting.owner import Owner
 
 #: Bundles: of a version that is gone, in part, in somebody's use, of somebody who is releasing.
 GONE, HALF, USED, BUSY = ("a" * 64, "b" * 64, "c" * 64, "d" * 64)

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 from tests.deploy import bundles
-from tridock.deploy import change
-from tridock.deploy.errors import ConflictError, NotFoundError, UnsupportedError
-from tridock.deploy.models import Approval, Models, ModelVersion
-from tridock.deploy.target import Target
-from tridock.deploy.wait import Deadline
-from tridock.inference.bundle import Bundle
+from tridock.deploy.rollout import endpoint_changes
+from tridock.deploy.target.errors import ConflictError, NotFoundError, UnsupportedError
+from tridock.deploy.target.model_registry import Approval, Models, ModelVersion
+from tridock.deploy.target.protocol import Target
+from tridock.deploy.waiting.wait import Deadline
+from tridock.inference.bundle.bundle import Bundle
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def test_a_bundle_is_fetched_as_it_was_registered_whatever_was_released_and_purg
     target: Target, shelf: Shelf, tmp_path: Path
 ) -> None:
     target.upload(shelf.first)
-    change.remove(target, shelf.name, Deadline.after(600))
+    endpoint_changes.remove(target, shelf.name, Deadline.after(600))
     found = shelf.at(shelf.first)
     shelf.models.fetch(found, tmp_path / "fetched")
     fetched = Bundle.read(tmp_path / "fetched")

@@ -11,12 +11,12 @@ import pytest
 from tests.contract.conftest import LIVE
 from tests.contract.planting import lock, names, plant, unlock
 from tests.deploy import bundles
-from tridock.deploy.errors import ConflictError
+from tridock.deploy.cleanup.sweep import Broom, Swept, look, sweep
 from tridock.deploy.progress import Progress
-from tridock.deploy.retry import Patient
-from tridock.deploy.sweep import Broom, Swept, look, sweep
-from tridock.deploy.target import Release, Target
-from tridock.deploy.wait import Deadline
+from tridock.deploy.target.errors import ConflictError
+from tridock.deploy.target.protocol import Release, Target
+from tridock.deploy.waiting.retry import Patient
+from tridock.deploy.waiting.wait import Deadline
 
 REQUEST = b'{"instances": [[5.1, 3.5, 1.4, 0.2]]}'
 

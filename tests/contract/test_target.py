@@ -37,8 +37,8 @@ from tests.contract.sweeping import (  # noqa: F401
     test_what_nobody_runs_is_left_over_until_it_is_discarded_and_what_runs_is_not,
 )
 from tests.deploy import bundles
-from tridock.deploy import change, wait
-from tridock.deploy.errors import (
+from tridock.deploy.rollout import endpoint_changes
+from tridock.deploy.target.errors import (
     ConfigError,
     ConflictError,
     DeploymentError,
@@ -46,11 +46,12 @@ from tridock.deploy.errors import (
     NotFoundError,
     UnsupportedError,
 )
-from tridock.deploy.metrics import Metrics
-from tridock.deploy.retry import Patient, Policy
-from tridock.deploy.target import METRICS, Release, Scaling, State, Target, deployment_name
-from tridock.deploy.wait import Deadline
-from tridock.inference.bundle import Bundle
+from tridock.deploy.target.metrics import Metrics
+from tridock.deploy.target.protocol import METRICS, Release, Scaling, State, Target, deployment_name
+from tridock.deploy.waiting import wait
+from tridock.deploy.waiting.retry import Patient, Policy
+from tridock.deploy.waiting.wait import Deadline
+from tridock.inference.bundle.bundle import Bundle
 
 SHARED = "contract-shared"
 REQUEST = b'{"instances": [[5.1, 3.5, 1.4, 0.2]]}'
@@ -93,7 +94,7 @@ def possible(target: Target) -> Scaling | None:
 def old(target: Target, versions: tuple[Bundle, Bundle]) -> Iterator[Release]:
     """A deployment with all traffic that the tests below share; each leaves it as it is."""
     yield bring_up(target, SHARED, versions[0])
-    change.remove(target, SHARED, deadline())
+    endpoint_changes.remove(target, SHARED, deadline())
 
 
 @pytest.fixture(scope="module")
@@ -199,7 +200,7 @@ def test_another_size_of_the_same_bundle_comes_up_beside_it(target: Target, old:
     instances = {one: each.instance for one, each in found.deployments.items()}
     assert (instances[old.name], instances[name]) == (old.instance, size)
     assert found.deployments[name].digest == old.digest
-    change.retire(target, SHARED, name, deadline())
+    endpoint_changes.retire(target, SHARED, name, deadline())
 
 
 def test_the_number_of_instances_changes_in_place_where_it_can(
@@ -227,16 +228,16 @@ def test_traffic_moves_and_survives_the_next_deployment_and_its_removal(
     target: Target, pair: Pair
 ) -> None:
     split = {pair.old.name: 93, pair.new.name: 7}
-    change.shift(target, SHARED, split, deadline())
+    endpoint_changes.shift(target, SHARED, split, deadline())
     assert target.describe(SHARED).traffic == split
     target.deploy(replace(pair.new, name="third"))
     assert wait.until_ready(target, SHARED, "third", deadline()).traffic == split
     for _ in range(2):
-        change.retire(target, SHARED, "third", deadline())
+        endpoint_changes.retire(target, SHARED, "third", deadline())
         found = target.describe(SHARED)
         assert found.traffic == split
         assert set(found.deployments) == {pair.old.name, pair.new.name}
-    change.shift(target, SHARED, {pair.old.name: 100}, deadline())
+    endpoint_changes.shift(target, SHARED, {pair.old.name: 100}, deadline())
     assert target.describe(SHARED).traffic == {pair.old.name: 100}
 
 
@@ -271,7 +272,7 @@ def test_copies_of_requests_reach_a_deployment_whose_answers_nobody_sees(
     with pytest.raises(ConflictError):
         target.shadow(SHARED, pair.old.name, 50)
     for percent in (50, 50, 0, 0):
-        change.copy(target, SHARED, pair.new.name, percent, deadline())
+        endpoint_changes.copy(target, SHARED, pair.new.name, percent, deadline())
         found = target.describe(SHARED)
         assert found.shadow == ({pair.new.name: percent} if percent else {})
         assert found.traffic == {pair.old.name: 100}
@@ -369,7 +370,7 @@ def test_a_change_that_is_under_way_is_waited_for(
     for _ in range(2):  # nobody waits in between
         patient.set_traffic(endpoint, {release.name: 100})
     patient.delete(endpoint)
-    change.remove(patient, endpoint, deadline())
+    endpoint_changes.remove(patient, endpoint, deadline())
     with pytest.raises(NotFoundError):
         target.describe(endpoint)
 
@@ -390,7 +391,7 @@ def test_a_deployment_scales_and_a_deleted_endpoint_is_gone_and_can_be_made_agai
         assert target.describe(endpoint).deployments[release.name].scaling is None
         target.scale(endpoint, release.name, scaling)
     for _ in range(2):
-        change.remove(target, endpoint, deadline())
+        endpoint_changes.remove(target, endpoint, deadline())
         with pytest.raises(NotFoundError):
             target.describe(endpoint)
     bring_up(target, endpoint, versions[0])

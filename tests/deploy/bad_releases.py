@@ -33,13 +33,13 @@ from sklearn.datasets import load_iris
 from tests.deploy import bundles
 from tests.deploy.commandline import ROOT, Door
 from tests.deploy.staging import name_of
-from tridock.deploy import registry
 from tridock.deploy.local import daemon
 from tridock.deploy.local.router import HEADER
-from tridock.deploy.rollout import COURSES
+from tridock.deploy.strategies import COURSES
+from tridock.deploy.target import plugins
 from tridock.examples.client import Client
 from tridock.examples.docks import DOCKS, Answer, Flower
-from tridock.inference.bundle import Bundle
+from tridock.inference.bundle.bundle import Bundle
 
 #: Milliseconds of a good model and of a slow one, and the limit between them.
 GOOD_MS, SLOW_MS, LIMIT_MS = 40, 200, 150
@@ -87,7 +87,7 @@ def place(
     target: str, state: Path, good: Bundle, *, speed: str
 ) -> Iterator[Callable[[str], Callable[[], Answer]]]:
     """Bring a target up, lead clients to it, and give what makes a client of an endpoint."""
-    if not registry.find(target).provision:
+    if not plugins.find(target).provision:
         yield lambda endpoint: _local(state, endpoint, good)
         return
     door, where = [sys.executable, "-m", "tridock.emulators"], [target, "--state", str(state)]
@@ -135,7 +135,7 @@ def released(door: Door, ask: Callable[[], Answer], bad: Bundle, words: list[str
 def main(words: list[str] | None = None) -> int:
     """Print the table and return 0 if each bad release was stopped."""
     parser = argparse.ArgumentParser(prog="python -m tests.deploy.bad_releases")
-    parser.add_argument("--target", default="local", choices=registry.TARGETS)
+    parser.add_argument("--target", default="local", choices=plugins.TARGETS)
     parser.add_argument("--strategy", action="append", choices=tuple(COURSES))
     parser.add_argument("--live-requests", action="store_true", help="judge by them alone")
     parser.add_argument("--speed", default="300", help="of the emulated cloud (%(default)s)")

@@ -9,9 +9,9 @@ from pathlib import Path
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 
-from tridock.inference.bundle import Bundle
-from tridock.inference.manifest import MANIFEST, Example, Manifest, Training
-from tridock.inference.packaging import About, package, package_script
+from tridock.inference.bundle.bundle import Bundle
+from tridock.inference.bundle.manifest import MANIFEST, Example, Manifest, Training
+from tridock.inference.packaging.package import About, package, package_script
 
 CRASHING = """\
 def init():

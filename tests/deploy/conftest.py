@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.deploy import bundles
-from tridock.inference.bundle import Bundle
+from tridock.inference.bundle.bundle import Bundle
 
 
 @pytest.fixture(scope="session")

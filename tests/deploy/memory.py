@@ -7,12 +7,18 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from tests.deploy.memory_models import MemoryModels
-from tridock.deploy.errors import BusyError, ConflictError, InvokeError, NotFoundError, TargetError
-from tridock.deploy.leftovers import Leftover
-from tridock.deploy.metrics import Answer, Metrics, summed
-from tridock.deploy.notes import Note
-from tridock.deploy.target import Deployment, Endpoint, Release, Scaling, State
-from tridock.inference.bundle import Bundle
+from tridock.deploy.target.errors import (
+    BusyError,
+    ConflictError,
+    InvokeError,
+    NotFoundError,
+    TargetError,
+)
+from tridock.deploy.target.leftovers import Leftover
+from tridock.deploy.target.metrics import Answer, Metrics, summed
+from tridock.deploy.target.notes import Note
+from tridock.deploy.target.protocol import Deployment, Endpoint, Release, Scaling, State
+from tridock.inference.bundle.bundle import Bundle
 
 #: The one request it refuses.
 WRONG = b'{"instances": [[1]]}'

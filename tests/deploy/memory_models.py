@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tridock.deploy.errors import ConflictError, NotFoundError
-from tridock.deploy.models import Approval, ModelVersion, entry
-from tridock.inference.bundle import Bundle, replaced
+from tridock.deploy.target.errors import ConflictError, NotFoundError
+from tridock.deploy.target.model_registry import Approval, ModelVersion, entry
+from tridock.inference.bundle.bundle import Bundle, replaced
 
 
 @dataclass

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from tests.deploy.memory import MemoryNotes, MemoryTarget
-from tridock.deploy.notes import Note
+from tridock.deploy.target.notes import Note
 
 
 @dataclass

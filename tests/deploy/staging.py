@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 
 from rich.console import Console
 
-from tridock.deploy.config import Gates
-from tridock.deploy.judge import Judge
-from tridock.deploy.order import Order, Stage
-from tridock.deploy.probes import probes
+from tridock.deploy.config.load import Gates
 from tridock.deploy.progress import Progress
-from tridock.deploy.release import release
-from tridock.deploy.rollout import Strategy, course
-from tridock.deploy.target import Endpoint, Release, Target, deployment_name
-from tridock.deploy.wait import Clock, Deadline
-from tridock.inference.bundle import Bundle
+from tridock.deploy.rollout.judge import Judge
+from tridock.deploy.rollout.release import release
+from tridock.deploy.rollout.request import Order, Stage
+from tridock.deploy.strategies import Strategy, course
+from tridock.deploy.target.probes import probes
+from tridock.deploy.target.protocol import Endpoint, Release, Target, deployment_name
+from tridock.deploy.waiting.wait import Clock, Deadline
+from tridock.inference.bundle.bundle import Bundle
 
 ENDPOINT = "iris"
 GATES = Gates(requests=5, error_rate=0.0, latency_p95=1e9, agreement=1.0, tolerance=1e-6)

@@ -21,10 +21,10 @@ from tests.deploy.staging import name_of
 from tridock.deploy.aws.account import CONFIG
 from tridock.deploy.aws.models import SageMakerModels
 from tridock.deploy.aws.store import Store
-from tridock.deploy.errors import ConflictError
-from tridock.deploy.models import entry
-from tridock.deploy.retry import PatientModels, Policy
-from tridock.inference.bundle import Bundle
+from tridock.deploy.target.errors import ConflictError
+from tridock.deploy.target.model_registry import entry
+from tridock.deploy.waiting.retry import PatientModels, Policy
+from tridock.inference.bundle.bundle import Bundle
 
 #: Emulated seconds per second.
 SPEED = "600"

@@ -6,7 +6,7 @@ import pytest
 from botocore import exceptions as boto
 
 from tridock.deploy.aws.errors import translated
-from tridock.deploy.errors import (
+from tridock.deploy.target.errors import (
     BusyError,
     ConfigError,
     ConflictError,

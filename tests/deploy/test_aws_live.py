@@ -16,13 +16,13 @@ import pytest
 
 from tests.deploy.commandline import ROOT, Door
 from tests.deploy.staging import name_of
-from tridock.deploy import wait
 from tridock.deploy.aws import captured
 from tridock.deploy.aws.store import Store
 from tridock.deploy.aws.updates import Guard
-from tridock.deploy.errors import ConfigError
-from tridock.deploy.wait import Deadline
-from tridock.inference.bundle import Bundle
+from tridock.deploy.target.errors import ConfigError
+from tridock.deploy.waiting import wait
+from tridock.deploy.waiting.wait import Deadline
+from tridock.inference.bundle.bundle import Bundle
 
 #: Emulated seconds per second.
 SPEED = "600"

@@ -26,15 +26,16 @@ from azure.ai.ml.entities import (
 from azure.core import exceptions as core
 
 from tests.deploy import bundles
-from tridock.deploy import change, rollout, wait
+from tridock.deploy import strategies
 from tridock.deploy.azure import CLOUD
 from tridock.deploy.azure.batch import Batch
 from tridock.deploy.azure.bundles import Bundles
 from tridock.deploy.azure.errors import refused, translated
 from tridock.deploy.azure.scoring import Scoring
 from tridock.deploy.azure.target import AzureTarget
-from tridock.deploy.emulated import enter
-from tridock.deploy.errors import (
+from tridock.deploy.config.emulator import enter
+from tridock.deploy.rollout import endpoint_changes
+from tridock.deploy.target.errors import (
     BusyError,
     ConflictError,
     CredentialsError,
@@ -45,12 +46,11 @@ from tridock.deploy.errors import (
     TargetError,
     UnavailableError,
 )
-from tridock.deploy.target import Release, deployment_name
-from tridock.deploy.wait import Deadline
-from tridock.inference.bundle import Bundle
+from tridock.deploy.target.protocol import Release, deployment_name
+from tridock.deploy.waiting import wait
+from tridock.inference.bundle.bundle import Bundle
 
-BATCH = """
-def init(): pass
+BATCH = """def init(): pass
 def run(mini_batch): return [open(name).read() for name in mini_batch]
 """
 REQUEST = b'{"instances": [[5.1, 3.5, 1.4, 0.2]]}'
@@ -85,7 +85,7 @@ def deployed(target: AzureTarget, folder: Path, version: str) -> str:
     bundle = bundles.good(folder / version, version)
     release = wanted(bundle, target.upload(bundle))
     target.deploy(release)
-    wait.until_ready(target, ENDPOINT, release.name, Deadline.after(300))
+    wait.until_ready(target, ENDPOINT, release.name, wait.Deadline.after(300))
     return release.name
 
 
@@ -132,10 +132,10 @@ def load(target: AzureTarget, pair: tuple[str, str]) -> Iterator[Load]:
 
 def test_a_canary_loses_no_request(target: AzureTarget, pair: tuple[str, str], load: Load) -> None:
     old, new = pair
-    for move in rollout.moves({old: 100}, new, rollout.course(rollout.Strategy())):
-        change.shift(target, ENDPOINT, move.split, Deadline.after(900))
+    for move in strategies.moves({old: 100}, new, strategies.course(strategies.Strategy())):
+        endpoint_changes.shift(target, ENDPOINT, move.split, wait.Deadline.after(900))
         time.sleep(0.5)
-    change.shift(target, ENDPOINT, {old: 100}, Deadline.after(900))
+    endpoint_changes.shift(target, ENDPOINT, {old: 100}, wait.Deadline.after(900))
     load.stop.set()
     assert {status for status, _ in load.seen} == {200}
     assert {name for _, name in load.seen} == {old, new}
@@ -153,9 +153,9 @@ def test_mirrored_requests_reach_the_new_deployment_and_the_old_one_answers(
         time.sleep(0.1)
     with pytest.raises(ConflictError, match="mirrored"):
         target.undeploy(ENDPOINT, new)
-    wait.until_settled(target, ENDPOINT, Deadline.after(900))
+    wait.until_settled(target, ENDPOINT, wait.Deadline.after(900))
     target.shadow(ENDPOINT, new, 0)
-    wait.until_settled(target, ENDPOINT, Deadline.after(900))
+    wait.until_settled(target, ENDPOINT, wait.Deadline.after(900))
     load.stop.set()
     assert set(load.seen) == {(200, old)}
 
@@ -203,7 +203,7 @@ def test_copies_are_measured_of_who_got_them(
 ) -> None:
     _, new = pair
     target.shadow(ENDPOINT, new, 50)
-    wait.until_settled(target, ENDPOINT, Deadline.after(900))
+    wait.until_settled(target, ENDPOINT, wait.Deadline.after(900))
     since, deadline = datetime.now(UTC), time.monotonic() + 300
     while not ((found := target.metrics(ENDPOINT, new, since)) and found.requests > 5):
         assert time.monotonic() < deadline, found
@@ -211,7 +211,7 @@ def test_copies_are_measured_of_who_got_them(
     assert found.errors == 0
     assert found.latency_p95_ms
     target.shadow(ENDPOINT, new, 0)
-    wait.until_settled(target, ENDPOINT, Deadline.after(900))
+    wait.until_settled(target, ENDPOINT, wait.Deadline.after(900))
 
 
 def test_collected_answers_bear_the_id_that_the_client_was_told(
@@ -239,7 +239,7 @@ def test_a_rotated_key_is_fetched_anew(target: AzureTarget, pair: tuple[str, str
     before = target.scoring.address(ENDPOINT)
     stranger = AzureTarget(target.account, target.store, target.scoring)
     target.rotate(ENDPOINT, which="primary")
-    wait.until_settled(target, ENDPOINT, Deadline.after(900))
+    wait.until_settled(target, ENDPOINT, wait.Deadline.after(900))
     stranger.scoring.known[ENDPOINT] = before  # one that has not heard of it
     assert stranger.invoke(ENDPOINT, REQUEST)
     assert target.scoring.address(ENDPOINT).key != before.key
@@ -288,7 +288,9 @@ def test_a_batch_job_is_started_once_however_often_it_is_asked_for(
         batch.start("jobs-own", str(data.path))
     jobs = {batch.start("jobs-own", str(data.path), deployment="one", request="r") for _ in "ab"}
     (job,) = jobs
-    wait.until(lambda: batch.state(job) == "Completed", Deadline.after(60), goal="the job is done")
+    wait.until(
+        lambda: batch.state(job) == "Completed", wait.Deadline.after(60), goal="the job is done"
+    )
     client.batch_endpoints.begin_delete("jobs-own").result()
     target.account.call("DELETE", "/environments/py/versions/1")
 
@@ -300,7 +302,7 @@ def test_deleting_leaves_no_model_environment_or_blob(
     neighbour = Data(name=f"{ENDPOINT}-2-v1-response", path=f"{kept}/{ENDPOINT}-2/v1/response")
     neighbour.version = "1"
     target.account.client.data.create_or_update(neighbour)
-    change.remove(target, ENDPOINT, Deadline.after(900))
+    endpoint_changes.remove(target, ENDPOINT, wait.Deadline.after(900))
     data = [one["name"] for one in target.account.call("GET", "/data")["value"]]
     assert [name for name in data if name.startswith(ENDPOINT)] == [neighbour.name]
     for kind in ("models", "environments", "onlineEndpoints"):

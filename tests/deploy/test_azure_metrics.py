@@ -13,9 +13,9 @@ from tridock.deploy.azure import CLOUD, metrics
 from tridock.deploy.azure.account import Account
 from tridock.deploy.azure.metrics import Whose
 from tridock.deploy.azure.target import AzureTarget
-from tridock.deploy.errors import ConfigError
-from tridock.deploy.metrics import Metrics
-from tridock.deploy.own import Own
+from tridock.deploy.target.errors import ConfigError
+from tridock.deploy.target.metrics import Metrics
+from tridock.deploy.target.own_requests import Own
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 MINUTE = timedelta(minutes=1)

@@ -16,7 +16,7 @@ import pytest
 from tests.deploy import bundles
 from tests.deploy.commandline import ROOT, Door
 from tests.deploy.staging import name_of
-from tridock.inference.bundle import Bundle
+from tridock.inference.bundle.bundle import Bundle
 
 REQUEST = '{"instances": [[5.1, 3.5, 1.4, 0.2]]}'
 

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.deploy.memory import MemoryTarget
-from tridock.deploy import keys, scaling
-from tridock.deploy.config import load
-from tridock.deploy.errors import ConfigError
-from tridock.deploy.target import Scaling
+from tridock.deploy.config import keys, scaling
+from tridock.deploy.config.load import load
+from tridock.deploy.target.errors import ConfigError
+from tridock.deploy.target.protocol import Scaling
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from tridock.deploy import keys, registry
+from tridock.deploy.config import keys
+from tridock.deploy.target import plugins
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "release-toml.md"
 TABLES = ("gates", "compare", "scaling")
@@ -21,8 +22,8 @@ def tables() -> Iterator[str]:
     for table in TABLES:
         start = f"{table}."
         yield _table({key.removeprefix(start): core[key] for key in core if key.startswith(start)})
-    for target in registry.TARGETS:
-        settings = registry.find(target).settings
+    for target in plugins.TARGETS:
+        settings = plugins.find(target).settings
         if settings:
             yield _table({name: (one.default, one.about) for name, one in settings.items()})
 
@@ -52,16 +53,16 @@ def test_every_key_stands_in_the_document_as_the_code_has_it() -> None:
 
 def test_every_target_has_its_chapter_in_the_document() -> None:
     told = DOCUMENT.read_text()
-    for target in registry.TARGETS:
-        if registry.find(target).settings:
+    for target in plugins.TARGETS:
+        if plugins.find(target).settings:
             assert f"\n## `[{target}]`" in told
 
 
 def main() -> None:
     """Write the tables; a target without a chapter gets one."""
     text = DOCUMENT.read_text()
-    for target in registry.TARGETS:
-        if registry.find(target).settings and f"\n## `[{target}]`" not in text:
+    for target in plugins.TARGETS:
+        if plugins.find(target).settings and f"\n## `[{target}]`" not in text:
             chapter = f"## `[{target}]`\n\n{HEAD}\n"
             text = text.replace(
                 "The local target has no keys", f"{chapter}The local target has no keys"

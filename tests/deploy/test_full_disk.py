@@ -10,7 +10,7 @@ import pytest
 
 from tests.deploy.commandline import Door
 from tests.deploy.staging import name_of
-from tridock.inference.bundle import Bundle
+from tridock.inference.bundle.bundle import Bundle
 
 MOUNT = ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs"]
 

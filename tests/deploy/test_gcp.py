@@ -19,7 +19,9 @@ from google.auth import exceptions as auth
 from tests.deploy import bundles
 from tests.deploy.commandline import ROOT, Door
 from tests.deploy.staging import name_of
-from tridock.deploy.errors import (
+from tridock.deploy.gcp import names
+from tridock.deploy.gcp.errors import of_status, translated
+from tridock.deploy.target.errors import (
     BusyError,
     ConflictError,
     CredentialsError,
@@ -30,12 +32,10 @@ from tridock.deploy.errors import (
     TargetError,
     UnavailableError,
 )
-from tridock.deploy.gcp import names
-from tridock.deploy.gcp.errors import of_status, translated
-from tridock.deploy.target import Release
+from tridock.deploy.target.protocol import Release
 from tridock.examples.client import Client
 from tridock.examples.docks import Answer
-from tridock.inference.bundle import Bundle
+from tridock.inference.bundle.bundle import Bundle
 
 SPEED = "600"
 CLOUD_RUN = ("--set", "gcp.service=cloud-run")

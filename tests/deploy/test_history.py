@@ -22,20 +22,26 @@ from tests.deploy.staging import (
     stage_of,
     true_answers,
 )
-from tridock.deploy import change, experiment, journal, traffic
-from tridock.deploy.errors import ConfigError, DeployError, GateError, NotFoundError, TargetError
-from tridock.deploy.journal import Entry, Outcome
-from tridock.deploy.order import Order, Stage
-from tridock.deploy.promotion import promote, stop
-from tridock.deploy.release import release
-from tridock.deploy.retry import Patient
-from tridock.deploy.rollback import rollback
-from tridock.deploy.rollout import Step, Strategy
-from tridock.deploy.sweep import Broom, look, sweep
-from tridock.deploy.target import Endpoint
-from tridock.deploy.traffic import Division
-from tridock.deploy.wait import Deadline
-from tridock.inference.bundle import Bundle
+from tridock.deploy.cleanup.sweep import Broom, look, sweep
+from tridock.deploy.rollout import endpoint_changes, experiment, journal, manual_traffic
+from tridock.deploy.rollout.journal import Entry, Outcome
+from tridock.deploy.rollout.manual_traffic import Division
+from tridock.deploy.rollout.promote import promote, stop
+from tridock.deploy.rollout.release import release
+from tridock.deploy.rollout.request import Order, Stage
+from tridock.deploy.rollout.rollback import rollback
+from tridock.deploy.strategies import Step, Strategy
+from tridock.deploy.target.errors import (
+    ConfigError,
+    DeployError,
+    GateError,
+    NotFoundError,
+    TargetError,
+)
+from tridock.deploy.target.protocol import Endpoint
+from tridock.deploy.waiting.retry import Patient
+from tridock.deploy.waiting.wait import Deadline
+from tridock.inference.bundle.bundle import Bundle
 
 AB = Strategy("ab", split=50)
 
@@ -77,7 +83,7 @@ def promoted(target: MemoryTarget, bundle: Bundle) -> Endpoint:
 
 
 def split(target: MemoryTarget, division: Division) -> None:
-    traffic.split(Stage(target, say=Told().progress()), ENDPOINT, division, deadline())
+    manual_traffic.split(Stage(target, say=Told().progress()), ENDPOINT, division, deadline())
 
 
 def entries(target: MemoryTarget) -> list[tuple[str, str, str]]:
@@ -256,7 +262,7 @@ def test_a_history_ends_with_its_endpoint_and_what_is_left_of_it_is_swept(
     target: MortalTarget, v1: Bundle
 ) -> None:
     released(target, v1)
-    change.remove(target, ENDPOINT, deadline())
+    endpoint_changes.remove(target, ENDPOINT, deadline())
     assert not target.notes.keys()
     journal.begin(target.notes, ENDPOINT, Entry("release", name_of(v1), {}, {name_of(v1): 100}))
     found = look(target)
@@ -281,7 +287,7 @@ def ends(target: MortalTarget, old: Bundle, new: Bundle) -> dict[str, Callable[[
         "promote": lambda: promoted(target, new),
         "stop": lambda: stop(stage, ENDPOINT, name_of(new), deadline()),
         "rollback": lambda: rolled_back(target),
-        "delete": lambda: change.remove(target, ENDPOINT, deadline()),
+        "delete": lambda: endpoint_changes.remove(target, ENDPOINT, deadline()),
         "release": lambda: release(
             stage_of(target, old), old, replace(order_of(old), end_experiment=True)
         ),

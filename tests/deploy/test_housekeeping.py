@@ -12,14 +12,14 @@ import pytest
 from tests.deploy.memory import MemoryTarget
 from tests.deploy.staging import Told
 from tests.deploy.test_sweep import CONFIG, MODEL, claimed
-from tridock.deploy import arguments, commands
-from tridock.deploy.cloud import Cloud, Prices
-from tridock.deploy.config import load
-from tridock.deploy.errors import ConfigError, PermissionDeniedError
-from tridock.deploy.metrics import Answer
-from tridock.deploy.retry import Patient
-from tridock.deploy.session import Session
-from tridock.deploy.target import Release
+from tridock.deploy.cli import arguments, commands
+from tridock.deploy.cli.session import Session
+from tridock.deploy.config.load import load
+from tridock.deploy.target.errors import ConfigError, PermissionDeniedError
+from tridock.deploy.target.metrics import Answer
+from tridock.deploy.target.plugin import Cloud, Prices
+from tridock.deploy.target.protocol import Release
+from tridock.deploy.waiting.retry import Patient
 
 BUNDLE = "f" * 64
 

@@ -9,12 +9,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.deploy.memory import MemoryTarget
-from tridock.deploy import idle
-from tridock.deploy.cloud import Prices
-from tridock.deploy.errors import PermissionDeniedError
-from tridock.deploy.idle import Idle, Patience
-from tridock.deploy.metrics import Answer
-from tridock.deploy.target import Deployment, Endpoint, State
+from tridock.deploy.cleanup import idle
+from tridock.deploy.cleanup.idle import Idle, Patience
+from tridock.deploy.target.errors import PermissionDeniedError
+from tridock.deploy.target.metrics import Answer
+from tridock.deploy.target.plugin import Prices
+from tridock.deploy.target.protocol import Deployment, Endpoint, State
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 PRICES = Prices({"large": 0.5}, "a list")

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from tests.deploy.memory import MemoryTarget
 from tests.deploy.staging import GATES, name_of, released, true_answers
 from tridock.assurance.gates import Ruling
-from tridock.deploy.errors import ConfigError
-from tridock.deploy.judge import Judge
-from tridock.deploy.probes import Probe, Timed, check_request, probes
-from tridock.deploy.same import same
-from tridock.inference.bundle import Bundle
-from tridock.inference.packaging import About, package_script
+from tridock.deploy.json_equality import same
+from tridock.deploy.rollout.judge import Judge
+from tridock.deploy.target.errors import ConfigError
+from tridock.deploy.target.probes import Probe, Timed, check_request, probes
+from tridock.inference.bundle.bundle import Bundle
+from tridock.inference.packaging.package import About, package_script
 
 VALUES = st.recursive(
     st.none()

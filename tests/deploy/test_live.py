@@ -13,17 +13,18 @@ from hypothesis import strategies as st
 
 from tests.deploy.staging import GATES
 from tridock.assurance.gates import Ruling
-from tridock.deploy import labels, live
-from tridock.deploy.errors import ConfigError
-from tridock.deploy.metrics import Answer, Metrics, predictions, summed, with_log
-from tridock.inference.baseline import categorical
+from tridock.deploy.rollout import labels, live_metrics
+from tridock.deploy.target.errors import ConfigError
+from tridock.deploy.target.metrics import Answer, Metrics, predictions, summed, with_log
+from tridock.inference.bundle.baseline import categorical
 
 LIMITS = replace(GATES, minimum_requests=100, error_rate=0.1, latency_p95=50.0)
 BASELINE = categorical(["setosa", "virginica"])
 
 
 def rulings(found: Metrics | None, **limits: float) -> dict[str, Ruling]:
-    verdicts = live.verdicts(found, replace(LIMITS, **limits), BASELINE, kind="live request")  # type: ignore[arg-type]
+    gates = replace(LIMITS, **limits)  # type: ignore[arg-type]
+    verdicts = live_metrics.verdicts(found, gates, BASELINE, kind="live request")
     return {verdict.gate: verdict.ruling for verdict in verdicts}
 
 
@@ -131,10 +132,12 @@ def test_predictions_are_found_in_each_envelope(body: bytes, found: tuple[object
 def test_pairs_of_answers_are_matched_by_request() -> None:
     old = [Answer(str(n), ("a",), 1.0) for n in range(10)]
     new = [replace(one, predictions=("b",) if one.request == "3" else ("a",)) for one in old[:5]]
-    verdict, remark = live.agreement(old, new, replace(GATES, shadow_agreement=0.9))
+    verdict, remark = live_metrics.agreement(old, new, replace(GATES, shadow_agreement=0.9))
     assert (verdict.observed, verdict.sample, verdict.ruling) == (0.8, 5, Ruling.FAILED)
     assert remark == "request 3: ['a'] now, ['b'] new"
-    few, _ = live.agreement(old, new, replace(GATES, shadow_agreement=0.9, minimum_requests=50))
+    few, _ = live_metrics.agreement(
+        old, new, replace(GATES, shadow_agreement=0.9, minimum_requests=50)
+    )
     assert few.ruling is Ruling.UNMEASURED
 
 

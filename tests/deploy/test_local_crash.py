@@ -13,14 +13,16 @@ from pathlib import Path
 import pytest
 
 from tests.deploy.staging import ENDPOINT, name_of, order_of, stage_of
-from tridock.deploy import change, report, wait
-from tridock.deploy.errors import NotFoundError
+from tridock.deploy.cli import report
 from tridock.deploy.local import daemon
 from tridock.deploy.local.target import LocalTarget
-from tridock.deploy.release import release
-from tridock.deploy.target import Deployment, Endpoint, Release, State
-from tridock.deploy.wait import Deadline
-from tridock.inference.bundle import Bundle
+from tridock.deploy.rollout import endpoint_changes
+from tridock.deploy.rollout.release import release
+from tridock.deploy.target.errors import NotFoundError
+from tridock.deploy.target.protocol import Deployment, Endpoint, Release, State
+from tridock.deploy.waiting import wait
+from tridock.deploy.waiting.wait import Deadline
+from tridock.inference.bundle.bundle import Bundle
 
 REQUEST = b'{"instances": [[5.1, 3.5, 1.4, 0.2]]}'
 
@@ -29,7 +31,7 @@ REQUEST = b'{"instances": [[5.1, 3.5, 1.4, 0.2]]}'
 def target(tmp_path: Path) -> Iterator[LocalTarget]:
     target = LocalTarget(tmp_path / "local")
     yield target
-    change.remove(target, ENDPOINT, Deadline.after(120))
+    endpoint_changes.remove(target, ENDPOINT, Deadline.after(120))
 
 
 def servers(target: LocalTarget) -> list[int]:
@@ -124,7 +126,7 @@ def test_a_first_deployment_that_never_came_up_has_failed_and_is_not_started_aga
 
 def test_the_router_ends_with_its_last_endpoint(target: LocalTarget, v1: Bundle) -> None:
     released(target, v1)
-    change.remove(target, ENDPOINT, Deadline.after(120))
+    endpoint_changes.remove(target, ENDPOINT, Deadline.after(120))
     with pytest.raises(NotFoundError):
         target.describe(ENDPOINT)
     until(lambda: daemon.find(target.folder) is None)

@@ -12,12 +12,12 @@ import pytest
 
 from tests.deploy.memory import MemoryNotes, MemoryTarget
 from tests.deploy.staging import Hands
-from tridock.deploy import lock
-from tridock.deploy.errors import ConflictError, LockedError, UnavailableError
-from tridock.deploy.lock import Claim, Lease, Terms
-from tridock.deploy.notes import Note
-from tridock.deploy.owner import Owner
-from tridock.deploy.retry import PatientNotes, Policy
+from tridock.deploy.target.errors import ConflictError, LockedError, UnavailableError
+from tridock.deploy.target.notes import Note
+from tridock.deploy.waiting import lock
+from tridock.deploy.waiting.lock import Claim, Lease, Terms
+from tridock.deploy.waiting.owner import Owner
+from tridock.deploy.waiting.retry import PatientNotes, Policy
 
 KEY = "locks/iris.json"
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -93,7 +93,7 @@ def test_the_lock_of_a_process_of_this_machine_that_has_ended_is_taken_over_at_o
         [
             sys.executable,
             "-c",
-            "from tridock.deploy.owner import Owner; print(Owner.here().process)",
+            "from tridock.deploy.waiting.owner import Owner; print(Owner.here().process)",
         ],
         capture_output=True,
         text=True,

@@ -18,19 +18,19 @@ from tests.deploy import bundles
 from tests.deploy.commandline import Door
 from tests.deploy.memory import MemoryTarget
 from tests.deploy.staging import name_of
-from tridock.deploy import registry
 from tridock.deploy.__main__ import main
 from tridock.deploy.aws import packages
-from tridock.deploy.config import Config, load
-from tridock.deploy.errors import ConfigError, ConflictError, DeployError
-from tridock.deploy.fetching import fetch
+from tridock.deploy.cli.session import Session
+from tridock.deploy.config.load import Config, load
 from tridock.deploy.local.models import DRAFT, FolderModels
-from tridock.deploy.models import Approval, ModelVersion, from_record, record
+from tridock.deploy.models.download import fetch
+from tridock.deploy.models.reference import Reference
 from tridock.deploy.progress import Progress
-from tridock.deploy.reference import Reference
-from tridock.deploy.retry import Patient
-from tridock.deploy.session import Session
-from tridock.inference.bundle import Bundle
+from tridock.deploy.target import plugins
+from tridock.deploy.target.errors import ConfigError, ConflictError, DeployError
+from tridock.deploy.target.model_registry import Approval, ModelVersion, from_record, record
+from tridock.deploy.waiting.retry import Patient
+from tridock.inference.bundle.bundle import Bundle
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ class Desk:
         return self(*words, "--live", "--yes")
 
     def _connect(self, config: Config, say: Progress, *, live: bool) -> Session:
-        return Session(config, registry.find("local"), Patient(self.target), live, say)
+        return Session(config, plugins.find("local"), Patient(self.target), live, say)
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ import pytest
 
 from tests.deploy.memory import MemoryTarget
 from tests.deploy.staging import ENDPOINT, name_of, order_of, released, stage_of, true_answers
-from tridock.deploy.cloud import Prices
-from tridock.deploy.plan import hourly, plan
-from tridock.deploy.release import release
-from tridock.deploy.target import Deployment, Scaling, State, deployment_name
-from tridock.inference.bundle import Bundle
+from tridock.deploy.rollout.plan import hourly, plan
+from tridock.deploy.rollout.release import release
+from tridock.deploy.target.plugin import Prices
+from tridock.deploy.target.protocol import Deployment, Scaling, State, deployment_name
+from tridock.inference.bundle.bundle import Bundle
 
 PRICES = Prices({"small": 0.1, "large": 1.0}, "a price list")
 

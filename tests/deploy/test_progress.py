@@ -6,8 +6,8 @@ import pytest
 from rich.console import Console
 
 from tests.deploy.staging import Told
-from tridock.deploy.errors import TargetError
 from tridock.deploy.progress import Progress
+from tridock.deploy.target.errors import TargetError
 
 
 def test_steps_are_plain_lines_with_their_time_where_there_is_no_terminal() -> None:

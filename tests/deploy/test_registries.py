@@ -16,21 +16,21 @@ from tridock.deploy.azure.account import Account as Azure
 from tridock.deploy.azure.bundles import Bundles
 from tridock.deploy.azure.models import AzureModels
 from tridock.deploy.azure.target import AzureTarget
-from tridock.deploy.errors import (
+from tridock.deploy.gcp.models import GoogleModels, model_id
+from tridock.deploy.gcp.registry import Registry
+from tridock.deploy.gcp.target import VertexTarget
+from tridock.deploy.target.errors import (
     ConfigError,
     ConflictError,
     NotFoundError,
     TargetError,
     UnavailableError,
 )
-from tridock.deploy.gcp.models import GoogleModels, model_id
-from tridock.deploy.gcp.registry import Registry
-from tridock.deploy.gcp.target import VertexTarget
-from tridock.deploy.models import Approval, Models
-from tridock.deploy.retry import Patient, Policy
-from tridock.deploy.target import Release, deployment_name
-from tridock.inference.bundle import Bundle
-from tridock.inference.manifest import MANIFEST
+from tridock.deploy.target.model_registry import Approval, Models
+from tridock.deploy.target.protocol import Release, deployment_name
+from tridock.deploy.waiting.retry import Patient, Policy
+from tridock.inference.bundle.bundle import Bundle
+from tridock.inference.bundle.manifest import MANIFEST
 
 on_google = pytest.mark.parametrize("place", ["gcp"], indirect=True)
 on_azure = pytest.mark.parametrize("place", ["azure"], indirect=True)

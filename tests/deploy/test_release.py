@@ -17,7 +17,8 @@ from tests.deploy.staging import (
     stage_of,
     true_answers,
 )
-from tridock.deploy.errors import (
+from tridock.deploy.rollout.release import release
+from tridock.deploy.target.errors import (
     ConflictError,
     DeadlineError,
     DeployError,
@@ -27,10 +28,9 @@ from tridock.deploy.errors import (
     TargetError,
     UnavailableError,
 )
-from tridock.deploy.release import release
-from tridock.deploy.retry import Patient, Policy
-from tridock.deploy.target import Endpoint, Release, State
-from tridock.inference.bundle import Bundle
+from tridock.deploy.target.protocol import Endpoint, Release, State
+from tridock.deploy.waiting.retry import Patient, Policy
+from tridock.inference.bundle.bundle import Bundle
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from tridock.deploy.doctor import Finding
-from tridock.deploy.report import COLUMNS, STYLE, draw
+from tridock.deploy.cli.doctor import Finding
+from tridock.deploy.cli.report import COLUMNS, STYLE, draw
 
 NAMES = ("a-long-endpoint-of-thirty-two-ch", "v2024-11-30-12-candidate-0011aabb")
 CELLS = (

@@ -4,12 +4,12 @@ import pytest
 
 from tests.deploy.memory import MemoryTarget
 from tests.deploy.staging import ENDPOINT, Hands, Told, name_of, released, true_answers
-from tridock.deploy.errors import DeployError
-from tridock.deploy.order import Stage
-from tridock.deploy.rollback import rollback
-from tridock.deploy.target import Endpoint
-from tridock.deploy.wait import Deadline
-from tridock.inference.bundle import Bundle
+from tridock.deploy.rollout.request import Stage
+from tridock.deploy.rollout.rollback import rollback
+from tridock.deploy.target.errors import DeployError
+from tridock.deploy.target.protocol import Endpoint
+from tridock.deploy.waiting.wait import Deadline
+from tridock.inference.bundle.bundle import Bundle
 
 
 @pytest.fixture

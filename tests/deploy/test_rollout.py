@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tridock.deploy.rollout import COURSES, Move, Step, Strategy, course, moves, shares, without
+from tridock.deploy.strategies import COURSES, Move, Step, Strategy, course, moves, shares, without
 
 PERCENTS = st.lists(st.integers(1, 99), unique=True).map(sorted).map(lambda some: [*some, 100])
 NAMES = st.sampled_from(["a", "b", "c", "d", "new"])

@@ -15,14 +15,15 @@ import httpx
 import pytest
 
 from tests.deploy.staging import name_of
-from tridock.deploy import change, wait
 from tridock.deploy.local import daemon
 from tridock.deploy.local.__main__ import _listen
 from tridock.deploy.local.router import HEADER
 from tridock.deploy.local.target import LocalTarget
-from tridock.deploy.target import Release
-from tridock.deploy.wait import Deadline
-from tridock.inference.bundle import Bundle
+from tridock.deploy.rollout import endpoint_changes
+from tridock.deploy.target.protocol import Release
+from tridock.deploy.waiting import wait
+from tridock.deploy.waiting.wait import Deadline
+from tridock.inference.bundle.bundle import Bundle
 
 BODY = {"instances": [[5.1, 3.5, 1.4, 0.2]]}
 
@@ -46,7 +47,7 @@ def target(
     for bundle in (v1, v2):
         bring_up(target, bundle)
     yield target
-    change.remove(target, "iris", deadline())
+    endpoint_changes.remove(target, "iris", deadline())
 
 
 @dataclass
@@ -101,7 +102,7 @@ def test_an_answer_in_two_parts_does_not_wait_for_an_acknowledgement(tmp_path: P
 
 def test_a_cycle_of_requests_is_split_exactly(target: LocalTarget, v1: Bundle, v2: Bundle) -> None:
     split = {name_of(v1): 70, name_of(v2): 30}
-    change.shift(target, "iris", split, deadline())
+    endpoint_changes.shift(target, "iris", split, deadline())
     url = target.describe("iris").url
     with httpx.Client(trust_env=False) as client:
         answers = [client.post(f"{url}/invocations", json=BODY) for _ in range(20)]
@@ -114,15 +115,17 @@ def test_a_cycle_of_requests_is_split_exactly(target: LocalTarget, v1: Bundle, v
 def test_no_request_fails_while_traffic_moves_and_deployments_come_and_go(
     target: LocalTarget, v1: Bundle, v2: Bundle, v3: Bundle
 ) -> None:
-    change.shift(target, "iris", {name_of(v1): 100}, deadline())
+    endpoint_changes.shift(target, "iris", {name_of(v1): 100}, deadline())
     with load(target.describe("iris").url) as seen:
         third = bring_up(target, v3)
         for share in (10, 50, 100):
             split = {third: share, name_of(v1): 100 - share}
-            change.shift(target, "iris", {k: v for k, v in split.items() if v}, deadline())
+            endpoint_changes.shift(
+                target, "iris", {k: v for k, v in split.items() if v}, deadline()
+            )
             wait.until(seen.more(third, 20), deadline(), goal="it was asked")
-        change.shift(target, "iris", {name_of(v2): 100}, deadline())
-        change.retire(target, "iris", third, deadline())
+        endpoint_changes.shift(target, "iris", {name_of(v2): 100}, deadline())
+        endpoint_changes.retire(target, "iris", third, deadline())
     assert seen.failed == []
     assert seen.answered[third] > 50
 
@@ -144,9 +147,9 @@ def test_copies_are_answered_for_nobody_and_both_answers_are_kept(
     target: LocalTarget, v1: Bundle, v2: Bundle
 ) -> None:
     old, new = name_of(v1), name_of(v2)
-    change.shift(target, "iris", {old: 100}, deadline())
+    endpoint_changes.shift(target, "iris", {old: 100}, deadline())
     since = datetime.now(UTC)
-    change.copy(target, "iris", new, 25, deadline())
+    endpoint_changes.copy(target, "iris", new, 25, deadline())
     url = target.describe("iris").url
     with httpx.Client(trust_env=False) as client:
         for number in range(20):
@@ -162,14 +165,14 @@ def test_copies_are_answered_for_nobody_and_both_answers_are_kept(
     assert list(served) == [f"r{number}" for number in range(20)]
     for copy in target.answers("iris", new, since):
         assert copy.predictions == served[copy.request].predictions == ("setosa",)
-    change.copy(target, "iris", new, 0, deadline())
+    endpoint_changes.copy(target, "iris", new, 0, deadline())
     assert target.describe("iris").shadow == {}
 
 
 def test_live_requests_are_counted_with_their_failures_and_the_callers_are_no_failures(
     target: LocalTarget, v1: Bundle
 ) -> None:
-    change.shift(target, "iris", {name_of(v1): 100}, deadline())
+    endpoint_changes.shift(target, "iris", {name_of(v1): 100}, deadline())
     since = datetime.now(UTC)
     url = target.describe("iris").url
     with httpx.Client(trust_env=False) as client:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tridock.deploy.local.schedule import order
-from tridock.deploy.rollout import shares
+from tridock.deploy.strategies import shares
 
 TRAFFIC = st.dictionaries(st.sampled_from("abcd"), st.integers(1, 100), min_size=1).map(
     lambda weights: {name: share for name, share in shares(weights, 100).items() if share}

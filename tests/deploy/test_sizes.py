@@ -16,18 +16,18 @@ from tests.deploy.staging import (
     stage_of,
     true_answers,
 )
-from tridock.deploy import registry
-from tridock.deploy.config import load
-from tridock.deploy.errors import ConflictError
-from tridock.deploy.order import Order
-from tridock.deploy.plan import plan
+from tridock.deploy.cli.session import Session
+from tridock.deploy.config.load import load
 from tridock.deploy.progress import Progress
-from tridock.deploy.release import release
-from tridock.deploy.retry import Patient
-from tridock.deploy.rollback import rollback
-from tridock.deploy.session import Session
-from tridock.deploy.target import Endpoint, deployment_name
-from tridock.inference.bundle import Bundle
+from tridock.deploy.rollout.plan import plan
+from tridock.deploy.rollout.release import release
+from tridock.deploy.rollout.request import Order
+from tridock.deploy.rollout.rollback import rollback
+from tridock.deploy.target import plugins
+from tridock.deploy.target.errors import ConflictError
+from tridock.deploy.target.protocol import Endpoint, deployment_name
+from tridock.deploy.waiting.retry import Patient
+from tridock.inference.bundle.bundle import Bundle
 
 CLOUDS = ("aws", "gcp", "azure")
 #: Settings of each cloud that say where, or how traffic moves, and not what runs.
@@ -55,7 +55,7 @@ def name(
     """Name the deployment that a configuration asks for."""
     config = load(None, {"target": cloud, **(given or {})}, {})
     opened = Patient(MemoryTarget(limits=limits or {}))
-    session = Session(config, registry.find(cloud), opened, False, Progress())
+    session = Session(config, plugins.find(cloud), opened, False, Progress())
     return session.order(bundle).wanted.name
 
 
@@ -65,7 +65,7 @@ def test_every_setting_that_changes_what_runs_makes_another_deployment(
 ) -> None:
     plain = name(v1, cloud)
     assert plain == name_of(v1)
-    settings = registry.find(cloud).settings
+    settings = plugins.find(cloud).settings
     others = {
         setting: name(v1, cloud, {f"{cloud}.{setting}": "7"})
         for setting in set(settings) - ELSEWHERE[cloud]

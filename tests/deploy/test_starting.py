@@ -13,8 +13,8 @@ import yaml  # type: ignore[import-untyped]
 
 from tests import warm
 from tests.deploy.commandline import ROOT, UNHURRIED
-from tridock.deploy import arguments
-from tridock.deploy.starting import main
+from tridock.deploy.cli import arguments
+from tridock.deploy.cli.init import main
 
 COMMAND = re.compile(r"^tridock (.+?)(?:\s+#.*)?$")
 

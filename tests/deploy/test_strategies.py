@@ -19,28 +19,28 @@ from tests.deploy.staging import (
     released,
     true_answers,
 )
-from tridock.deploy import experiment
-from tridock.deploy.config import Gates
-from tridock.deploy.errors import (
+from tridock.deploy.config.load import Gates
+from tridock.deploy.rollout import experiment
+from tridock.deploy.rollout.judge import Judge
+from tridock.deploy.rollout.plan import plan
+from tridock.deploy.rollout.promote import promote, stop
+from tridock.deploy.rollout.release import release
+from tridock.deploy.rollout.request import Order, Stage
+from tridock.deploy.strategies import COURSES, Step, Strategy
+from tridock.deploy.target.errors import (
     ConfigError,
     DeadlineError,
     DeployError,
     GateError,
     RolledBackError,
 )
-from tridock.deploy.judge import Judge
-from tridock.deploy.metrics import Answer
-from tridock.deploy.notes import Note
-from tridock.deploy.order import Order, Stage
-from tridock.deploy.plan import plan
-from tridock.deploy.probes import probes
-from tridock.deploy.promotion import promote, stop
-from tridock.deploy.release import release
-from tridock.deploy.rollout import COURSES, Step, Strategy
-from tridock.deploy.target import Endpoint, Release
-from tridock.deploy.wait import Deadline
-from tridock.inference.baseline import categorical
-from tridock.inference.bundle import Bundle
+from tridock.deploy.target.metrics import Answer
+from tridock.deploy.target.notes import Note
+from tridock.deploy.target.probes import probes
+from tridock.deploy.target.protocol import Endpoint, Release
+from tridock.deploy.waiting.wait import Deadline
+from tridock.inference.bundle.baseline import categorical
+from tridock.inference.bundle.bundle import Bundle
 
 #: Quick ones: the clock is a test's, and goes on when somebody sleeps.
 STRATEGIES = {

@@ -13,16 +13,17 @@ import pytest
 
 from tests.deploy.memory import MemoryTarget
 from tests.deploy.staging import Hands, Told, name_of
-from tridock.deploy import experiment, lock
-from tridock.deploy.errors import NotFoundError, PermissionDeniedError, UnavailableError
-from tridock.deploy.leftovers import Leftover
-from tridock.deploy.lock import Claim, Terms
-from tridock.deploy.owner import Owner
-from tridock.deploy.retry import Patient, Policy
-from tridock.deploy.sweep import Broom, Found, Swept, look, sweep
-from tridock.deploy.target import Release
-from tridock.deploy.wait import Deadline
-from tridock.inference.bundle import Bundle
+from tridock.deploy.cleanup.sweep import Broom, Found, Swept, look, sweep
+from tridock.deploy.rollout import experiment
+from tridock.deploy.target.errors import NotFoundError, PermissionDeniedError, UnavailableError
+from tridock.deploy.target.leftovers import Leftover
+from tridock.deploy.target.protocol import Release
+from tridock.deploy.waiting import lock
+from tridock.deploy.waiting.lock import Claim, Terms
+from tridock.deploy.waiting.owner import Owner
+from tridock.deploy.waiting.retry import Patient, Policy
+from tridock.deploy.waiting.wait import Deadline
+from tridock.inference.bundle.bundle import Bundle
 
 ADA = Owner("ada@elsewhere", "", "elsewhere", "4711 99")
 MODEL = Leftover("model", "iris--v1", "iris", reason="no endpoint runs it")
@@ -190,7 +191,7 @@ def test_locks_whose_time_is_over_go_and_those_that_are_held_stay() -> None:
     ended = [
         sys.executable,
         "-c",
-        "from tridock.deploy.owner import Owner; print(Owner.here().process)",
+        "from tridock.deploy.waiting.owner import Owner; print(Owner.here().process)",
     ]
     process = subprocess.run(ended, capture_output=True, text=True, check=True).stdout.strip()
     claimed(target, "spam", who=replace(Owner.here(), process=process))

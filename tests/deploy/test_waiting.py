@@ -6,17 +6,17 @@ from hypothesis import strategies as st
 
 from tests.deploy.memory import MemoryTarget
 from tests.deploy.staging import Hands
-from tridock.deploy import wait
-from tridock.deploy.errors import (
+from tridock.deploy.target.errors import (
     BusyError,
     ConflictError,
     DeadlineError,
     UnavailableError,
     UnsentError,
 )
-from tridock.deploy.retry import Patient, Policy, call
-from tridock.deploy.target import Release
-from tridock.deploy.wait import SLOWEST, Deadline
+from tridock.deploy.target.protocol import Release
+from tridock.deploy.waiting import wait
+from tridock.deploy.waiting.retry import Patient, Policy, call
+from tridock.deploy.waiting.wait import SLOWEST, Deadline
 
 
 @given(st.floats(0.1, 5000))

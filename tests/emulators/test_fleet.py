@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tridock.emulators.fleet import Container, Fleet, ProcessRunner, Server, UnhealthyError
-from tridock.inference.packaging import About, package_script
+from tridock.inference.packaging.package import About, package_script
 
 SCRIPT = "def init():\n    pass\n\n\ndef run(data):\n    return 1\n"
 

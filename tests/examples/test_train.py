@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from tridock.deploy import config
+from tridock.deploy.config import load
 from tridock.examples.loan.data import FEATURES, TARGET, generate
 from tridock.examples.spam import train as spam
 from tridock.inference import score
-from tridock.inference.bundle import Bundle
+from tridock.inference.bundle.bundle import Bundle
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ("iris", "loan", "spam")
@@ -69,7 +69,7 @@ def test_another_strength_gives_another_model(
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_a_release_file_is_one_that_the_deployer_reads(name: str) -> None:
-    read = config.load(ROOT / "examples" / name / "release.toml", {}, {})
+    read = load.load(ROOT / "examples" / name / "release.toml", {}, {})
     assert read.endpoint == name
     assert read.request is not None
     assert read.request.is_file()

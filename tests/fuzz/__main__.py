@@ -16,7 +16,7 @@ from tests.fuzz.templates import SUBJECTS
 from tridock.examples.iris import train as iris
 from tridock.examples.loan import train as loan
 from tridock.examples.spam import train as spam
-from tridock.inference.process import ModelServer, wait_ready
+from tridock.inference.process.model_server import ModelServer, wait_ready
 
 TRAINERS = {"iris": iris.main, "loan": loan.main, "spam": spam.main}
 PARTS = ("bodies", "neighbours", "schema")

@@ -14,7 +14,7 @@ from random import Random
 
 from tests.fuzz.damage import spoiled
 from tests.fuzz.templates import Question, Subject, question
-from tridock.inference.process import ModelServer
+from tridock.inference.process.model_server import ModelServer
 
 #: Requests of one moment: below what a server refuses for its queue's sake.
 AT_ONCE = 48

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from tridock.inference.bundle import Bundle
+from tridock.inference.bundle.bundle import Bundle
 from tridock.inference.check.finding import State
 from tridock.inference.check.image import judge
 from tridock.inference.image.contents import read
 from tridock.inference.image.engine import docker, inspect
 from tridock.inference.image.size import measure
-from tridock.inference.packaging import About, package_script
+from tridock.inference.packaging.package import About, package_script
 
 #: Megabytes over the base, compressed.
 LARGEST = {"onnx": 70, "sklearn": 140}

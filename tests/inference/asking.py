@@ -10,10 +10,10 @@ from typing import Any
 import httpx
 
 from tridock.inference import score
-from tridock.inference.app import create_app
-from tridock.inference.bundle import Bundle
-from tridock.inference.lifecycle import Lifecycle
+from tridock.inference.bundle.bundle import Bundle
 from tridock.inference.settings import Settings
+from tridock.inference.web.app import create_app
+from tridock.inference.web.lifecycle import Lifecycle
 
 IRIS_ROW = [5.1, 3.5, 1.4, 0.2]
 VIRGINICA_ROW = [7.2, 3.6, 6.1, 2.5]

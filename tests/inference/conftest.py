@@ -15,8 +15,8 @@ from sklearn.linear_model import LogisticRegression
 from tridock.examples.loan import data as loan
 from tridock.examples.loan import train as loan_training
 from tridock.examples.spam import train as spam
-from tridock.inference.bundle import Bundle
-from tridock.inference.packaging import About, package
+from tridock.inference.bundle.bundle import Bundle
+from tridock.inference.packaging.package import About, package
 
 IRIS_FIELDS = ("sepal_length", "sepal_width", "petal_length", "petal_width")
 

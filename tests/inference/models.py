@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from tridock.inference.packaging import About
+from tridock.inference.packaging.package import About
 
 #: What models that hold the functions and classes of this module are packaged with.
 TESTS = Path(__file__).parents[1]

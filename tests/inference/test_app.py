@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.inference.asking import IRIS_ROW, VIRGINICA_ROW, Asked
-from tridock.inference.bundle import Bundle
+from tridock.inference.bundle.bundle import Bundle
 from tridock.inference.settings import Settings
 
 BOTH = [IRIS_ROW, VIRGINICA_ROW]

@@ -16,9 +16,9 @@ import pytest
 from tests.inference.asking import IRIS_ROW, VIRGINICA_ROW, Asked
 from tests.inference.conftest import IRIS_FIELDS
 from tridock.examples.loan import data as loan_data
-from tridock.inference.bundle import Bundle
+from tridock.inference.bundle.bundle import Bundle
 from tridock.inference.codec.header import positions
-from tridock.inference.signature import MISSING, Field
+from tridock.inference.data.signature import MISSING, Field
 
 BOTH = [IRIS_ROW, VIRGINICA_ROW]
 ANSWERS = ["setosa", "virginica"]

@@ -15,10 +15,10 @@ from tests.fuzz import neighbours, volley
 from tests.fuzz.shots import shots
 from tests.fuzz.templates import SUBJECTS
 from tests.inference.asking import Asked
-from tridock.inference.bundle import Bundle
+from tridock.inference.bundle.bundle import Bundle
 from tridock.inference.codec.table import read_csv, write_csv
-from tridock.inference.process import ModelServer, wait_ready
-from tridock.inference.signature import Field, Signature
+from tridock.inference.data.signature import Field, Signature
+from tridock.inference.process.model_server import ModelServer, wait_ready
 
 ROUTES = st.sampled_from(["/predict", "/invocations", "/v2/models/loan/infer"])
 MEDIA = st.sampled_from(

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tests.inference.asking import Asked
-from tridock.inference.bundle import Bundle
-from tridock.inference.packaging import About, package_script
+from tridock.inference.bundle.bundle import Bundle
+from tridock.inference.packaging.package import About, package_script
 from tridock.inference.settings import Settings
 
 

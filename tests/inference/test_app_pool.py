@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from tridock.inference.errors import OverloadedError
-from tridock.inference.pool import Pool
+from tridock.inference.scheduling.thread_pool import Pool
 
 
 def crowd(pool: Pool, late: Callable[[Pool], Awaitable[str]]) -> str:

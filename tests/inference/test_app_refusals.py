@@ -14,10 +14,10 @@ import pytest
 
 from tests.inference.asking import IRIS_ROW, JSON, Asked
 from tridock.inference import score
-from tridock.inference.bundle import Bundle
-from tridock.inference.packaging import About, package_script
+from tridock.inference.bundle.bundle import Bundle
+from tridock.inference.packaging.package import About, package_script
+from tridock.inference.scheduling.batched_model import Together
 from tridock.inference.settings import Settings
-from tridock.inference.together import Together
 
 USAGE = 'send {"instances": [...]}, {"features": [...]}, {"inputs": [...]} or a list of rows'
 FIELDS = "sepal_length, sepal_width, petal_length, petal_width"

@@ -13,7 +13,7 @@ import pytest
 from tests.inference.asking import IRIS_ROW, Asked
 from tests.inference.test_server import started
 from tridock.inference.__main__ import main
-from tridock.inference.bundle import Bundle
+from tridock.inference.bundle.bundle import Bundle
 from tridock.inference.settings import SettingError, Settings
 
 ROOT = Settings.read({"TRIDOCK_ROOT_PATH": "/models/iris/"})

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tridock.inference.baseline import (
+from tridock.inference.bundle.baseline import (
     BINS,
     MAX_COUNTED,
     QUANTILES,
@@ -21,7 +21,7 @@ from tridock.inference.baseline import (
     numeric,
     of_field,
 )
-from tridock.inference.signature import Field
+from tridock.inference.data.signature import Field
 
 VALUES = st.lists(st.none() | st.floats(allow_nan=False, allow_infinity=False), max_size=60)
 

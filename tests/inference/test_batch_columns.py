@@ -18,8 +18,8 @@ from tridock.inference.batch import conversion, footer, texts
 from tridock.inference.batch.chunk import Position
 from tridock.inference.batch.files import File
 from tridock.inference.batch.records import Records
-from tridock.inference.cells import column, problem
-from tridock.inference.signature import Dtype, Field
+from tridock.inference.data.cells import column, problem
+from tridock.inference.data.signature import Dtype, Field
 
 CLOSED: dict[Dtype, tuple[Any, ...]] = {
     "string": ("a", "b"),

@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tridock.inference import score
-from tridock.inference.batcher import Batcher
-from tridock.inference.bundle import Bundle
+from tridock.inference.bundle.bundle import Bundle
+from tridock.inference.data.signature import Field, OutputSignature, Signature
 from tridock.inference.errors import InvalidInputError, OverloadedError, ScoringError
-from tridock.inference.model import Model
-from tridock.inference.signature import Field, OutputSignature, Signature
-from tridock.inference.together import BLOCK, Together
+from tridock.inference.model.model import Model
+from tridock.inference.scheduling.batched_model import BLOCK, Together
+from tridock.inference.scheduling.batcher import Batcher
 
 SIGNATURE = Signature((Field("a", "number"), Field("b", "integer", nullable=True)), "dataframe")
 

@@ -11,9 +11,9 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
-from tridock.inference.blob import BlobContainer, container, is_blob
+from tridock.inference.bundle.azure_download import BlobContainer, container, is_blob
+from tridock.inference.bundle.location import find
 from tridock.inference.errors import BundleMissingError
-from tridock.inference.location import find
 
 BLOBS = {"b/1/manifest.json": b"{}", "b/1/code/a b.py": b"x", "b/2/c": b"y", "b/1/& <.txt": b"z"}
 

@@ -16,9 +16,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tridock.inference.bundle import Bundle, listing
+from tridock.inference.bundle.bundle import Bundle, listing
+from tridock.inference.bundle.manifest import MANIFEST, Manifest
 from tridock.inference.errors import BundleError, BundleMissingError, TamperedError, VersionError
-from tridock.inference.manifest import MANIFEST, Manifest
 
 
 def test_a_bundle_is_read_with_all_it_says(loan_bundle: Bundle) -> None:

@@ -20,15 +20,16 @@ from hypothesis import strategies as st
 
 from tests.inference.asking import IRIS_ROW, VIRGINICA_ROW, Asked
 from tridock.assurance.drift import prediction_shift
-from tridock.inference import baseline, bulletin, confidence
-from tridock.inference.bundle import Bundle
-from tridock.inference.census import MOST_LABELS, Census
-from tridock.inference.model import Model
-from tridock.inference.process import ModelServer, wait_ready
-from tridock.inference.reservoir import Reservoir
-from tridock.inference.signature import Field, OutputSignature, Signature
-from tridock.inference.table import Columns
-from tridock.inference.together import Together
+from tridock.inference.bundle import baseline
+from tridock.inference.bundle.bundle import Bundle
+from tridock.inference.data.signature import Field, OutputSignature, Signature
+from tridock.inference.data.table import Columns
+from tridock.inference.model.model import Model
+from tridock.inference.monitoring import confidence, summary_log
+from tridock.inference.monitoring.prediction_counts import MOST_LABELS, Census
+from tridock.inference.monitoring.reservoir import Reservoir
+from tridock.inference.process.model_server import ModelServer, wait_ready
+from tridock.inference.scheduling.batched_model import Together
 
 Array = npt.NDArray[Any]
 
@@ -209,7 +210,7 @@ def test_where_there_are_no_probabilities_nothing_is_said_of_being_sure() -> Non
 def test_a_line_that_would_be_torn_leaves_the_predictions_out() -> None:
     census = Census()
     census.take(row(0.9), ["x" * 5000])
-    told = json.loads(bulletin.line(census, coin(), 1.0))
+    told = json.loads(summary_log.line(census, coin(), 1.0))
     assert (told["rows"], told["predictions"]) == (1, None)
 
 
@@ -219,7 +220,7 @@ def test_nothing_is_written_while_nothing_comes() -> None:
     async def look() -> None:
         together = Together(coin())
         counted = lambda: (together.census, together.model)  # noqa: E731
-        board = bulletin.Bulletin(counted, lines.append, seconds=0)
+        board = summary_log.Bulletin(counted, lines.append, seconds=0)
         board.look()
         await board.close()
         assert lines == []

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from tridock.inference.__main__ import main
-from tridock.inference.bundle import Bundle
+from tridock.inference.bundle.bundle import Bundle
 from tridock.inference.check import CLOUDS, judge
 from tridock.inference.check.finding import Finding, State
 from tridock.inference.check.report import table
-from tridock.inference.process import ModelServer, wait_ready
+from tridock.inference.process.model_server import ModelServer, wait_ready
 
 
 @pytest.fixture(scope="module")

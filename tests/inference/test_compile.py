@@ -35,17 +35,17 @@ from threadpoolctl import threadpool_limits
 from tests.inference.models import ABOUT, NAMES, PEOPLE, TESTS, X, people_model, squared, y
 from tridock.examples.loan import data as loan
 from tridock.inference import score
-from tridock.inference.bundle import Bundle
-from tridock.inference.compile import vectorizers
-from tridock.inference.compile.conversion import Way, converted
-from tridock.inference.compile.proof import DifferenceError, Trial
+from tridock.inference.bundle.bundle import Bundle
+from tridock.inference.bundle.manifest import Manifest
 from tridock.inference.errors import BundleError, InvalidInputError
-from tridock.inference.estimator import Estimator
-from tridock.inference.graph import Graph, opened
-from tridock.inference.manifest import Manifest
-from tridock.inference.model import Coding, Model
-from tridock.inference.packaging import About, package
-from tridock.inference.sample import Sample
+from tridock.inference.model.model import Coding, Model
+from tridock.inference.model.onnx_engine import Graph, opened
+from tridock.inference.model.sklearn_engine import Estimator
+from tridock.inference.packaging.compile import vectorizers
+from tridock.inference.packaging.compile.conversion import Way, converted
+from tridock.inference.packaging.compile.proof import DifferenceError, Trial
+from tridock.inference.packaging.package import About, package
+from tridock.inference.packaging.sample import Sample
 
 DOUBLE, SINGLE = Way("matrix", "double"), Way("matrix", "single")
 #: Measures that single precision cannot hold.
@@ -160,7 +160,7 @@ def test_any_application_is_answered_alike_by_both_engines(
 
 
 def both(bundle: Bundle) -> list[Model]:
-    from tridock.inference import engine
+    from tridock.inference.model import engine
 
     found = [engine.model(bundle, {"TRIDOCK_ENGINE": name}) for name in ("onnx", "joblib")]
     return [model for model in found if model]
@@ -193,7 +193,7 @@ def test_terms_weigh_what_the_vectorizer_makes_them_weigh(texts: list[str]) -> N
 
 
 def trial(estimator: Any, rows: Any, target: Any) -> Trial:
-    from tridock.inference.description import describe
+    from tridock.inference.packaging.introspection import describe
 
     sample = Sample.read(estimator.fit(rows, target), rows)
     found = describe(estimator, sample, examples=0)

@@ -21,11 +21,11 @@ from sklearn.preprocessing import (
     TargetEncoder,
 )
 
-from tridock.inference.compile.attempt import Outcome, compiled
-from tridock.inference.description import describe
-from tridock.inference.estimator import Estimator
-from tridock.inference.model import Model
-from tridock.inference.sample import Sample
+from tridock.inference.model.model import Model
+from tridock.inference.model.sklearn_engine import Estimator
+from tridock.inference.packaging.compile.attempt import Outcome, compiled
+from tridock.inference.packaging.introspection import describe
+from tridock.inference.packaging.sample import Sample
 
 ROWS = 120
 RANDOM = np.random.default_rng(7)

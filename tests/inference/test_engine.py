@@ -19,12 +19,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from tests.inference.models import ABOUT, FITTED, NAMES, PEOPLE, TESTS, X, people_model, squared, y
-from tridock.inference import engine, score
-from tridock.inference.bundle import Bundle, listing
+from tridock.inference import score
+from tridock.inference.bundle.bundle import Bundle, listing
+from tridock.inference.bundle.manifest import MANIFEST, Manifest
 from tridock.inference.errors import BundleError, PackagingError
-from tridock.inference.estimator import Estimator
-from tridock.inference.manifest import MANIFEST, Manifest
-from tridock.inference.packaging import About, package, package_script
+from tridock.inference.model import engine
+from tridock.inference.model.sklearn_engine import Estimator
+from tridock.inference.packaging.package import About, package, package_script
 
 SAFELY = {"TRIDOCK_ALLOW_PICKLE": "false"}
 SETOSA = [5.1, 3.5, 1.4, 0.2]
@@ -169,9 +170,10 @@ def test_a_frame_is_made_only_for_models_that_look_at_it(to: Path) -> None:
 THREADS = """
 import os, sys
 from pathlib import Path
-from tridock.inference import cores, engine
-from tridock.inference.bundle import Bundle
-cores.available = lambda root=cores.ROOT: 1.0
+from tridock.inference import cpu
+from tridock.inference.bundle.bundle import Bundle
+from tridock.inference.model import engine
+cpu.available = lambda root=cpu.ROOT: 1.0
 engine.model(Bundle.read(Path(sys.argv[1])), {"TRIDOCK_ENGINE": "joblib"})
 from threadpoolctl import threadpool_info
 print(os.environ["OMP_NUM_THREADS"], {each["num_threads"] for each in threadpool_info()})

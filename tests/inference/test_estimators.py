@@ -29,7 +29,7 @@ from tridock.inference import score
 from tridock.inference.errors import (
     InferenceError,
 )
-from tridock.inference.packaging import About, package
+from tridock.inference.packaging.package import About, package
 
 TWO = np.column_stack([y == 0, y == 1])
 ESTIMATORS: dict[str, tuple[Any, Any]] = {

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tridock.inference.bundle import Bundle
+from tridock.inference.bundle.bundle import Bundle
+from tridock.inference.bundle.location import find
 from tridock.inference.errors import BundleMissingError
-from tridock.inference.location import find
 
 
 @pytest.fixture

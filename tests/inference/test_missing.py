@@ -16,14 +16,15 @@ from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 
-from tridock.inference import comparison, score
-from tridock.inference.bundle import Bundle
+from tridock.inference import score
+from tridock.inference.bundle.bundle import Bundle
+from tridock.inference.bundle.manifest import MANIFEST, Manifest
 from tridock.inference.errors import PackagingError
-from tridock.inference.estimator import Estimator
-from tridock.inference.manifest import MANIFEST, Manifest
-from tridock.inference.model import Model
-from tridock.inference.packaging import About, package
-from tridock.inference.sample import Sample
+from tridock.inference.model.model import Model
+from tridock.inference.model.sklearn_engine import Estimator
+from tridock.inference.packaging import compare
+from tridock.inference.packaging.package import About, package
+from tridock.inference.packaging.sample import Sample
 
 ROWS = 120
 DICE = np.random.default_rng(11)
@@ -106,9 +107,9 @@ def test_a_wrong_missing_value_planted_in_a_bundle_is_caught(to: Path) -> None:
     bundle = package(model, rows, to, about=About("m", compile=False))
     wrong = _with_missing(bundle, "nan")
     with pytest.raises(PackagingError, match=r'of 120 rows .* row \d+, \{"town":null') as refused:
-        comparison.compare(wrong, _answering(model, bundle.manifest), Sample.read(model, rows))
+        compare.compare(wrong, _answering(model, bundle.manifest), Sample.read(model, rows))
     assert "the fitted model gives" in str(refused.value)
-    assert comparison.compare(
+    assert compare.compare(
         bundle, _answering(model, bundle.manifest), Sample.read(model, rows)
     ).rows == len(rows)
 
@@ -120,7 +121,7 @@ def test_decision_values_are_compared_where_there_are_no_probabilities(to: Path)
     assert len(set(model.predict(rows))) == 1
     bundle = package(model, rows, to, about=About("m", compile=False))
     with pytest.raises(PackagingError, match="predicted otherwise"):
-        comparison.compare(
+        compare.compare(
             _with_missing(bundle, "nan"),
             _answering(model, bundle.manifest),
             Sample.read(model, rows),

@@ -16,8 +16,8 @@ import pandas as pd
 import pytest
 
 from tests.inference.models import FITTED, X
-from tridock.inference import modelfile
 from tridock.inference.errors import BundleError, ModelFileError
+from tridock.inference.packaging import model_file
 
 ROOT = Path(__file__).parents[2]
 
@@ -151,7 +151,7 @@ def test_a_file_that_is_no_model_is_named(kind: str, tmp_path: Path) -> None:
     name, write, message = FILES[kind]
     write(tmp_path / name)
     with pytest.raises(ModelFileError, match=message):
-        modelfile.read(tmp_path / name)
+        model_file.read(tmp_path / name)
 
 
 @pytest.mark.parametrize("kind", ["XGBoost's UBJSON", "truncated"])
@@ -168,7 +168,7 @@ def test_the_command_ends_with_2_and_no_traceback(kind: str, tmp_path: Path) -> 
 @pytest.mark.parametrize("compression", ["gzip", "xz", "bz2", "zlib", "lzma"])
 def test_a_compressed_file_loads(compression: str, tmp_path: Path) -> None:
     joblib.dump(FITTED, tmp_path / "m", compress=(compression, 3))
-    assert modelfile.read(tmp_path / "m").classes_.tolist() == FITTED.classes_.tolist()
+    assert model_file.read(tmp_path / "m").classes_.tolist() == FITTED.classes_.tolist()
 
 
 @pytest.mark.parametrize("key", ["model", "parts:0", "parts:1:best", "parts:1:best:coef_"])
@@ -177,9 +177,9 @@ def test_a_key_an_index_or_an_attribute_names_a_part(key: str, tmp_path: Path) -
     joblib.dump({"model": FITTED, "parts": [FITTED, {"best": FITTED}]}, file)
     if key.endswith("coef_"):
         with pytest.raises(BundleError, match="holds a ndarray, which has no predict"):
-            modelfile.read(Path(f"{file}:{key}"))
+            model_file.read(Path(f"{file}:{key}"))
     else:
-        assert modelfile.read(Path(f"{file}:{key}")).classes_.tolist() == FITTED.classes_.tolist()
+        assert model_file.read(Path(f"{file}:{key}")).classes_.tolist() == FITTED.classes_.tolist()
 
 
 def test_a_part_of_a_file_is_packaged_with_a_report(tmp_path: Path) -> None:
@@ -197,4 +197,4 @@ def test_a_part_that_is_not_there_is_named(tmp_path: Path) -> None:
     file = tmp_path / "m.pkl"
     joblib.dump({"model": FITTED}, file)
     with pytest.raises(ModelFileError, match=r"a dict of model .*, and no 'best'"):
-        modelfile.read(Path(f"{file}:best"))
+        model_file.read(Path(f"{file}:best"))

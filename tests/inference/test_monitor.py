@@ -8,7 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.inference.asking import IRIS_ROW, Asked
-from tridock.inference.bundle import Bundle
+from tridock.inference.bundle.bundle import Bundle
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.inference.asking import IRIS_ROW, VIRGINICA_ROW, Asked
-from tridock.inference.bundle import Bundle
+from tridock.inference.bundle.bundle import Bundle
 from tridock.inference.codec.tensor import DATATYPES, Blobs, read_tensor
 
 INFER = "/v2/models/iris/infer"

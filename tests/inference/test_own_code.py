@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tridock.inference.bundle import Bundle
+from tridock.inference.bundle.bundle import Bundle
 
 ROOT = Path(__file__).parents[2]
 FEATURES = """
@@ -109,7 +109,7 @@ from pathlib import Path
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from tridock.inference.errors import PackagingError
-from tridock.inference.packaging import About, package
+from tridock.inference.packaging.package import About, package
 X = np.arange(20.0).reshape(10, 2)
 model = make_pipeline(Doubled(), LogisticRegression()).fit(X, [0, 1] * 5)
 for code in (None, Path("factors.py"), Path("absent")):
@@ -133,7 +133,7 @@ def test_a_class_of_the_running_script_is_found_among_learnt_attributes(tmp_path
 import numpy as np
 from pathlib import Path
 from sklearn.linear_model import LogisticRegression
-from tridock.inference.packaging import About, package
+from tridock.inference.packaging.package import About, package
 class Note: pass
 X = np.arange(20.0).reshape(10, 2)
 model = LogisticRegression().fit(X, [0, 1] * 5)

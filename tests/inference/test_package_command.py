@@ -10,13 +10,13 @@ import pandas as pd
 import pytest
 
 from tests.inference.models import ANSWERS, FITTED, PEOPLE, X, people_model
-from tridock.inference import packagecommand
 from tridock.inference.__main__ import main as door
-from tridock.inference.bundle import Bundle
+from tridock.inference.bundle.bundle import Bundle
 from tridock.inference.errors import (
     BundleError,
     VersionError,
 )
+from tridock.inference.packaging import command as packagecommand
 
 
 def command(*words: object) -> int:

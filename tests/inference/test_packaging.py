@@ -18,15 +18,15 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from tests.inference.models import ABOUT, FITTED, PEOPLE, TESTS, Fickle, X, people_model, y
-from tridock.inference.baseline import Categorical, Numeric
-from tridock.inference.bundle import Bundle
+from tridock.inference.bundle.baseline import Categorical, Numeric
+from tridock.inference.bundle.bundle import Bundle
 from tridock.inference.errors import (
     BundleError,
     PackagingError,
     ScriptError,
 )
-from tridock.inference.packaging import About, package, package_script
-from tridock.inference.sample import fingerprint
+from tridock.inference.packaging.package import About, package, package_script
+from tridock.inference.packaging.sample import fingerprint
 
 
 def test_the_manifest_says_where_the_model_comes_from(to: Path) -> None:
@@ -191,7 +191,7 @@ def test_a_failed_packaging_keeps_the_bundle_before(to: Path) -> None:
 def test_what_is_defined_in_the_running_script_is_refused(tmp_path: Path) -> None:
     program = """
 import numpy as np
-from tridock.inference.packaging import About, package
+from tridock.inference.packaging.package import About, package
 class Mine:
     def predict(self, rows): return [0.0 for _ in rows]
 package(Mine(), np.ones((2, 2)), __import__("pathlib").Path("bundle"), about=About("mine"))

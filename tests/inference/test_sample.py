@@ -22,13 +22,13 @@ from sklearn.svm import LinearSVC
 
 from tests.inference.models import ABOUT, ANSWERS, NAMES, PEOPLE, X, people_model
 from tridock.inference import score
-from tridock.inference.baseline import Numeric, Text
+from tridock.inference.bundle.baseline import Numeric, Text
 from tridock.inference.errors import (
     InferenceError,
     PackagingError,
 )
-from tridock.inference.packaging import package
-from tridock.inference.sample import Sample
+from tridock.inference.packaging.package import package
+from tridock.inference.packaging.sample import Sample
 
 TEXTS = ["hello world", "buy now", "good day", "cheap now"] * 3
 

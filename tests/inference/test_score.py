@@ -22,7 +22,9 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from tridock.inference import score
-from tridock.inference.bundle import Bundle, listing
+from tridock.inference.bundle.bundle import Bundle, listing
+from tridock.inference.bundle.manifest import MANIFEST, Manifest
+from tridock.inference.data.signature import Field, OutputSignature, Signature
 from tridock.inference.errors import (
     BundleError,
     BundleMissingError,
@@ -32,10 +34,8 @@ from tridock.inference.errors import (
     TamperedError,
     VersionError,
 )
-from tridock.inference.estimator import Estimator
-from tridock.inference.manifest import MANIFEST, Manifest
-from tridock.inference.model import Model, jsonable
-from tridock.inference.signature import Field, OutputSignature, Signature
+from tridock.inference.model.model import Model, jsonable
+from tridock.inference.model.sklearn_engine import Estimator
 
 SETOSA = [5.1, 3.5, 1.4, 0.2]
 
@@ -119,7 +119,9 @@ def test_another_scikit_learn_is_refused_with_both_versions_and_the_fix(pickled:
 
 def test_where_scikit_learn_is_missing_the_image_without_it_is_named() -> None:
     """Without site-packages, as in the image for compiled models."""
-    words = "from tridock.inference import libraries; libraries.check({'scikit-learn': '1.6.0'})"
+    words = (
+        "from tridock.inference.bundle import libraries; libraries.check({'scikit-learn': '1.6.0'})"
+    )
     told = subprocess.run(
         [sys.executable, "-S", "-c", words], capture_output=True, text=True, check=False
     )

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from tridock.inference import score
-from tridock.inference.bundle import Bundle
+from tridock.inference.bundle.bundle import Bundle
 from tridock.inference.errors import InvalidInputError, ScoringError, ScriptError
-from tridock.inference.packaging import About, package_script
-from tridock.inference.script import check
+from tridock.inference.packaging.package import About, package_script
+from tridock.inference.script.user_script import check
 
 pytestmark = pytest.mark.usefixtures("script_traces")
 
@@ -69,8 +69,8 @@ def test_a_script_imports_what_stands_beside_it_and_leaves_no_bytecode(tmp_path:
 
 
 def test_a_script_beside_a_model_answers_alone(copied: Path, tmp_path: Path) -> None:
-    from tridock.inference.estimator import unpickled
-    from tridock.inference.packaging import package
+    from tridock.inference.model.sklearn_engine import unpickled
+    from tridock.inference.packaging.package import package
 
     model = unpickled(copied / "model.joblib")
     script = tmp_path / "score.py"
@@ -157,7 +157,7 @@ def test_the_traceback_of_init_shows_the_users_frames_only(tmp_path: Path) -> No
     told = str(raised.value)
     assert "line 2, in init" in told
     assert "line 5, in load" in told
-    assert "inference/script.py" not in told
+    assert "inference/script/user_script.py" not in told
     assert "importlib" not in told
 
 
@@ -170,7 +170,7 @@ def test_an_error_in_run_is_told_briefly_and_logged_in_full(
         "run() of score.py raised ValueError; the server's log has the traceback"
     )
     assert "line 5, in run" in caplog.text
-    assert "inference/script.py" not in caplog.text
+    assert "inference/script/user_script.py" not in caplog.text
 
 
 @pytest.mark.parametrize(

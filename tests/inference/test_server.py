@@ -20,9 +20,9 @@ from pathlib import Path
 import pytest
 
 from tests.inference.asking import IRIS_ROW
-from tridock.inference.bundle import Bundle
-from tridock.inference.packaging import About, package_script
-from tridock.inference.process import ModelServer, free_port, wait_ready
+from tridock.inference.bundle.bundle import Bundle
+from tridock.inference.packaging.package import About, package_script
+from tridock.inference.process.model_server import ModelServer, free_port, wait_ready
 from tridock.inference.settings import SettingError, Settings, port
 
 SLOW_SCRIPT = """
@@ -297,7 +297,7 @@ def test_while_the_model_loads_the_server_says_so_and_can_be_ended(tmp_path: Pat
 def test_the_server_ends_when_its_parent_is_killed(iris_bundle: Bundle, tmp_path: Path) -> None:
     parent = (
         "import sys, time; from pathlib import Path; "
-        "from tridock.inference.process import ModelServer;"
+        "from tridock.inference.process.model_server import ModelServer;"
         f"server = ModelServer.start(Path({str(iris_bundle.path)!r}), Path(sys.argv[1]));"
         "print(server.process.pid, flush=True); time.sleep(60)"
     )

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tridock.inference.cells import MAX_TEXT, column, problem
+from tridock.inference.data.cells import MAX_TEXT, column, problem
+from tridock.inference.data.dataframe import of
+from tridock.inference.data.signature import Container, Dtype, Field, OutputSignature, Signature
+from tridock.inference.data.table import Columns
 from tridock.inference.errors import InvalidInputError
-from tridock.inference.frame import of
-from tridock.inference.signature import Container, Dtype, Field, OutputSignature, Signature
-from tridock.inference.table import Columns
 
 AGE = Field("age", "integer", minimum=18, maximum=80)
 INCOME = Field("income", "number", nullable=True)

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tridock.inference.model import Answers
-from tridock.inference.signature import Container, Field, Signature
-from tridock.inference.table import Columns, Table, joined, kind, part, rows
+from tridock.inference.data.signature import Container, Field, Signature
+from tridock.inference.data.table import Columns, Table, joined, kind, part, rows
+from tridock.inference.model.model import Answers
 
 FIELDS = (Field("a", "number", nullable=True), Field("b", "integer", nullable=True))
 CONTAINERS: tuple[Container, ...] = ("array", "dataframe")

@@ -108,7 +108,7 @@ def test_the_wheel_has_the_package_and_its_data_and_nothing_else(wheel: Path) ->
         "tridock/__main__.py",
         "tridock/py.typed",
         "tridock/deploy/__main__.py",
-        "tridock/deploy/starter/release.toml",
+        "tridock/deploy/cli/starter/release.toml",
         "tridock/inference/Dockerfile",
         "tridock/inference/requirements.txt",
         "tridock/inference/requirements-onnx.txt",

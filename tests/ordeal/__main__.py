@@ -23,7 +23,7 @@ from tests.ordeal.points import Point
 from tests.ordeal.table import Row
 from tests.ordeal.together import HELD_AT, a_release_in_a_rollback, two_releases
 from tests.ordeal.trial import Ordeal, Result
-from tridock.deploy.errors import DeployError
+from tridock.deploy.target.errors import DeployError
 
 #: Keys of ``release.toml`` by strategy: bake times are lived through elsewhere.
 STRATEGIES = {

@@ -16,10 +16,11 @@ from typing import Any, Protocol
 from tests.ordeal import inventory, stable
 from tests.ordeal.blows import FAULTS, FAULTS_OF_VERBS, SLOW, Blow, fault
 from tests.ordeal.points import Point
-from tridock.deploy import emulated, registry
+from tridock.deploy.config import emulator
 from tridock.deploy.local import daemon as router
-from tridock.deploy.notes import Note
-from tridock.deploy.target import Target
+from tridock.deploy.target import plugins
+from tridock.deploy.target.notes import Note
+from tridock.deploy.target.protocol import Target
 from tridock.emulators import daemon
 from tridock.emulators.asking import ask
 from tridock.emulators.place import Place
@@ -135,7 +136,7 @@ def opened(name: str, folder: Path, settings: dict[str, str]) -> Iterator[Arena]
     """Bring up what a target needs, and end it afterwards."""
     before = dict(os.environ)
     kind = cloud_of(name)
-    cloud = registry.find(kind)
+    cloud = plugins.find(kind)
     state = folder / "state"
     known = {key: one.default for key, one in cloud.settings.items()} | settings
     known |= {"service": SERVICES[name][1]} if name in SERVICES else {}
@@ -143,7 +144,7 @@ def opened(name: str, folder: Path, settings: dict[str, str]) -> Iterator[Arena]
     try:
         if cloud.provision:
             daemon.up(place)
-            known = dict(emulated.enter(kind, cloud, known, state))
+            known = dict(emulator.enter(kind, cloud, known, state))
         known |= {"state": str(state)}
         target = stable.opened(kind, known)
         notes = folder / "calls"

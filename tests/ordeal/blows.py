@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.ordeal.points import Point
-from tridock.deploy.errors import UnavailableError
-from tridock.deploy.target import Target
+from tridock.deploy.target.errors import UnavailableError
+from tridock.deploy.target.protocol import Target
 from tridock.emulators.faults import EVERY, Fault, FaultKind, count_since
 
 KILLS = ("kill-before", "kill-after")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tridock.deploy.target import deployment_name
-from tridock.inference.bundle import Bundle
-from tridock.inference.packaging import About, package_script
+from tridock.deploy.target.protocol import deployment_name
+from tridock.inference.bundle.bundle import Bundle
+from tridock.inference.packaging.package import About, package_script
 
 VERSIONS = ("1", "2", "3")
 REQUEST = json.dumps({"instances": [[0.0]]}).encode()

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from types import TracebackType
 
 from tests.ordeal.bundles import REQUEST, version_of
-from tridock.deploy.errors import DeployError
-from tridock.deploy.target import Target
+from tridock.deploy.target.errors import DeployError
+from tridock.deploy.target.protocol import Target
 
 #: Seconds between an answer and the next request.
 REST = 0.05

@@ -11,7 +11,7 @@ from tests.ordeal.arena import ENDPOINT
 from tests.ordeal.bundles import name_of
 from tests.ordeal.points import Point
 from tests.ordeal.trial import Ordeal, Result
-from tridock.deploy.errors import NotFoundError
+from tridock.deploy.target.errors import NotFoundError
 
 ALIAS = "champion"
 #: Notes of endpoints that do not exist, and a lock whose time is over: a sweep removes them.

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tridock.deploy.local import daemon
-from tridock.deploy.target import Target
+from tridock.deploy.target.protocol import Target
 
 #: What changes from version to version in the names of things.
 DIGEST = re.compile(r"[0-9a-f]{64}")

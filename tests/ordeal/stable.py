@@ -17,13 +17,13 @@ from typing import Any, NoReturn
 
 from tests.ordeal.blows import Blow, struck
 from tests.ordeal.points import Point
-from tridock.deploy import registry
 from tridock.deploy.__main__ import main as deploy
-from tridock.deploy.config import Config
+from tridock.deploy.cli.session import Session
+from tridock.deploy.config.load import Config
 from tridock.deploy.progress import Progress
-from tridock.deploy.retry import Patient, Policy
-from tridock.deploy.session import Session
-from tridock.deploy.target import Target
+from tridock.deploy.target import plugins
+from tridock.deploy.target.protocol import Target
+from tridock.deploy.waiting.retry import Patient, Policy
 
 #: Parts of the adapters that make a client when they are first used.
 CLIENTS = (
@@ -46,7 +46,7 @@ POLICY = Policy(patience=30.0, first=0.02, longest=1.0)
 
 def opened(name: str, settings: dict[str, str]) -> Target:
     """Open a target, and its clients; nothing is connected yet."""
-    target = registry.open_target(name, settings)
+    target = plugins.open_target(name, settings)
     account = getattr(target, "account", None)
     for client in CLIENTS:
         if hasattr(type(account), client):
@@ -99,7 +99,7 @@ def _be(target: Target, told: dict[str, Any], order: dict[str, Any]) -> NoReturn
 
     def connect(config: Config, say: Progress, *, live: bool) -> Session:
         config = replace(config, settings={**config.settings, **told["settings"]})
-        cloud = registry.find(told["target"])
+        cloud = plugins.find(told["target"])
         return Session(config, cloud, Patient(target, POLICY), live, say)
 
     code = deploy(order["words"], connect=connect)

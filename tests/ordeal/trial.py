@@ -12,11 +12,11 @@ from tests.ordeal.bundles import name_of
 from tests.ordeal.client import Client
 from tests.ordeal.deployer import Deployers, Ended
 from tests.ordeal.points import Point
-from tridock.deploy import wait
-from tridock.deploy.errors import DeployError
-from tridock.deploy.target import Endpoint, State
-from tridock.deploy.wait import Deadline
-from tridock.inference.bundle import Bundle
+from tridock.deploy.target.errors import DeployError
+from tridock.deploy.target.protocol import Endpoint, State
+from tridock.deploy.waiting import wait
+from tridock.deploy.waiting.wait import Deadline
+from tridock.inference.bundle.bundle import Bundle
 
 #: Runs that a release may take to get through a fault.
 RUNS = 3

@@ -105,7 +105,7 @@ def _generate(model: Model, to: Path, rows: int) -> Path:
 
 
 def _names(model: Model) -> list[str]:
-    from tridock.inference.bundle import Bundle
+    from tridock.inference.bundle.bundle import Bundle
 
     signature = Bundle.read(model.bundle).manifest.signature
     assert signature is not None

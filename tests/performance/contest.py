@@ -22,7 +22,7 @@ from tests.performance.models import Model
 from tests.performance.record import Cell, Round
 from tests.performance.running import Running
 from tests.performance.servers import LIMIT, OURS, Place, Server
-from tridock.inference.process import free_port
+from tridock.inference.process.model_server import free_port
 
 #: A slow server is loaded for longer, so that every connection gets some answers; up to this.
 LONGEST = 10

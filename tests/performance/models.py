@@ -58,7 +58,7 @@ def make(name: str, to: Path) -> Model:
     """Train one model and package it under `to`."""
     import joblib
 
-    from tridock.inference.packaging import About, package
+    from tridock.inference.packaging.package import About, package
 
     title, fit = MODELS[name]
     estimator, table = fit()

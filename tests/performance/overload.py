@@ -19,8 +19,8 @@ from tests.performance.errors import MeasuringError
 from tests.performance.models import Model
 from tests.performance.running import Running
 from tests.performance.servers import OURS, ROOT
-from tridock.inference.packaging import About, package_script
-from tridock.inference.process import free_port
+from tridock.inference.packaging.package import About, package_script
+from tridock.inference.process.model_server import free_port
 
 #: A model of 20 ms: products of matrices, which leave Python's lock to others as real models do.
 SLOW = """
@@ -228,7 +228,7 @@ def _served(
 
 
 def _wait(running: Running, port: int) -> None:
-    from tridock.inference.process import ModelServer
+    from tridock.inference.process.model_server import ModelServer
 
     server = ModelServer(running.process, port, running.log)
     deadline = running.began + PATIENCE

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tridock.inference.process import INHERITED
+from tridock.inference.process.model_server import INHERITED
 
 MB = 1e6
 PAGE = os.sysconf("SC_PAGE_SIZE")

@@ -17,7 +17,7 @@ from pyarrow import dataset, parquet
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 
-from tridock.inference.packaging import About, package
+from tridock.inference.packaging.package import About, package
 
 ROOT = Path(__file__).resolve().parents[2]
 FIELDS = ("sepal_length", "sepal_width", "petal_length", "petal_width")

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tridock.inference import archive
-from tridock.inference.archive import LIMITS, Limits
-from tridock.inference.bundle import Bundle
+from tridock.inference.bundle import archive
+from tridock.inference.bundle.archive import LIMITS, Limits
+from tridock.inference.bundle.bundle import Bundle
 from tridock.inference.errors import BundleError
 
 Entry = tuple[tarfile.TarInfo, bytes]

@@ -20,14 +20,16 @@ from rich.console import Console
 from tests.deploy import bundles
 from tests.deploy.commandline import Door
 from tests.deploy.memory import MemoryNotes
-from tridock.deploy import aliases, approval, lock, report
 from tridock.deploy.azure.account import principal
-from tridock.deploy.errors import LockedError
-from tridock.deploy.lock import Claim, Terms
-from tridock.deploy.models import ModelVersion
-from tridock.deploy.owner import CALLER, CLAIMED, Owner, claims, user
+from tridock.deploy.cli import report
+from tridock.deploy.models import aliases, approval
 from tridock.deploy.progress import Progress
-from tridock.deploy.target import Deployment, Endpoint, State
+from tridock.deploy.target.errors import LockedError
+from tridock.deploy.target.model_registry import ModelVersion
+from tridock.deploy.target.protocol import Deployment, Endpoint, State
+from tridock.deploy.waiting import lock
+from tridock.deploy.waiting.lock import Claim, Terms
+from tridock.deploy.waiting.owner import CALLER, CLAIMED, Owner, claims, user
 from tridock.inference.plaintext import UNSAFE, Formatter, line, lines
 
 #: What somebody sets to be taken for another.

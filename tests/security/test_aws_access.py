@@ -25,10 +25,10 @@ from moto.sts.models import sts_backends
 from tests.emulators.aws.hosting import Aws, control, emulated
 from tests.security.aws import key, sent, signed
 from tridock.emulators import daemon
-from tridock.emulators.aws.authentication import Authentication
-from tridock.emulators.aws.calls import Call
-from tridock.emulators.aws.errors import AwsError
-from tridock.emulators.aws.keys import Key, own_key
+from tridock.emulators.aws.iam.authentication import Authentication
+from tridock.emulators.aws.protocol.access_keys import Key, own_key
+from tridock.emulators.aws.protocol.calls import Call
+from tridock.emulators.aws.protocol.errors import AwsError
 from tridock.emulators.place import Place
 
 

@@ -18,9 +18,9 @@ import pytest
 from tests.emulators.azure.rest import VERSION, WORKSPACE, Rest
 from tests.emulators.azure.strangers import bare, code
 from tridock.emulators import daemon
-from tridock.emulators.azure.credentials import Credentials
-from tridock.emulators.azure.entra import CLIENT, TENANT, Entra
-from tridock.emulators.azure.front import ACCOUNT
+from tridock.emulators.azure.core.credentials import Credentials
+from tridock.emulators.azure.core.entra import CLIENT, TENANT, Entra
+from tridock.emulators.azure.http.front import ACCOUNT
 from tridock.emulators.place import Place
 
 TOKENS = f"https://login.microsoftonline.com/{TENANT}/oauth2/v2.0/token"

@@ -14,11 +14,12 @@ import pytest
 from tests.deploy import bundles
 from tests.deploy.staging import name_of
 from tests.security.browser import CHROMIUM, Attempt, visit
-from tridock.deploy import change, wait
 from tridock.deploy.local import daemon as router
 from tridock.deploy.local.target import LocalTarget
-from tridock.deploy.target import Release
-from tridock.deploy.wait import Deadline
+from tridock.deploy.rollout import endpoint_changes
+from tridock.deploy.target.protocol import Release
+from tridock.deploy.waiting import wait
+from tridock.deploy.waiting.wait import Deadline
 from tridock.emulators import daemon
 from tridock.emulators.asking import address, ask
 from tridock.emulators.place import Place
@@ -105,7 +106,7 @@ def test_a_web_page_reads_nothing_of_the_local_router_and_changes_nothing(tmp_pa
         assert visit(list(_router_attempts(url, tmp_path)), tmp_path) == []
         assert target.describe("iris") == before
     finally:
-        change.remove(target, "iris", Deadline.after(120))
+        endpoint_changes.remove(target, "iris", Deadline.after(120))
 
 
 def _router_attempts(url: str, folder: Path) -> Iterator[Attempt]:

@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from google.rpc import error_details_pb2, status_pb2
 
 from tridock.emulators import daemon
-from tridock.emulators.gcp import jwt
-from tridock.emulators.gcp.tokens import ACCOUNT, TOKEN_URI, Tokens
+from tridock.emulators.gcp.auth import jwt
+from tridock.emulators.gcp.auth.tokens import ACCOUNT, TOKEN_URI, Tokens
 from tridock.emulators.place import Place
 
 PARENT = "projects/tridock-local/locations/us-central1"

@@ -14,10 +14,10 @@ import pytest
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 
-from tridock.inference.bundle import Bundle
+from tridock.inference.bundle.bundle import Bundle
 from tridock.inference.check import storage
-from tridock.inference.packaging import About, package
-from tridock.inference.process import ModelServer, wait_ready
+from tridock.inference.packaging.package import About, package
+from tridock.inference.process.model_server import ModelServer, wait_ready
 
 ROW = b'{"features": [5.1, 3.5, 1.4, 0.2]}'
 POST = b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"

@@ -14,18 +14,18 @@ import pytest
 from tests.deploy import bundles
 from tests.deploy.commandline import Door
 from tests.deploy.memory import MemoryTarget
-from tridock.deploy import names
-from tridock.deploy.errors import ConfigError, TargetError
-from tridock.deploy.fetching import fetch
 from tridock.deploy.local.models import FolderModels
 from tridock.deploy.local.notes import FileNotes
 from tridock.deploy.local.target import LocalTarget
-from tridock.deploy.models import Approval, ModelVersion
-from tridock.deploy.retry import Patient
-from tridock.deploy.target import Release, Target
-from tridock.inference.bundle import Bundle
+from tridock.deploy.models.download import fetch
+from tridock.deploy.target import names
+from tridock.deploy.target.errors import ConfigError, TargetError
+from tridock.deploy.target.model_registry import Approval, ModelVersion
+from tridock.deploy.target.protocol import Release, Target
+from tridock.deploy.waiting.retry import Patient
+from tridock.inference.bundle.bundle import Bundle
+from tridock.inference.bundle.manifest import MANIFEST, Manifest
 from tridock.inference.errors import BundleError
-from tridock.inference.manifest import MANIFEST, Manifest
 
 BAD = ["../../x", "..", ".", "", "/tmp/x", "a/b", "a\\b", "x\0", "x\n", "-x", "a" * 64, "ä", "%2e"]
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -19,14 +19,15 @@ import uvicorn
 
 from tests.deploy import bundles
 from tests.deploy.staging import name_of
-from tridock.deploy import change, wait
 from tridock.deploy.local import daemon
 from tridock.deploy.local.connection import Bounds, Connection
 from tridock.deploy.local.router import BODY_BYTES
 from tridock.deploy.local.target import LocalTarget
-from tridock.deploy.models import Approval
-from tridock.deploy.target import Release
-from tridock.deploy.wait import Deadline
+from tridock.deploy.rollout import endpoint_changes
+from tridock.deploy.target.model_registry import Approval
+from tridock.deploy.target.protocol import Release
+from tridock.deploy.waiting import wait
+from tridock.deploy.waiting.wait import Deadline
 
 MEGABYTE = 1 << 20
 BODY = {"instances": [[5.1, 3.5, 1.4, 0.2]]}
@@ -45,7 +46,7 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalTarget]:
     target.models.alias("iris", "champion", "1")
     target.notes.write("locks/other.json", b"{}", over=None)
     yield target
-    change.remove(target, "iris", Deadline.after(120))
+    endpoint_changes.remove(target, "iris", Deadline.after(120))
 
 
 @pytest.fixture
@@ -91,7 +92,7 @@ def test_a_stranger_runs_no_code(
 
 def test_the_attack_would_have_worked(tmp_path: Path) -> None:
     """A model server with those variables does run that file: the test above can fail."""
-    from tridock.inference.process import ModelServer
+    from tridock.inference.process.model_server import ModelServer
 
     order, proof = attack(tmp_path)
     log = tmp_path / "log" / "server.log"

@@ -12,16 +12,21 @@ import pytest
 
 from tridock.deploy.azure.account import Account
 from tridock.deploy.azure.scoring import Address, Scoring
-from tridock.deploy.errors import ConfigError, TargetError
 from tridock.deploy.gcp.account import Account as GoogleAccount
-from tridock.deploy.hosts import trusted
-from tridock.inference import hosts
-from tridock.inference.blob import BlobContainer, container, is_blob
-from tridock.inference.bucket import Bucket
+from tridock.deploy.target.errors import ConfigError, TargetError
+from tridock.deploy.target.hosts import trusted
+from tridock.inference import cloud_hosts
+from tridock.inference.bundle.azure_download import BlobContainer, container, is_blob
+from tridock.inference.bundle.gcs_download import Bucket
+from tridock.inference.bundle.location import find
 from tridock.inference.errors import BundleMissingError
-from tridock.inference.location import find
 
-ALL = (hosts.AZURE_BLOBS, hosts.AZURE_SCORING, hosts.AZURE_LOGS, hosts.GOOGLE_RUN)
+ALL = (
+    cloud_hosts.AZURE_BLOBS,
+    cloud_hosts.AZURE_SCORING,
+    cloud_hosts.AZURE_LOGS,
+    cloud_hosts.GOOGLE_RUN,
+)
 
 
 @dataclass

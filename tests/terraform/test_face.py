@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.terraform.module import CLOUDS, MODULES, blocks, text
-from tridock.deploy import registry
+from tridock.deploy.target import plugins
 
 #: What only one cloud has a word for.
 OWN_VARIABLES = {
@@ -53,9 +53,9 @@ def test_every_variable_that_can_be_wrong_says_what_to_do(cloud: str) -> None:
 @pytest.mark.parametrize("cloud", CLOUDS)
 def test_the_output_for_the_deployer_has_the_keys_of_its_table(cloud: str) -> None:
     told = set(re.findall(r"^    (\w+)\s+=", blocks(cloud, "output")["deploy"], re.MULTILINE))
-    settings = registry.find(cloud).settings
+    settings = plugins.find(cloud).settings
     assert {name for name, one in settings.items() if one.account} <= told <= set(settings)
-    assert set(registry.find(cloud).required) <= told
+    assert set(plugins.find(cloud).required) <= told
 
 
 @pytest.mark.parametrize("cloud", CLOUDS)

@@ -21,8 +21,8 @@ import numpy as np
 
 from tests.inference.asking import Asked
 from tests.zoo.models import REFUSED
-from tridock.inference.bundle import Bundle
-from tridock.inference.manifest import Manifest
+from tridock.inference.bundle.bundle import Bundle
+from tridock.inference.bundle.manifest import Manifest
 
 ROOT = Path(__file__).parents[2]
 BOOSTERS = ROOT / ".venvs" / "boosters" / "bin" / "python"

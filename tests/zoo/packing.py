@@ -16,7 +16,7 @@ import pandas as pd
 
 from tests.zoo.models import MODELS, boosters
 from tridock.inference.errors import InferenceError
-from tridock.inference.packaging import About, package
+from tridock.inference.packaging.package import About, package
 
 
 def main(folder: Path, words: list[str]) -> None:

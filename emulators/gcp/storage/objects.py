@@ -19,7 +19,8 @@ from urllib.parse import quote
 
 import google_crc32c
 
-from tridock.emulators.gcp.database import Change, Database, NotWrittenError
+from tridock.emulators.gcp.state.database import Change, Database, NotWrittenError
+from tridock.emulators.gcp.state.trash import remove
 from tridock.emulators.gcp.storage.errors import (
     BadRequestError,
     BusyError,
@@ -28,7 +29,6 @@ from tridock.emulators.gcp.storage.errors import (
     NotModifiedError,
     ObjectNotFoundError,
 )
-from tridock.emulators.gcp.trash import remove
 
 log = logging.getLogger(__name__)
 

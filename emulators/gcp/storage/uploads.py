@@ -15,7 +15,8 @@ from email.parser import BytesParser
 from pathlib import Path
 from typing import Any
 
-from tridock.emulators.gcp.database import Database, NotWrittenError
+from tridock.emulators.gcp.protocol.wire import Answer, Request
+from tridock.emulators.gcp.state.database import Database, NotWrittenError
 from tridock.emulators.gcp.storage.errors import (
     BadRequestError,
     BusyError,
@@ -23,7 +24,6 @@ from tridock.emulators.gcp.storage.errors import (
     RangeError,
 )
 from tridock.emulators.gcp.storage.objects import Conditions, Store
-from tridock.emulators.gcp.wire import Answer, Request
 
 #: Of the records in the database.
 KIND = "uploads"

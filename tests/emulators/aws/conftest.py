@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 
 from tests.emulators.aws.hosting import BUCKET, IMAGE, ROLE, Aws, Hosting, emulated, variant
-from tridock.inference.packaging import About, package
+from tridock.inference.packaging.package import About, package
 
 
 @pytest.fixture(scope="session")

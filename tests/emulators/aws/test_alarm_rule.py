@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tridock.emulators.aws.alarm_rule import Rule, State, judge, percentile
+from tridock.emulators.aws.cloudwatch.alarm_rule import Rule, State, judge, percentile
 
 KEPT = "kept"
 

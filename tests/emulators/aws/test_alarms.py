@@ -16,7 +16,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.emulators.aws.hosting import BUCKET, IMAGE, ROLE, Aws, Hosting, eventually, variant
-from tridock.inference.packaging import About, package_script
+from tridock.inference.packaging.package import About, package_script
 
 BROKEN = """
 def init():

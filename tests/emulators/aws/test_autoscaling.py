@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from tests.deploy import bundles
 from tests.emulators.aws.hosting import BUCKET, IMAGE, ROLE, Aws, Hosting, emulated, eventually
 from tests.emulators.aws.hosting import variant as described
-from tridock.inference.bundle import Bundle
+from tridock.inference.bundle.bundle import Bundle
 
 PLACE = {
     "ServiceNamespace": "sagemaker",

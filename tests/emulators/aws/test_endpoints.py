@@ -20,7 +20,7 @@ from tests.emulators.aws.hosting import (
     eventually,
     variant,
 )
-from tridock.inference.archive import unpack
+from tridock.inference.bundle.archive import unpack
 
 
 def test_an_endpoint_is_creating_and_answers_nobody_before_it_is_in_service(

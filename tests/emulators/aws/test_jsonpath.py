@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tridock.emulators.aws.jsonpath import Path, PathError
+from tridock.emulators.aws.transform.jsonpath import Path, PathError
 
 RECORD = {"id": 7, "features": [1, 2, 3, 4, 5, 6], "field1": {"child1": "a", "child2": "b"}}
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tridock.emulators.aws.metric_math import ExpressionError, evaluate
+from tridock.emulators.aws.cloudwatch.metric_math import ExpressionError, evaluate
 
 SERIES: dict[str, list[float | None]] = {"errors": [1.0, None, 3.0], "calls": [4.0, 5.0, 0.0]}
 

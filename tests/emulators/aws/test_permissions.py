@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tridock.emulators.aws.permissions import Need, needs
+from tridock.emulators.aws.iam.permissions import Need, needs
 
 HERE = ("123456789012", "us-east-1")
 ROLE = "arn:aws:iam::123456789012:role/server"

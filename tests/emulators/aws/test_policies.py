@@ -10,9 +10,8 @@ import urllib3
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tridock.emulators.aws.configs import Config
-from tridock.emulators.aws.errors import ValidationError
-from tridock.emulators.aws.live import (
+from tridock.emulators.aws.dataplane.configs import Config
+from tridock.emulators.aws.dataplane.live import (
     Generation,
     Instance,
     Key,
@@ -21,9 +20,10 @@ from tridock.emulators.aws.live import (
     UnknownVariantError,
     choose,
 )
-from tridock.emulators.aws.policies import Plan, Step, read_plan
-from tridock.emulators.aws.retention import Retention
-from tridock.inference.process import ModelServer
+from tridock.emulators.aws.protocol.errors import ValidationError
+from tridock.emulators.aws.sagemaker.policies import Plan, Step, read_plan
+from tridock.emulators.aws.sagemaker.retention import Retention
+from tridock.inference.process.model_server import ModelServer
 
 
 def routing(kind: str, **more: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.emulators.aws.hosting import ROW
-from tridock.emulators.aws.stream import event
+from tridock.emulators.aws.dataplane.stream import event
 
 
 def test_the_parts_together_are_the_answer(runtime: Any, shared: str) -> None:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tridock.emulators.aws.jsonpath import Path
-from tridock.emulators.aws.transform_data import (
+from tridock.emulators.aws.transform.jsonpath import Path
+from tridock.emulators.aws.transform.transform_data import (
     CSV,
     JSON_LINES,
     DataError,

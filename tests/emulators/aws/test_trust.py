@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from moto.iam.exceptions import MalformedPolicyDocument
 
-from tridock.emulators.aws.roles import SAGEMAKER, check_trust, trusts
+from tridock.emulators.aws.iam.roles import SAGEMAKER, check_trust, trusts
 
 
 def _policy(**members: Any) -> str:

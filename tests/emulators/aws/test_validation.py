@@ -11,8 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tridock.emulators.aws.errors import ValidationError
-from tridock.emulators.aws.validation import SerializationError, check_body, describe_headers
+from tridock.emulators.aws.protocol.errors import ValidationError
+from tridock.emulators.aws.protocol.validation import (
+    SerializationError,
+    check_body,
+    describe_headers,
+)
 
 
 def variant(**change: Any) -> dict[str, Any]:

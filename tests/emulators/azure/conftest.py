@@ -14,8 +14,8 @@ import pytest
 
 from tests.emulators.azure.rest import Rest
 from tridock.emulators import daemon
-from tridock.emulators.azure.credentials import Credentials
-from tridock.emulators.azure.signature import Signatures
+from tridock.emulators.azure.core.credentials import Credentials
+from tridock.emulators.azure.core.signature import Signatures
 from tridock.emulators.place import Place
 
 SCRIPTS = Path(__file__).parent / "scripts"
@@ -86,7 +86,7 @@ def iris(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from sklearn.datasets import load_iris
     from sklearn.linear_model import LogisticRegression
 
-    from tridock.inference.packaging import About, package
+    from tridock.inference.packaging.package import About, package
 
     rows, kinds = load_iris(return_X_y=True, as_frame=True)
     model = LogisticRegression(max_iter=500).fit(rows, kinds)

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from tridock.emulators.azure.entra import CLIENT, TENANT
+from tridock.emulators.azure.core.entra import CLIENT, TENANT
 
 SUBSCRIPTION = "44444444-4444-4444-4444-444444444444"
 WORKSPACE = (

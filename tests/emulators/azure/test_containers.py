@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.emulators.azure.conftest import Facts, RunScript
-from tridock.emulators.azure.signature import Signatures
+from tridock.emulators.azure.core.signature import Signatures
 
 PREDICTED = {"predictions": [0]}
 

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from tests.chance import is_likely
 from tests.emulators.azure.rest import WORKSPACE, Rest
-from tridock.emulators.azure import metric_filter
-from tridock.emulators.azure.errors import AzureError
-from tridock.emulators.azure.measurements import Measurements, Sample, Series, merged
+from tridock.emulators.azure.core.measurements import Measurements, Sample, Series, merged
+from tridock.emulators.azure.http.errors import AzureError
+from tridock.emulators.azure.monitor import metric_filter
 from tridock.emulators.clock import Clock
 
 SCORE = """

@@ -10,17 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tridock.emulators.azure import duration, traffic
-from tridock.emulators.azure.assets import Location
-from tridock.emulators.azure.blobs import Blobs
-from tridock.emulators.azure.call import Call
-from tridock.emulators.azure.credentials import Credentials
-from tridock.emulators.azure.entra import MANAGEMENT_AUDIENCES, Entra
-from tridock.emulators.azure.errors import AzureError
-from tridock.emulators.azure.front import Front
-from tridock.emulators.azure.kind import merge
-from tridock.emulators.azure.pool import Limits, Pool, Routes
-from tridock.inference.process import ModelServer
+from tridock.emulators.azure.core.blobs import Blobs
+from tridock.emulators.azure.core.credentials import Credentials
+from tridock.emulators.azure.core.entra import MANAGEMENT_AUDIENCES, Entra
+from tridock.emulators.azure.core.kind import merge
+from tridock.emulators.azure.core.pool import Limits, Pool, Routes
+from tridock.emulators.azure.http import duration
+from tridock.emulators.azure.http.call import Call
+from tridock.emulators.azure.http.errors import AzureError
+from tridock.emulators.azure.http.front import Front
+from tridock.emulators.azure.servers import traffic
+from tridock.emulators.azure.servers.assets import Location
+from tridock.inference.process.model_server import ModelServer
 
 NAMES = st.sampled_from(["blue", "green", "red"])
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tridock.emulators.azure import schema
-from tridock.emulators.azure.errors import AzureError
+from tridock.emulators.azure.core import schema
+from tridock.emulators.azure.http.errors import AzureError
 
 GOOD: dict[str, Any] = {
     "location": "eastus",

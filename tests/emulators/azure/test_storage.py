@@ -15,8 +15,8 @@ from azure.core.exceptions import (
 from azure.storage.blob import BlobBlock, ContainerClient
 
 from tests.emulators.azure.rest import Rest
-from tridock.emulators.azure.front import ACCOUNT
-from tridock.emulators.azure.signature import Signatures
+from tridock.emulators.azure.core.signature import Signatures
+from tridock.emulators.azure.http.front import ACCOUNT
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from google.oauth2.service_account import IDTokenCredentials
 from tests.deploy import bundles
 from tridock.emulators import daemon
 from tridock.emulators.place import Place
-from tridock.inference.bundle import Bundle
+from tridock.inference.bundle.bundle import Bundle
 
 PARENT = "projects/kit/locations/us-central1"
 IMAGE = "us-central1-docker.pkg.dev/kit/kit/kit:1"

@@ -7,7 +7,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tridock.emulators.gcp.serving import Balance
+from tridock.emulators.gcp.core.serving import Balance
 
 
 @given(st.integers(1, 99))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.emulators.gcp.conftest import PARENT, Api, run
-from tridock.inference.bundle import Bundle
+from tridock.inference.bundle.bundle import Bundle
 
 SCRIPT = Path(__file__).with_name("run_user.py")
 TRANSPORTS = ("grpc", "rest")

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from tests.emulators.gcp.conftest import IMAGE, PARENT, ROW, Api, Served
-from tridock.inference.bundle import Bundle
+from tridock.inference.bundle.bundle import Bundle
 
 
 def test_an_operation_is_not_done_at_first_and_tells_its_stages(

@@ -13,13 +13,13 @@ import pytest
 
 from tests.emulators.gcp.conftest import IMAGE, PARENT, ROW, Api, connected
 from tridock.emulators import daemon
-from tridock.emulators.gcp.database import Database
-from tridock.emulators.gcp.errors import UnavailableError
-from tridock.emulators.gcp.state import State
+from tridock.emulators.gcp.protocol.errors import UnavailableError
+from tridock.emulators.gcp.state.database import Database
+from tridock.emulators.gcp.state.records import State
 from tridock.emulators.gcp.storage.errors import BusyError, ConditionNotMetError
 from tridock.emulators.gcp.storage.objects import SMALL_BYTES, UNREADABLE, Conditions, Store
 from tridock.emulators.place import Place
-from tridock.inference.bundle import Bundle
+from tridock.inference.bundle.bundle import Bundle
 
 
 @pytest.fixture

@@ -14,12 +14,12 @@ import pytest
 
 from tests.emulators.gcp.conftest import ROW, Api, Served
 from tridock.emulators.clock import Clock
-from tridock.emulators.gcp.alignment import Aggregation, Point, Series, aligned, reduced
-from tridock.emulators.gcp.conditions import read
-from tridock.emulators.gcp.database import Database
-from tridock.emulators.gcp.errors import InvalidArgumentError
-from tridock.emulators.gcp.histogram import Histogram
-from tridock.emulators.gcp.meter import Meter, of_revision
+from tridock.emulators.gcp.core.histogram import Histogram
+from tridock.emulators.gcp.core.meter import Meter, of_revision
+from tridock.emulators.gcp.monitoring.alignment import Aggregation, Point, Series, aligned, reduced
+from tridock.emulators.gcp.monitoring.conditions import read
+from tridock.emulators.gcp.protocol.errors import InvalidArgumentError
+from tridock.emulators.gcp.state.database import Database
 
 ONLINE = "aiplatform.googleapis.com/prediction/online"
 #: Minutes of the emulator last a tenth of a second here, and are shown two of them later.

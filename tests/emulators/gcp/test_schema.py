@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 from tridock.emulators import coverage
-from tridock.emulators.gcp.handlers import HANDLERS
-from tridock.emulators.gcp.schema import Schema
+from tridock.emulators.gcp.front.handlers import HANDLERS
+from tridock.emulators.gcp.protocol.schema import Schema
 
 ROOT = Path(__file__).resolve().parents[3]
 COMPARE = """

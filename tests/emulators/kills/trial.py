@@ -22,7 +22,7 @@ from tests.emulators.kills.workload import Fact, Open, Workload
 from tridock.emulators import daemon
 from tridock.emulators.asking import ask
 from tridock.emulators.place import Place
-from tridock.inference.packaging import About, package
+from tridock.inference.packaging.package import About, package
 
 log = logging.getLogger(__name__)
 

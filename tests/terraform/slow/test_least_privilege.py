@@ -19,16 +19,17 @@ import pytest
 from tests.deploy import bundles
 from tests.terraform.enforced import Standing, standing
 from tests.terraform.module import Module, UnavailableError
-from tridock.deploy import change, wait
-from tridock.deploy.errors import PermissionDeniedError
-from tridock.deploy.models import Approval
-from tridock.deploy.order import Order, Stage
-from tridock.deploy.release import release
-from tridock.deploy.rollback import rollback
-from tridock.deploy.rollout import Step
-from tridock.deploy.target import Release, Scaling, Target, deployment_name
-from tridock.deploy.wait import Deadline
-from tridock.inference.bundle import Bundle
+from tridock.deploy.rollout import endpoint_changes
+from tridock.deploy.rollout.release import release
+from tridock.deploy.rollout.request import Order, Stage
+from tridock.deploy.rollout.rollback import rollback
+from tridock.deploy.strategies import Step
+from tridock.deploy.target.errors import PermissionDeniedError
+from tridock.deploy.target.model_registry import Approval
+from tridock.deploy.target.protocol import Release, Scaling, Target, deployment_name
+from tridock.deploy.waiting import wait
+from tridock.deploy.waiting.wait import Deadline
+from tridock.inference.bundle.bundle import Bundle
 
 ENDPOINT = "iris"
 LINKED_ROLE = "AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint"
@@ -72,7 +73,7 @@ def test_releases_a_rollback_and_a_deletion_run_under_the_policy(
     assert target.endpoints() == [ENDPOINT]
     found = rollback(stage, ENDPOINT, _soon())
     assert found.traffic == {_name(versions[1]): 100}
-    change.remove(target, ENDPOINT, _soon())
+    endpoint_changes.remove(target, ENDPOINT, _soon())
     assert target.endpoints() == []
 
 

@@ -30,20 +30,21 @@ from tests.terraform.slow.calls import (
     needed,
     recorded,
 )
-from tridock.deploy import change, session
-from tridock.deploy.config import load
-from tridock.deploy.errors import ConflictError
-from tridock.deploy.models import Approval
-from tridock.deploy.order import Stage
+from tridock.deploy.cleanup.sweep import Broom, Found, look, sweep
+from tridock.deploy.cli import session
+from tridock.deploy.cli.session import Session
+from tridock.deploy.config.load import load
 from tridock.deploy.progress import Progress
-from tridock.deploy.release import release
-from tridock.deploy.retry import Patient
-from tridock.deploy.rollback import rollback
-from tridock.deploy.session import Session
-from tridock.deploy.sweep import Broom, Found, look, sweep
-from tridock.deploy.target import Target
-from tridock.deploy.wait import Deadline
-from tridock.inference.bundle import Bundle
+from tridock.deploy.rollout import endpoint_changes
+from tridock.deploy.rollout.release import release
+from tridock.deploy.rollout.request import Stage
+from tridock.deploy.rollout.rollback import rollback
+from tridock.deploy.target.errors import ConflictError
+from tridock.deploy.target.model_registry import Approval
+from tridock.deploy.target.protocol import Target
+from tridock.deploy.waiting.retry import Patient
+from tridock.deploy.waiting.wait import Deadline
+from tridock.inference.bundle.bundle import Bundle
 
 AMBIENT = ("AWS_", "AZURE_", "GOOGLE_", "CLOUDSDK_")
 
@@ -97,7 +98,7 @@ def _told(flags: dict[str, str], versions: Sequence[Bundle], state: Path) -> Rec
         target.logs("iris", next(iter(found.traffic)))
         target.metrics("iris", next(iter(found.traffic)), datetime.now(UTC) - timedelta(hours=1))
         _sweep(target, versions[0])
-        change.remove(target, "iris", Deadline.after(300))
+        endpoint_changes.remove(target, "iris", Deadline.after(300))
         _register(target, versions, state / "fetched")
         target.identity()
     return record

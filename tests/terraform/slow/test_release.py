@@ -17,7 +17,7 @@ import pytest
 from tests.deploy import bundles
 from tests.deploy.commandline import ROOT, Door
 from tests.terraform.conftest import Planned
-from tridock.inference.bundle import Bundle
+from tridock.inference.bundle.bundle import Bundle
 
 ANSWER = {"predictions": ["setosa"]}
 EMULATORS = [sys.executable, "-m", "tridock.emulators"]

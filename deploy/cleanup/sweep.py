@@ -1,0 +1,218 @@
+"""Deleting what is left over in an account, an endpoint at a time, and never beside a release."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+
+from tridock.deploy.progress import Progress
+from tridock.deploy.rollout import endpoint_changes, experiment, history, journal
+from tridock.deploy.target.errors import ConflictError, LockedError, NotFoundError, TargetError
+from tridock.deploy.target.leftovers import Leftover
+from tridock.deploy.target.protocol import Endpoint, Target
+from tridock.deploy.waiting import lock
+from tridock.deploy.waiting.lock import Claim, Terms
+from tridock.deploy.waiting.retry import Patient
+from tridock.deploy.waiting.wait import Deadline
+
+#: What the core itself finds left over; all other kinds are the target's.
+ENDPOINT, EXPERIMENT, HISTORY, LOCK = "endpoint", "experiment", "history", "lock"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A leftover that stays, and why."""
+
+    leftover: Leftover
+    because: str
+
+
+@dataclass(frozen=True)
+class Found:
+    """What is left over.
+
+    Attributes
+    ----------
+    leftovers : tuple of Leftover
+        What can be deleted, in the order in which it can.
+    kept : tuple of Kept
+        What cannot: its endpoint is being changed.
+    """
+
+    leftovers: tuple[Leftover, ...]
+    kept: tuple[Kept, ...] = ()
+
+
+@dataclass
+class Swept:
+    """What became of it.
+
+    Attributes
+    ----------
+    failures : list of TargetError
+        What the target refused for other reasons than that a thing is used again.
+    """
+
+    deleted: list[Leftover] = field(default_factory=list)
+    kept: list[Kept] = field(default_factory=list)
+    failures: list[TargetError] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Broom:
+    """What a sweep works with.
+
+    Attributes
+    ----------
+    deadline : Deadline
+        When it has to be done.
+    terms : Terms
+        Of the locks that it holds.
+    """
+
+    target: Patient
+    say: Progress
+    deadline: Deadline
+    terms: Terms = field(default_factory=Terms)
+
+
+def look(target: Target, *, only: str = "", terms: Terms | None = None) -> Found:
+    """Return what bears our marks and serves nothing; nothing is changed.
+
+    What belongs to an endpoint whose lock is held is kept. So is, while any lock is held, what may
+    become anybody's: a bundle that was just uploaded has no mark yet of who is going to use it.
+
+    Parameters
+    ----------
+    only : str
+        An endpoint's name, to look at nothing else; empty for the whole account.
+    """
+    busy = lock.busy(target.notes, terms)
+    every = [*_endpoints(target), *target.leftovers(), *_notes(target, busy)]
+    wanted = [one for one in every if only in ("", one.endpoint)]
+    reasons = [(one, _hindrance(one, busy)) for one in wanted]
+    return Found(
+        tuple(one for one, because in reasons if not because),
+        tuple(Kept(one, because) for one, because in reasons if because),
+    )
+
+
+def sweep(broom: Broom, found: Found) -> Swept:
+    """Delete what was found, each endpoint's under its lock, and each after another look.
+
+    It may be cut short anywhere: what is left is found by the next one.
+    """
+    swept = Swept(kept=list(found.kept))
+    owned = [one for one in found.leftovers if one.endpoint]
+    for endpoint in dict.fromkeys(one.endpoint for one in owned):
+        _sweep_endpoint(broom, endpoint, [one for one in owned if one.endpoint == endpoint], swept)
+    for one in found.leftovers:
+        if not one.endpoint:
+            _sweep_unowned(broom, one, swept)
+    return swept
+
+
+def _sweep_endpoint(
+    broom: Broom, endpoint: str, leftovers: Sequence[Leftover], swept: Swept
+) -> None:
+    notes = broom.target.notes
+    terms = replace(broom.terms, caller=broom.target.caller())
+    try:
+        with lock.held(notes, endpoint, "sweep", terms=terms, tell=broom.say.note) as lease:
+            for one in leftovers:
+                _discard(broom, broom.target.under(lease.check), one, swept)
+    except LockedError as error:
+        done = {*swept.deleted, *(each.leftover for each in swept.kept)}
+        swept.kept += [Kept(one, str(error)) for one in leftovers if one not in done]
+
+
+def _sweep_unowned(broom: Broom, one: Leftover, swept: Swept) -> None:
+    """Delete what anybody may be given next, unless somebody began to change something."""
+    because = _hindrance(one, lock.busy(broom.target.notes, broom.terms))
+    if because:
+        swept.kept.append(Kept(one, because))
+    else:
+        _discard(broom, broom.target, one, swept)
+
+
+def _discard(broom: Broom, target: Patient, one: Leftover, swept: Swept) -> None:
+    try:
+        with broom.say.step(f"delete {one}"):
+            _delete(target, one, broom.deadline)
+    except ConflictError as error:
+        swept.kept.append(Kept(one, str(error)))
+    except TargetError as error:
+        swept.kept.append(Kept(one, str(error)))
+        swept.failures.append(error)
+    else:
+        swept.deleted.append(one)
+
+
+def _delete(target: Patient, one: Leftover, deadline: Deadline) -> None:
+    if one.kind == ENDPOINT:
+        with suppress(NotFoundError):
+            if not _why_dead(target.describe(one.name)):
+                raise ConflictError(f"{one} is used again")
+        endpoint_changes.remove(target, one.name, deadline)
+    elif one.kind == EXPERIMENT:
+        if one not in _experiments(target, [one.name]):
+            raise ConflictError(f"{one} goes on")
+        experiment.end(target.notes, one.name)
+    elif one.kind == HISTORY:
+        if one not in _histories(target, [one.name]):
+            raise ConflictError(f"{one} is of an endpoint that is there again")
+        journal.end(target.notes, one.name)
+    elif one.kind != LOCK:  # that was taken over for this, and ends with it
+        target.discard(one)
+
+
+def _endpoints(target: Target) -> Iterator[Leftover]:
+    for name in target.endpoints():
+        with suppress(NotFoundError):
+            why = _why_dead(target.describe(name))
+            if why:
+                yield Leftover(ENDPOINT, name, name, reason=why)
+
+
+def _why_dead(found: Endpoint) -> str:
+    """Say why an endpoint cannot answer, nor will without a release; nothing if it can."""
+    if found.settled and not found.deployments:
+        return "nothing is deployed behind it"
+    return "it failed, and nothing behind it is ready" if history.is_dead(found) else ""
+
+
+def _notes(target: Target, busy: Mapping[str, Claim | None]) -> Iterator[Leftover]:
+    keys = target.notes.keys()
+    yield from _experiments(target, lock.endpoints(keys, experiment.FOLDER))
+    yield from _histories(target, lock.endpoints(keys, journal.FOLDER))
+    for name in lock.endpoints(keys):
+        if name not in busy:
+            yield Leftover(LOCK, name, name, reason="its time is over, or its holder has ended")
+
+
+def _experiments(target: Target, names: Iterable[str]) -> Iterator[Leftover]:
+    for name in names:
+        if not experiment.stands(target, name):
+            yield Leftover(EXPERIMENT, name, name, reason="one of its two deployments is gone")
+
+
+def _histories(target: Target, names: Iterable[str]) -> Iterator[Leftover]:
+    for name in names:
+        try:
+            target.describe(name)
+        except NotFoundError:
+            yield Leftover(HISTORY, name, name, reason="its endpoint is gone")
+
+
+def _hindrance(one: Leftover, busy: Mapping[str, Claim | None]) -> str:
+    """Say who is changing what this may be needed for."""
+    if one.endpoint:
+        return _told(one.endpoint, busy[one.endpoint]) if one.endpoint in busy else ""
+    return "; ".join(f"{_told(name, claim)}, and may use it" for name, claim in busy.items())
+
+
+def _told(endpoint: str, claim: Claim | None) -> str:
+    if claim is None:
+        return f"the lock of {endpoint} cannot be read"
+    return f"{endpoint} is being changed: {claim.what} by {claim.owner}"

@@ -1,0 +1,85 @@
+"""What is left over, and what nobody asks: found, said, and deleted after asking."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from datetime import UTC, datetime
+from typing import Any
+
+from tridock.deploy.cleanup import idle
+from tridock.deploy.cleanup.idle import Idle, Patience
+from tridock.deploy.cleanup.sweep import Broom, Found, Swept, look, sweep
+from tridock.deploy.cli import confirm, report
+from tridock.deploy.cli.session import Session
+from tridock.deploy.target.protocol import Endpoint
+
+
+def run(options: argparse.Namespace, session: Session) -> None:
+    """List what is left over and, once that is wanted, delete it.
+
+    Raises
+    ------
+    ConfigError
+        If it is not.
+    TargetError
+        If the target did not let something be deleted; the rest is.
+    """
+    with session.say.step("look for what serves nothing") as step:
+        found = look(session.target, only=options.endpoint or "")
+        step.detail = f"{len(found.leftovers)} to delete, {len(found.kept)} to keep"
+    if not options.json:
+        report.say_leftovers(found)
+    swept = _swept(options, session, found)
+    if options.json:
+        report.say_json(report.sweep_record(found, swept))
+    elif swept:
+        report.say_swept(swept, found.kept)
+    if swept and swept.failures:
+        raise swept.failures[0]
+
+
+def _swept(options: argparse.Namespace, session: Session, found: Found) -> Swept | None:
+    """Delete what was found; None if that was not asked for, as nobody reads a question as JSON."""
+    if not found.leftovers or (options.json and not options.yes):
+        return None
+    count, place = len(found.leftovers), session.config.target
+    account = "live " if session.live else ""
+    confirm.demand(options, f"delete {count} left over on the {account}target {place}")
+    return sweep(Broom(session.target, session.say, session.deadline()), found)
+
+
+def unasked(session: Session, endpoint: Endpoint) -> Idle | None:
+    """Return an endpoint as idle if nobody asked it for `idle_hours`, or None."""
+    patience = Patience(session.config.idle_hours, datetime.now(UTC), session.say.note)
+    return idle.look(session.target, endpoint, patience, session.cloud.prices)
+
+
+def warning(options: argparse.Namespace, session: Session, found: Idle) -> str:
+    """Say that nobody asks an endpoint, what it costs, and how to end it, in a line."""
+    cost = "at a price that is not known"
+    if found.dollars is not None:
+        cost = f"${found.dollars:.3f} per hour" if found.dollars else "at no cost"
+    return (
+        f"warning: {found.endpoint} had no request for {found.hours:g} hours or longer, {cost}; "
+        f"to end it: {_ending(options, session, found.endpoint)}"
+    )
+
+
+def record(options: argparse.Namespace, session: Session, found: Idle | None) -> Any:
+    """Return a warning as JSON-ready values; None for none."""
+    if found is None:
+        return None
+    command = _ending(options, session, found.endpoint)
+    return {"hours": found.hours, "usd_per_hour": found.dollars, "command": command}
+
+
+def _ending(options: argparse.Namespace, session: Session, endpoint: str) -> str:
+    """Return the command that deletes an endpoint of the same account."""
+    words = ["python", "-m", "tridock.deploy", "delete", "--target", session.config.target]
+    for flag, given in (("--file", options.file), ("--state", options.state)):
+        words += [flag, str(given)] if given else []
+    for given in options.set:
+        words += ["--set", given]
+    words += ["--live"] if session.live else []
+    return shlex.join([*words, "--endpoint", endpoint])

@@ -1,0 +1,292 @@
+"""Results: tables and text for people, JSON for machines; all on standard output."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tridock.deploy.cleanup.sweep import Found, Kept, Swept
+from tridock.deploy.models.aliases import Naming
+from tridock.deploy.models.approval import Forced
+from tridock.deploy.rollout import compare, history
+from tridock.deploy.rollout.compare import Comparison
+from tridock.deploy.rollout.journal import Entry
+from tridock.deploy.rollout.plan import Plan
+from tridock.deploy.target.leftovers import Leftover
+from tridock.deploy.target.model_registry import ModelVersion
+from tridock.deploy.target.protocol import Deployment, Endpoint, Restarts, State
+from tridock.inference.plaintext import line, lines
+
+STYLE: Any = {"box": box.SIMPLE, "pad_edge": False, "show_edge": False}
+VERSIONS = ("model", "version", "approval", "aliases", "metrics", "digest", "created")
+DIGEST = re.compile(r"[0-9a-f]{64}")
+LEFTOVERS = ("kind", "name", "endpoint", "created")
+HISTORY = ("when", "command", "from", "to", "outcome", "by", "why")
+COLUMNS = ("endpoint", "deployment", "state", "traffic", "version", "digest", "size", "created")
+
+
+def say(text: str) -> None:
+    """Print one result; what could move a cursor is shown as an escape."""
+    sys.stdout.write(lines(text.rstrip("\n")) + "\n")
+
+
+def say_json(record: Any) -> None:
+    """Print one result for machines."""
+    say(json.dumps(record, indent=2))
+
+
+def say_endpoints(endpoints: Sequence[Endpoint]) -> None:
+    """Print endpoints and their deployments, newest first, as a table."""
+    table = Table(*COLUMNS, **STYLE)
+    for endpoint in endpoints:
+        for one in history.by_age(endpoint.deployments.values()):
+            _row(table, *_cells(endpoint, one))
+        if not endpoint.deployments:
+            _row(table, endpoint.name, "(none)", endpoint.state.value)
+    _print(table)
+    for endpoint in endpoints:
+        for one in history.by_age(endpoint.deployments.values()):
+            if text := _trouble(one):
+                say(f"{endpoint.name}/{one.name}: {text}")
+
+
+def say_history(endpoint: str, entries: Sequence[Entry]) -> None:
+    """Print who moved the traffic of an endpoint, newest first, as a table."""
+    table = Table(title=f"history of {endpoint}", title_justify="left", **STYLE)
+    for column in HISTORY:
+        table.add_column(column, overflow="fold")
+    for entry in reversed(entries):
+        moved = (history.traffic_text(split) for split in (entry.before, entry.after))
+        outcome = ": ".join(filter(None, (entry.outcome.value, entry.failure)))
+        when = _time(datetime.fromisoformat(entry.began))
+        _row(table, when, entry.verb, *moved, outcome, entry.who, entry.why)
+    if not entries:
+        _row(table, "(none)")
+    _print(table)
+
+
+def say_plan(plan: Plan) -> None:
+    """Print a plan's steps and cost."""
+    for step in plan.steps or ("nothing to do",):
+        say(f"  {step}")
+    say(
+        f"  cost per hour: now {_dollars(plan.now)}, while traffic moves {_dollars(plan.during)}, "
+        f"then {_dollars(plan.after)}"
+        + (f", scaled out {_dollars(plan.most)}" if plan.most != plan.after else "")
+    )
+    if plan.source:
+        say(f"  prices: {plan.source}")
+
+
+def say_comparison(found: Comparison) -> None:
+    """Print both sides of an experiment, and the verdict on the new one."""
+    sides = (f"{side.name}, {found.traffic.get(side.name, 0)} %" for side in (found.old, found.new))
+    table = Table("", *sides, "test", "the new one is", **STYLE)
+    for row in compare.rows(found):
+        _row(table, *row)
+    _print(table)
+    say(f"verdict on {found.new.name}: {found.finding.value} ({found.why})")
+    say(f"since {found.experiment.began}")
+
+
+def say_versions(versions: Sequence[ModelVersion]) -> None:
+    """Print registered versions as a table, in their order."""
+    table = Table(*VERSIONS, **STYLE)
+    for one in versions:
+        aliases, metrics = ", ".join(one.aliases), _metrics(one.metrics)
+        about = (one.approval.value, aliases, metrics, one.digest[:12], _time(one.created))
+        _row(table, one.model, one.version, *about)
+    if not versions:
+        _row(table, "(none)")
+    _print(table)
+
+
+def say_version(one: ModelVersion, forced: Sequence[Forced], named: Sequence[Naming] = ()) -> None:
+    """Print all that is known of a registered version, a line for each."""
+    told = {
+        "model": f"{one.model} {one.version}",
+        "approval": f"{one.approval.value}{f' by {one.reason}' if one.reason else ''}",
+        "aliases": ", ".join(one.aliases) or "none",
+        "metrics": _metrics(one.metrics) or "none",
+        "digest": one.digest,
+        "data": one.data or "not told",
+        "source": one.source or "not told",
+        "artifact": one.artifact,
+        "cloud's number": one.number,
+        "created": _time(one.created),
+    }
+    for name, value in told.items():
+        say(f"{name:<15} {value}")
+    for each in forced:
+        say(
+            f"{'forced':<15} to {each.endpoint} by {_by(each)}, {each.when}: {each.why} "
+            f"(against: {each.stood})"
+        )
+    for change in named:
+        before = f", before {change.before}" if change.before else ""
+        changed = f"{change.alias} is {change.version}{before}"
+        say(f"{'alias':<15} {changed}, by {_by(change)}, {change.when}")
+
+
+def _by(record: Forced | Naming) -> str:
+    """Say who did something, and what was claimed beside that."""
+    claimed = f" (claimed, not verified: {record.claimed})" if record.claimed else ""
+    return f"{record.who}{claimed}"
+
+
+def say_leftovers(found: Found) -> None:
+    """Print what is left over, and what of it stays."""
+    table = Table(*LEFTOVERS, "why it is left over", **STYLE)
+    for one in found.leftovers:
+        _row(table, *_leftover(one), one.reason)
+    if found.leftovers:
+        _print(table)
+    else:
+        say("nothing is left over" + (" that can be deleted now" if found.kept else ""))
+    _say_kept(found.kept)
+
+
+def say_swept(swept: Swept, told: Sequence[Kept]) -> None:
+    """Print what was deleted, and what was not and why, unless that was told before."""
+    for one in swept.deleted:
+        say(f"deleted {one.kind} {_short(one.name)}")
+    _say_kept([each for each in swept.kept if each not in told])
+    say(f"{len(swept.deleted)} deleted, {len(swept.kept)} kept")
+
+
+def sweep_record(found: Found, swept: Swept | None) -> dict[str, Any]:
+    """Return what was found, deleted and kept as JSON-ready values."""
+    kept = swept.kept if swept else found.kept
+    deleted = swept.deleted if swept else ()
+    return {
+        "found": [_leftover_record(one) for one in found.leftovers],
+        "deleted": [_leftover_record(one) for one in deleted],
+        "kept": [_leftover_record(one.leftover) | {"because": one.because} for one in kept],
+    }
+
+
+def endpoint_record(endpoint: Endpoint) -> dict[str, Any]:
+    """Return an endpoint as JSON-ready values."""
+    return {
+        "endpoint": endpoint.name,
+        "state": endpoint.state.value,
+        "reason": endpoint.reason,
+        "url": endpoint.url,
+        "traffic": dict(endpoint.traffic),
+        "shadow": dict(endpoint.shadow),
+        "deployments": [
+            _record(endpoint, one) for one in history.by_age(endpoint.deployments.values())
+        ],
+    }
+
+
+def plan_record(plan: Plan) -> dict[str, Any]:
+    """Return a plan as JSON-ready values."""
+    cost = {"now": plan.now, "during": plan.during, "after": plan.after, "most": plan.most}
+    return {"steps": list(plan.steps), "usd_per_hour": cost | {"source": plan.source}}
+
+
+def _say_kept(kept: Sequence[Kept]) -> None:
+    """Print what stays, by the reason."""
+    for because in dict.fromkeys(each.because for each in kept):
+        say(f"kept, because {because}:")
+        for each in kept:
+            if each.because == because:
+                say(f"  {each.leftover.kind} {_short(each.leftover.name)}")
+
+
+def _leftover(one: Leftover) -> tuple[str, ...]:
+    return one.kind, _short(one.name), one.endpoint, _time(one.created)
+
+
+def _short(name: str) -> str:
+    """Cut the digests in a name."""
+    return DIGEST.sub(lambda found: f"{found[0][:12]}…", name)
+
+
+def _leftover_record(one: Leftover) -> dict[str, Any]:
+    return {**asdict(one), "created": one.created.isoformat() if one.created else None}
+
+
+def _row(table: Table, *cells: str) -> None:
+    """Add a row, in which no name is read as rich's markup, and nothing moves a cursor."""
+    table.add_row(*(Text(line(cell)) for cell in cells))
+
+
+def _print(table: Table) -> None:
+    # A pipe has no width.
+    draw(table, Console(highlight=False, width=None if sys.stdout.isatty() else 200))
+
+
+def draw(table: Table, console: Console) -> None:
+    """Print a table: cells are wrapped between words, and no name is cut or broken.
+
+    Where the console is too narrow for that, the table is wider than the console.
+    """
+    for column in table.columns:
+        words = " ".join(map(str, (column.header, *column.cells))).split()
+        column.overflow = "fold"
+        column.min_width = max(map(len, words), default=0)
+    console.print(table, crop=False)
+
+
+def _record(endpoint: Endpoint, one: Deployment) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "state": one.state.value,
+        "reason": one.reason,
+        "traffic": endpoint.traffic.get(one.name, 0),
+        "bundle": one.bundle,
+        "version": one.version,
+        "digest": one.digest,
+        "instance": one.instance,
+        "count": one.count,
+        "scaling": asdict(one.scaling) if one.scaling else None,
+        "created": one.created.isoformat() if one.created else None,
+        "restarts": _restarts(one.restarts) if one.restarts else None,
+    }
+
+
+def _restarts(found: Restarts) -> dict[str, Any]:
+    next_try = found.next_try.isoformat() if found.next_try else None
+    return {**asdict(found), "next_try": next_try}
+
+
+def _cells(endpoint: Endpoint, one: Deployment) -> tuple[str, ...]:
+    created = _time(one.created)
+    size = f"{one.count} x {one.instance}" if one.instance else ""
+    size += f", {one.scaling}" if one.scaling else ""
+    share = f"{endpoint.traffic.get(one.name, 0)} %"
+    share += f", copies of {endpoint.shadow[one.name]} %" if one.name in endpoint.shadow else ""
+    state = one.state.value
+    if endpoint.state is not one.state and endpoint.state.value in ("updating", "deleting"):
+        state = f"{state} ({endpoint.state.value})"
+    return endpoint.name, one.name, state, share, one.version, one.digest[:12], size, created
+
+
+def _trouble(one: Deployment) -> str:
+    """Say why a deployment failed, and how often its model server ended; empty if it did not."""
+    reason = one.reason if one.state is State.FAILED else ""
+    return "\n".join(filter(None, (str(one.restarts or ""), reason)))
+
+
+def _metrics(metrics: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {metrics[name]:.4g}" for name in sorted(metrics))
+
+
+def _time(moment: datetime | None) -> str:
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S") if moment else ""
+
+
+def _dollars(cost: float | None) -> str:
+    return "unknown (no public price on file)" if cost is None else f"${cost:.3f}"

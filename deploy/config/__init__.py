@@ -1,0 +1,4 @@
+"""CONFIGURATION: release.toml, environment, flags and Terraform outputs, read into frozen records.
+
+Imports target.
+"""

@@ -1,0 +1,1 @@
+"""MODEL VERSIONS: approval, aliases, references and download. Imports target, waiting."""

@@ -1,0 +1,83 @@
+"""How a registered model is named: ``NAME``, ``NAME:VERSION`` or ``NAME@ALIAS``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tridock.deploy.target.errors import NotFoundError
+from tridock.deploy.target.model_registry import Models, ModelVersion
+
+#: What the registries of all clouds take, and none has for itself: on Vertex AI one version is the
+#: "default" always, and Azure ML calls the newest "latest".
+ALIAS = re.compile(r"[a-z][a-z0-9-]{0,30}[a-z0-9]")
+TAKEN = ("default", "latest")
+_MODEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+
+
+@dataclass(frozen=True)
+class Reference:
+    """One version of a model: a version, or what an alias names; the newest if it has neither."""
+
+    model: str
+    version: str = ""
+    alias: str = ""
+
+    @classmethod
+    def read(cls, text: str) -> Reference:
+        """Read the words of a person; raise `ValueError` saying what was expected."""
+        model, sign, rest = re.fullmatch(r"([^:@]*)([:@]?)(.*)", text, re.DOTALL).groups()  # type: ignore[union-attr]
+        if not _MODEL.fullmatch(model) or bool(sign) != bool(rest):
+            raise ValueError("NAME, NAME:VERSION or NAME@ALIAS was expected, e.g. iris@champion")
+        return cls(model, rest if sign == ":" else "", rest if sign == "@" else "")
+
+    def __str__(self) -> str:
+        end = f":{self.version}" if self.version else f"@{self.alias}" if self.alias else ""
+        return self.model + end
+
+
+def alias(text: str) -> str:
+    """Read a name for a version; raise `ValueError` saying what was expected."""
+    if not ALIAS.fullmatch(text) or text in TAKEN:
+        raise ValueError(
+            "an alias has 2 to 32 of a-z, 0-9 and -, a letter first and no - last, and is none of "
+            f"{', '.join(TAKEN)}"
+        )
+    return text
+
+
+def find(models: Models, wanted: Reference) -> ModelVersion:
+    """Return the version that a reference names.
+
+    Raises
+    ------
+    NotFoundError
+        If there is none; the message says what there is.
+    """
+    versions = models.versions(wanted.model)
+    if not versions:
+        there = (
+            ", ".join(models.names())
+            or "none: `python -m tridock.deploy models register` enters one"
+        )
+        raise NotFoundError(f"no model {wanted.model!r} is registered there; there are: {there}")
+    if not wanted.version and not wanted.alias:
+        return versions[0]
+    for one in versions:
+        if one.version == wanted.version or wanted.alias in one.aliases:
+            return one
+    raise NotFoundError(f"{_missing(wanted)}; there are: {_there(wanted, versions)}")
+
+
+def _missing(wanted: Reference) -> str:
+    if wanted.version:
+        return f"{wanted.model} has no version {wanted.version!r}"
+    return f"{wanted.model} has no alias {wanted.alias!r}"
+
+
+def _there(wanted: Reference, versions: Sequence[ModelVersion]) -> str:
+    if wanted.version:
+        return ", ".join(one.version for one in versions)
+    named = sorted((name, one.version) for one in versions for name in one.aliases)
+    return ", ".join(f"{name} ({version})" for name, version in named) or "none"

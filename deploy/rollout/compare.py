@@ -1,0 +1,139 @@
+"""Both sides of an experiment: collected from the target, compared, and told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tridock.deploy.config.load import Compare
+from tridock.deploy.rollout.experiment import Experiment
+from tridock.deploy.rollout.labels import Labels
+from tridock.deploy.target.metrics import Metrics, summed, times
+from tridock.deploy.target.protocol import Endpoint, Target
+
+if TYPE_CHECKING:
+    from tridock.assurance.comparison import Finding, Result, Side
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """An experiment as it stands.
+
+    Attributes
+    ----------
+    traffic : Mapping[str, int]
+        The split now.
+    finding : Finding
+        What all measures come to, for the new one.
+    why : str
+        The measures behind it, in words.
+    """
+
+    experiment: Experiment
+    traffic: Mapping[str, int]
+    old: Side
+    new: Side
+    results: tuple[Result, ...]
+    finding: Finding
+    why: str
+
+
+def compare(
+    target: Target, found: Endpoint, trial: Experiment, labels: Labels, *, terms: Compare
+) -> Comparison:
+    """Compare the two deployments by what live requests showed since the experiment began."""
+    from tridock.assurance import comparison  # brings SciPy, which only this command needs
+
+    old, new = (_side(target, trial, name, labels) for name in (trial.old, trial.new))
+    alpha = 1 - terms.confidence
+    results = comparison.compare(
+        old, new, comparison.Terms(effect=terms.effect, alpha=alpha, power=terms.power)
+    )
+    finding, why = comparison.verdict(results)
+    return Comparison(trial, found.traffic, old, new, results, finding, why)
+
+
+def _side(target: Target, trial: Experiment, name: str, labels: Labels) -> Side:
+    from tridock.assurance.comparison import Side
+
+    answers = target.answers(trial.endpoint, name, trial.since)
+    told = target.metrics(trial.endpoint, name, trial.since) or Metrics()
+    kept = summed(answers)
+    right, labelled = labels.count(name, answers)
+    return Side(
+        name,
+        told.requests,
+        told.errors,
+        latencies=times(answers),
+        latency_p95=told.latency_p95_ms,
+        predictions=told.predictions or kept.predictions,
+        right=right,
+        labelled=labelled,
+    )
+
+
+def rows(found: Comparison) -> list[tuple[str, str, str, str, str]]:
+    """Return the table: what was measured, both sides, the test, and what it says."""
+    results = {one.measure: one for one in found.results}
+    table = [("requests", *_both(found, lambda side: str(side.requests)), "", "")]
+    shown = {
+        "errors": lambda side: _share(side.errors, side.requests),
+        "latency": _latency,
+        "predictions": _spread,
+        "accuracy": lambda side: _share(side.right, side.labelled),
+    }
+    for measure, cell in shown.items():
+        if measure in results:
+            one = results[measure]
+            told = f"{one.test}, p = {one.p:.3g}" if one.p is not None else ""
+            said = str(one).removeprefix(f"{measure}: ")
+            table.append((measure, *_both(found, cell), told, said))
+    return table
+
+
+def record(found: Comparison) -> dict[str, Any]:
+    """Return a comparison as JSON-ready values."""
+    return {
+        "endpoint": found.experiment.endpoint,
+        "began": found.experiment.began,
+        "traffic": dict(found.traffic),
+        "old": _side_record(found.old),
+        "new": _side_record(found.new),
+        "results": [
+            {
+                "measure": one.measure,
+                "finding": one.finding.value,
+                "test": one.test,
+                "p": one.p,
+                "more": one.more,
+            }
+            for one in found.results
+        ],
+        "verdict": found.finding.value,
+        "why": found.why,
+    }
+
+
+def _side_record(side: Side) -> dict[str, Any]:
+    told = {name: value for name, value in vars(side).items() if name != "latencies"}
+    return {**told, "predictions": dict(side.predictions)}
+
+
+def _both(found: Comparison, cell: Any) -> tuple[str, str]:
+    return cell(found.old), cell(found.new)
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part} of {whole} ({100 * part / whole:.3g} %)" if whole else "none"
+
+
+def _latency(side: Side) -> str:
+    return "not told" if side.latency_p95 is None else f"p95 {side.latency_p95:.3g} ms"
+
+
+def _spread(side: Side) -> str:
+    whole = sum(side.predictions.values())
+    ranked = sorted(side.predictions.items(), key=lambda item: (-item[1], item[0]))
+    told = [f"{name} {100 * count / whole:.0f} %" for name, count in ranked[:4]]
+    return ", ".join([*told, *(["…"] if len(ranked) > 4 else [])])

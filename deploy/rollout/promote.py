@@ -1,0 +1,91 @@
+"""The end of an experiment: all traffic to the new deployment, or back as if it had never been."""
+
+from __future__ import annotations
+
+from tridock.deploy import strategies
+from tridock.deploy.rollout import endpoint_changes, experiment, history, journal, restore, steps
+from tridock.deploy.rollout.journal import Entry, Outcome
+from tridock.deploy.rollout.request import Order, Stage
+from tridock.deploy.target.errors import ConfigError
+from tridock.deploy.target.protocol import Endpoint
+from tridock.deploy.waiting import wait
+from tridock.deploy.waiting.wait import Deadline
+
+
+def promote(stage: Stage, order: Order) -> Endpoint:
+    """Move all traffic to a deployment that stands already, judged; on any failure it goes back.
+
+    Raises
+    ------
+    GateError
+        If a gate said no: traffic is as it was, and nothing is taken away.
+    DeadlineError, TargetError
+        If the cloud took too long, or refused.
+    """
+    name, endpoint = order.wanted.name, order.wanted.endpoint
+    before = wait.until_settled(stage.target, endpoint, order.deadline)
+    notes = stage.target.notes
+    if _is_promoted(stage, before, name):
+        stage.say.note(f"{name} serves all traffic of {endpoint} already; nothing to do")
+        return before
+    begun = Entry(
+        "promote", name, dict(before.traffic), {name: 100}, order.why, journal.by(stage.target)
+    )
+    journal.begin(notes, endpoint, begun)
+    try:
+        steps.copies(stage, order, 0)
+        steps.run(stage, order, before)
+    except BaseException as failure:  # a gate, a cloud error or Ctrl-C: all goes back
+        back = restore.put_traffic_back(stage, before, order.deadline.again(), failure)
+        journal.settle(notes, endpoint, Outcome.PUT_BACK if back else Outcome.FAILED, failure)
+        raise
+    _scale(stage, order, before)
+    steps.retire(stage, order, before)
+    experiment.end(notes, endpoint)
+    journal.settle(notes, endpoint, Outcome.DONE)
+    stage.say.note(f"{name} serves all traffic of {endpoint}")
+    return stage.target.describe(endpoint)
+
+
+def _is_promoted(stage: Stage, found: Endpoint, name: str) -> bool:
+    """Tell whether a promotion was done, down to its last note."""
+    entry = journal.last(stage.target.notes, found.name, "promote")
+    is_done = entry and entry.deployment == name and not entry.is_open
+    return bool(is_done) and dict(found.traffic) == {name: 100}
+
+
+def _scale(stage: Stage, order: Order, before: Endpoint) -> None:
+    """Scale as the configuration wants it, if it does: SageMaker scales no shadow."""
+    new = order.wanted
+    if new.scaling and before.deployments[new.name].scaling != new.scaling:
+        with stage.say.step(f"scale {new.name}: {new.scaling}"):
+            stage.target.scale(new.endpoint, new.name, new.scaling)
+
+
+def stop(stage: Stage, endpoint: str, name: str, deadline: Deadline, *, why: str = "") -> Endpoint:
+    """Give the traffic of a deployment to the others, and undeploy it. Gone already is success.
+
+    Raises
+    ------
+    ConfigError
+        If nobody else is there to serve.
+    """
+    found = wait.until_settled(stage.target, endpoint, deadline)
+    if name not in found.deployments:
+        stage.target.purge(endpoint)
+        experiment.end(stage.target.notes, endpoint)
+        journal.finish(stage.target.notes, found, "stop")
+        stage.say.note(f"{name} is gone from {endpoint} already; nothing to do")
+        return found
+    previous = history.previous(found, name)
+    rest = strategies.without(found.traffic, name) or ({previous: 100} if previous else {})
+    if not rest:
+        raise ConfigError(f"{name} is alone at {endpoint}: `delete` removes the endpoint")
+    entry = Entry("stop", name, dict(found.traffic), rest, why, journal.by(stage.target))
+    with journal.recorded(stage.target.notes, endpoint, entry):
+        with stage.say.step(f"traffic: {history.traffic_text(rest)}"):
+            endpoint_changes.shift(stage.target, endpoint, rest, deadline)
+        with stage.say.step(f"undeploy {name}"):
+            endpoint_changes.retire(stage.target, endpoint, name, deadline)
+        experiment.end(stage.target.notes, endpoint)
+    return stage.target.describe(endpoint)

@@ -1,0 +1,95 @@
+"""Going back to the release before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from tridock.deploy.rollout import endpoint_changes, experiment, history, journal
+from tridock.deploy.rollout.journal import Entry
+from tridock.deploy.rollout.request import Stage
+from tridock.deploy.target.errors import DeployError
+from tridock.deploy.target.protocol import Endpoint, State
+from tridock.deploy.waiting import wait
+from tridock.deploy.waiting.wait import Deadline
+
+
+def rollback(
+    stage: Stage, endpoint: str, deadline: Deadline, *, to: str = "", why: str = ""
+) -> Endpoint:
+    """Move all traffic to what served before the last release, as the endpoint's history tells.
+
+    A rollback that was cut short is finished, and one that is done is not done again. In the
+    middle of a canary the old deployment is the one before. An experiment ends, and its old side
+    serves. Where no history is kept, it is the newest ready deployment made before what serves.
+
+    Parameters
+    ----------
+    to : str
+        Another deployment to go to.
+    why : str
+        The reason, for the history.
+
+    Raises
+    ------
+    DeployError
+        If there is nothing to go back to.
+    """
+    with stage.say.step(f"find endpoint {endpoint}") as step:
+        found = wait.until_settled(stage.target, endpoint, deadline)
+        step.detail = history.traffic_text(found.traffic)
+    trial = experiment.standing(stage.target.notes, found)
+    entries = journal.read(stage.target.notes, endpoint)
+    goal = to or (trial.old if trial else _goal(found, entries))
+    _refuse_absent(found, goal)
+    if not trial and dict(found.traffic) == {goal: 100}:
+        journal.finish(stage.target.notes, found, "rollback")
+        stage.say.note(_nothing_to_do(found, entries, goal))
+        return found
+    entry = Entry("rollback", goal, dict(found.traffic), {goal: 100}, why, journal.by(stage.target))
+    with journal.recorded(stage.target.notes, endpoint, entry):
+        if trial:
+            stage.say.note(f"this ends {trial}")
+            endpoint_changes.copy(stage.target, endpoint, trial.new, 0, deadline)
+        with stage.say.step(f"traffic: {goal} 100 %"):
+            endpoint_changes.shift(stage.target, endpoint, {goal: 100}, deadline)
+        experiment.end(stage.target.notes, endpoint)
+    return stage.target.describe(endpoint)
+
+
+def _goal(found: Endpoint, entries: Sequence[Entry]) -> str:
+    """Return who is to serve; empty if that cannot be known."""
+    last = journal.last_move(entries, found.traffic)
+    if last and last.verb == "rollback":
+        return last.deployment
+    if last and last.origin:
+        return last.origin
+    serving = history.newest_serving(found)
+    older = history.before(found, serving.name) if serving else None
+    return older.name if older else ""
+
+
+def _refuse_absent(found: Endpoint, goal: str) -> None:
+    one = found.deployments.get(goal)
+    if one and one.state is State.READY:
+        return
+    others = set(found.deployments) - set(found.traffic)
+    state = f"is {one.state.value}" if one else "is no deployment of it any more"
+    why = f"{goal} {state}" if goal else "nothing else served before"
+    raise DeployError(
+        f"nothing to go back to at {found.name}: {why}. "
+        f"`tridock rollback --to NAME`, or `traffic NAME=100`, moves traffic to one of "
+        f"{', '.join(sorted(others)) or 'none'}"
+    )
+
+
+def _nothing_to_do(found: Endpoint, entries: Sequence[Entry], goal: str) -> str:
+    last = journal.last_move(entries, found.traffic)
+    if last and last.verb == "rollback" and last.deployment == goal:
+        when = f"{datetime.fromisoformat(last.ended or last.began):%Y-%m-%d %H:%M:%S} UTC"
+        said = f"already rolled back to {goal}, at {when} by {last.who}"
+    elif last and last.is_open and last.origin == goal:
+        said = f"the {last.verb} of {last.deployment} has no traffic: {goal} serves all of it"
+    else:
+        said = f"{goal} serves all traffic of {found.name} already"
+    return f"{said}; nothing to do. `rollback --to NAME` goes to another one"

@@ -1,0 +1,1 @@
+"""WAITING: polls, retries and locks, the same for all clouds. Imports target."""

@@ -1,0 +1,1 @@
+"""APPLICATION AUTO SCALING of SageMaker variants."""

@@ -1,0 +1,195 @@
+"""The hand that scales variants: it watches the alarms of target tracking policies."""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from moto.applicationautoscaling.models import (
+    ApplicationAutoscalingBackend,
+    applicationautoscaling_backends,
+)
+from moto.cloudwatch.models import cloudwatch_backends
+from moto.sagemaker.models import sagemaker_backends
+
+from tridock.emulators.aws.autoscaling import tracking
+from tridock.emulators.aws.autoscaling.scaling_alarms import CONCURRENCY
+from tridock.emulators.aws.autoscaling.tracking import Bounds
+from tridock.emulators.aws.cloudwatch.alarm_data import Windows, points
+from tridock.emulators.aws.dataplane.cloud import Cloud
+from tridock.emulators.aws.dataplane.live import Key
+from tridock.emulators.aws.dataplane.metrics import Source
+from tridock.emulators.aws.sagemaker import transitions
+from tridock.emulators.aws.sagemaker.records import Endpoint
+
+log = logging.getLogger(__name__)
+
+DIMENSION = "sagemaker:variant:DesiredInstanceCount"
+#: Seconds of the service between two looks, and the least in real seconds.
+LOOK, SHORTEST_LOOK = 10.0, 0.05
+#: So many activities are kept; the service keeps those of six weeks.
+KEPT = 200
+
+
+@dataclass(frozen=True)
+class _Watched:
+    """A policy, and the variant that it scales."""
+
+    backend: ApplicationAutoscalingBackend
+    policy: Any
+    endpoint: Endpoint
+    variant: dict[str, Any]
+
+    @property
+    def count(self) -> int:
+        """How many instances the variant is to have."""
+        return int(self.variant.get("DesiredInstanceCount") or 1)
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """The policy's configuration."""
+        return dict(self.policy.target_tracking_scaling_policy_configuration)
+
+    @property
+    def bounds(self) -> Bounds:
+        """What is registered."""
+        target = self.backend.targets[DIMENSION][self.policy.resource_id]
+        return Bounds(target.min_capacity or 1, target.max_capacity or 1)
+
+    def alarm(self, kind: str) -> Any:
+        """Return the policy's alarm ``"High"`` or ``"Low"``, None if somebody deleted it."""
+        alarms = cloudwatch_backends[self.backend.account_id][self.backend.region_name].alarms
+        named = (alarms.get(one.name) for one in self.policy.alarms if f"Alarm{kind}" in one.name)
+        return next(named, None)
+
+
+@dataclass(frozen=True)
+class Scaler:
+    """The thread that scales every variant with a policy.
+
+    Attributes
+    ----------
+    cloud : Cloud
+        Whose clock, endpoints and metrics are used.
+    """
+
+    cloud: Cloud
+    _changed: dict[str, float] = field(default_factory=dict)
+
+    def run(self) -> None:
+        """Look until the emulator ends."""
+        clock = self.cloud.clock
+        while clock.sleep(max(LOOK, SHORTEST_LOOK * clock.speed)):
+            try:
+                for one in list(_watched()):
+                    self._measure(one)
+                    self._scale(one, time.time())
+            except Exception:  # one policy that cannot be followed must not stop the others
+                log.exception("scaling")
+
+    def _measure(self, one: _Watched) -> None:
+        """Publish the requests that the variant is answering now, by instance, if followed."""
+        if one.told["PredefinedMetricSpecification"]["PredefinedMetricType"] != CONCURRENCY:
+            return
+        key = Key(one.backend.account_id, one.backend.region_name, one.endpoint.endpoint_name)
+        route = self.cloud.live.get(key) or ()
+        variant = one.variant["VariantName"]
+        for share in route:
+            if variant in share.generation.instances:
+                busy = share.generation.instances[variant].busy / one.count
+                source = Source(key, variant, share.generation.config.name)
+                self.cloud.metrics.add(source, {"ConcurrentRequestsPerModel": busy})
+
+    def _scale(self, one: _Watched, now: float) -> None:
+        held = one.bounds.hold(one.count)
+        if held != one.count:
+            self._set(one, held, "the registered bounds")
+            return
+        high, low = one.alarm("High"), one.alarm("Low")
+        if high is not None and high.state_value == "ALARM" and self._rested(one, "Out", now):
+            wanted = tracking.more(one.count, self._value(one, high, now), one.told["TargetValue"])
+            self._set(one, one.bounds.hold(wanted), _because(high))
+        elif low is not None and low.state_value == "ALARM" and self._rested(one, "In", now):
+            self._set(one, one.bounds.hold(tracking.fewer(one.count)), _because(low))
+
+    def _rested(self, one: _Watched, way: str, now: float) -> bool:
+        """Tell whether the policy may scale that way again."""
+        last = self._changed.setdefault(one.policy.policy_arn, one.policy.creation_time)
+        seconds = float(one.told.get(f"Scale{way}Cooldown", tracking.COOLDOWN))
+        if way == "In":
+            seconds = max(seconds, tracking.PERIODS_LOW * 60.0)
+        elif last == one.policy.creation_time:
+            seconds = 0.0
+        return now - last >= self.cloud.clock.real(seconds)
+
+    def _value(self, one: _Watched, alarm: Any, now: float) -> float:
+        """Return the newest value of an alarm's metric."""
+        length = self.cloud.clock.real(float(alarm.period))
+        data = cloudwatch_backends[one.backend.account_id][one.backend.region_name].metric_data
+        found = points(alarm, list(data), Windows.until(now, length, tracking.PERIODS_HIGH))
+        return next((value for value in reversed(found) if value is not None), 0.0)
+
+    def _set(self, one: _Watched, count: int, cause: str) -> None:
+        """Change the number of instances, as UpdateEndpointWeightsAndCapacities does."""
+        with self.cloud.lock:
+            if count == one.count or one.endpoint.endpoint_status != "InService":
+                return
+            name = one.variant["VariantName"]
+            one.endpoint.begin_weighing({name: {"DesiredInstanceCount": count}})
+        self._changed[one.policy.policy_arn] = time.time()
+        log.info("%s: %d instances, because of %s", one.policy.resource_id, count, cause)
+        activities(one.backend).append(_activity(one, count, cause))
+        transitions.weigh(self.cloud, one.endpoint)
+
+
+def activities(backend: ApplicationAutoscalingBackend) -> list[dict[str, Any]]:
+    """Return the scaling activities of an account and region, oldest first; they can be added to.
+
+    moto knows none: they are kept on its backend, so that they are stored with it.
+    """
+    found: list[dict[str, Any]] = vars(backend).setdefault("activities", [])
+    del found[:-KEPT]
+    return found
+
+
+def _watched() -> Iterator[_Watched]:
+    for regions in list(applicationautoscaling_backends.values()):
+        for backend in list(regions.values()):
+            for policy in list(backend.policies.values()):
+                yield from _of(backend, policy)
+
+
+def _of(backend: ApplicationAutoscalingBackend, policy: Any) -> Iterator[_Watched]:
+    is_ours = policy.scalable_dimension == DIMENSION
+    if not is_ours or policy.policy_type != "TargetTrackingScaling":
+        return
+    _, name, _, variant = policy.resource_id.split("/")
+    endpoint: Any = sagemaker_backends[backend.account_id][backend.region_name].endpoints.get(name)
+    target = backend.targets.get(DIMENSION, {}).get(policy.resource_id)
+    for one in endpoint.production_variants if endpoint and target else ():
+        if one["VariantName"] == variant:
+            yield _Watched(backend, policy, endpoint, one)
+
+
+def _because(alarm: Any) -> str:
+    return f"monitor alarm {alarm.name} in state ALARM"
+
+
+def _activity(one: _Watched, count: int, cause: str) -> dict[str, Any]:
+    now = time.time()
+    return {
+        "ActivityId": str(uuid.uuid4()),
+        "ServiceNamespace": "sagemaker",
+        "ResourceId": one.policy.resource_id,
+        "ScalableDimension": DIMENSION,
+        "Description": f"Setting desired instance count to {count}.",
+        "Cause": f"{cause} triggered policy {one.policy.policy_name}",
+        "StartTime": now,
+        "EndTime": now,
+        "StatusCode": "Successful",
+        "StatusMessage": f"Successfully set desired instance count to {count}.",
+    }

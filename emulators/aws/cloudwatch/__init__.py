@@ -1,0 +1,1 @@
+"""CLOUDWATCH: metric data, metric math and alarms."""

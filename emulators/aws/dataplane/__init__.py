@@ -1,0 +1,1 @@
+"""SAGEMAKER'S DATA PLANE: invocations, instances, capture and the metrics they give."""

@@ -1,0 +1,99 @@
+"""What an endpoint configuration asks for, as plain values that no later call can change."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from moto.sagemaker.models import SageMakerModelBackend
+from moto.sagemaker.utils import arn_formatter
+
+from tridock.emulators.aws.dataplane.packages import deployable
+from tridock.emulators.aws.protocol.errors import ValidationError
+
+Members = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Config:
+    """An endpoint configuration together with the models it names.
+
+    Attributes
+    ----------
+    name : str
+        Of the endpoint configuration.
+    variants, shadows : tuple of Mapping
+        ``ProductionVariants`` and ``ShadowProductionVariants`` as the API names their members.
+    models : Mapping[str, Members]
+        Container definition by model name.
+    capture, asynchronous, explainer : Mapping or None
+        ``DataCaptureConfig``, ``AsyncInferenceConfig``, ``ExplainerConfig``.
+    """
+
+    name: str
+    variants: tuple[Members, ...]
+    shadows: tuple[Members, ...]
+    models: Mapping[str, Members]
+    capture: Members | None = None
+    asynchronous: Members | None = None
+    explainer: Members | None = None
+
+    def weights(self) -> dict[str, float]:
+        """Return the initial weight of each production variant."""
+        return {variant["VariantName"]: initial_weight(variant) for variant in self.variants}
+
+
+def initial_weight(variant: Members) -> float:
+    """Return a variant's ``InitialVariantWeight``, 1.0 if it has none (API reference)."""
+    weight = variant.get("InitialVariantWeight")
+    return 1.0 if weight is None else float(weight)
+
+
+def read_config(backend: SageMakerModelBackend, name: str) -> Config:
+    """Copy an endpoint configuration and its models.
+
+    Raises
+    ------
+    ValidationError
+        If the configuration or one of its models does not exist (any more).
+    """
+    record = backend.endpoint_configs.get(name)
+    if record is None:
+        raise ValidationError(not_found(backend, "endpoint-config", name))
+    variants = tuple(copy.deepcopy(record.production_variants))
+    shadows = tuple(copy.deepcopy(getattr(record, "shadow_production_variants", None) or ()))
+    names = {variant["ModelName"] for variant in (*variants, *shadows)}
+    return Config(
+        name,
+        variants,
+        shadows,
+        {model: _container(backend, model) for model in names},
+        copy.deepcopy(record.data_capture_config) or None,
+        copy.deepcopy(record.async_inference_config) or None,
+        copy.deepcopy(getattr(record, "explainer_config", None)) or None,
+    )
+
+
+_NOUNS = {"endpoint-config": "endpoint configuration"}
+
+
+def not_found(backend: SageMakerModelBackend, kind: str, name: str) -> str:
+    """Say in the service's words that something does not exist."""
+    arn = arn_formatter(kind, name, backend.account_id, backend.region_name)
+    return f'Could not find {_NOUNS.get(kind, kind)} "{arn}".'
+
+
+def already_exists(backend: SageMakerModelBackend, kind: str, name: str) -> str:
+    """Say in the service's words that a name is taken."""
+    arn = arn_formatter(kind, name, backend.account_id, backend.region_name)
+    return f'Cannot create already existing {_NOUNS.get(kind, kind)} "{arn}".'
+
+
+def _container(backend: SageMakerModelBackend, name: str) -> Members:
+    model = backend._models.get(name)
+    if model is None:
+        raise ValidationError(not_found(backend, "model", name))
+    container: Members = copy.deepcopy(model.primary_container or model.containers[0])
+    return deployable(backend, container)

@@ -1,0 +1,1 @@
+"""IAM: signatures, access keys, permissions and roles."""

@@ -1,0 +1,1 @@
+"""SAGEMAKER'S CONTROL PLANE: models, endpoint configurations, endpoints, model registry."""

@@ -1,0 +1,1 @@
+"""STATE that outlives the emulator: snapshots of moto's backends on disk."""

@@ -1,0 +1,1 @@
+"""BATCH TRANSFORM: jobs that run model servers over the objects of S3."""

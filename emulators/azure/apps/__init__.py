@@ -1,0 +1,1 @@
+"""CONTAINER APPS AND CONTAINER INSTANCES: revisions, replicas, ingress, log streams."""

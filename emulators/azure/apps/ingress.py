@@ -1,0 +1,122 @@
+"""The addresses of container apps and container groups: which server answers, in what time.
+
+Source: Azure Container Apps documentation, "Ingress overview" and "Traffic splitting".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import httpx
+
+from tridock.emulators.azure.apps.revisions import weights
+from tridock.emulators.azure.apps.scaler import Scaler
+from tridock.emulators.azure.core.cloud import Cloud
+from tridock.emulators.azure.core.pool import Pool
+from tridock.emulators.azure.core.resource import Resource, ResourceId
+from tridock.emulators.azure.core.tally import Tally
+from tridock.emulators.azure.http.call import Answer, Call
+from tridock.emulators.azure.servers import traffic
+
+APPS = "microsoft.app/containerapps"
+
+#: Headers that belong to one connection.
+OURS = frozenset(("connection", "content-length", "host", "transfer-encoding", "keep-alive"))
+
+
+class Ingress:
+    """Answers what is no part of Azure itself.
+
+    Its methods run in one event loop, which makes counting requests safe.
+    """
+
+    def __init__(self, cloud: Cloud, scaler: Scaler) -> None:
+        self._cloud = cloud
+        self._scaler = scaler
+        self._tally = Tally(cloud.measurements)
+        self._client = httpx.AsyncClient(trust_env=False, timeout=None)  # noqa: S113
+
+    async def answer(self, call: Call, host: str) -> Answer:
+        """Answer one request to an app, to one of its revisions, or to a label."""
+        revision = self._revision(host)
+        key = revision.key if revision else ""
+        pool = self._cloud.pools.get(key)
+        began = time.perf_counter()
+        if pool:
+            self._cloud.arrivals.add(key)
+            if not pool.servers:  # scaled to zero: the request waits for the first replica
+                await asyncio.to_thread(self._scaler.wake, key)
+                pool = self._cloud.pools.get(key)
+        if pool is None or revision is None:
+            return Answer(404, {"error": f"no running revision answers at {host}"})
+        found = await self.forward(call, pool)
+        self._tally.passed(revision, found, began)
+        return found
+
+    async def instance(self, call: Call, pool: Pool | None) -> Answer:
+        """Answer one request to a container group."""
+        if pool is None:  # There the connection would not come about.
+            return Answer(503, {"error": "no container listens at this host name and port"})
+        return await self.forward(call, pool)
+
+    async def forward(self, call: Call, pool: Pool) -> Answer:
+        """Let the least busy instance answer; its answer goes back as it is."""
+        if not pool.enter():
+            return Answer(429, {"error": "too many requests"})
+        try:
+            async with asyncio.timeout(pool.limits.timeout):
+                return await self._ask(call, pool)
+        except TimeoutError:
+            return Answer(504, b"stream timeout")
+        except httpx.TransportError as error:
+            return Answer(503, f"upstream connect error: {error}".encode())
+        finally:
+            pool.leave()
+
+    async def close(self) -> None:
+        """Close the connections to model servers."""
+        await self._client.aclose()
+
+    async def _ask(self, call: Call, pool: Pool) -> Answer:
+        server = pool.take()
+        while server is None:
+            await asyncio.sleep(0.002)
+            server = pool.take()
+        try:
+            response = await self._client.request(
+                call.method,
+                server.url + call.path,
+                params=dict(call.query),
+                content=call.body,
+                headers={name: one for name, one in call.headers.items() if name not in OURS},
+            )
+        finally:
+            pool.give_back(server)
+        headers = {name: one for name, one in response.headers.items() if name not in OURS}
+        return Answer(response.status_code, response.content, headers)
+
+    def _revision(self, host: str) -> ResourceId | None:
+        """Return the revision that answers at `host` this time."""
+        for app in self._cloud.store.below("/subscriptions"):
+            if app.id.type.lower() == APPS:
+                name = _chosen(app, host)
+                if name:
+                    return app.id.child("revisions", name)
+        return None
+
+
+def _chosen(app: Resource, host: str) -> str | None:
+    ingress = (app.properties.get("configuration") or {}).get("ingress") or {}
+    fqdn = str(ingress.get("fqdn") or "")
+    name, _, domain = fqdn.partition(".")
+    label, _, rest = host.partition(".")
+    if not fqdn or rest != domain or not ingress.get("external"):
+        return None
+    if label == name:
+        return traffic.choose(weights(app.properties))
+    if label.startswith(f"{name}---"):
+        wanted = label.removeprefix(f"{name}---")
+        named = {one.get("label"): one.get("revisionName") for one in ingress["traffic"]}
+        return named.get(wanted)
+    return label if label.startswith(f"{name}--") else None

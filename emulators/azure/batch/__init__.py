@@ -1,0 +1,1 @@
+"""BATCH ENDPOINTS of Azure ML and their jobs."""

@@ -1,0 +1,1 @@
+"""THE CORE: resources, operations, blobs, identities and model servers that all services share."""

@@ -1,0 +1,1 @@
+"""AZURE ML'S ONLINE ENDPOINTS: deployments, scoring, data collection."""

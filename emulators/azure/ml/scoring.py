@@ -1,0 +1,238 @@
+"""The address of an online endpoint: who may ask, which deployment answers, in what time.
+
+Source: "Troubleshoot online endpoints deployment and scoring", HTTP status codes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import re
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+
+import httpx
+
+from tridock.emulators.azure.core.cloud import Cloud
+from tridock.emulators.azure.core.entra import MACHINE_LEARNING_AUDIENCES, bearer
+from tridock.emulators.azure.core.pool import Pool
+from tridock.emulators.azure.core.resource import Resource
+from tridock.emulators.azure.core.tally import MODEL_STATUS, Tally
+from tridock.emulators.azure.http.call import Answer, Call
+from tridock.emulators.azure.http.errors import AzureError
+from tridock.emulators.azure.ml.collector import REQUEST_ID, Collector
+from tridock.emulators.azure.ml.endpoints import audience_of
+from tridock.emulators.azure.servers import traffic
+from tridock.emulators.fleet import Server
+
+#: Headers that belong to one connection, or that the service sets itself.
+OURS = frozenset(
+    ("connection", "content-length", "host", "authorization", "transfer-encoding", "keep-alive")
+    + ("date", "server", "x-request-id", "accept-encoding", "proxy-authorization")
+)
+DEPLOYMENT = "azureml-model-deployment"
+
+#: What the client's own request id may hold, and how much of it is kept.
+CLIENT_ID = re.compile(r"[A-Za-z0-9_-]+")
+CLIENT_ID_LENGTH = 40
+
+#: How often a waiting request looks for a free instance, in real seconds.
+LOOK = 0.002
+
+
+@dataclass(frozen=True)
+class Words:
+    """How one kind of endpoint says what went wrong."""
+
+    busy: int = 429
+    late: int = 408
+    failed: int = 424
+
+
+MANAGED = Words()
+KUBERNETES = Words(busy=503, late=504, failed=502)
+
+
+class Scoring:
+    """Answers the addresses of all online endpoints.
+
+    Its methods run in one event loop, which makes counting requests safe.
+    """
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+        self._collector = Collector(cloud)
+        self._tally = Tally(cloud.measurements)
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=200)
+        self._client = httpx.AsyncClient(limits=limits, trust_env=False, timeout=None)  # noqa: S113
+        self._copies: set[asyncio.Task[None]] = set()
+
+    async def answer(self, call: Call, endpoint_name: str, path: str) -> Answer:
+        """Answer one request to an endpoint."""
+        identity = _identity(call)
+        call = replace(call, headers={**call.headers, **identity})
+        try:
+            endpoint = self._endpoint(endpoint_name)
+            self._authorise(endpoint, call)
+            deployment = self._choose(endpoint, call)
+            pool = self._pool(deployment)
+            self._cloud.arrivals.add(deployment.id.key)
+            self._mirror(endpoint, call, path)
+        except AzureError as error:
+            return Answer(error.status, {"error": error.as_json()}, {**identity, **error.headers})
+        began = time.perf_counter()
+        found = await self._told(pool, call, path, _words(deployment))
+        self._tally.asked(deployment, found, began)
+        self._collector.keep(endpoint, deployment, call, found)
+        named = {DEPLOYMENT: deployment.id.name}
+        return Answer(found.status, found.content, {**found.headers, **identity, **named})
+
+    async def close(self) -> None:
+        """Close the connections to model servers."""
+        await self._client.aclose()
+
+    def _endpoint(self, name: str) -> Resource:
+        tail = f"/onlineendpoints/{name.lower()}"
+        for found in self._cloud.store.below("/subscriptions"):
+            if found.id.key.endswith(tail):
+                return found
+        raise AzureError(404, "not_found", f"No endpoint has the name '{name}'.")
+
+    def _authorise(self, endpoint: Resource, call: Call) -> None:
+        mode = endpoint.properties["authMode"].lower()
+        if mode == "aadtoken":
+            self._cloud.entra.check(call, MACHINE_LEARNING_AUDIENCES)
+            return
+        token = bearer(call)
+        if token and self._cloud.entra.credentials.accepts_any:
+            return
+        fits = self._is_key(endpoint, token) if mode == "key" else self._is_token(endpoint, token)
+        if not fits:
+            code = "key_auth_access_denied" if mode == "key" else "token_auth_access_denied"
+            headers = {"WWW-Authenticate": "Bearer"}
+            raise AzureError(401, code, "Access denied: invalid credentials.", headers=headers)
+
+    def _is_key(self, endpoint: Resource, token: str) -> bool:
+        keys = (endpoint.properties[name] for name in ("primaryKey", "secondaryKey"))
+        return any(hmac.compare_digest(key.encode(), token.encode()) for key in keys)
+
+    def _is_token(self, endpoint: Resource, token: str) -> bool:
+        return self._cloud.entra.fault(token, (audience_of(endpoint),)) is None
+
+    def _choose(self, endpoint: Resource, call: Call) -> Resource:
+        name = call.headers.get(DEPLOYMENT) or traffic.choose(
+            endpoint.properties.get("traffic") or {}
+        )
+        if name is None:
+            raise AzureError(404, "not_found", "No deployment of the endpoint has traffic.")
+        found = self._cloud.store.get(endpoint.id.child("deployments", name))
+        if found is None:
+            raise AzureError(404, "not_found", f"The endpoint has no deployment '{name}'.")
+        return found
+
+    def _pool(self, deployment: Resource) -> Pool:
+        pool = self._cloud.pools.get(deployment.id.key)
+        if pool is None:
+            text = f"Deployment '{deployment.id.name}' is in state {deployment.state}."
+            raise AzureError(404, "not_found", text)
+        return pool
+
+    def _mirror(self, endpoint: Resource, call: Call, path: str) -> None:
+        """Send a copy elsewhere; nobody waits for its answer."""
+        name = traffic.copies_to(endpoint.properties.get("mirrorTraffic") or {})
+        if name is None or DEPLOYMENT in call.headers:
+            return
+        deployment = self._cloud.store.get(endpoint.id.child("deployments", name))
+        pool = self._cloud.pools.get(deployment.id.key) if deployment else None
+        if deployment and pool:
+            task = asyncio.get_running_loop().create_task(
+                self._copy(endpoint, deployment, pool, (call, path))
+            )
+            self._copies.add(task)
+            task.add_done_callback(self._copies.discard)
+
+    async def _copy(
+        self, endpoint: Resource, deployment: Resource, pool: Pool, asked: tuple[Call, str]
+    ) -> None:
+        began = time.perf_counter()
+        found = await self._told(pool, *asked, MANAGED)
+        self._tally.copied(deployment, found, began)
+        self._collector.keep(endpoint, deployment, asked[0], found)
+
+    async def _told(self, pool: Pool, call: Call, path: str, words: Words) -> Answer:
+        try:
+            return await self._forward(pool, call, path, words)
+        except AzureError as error:
+            return Answer(error.status, {"error": error.as_json()}, error.headers)
+
+    async def _forward(self, pool: Pool, call: Call, path: str, words: Words) -> Answer:
+        """Let one instance answer, within the deployment's limits."""
+        if not pool.enter():
+            text = f"More than {pool.capacity} requests at once: too many for this deployment."
+            raise AzureError(words.busy, "TooManyRequests", text)
+        try:
+            async with asyncio.timeout(pool.limits.timeout):
+                return await self._ask(pool, call, path, words)
+        except TimeoutError as error:
+            text = f"The request was not answered within {pool.limits.timeout:g} seconds."
+            raise AzureError(words.late, "RequestTimeout", text) from error
+        finally:
+            pool.leave()
+
+    async def _ask(self, pool: Pool, call: Call, path: str, words: Words) -> Answer:
+        server = await _free(pool)
+        route = pool.routes.scoring if path == "/score" else path
+        try:
+            response = await self._client.request(
+                call.method,
+                server.url + route,
+                params=dict(call.query),
+                content=call.body,
+                headers={**_passed(call.headers), REQUEST_ID: call.headers[REQUEST_ID]},
+            )
+        except httpx.TransportError:
+            return _model_error(Answer(502, None), words)
+        finally:
+            pool.give_back(server)
+        headers = _passed(response.headers)
+        found = Answer(response.status_code, response.content, headers)
+        return found if response.is_success else _model_error(found, words)
+
+
+async def _free(pool: Pool) -> Server:
+    server = pool.take()
+    while server is None:
+        await asyncio.sleep(LOOK)
+        server = pool.take()
+    return server
+
+
+def _model_error(found: Answer, words: Words) -> Answer:
+    """Word an answer of the model that is no success; its body stays."""
+    reason = HTTPStatus(found.status).phrase
+    headers = {
+        MODEL_STATUS: str(found.status),
+        "ms-azureml-model-error-reason": reason,
+    }
+    return Answer(words.failed, found.content, {**found.headers, **headers})
+
+
+def _words(deployment: Resource) -> Words:
+    kind = deployment.properties.get("endpointComputeType", "Managed")
+    return KUBERNETES if kind.lower() == "kubernetes" else MANAGED
+
+
+def _identity(call: Call) -> dict[str, str]:
+    """Return the request's names: the service's own, and the client's if it is one."""
+    found = {REQUEST_ID: str(uuid.uuid4())}
+    client = call.headers.get("x-ms-client-request-id", "")[:CLIENT_ID_LENGTH]
+    if CLIENT_ID.fullmatch(client):
+        found["x-ms-client-request-id"] = client
+    return found | {"x-ms-request-id": call.headers.get("x-ms-request-id") or found[REQUEST_ID]}
+
+
+def _passed(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in headers.items() if name.lower() not in OURS}

@@ -1,0 +1,1 @@
+"""AZURE MONITOR: metrics and autoscale settings."""

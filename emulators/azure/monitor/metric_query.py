@@ -1,0 +1,183 @@
+"""What a request for metrics asks: names, times, intervals, aggregations, a filter.
+
+Source: Azure Monitor REST API, "Metrics - List", URI parameters.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from urllib.parse import unquote
+
+from tridock.emulators.azure.http import duration
+from tridock.emulators.azure.http.errors import AzureError
+from tridock.emulators.azure.monitor import metric_filter
+from tridock.emulators.azure.monitor.metric_filter import Filter
+
+#: Intervals that metrics have, in minutes.
+GRAINS = {
+    "PT1M": 1,
+    "PT5M": 5,
+    "PT15M": 15,
+    "PT30M": 30,
+    "PT1H": 60,
+    "PT6H": 360,
+    "PT12H": 720,
+    "P1D": 1440,
+}
+SPANS = "00:01:00,00:05:00,00:15:00,00:30:00,01:00:00,06:00:00,12:00:00,1.00:00:00"
+AGGREGATIONS = ("average", "count", "maximum", "minimum", "total")
+
+#: Names in one request ("Metrics - List", metricnames).
+MOST_NAMES = 20
+
+#: Seconds back where no time is given.
+HOUR = 3600.0
+
+
+@dataclass(frozen=True)
+class Query:
+    """A request for metrics, read.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Metrics; empty for all.
+    start, end : float
+        Seconds since 1970.
+    grain : str
+        The interval as the service writes it.
+    width : int
+        The interval in minutes of the service.
+    minute : float
+        Real seconds of such a minute.
+    over : int
+        Number of the first minute that is not over.
+    aggregations : tuple of str
+        In lower case; empty for each metric's own.
+    filter : Filter
+        Which series.
+    top : int
+        How many series at most; 0 where nothing is said.
+    metadata_only : bool
+        Whether only the series' names are asked for.
+    """
+
+    names: tuple[str, ...]
+    start: float
+    end: float
+    grain: str
+    width: int
+    minute: float
+    over: int
+    aggregations: tuple[str, ...]
+    filter: Filter
+    top: int
+    metadata_only: bool
+
+    @classmethod
+    def read(cls, asked: Mapping[str, str], *, now: float, minute: float) -> Query:
+        """Read the parameters, names in lower case.
+
+        Raises
+        ------
+        AzureError
+            400 if the service would not take them.
+        """
+        start, end = _timespan(asked.get("timespan"), now)
+        grain = _grain(asked.get("interval"))
+        return cls(
+            names=_names(asked.get("metricnames", "")),
+            start=start,
+            end=end,
+            grain=grain,
+            width=GRAINS[grain],
+            minute=minute,
+            over=math.floor(now / minute),
+            aggregations=_aggregations(asked.get("aggregation", "")),
+            filter=metric_filter.read(asked.get("$filter", "")),
+            top=_top(asked.get("top") or asked.get("$top") or "0"),
+            metadata_only=asked.get("resulttype", "").lower() == "metadata",
+        )
+
+    @property
+    def intervals(self) -> range:
+        """The numbers of the intervals asked for: the first holds the start.
+
+        A minute is told once it is over.
+        """
+        length = self.width * self.minute
+        first, end = math.floor(self.start / length), math.ceil(self.end / length)
+        return range(first, min(end, math.ceil(self.over / self.width)))
+
+    @property
+    def minutes(self) -> tuple[int, int]:
+        """The numbers of the first minute, and of the first one after the last."""
+        told = self.intervals
+        return told.start * self.width, min(told.stop * self.width, self.over)
+
+    def time(self, number: int) -> float:
+        """Return when an interval begins, in seconds since 1970."""
+        return number * self.width * self.minute
+
+
+def _names(text: str) -> tuple[str, ...]:
+    found = tuple(unquote(name.strip()) for name in text.split(",") if name.strip())
+    if len(found) > MOST_NAMES:
+        raise _refusal(f"At most {MOST_NAMES} metric names in one request, not {len(found)}")
+    return found
+
+
+def _timespan(text: str | None, now: float) -> tuple[float, float]:
+    """Return start and end, in real seconds; either may be a duration, or one duration is all."""
+    if not text:
+        return now - HOUR, now
+    begin, slash, end = text.partition("/")
+    try:
+        if not slash:
+            return now - duration.seconds(begin, 0.0), now
+        if begin.startswith("P"):
+            return _moment(end) - duration.seconds(begin, 0.0), _moment(end)
+        start = _moment(begin)
+        stop = start + duration.seconds(end, 0.0) if end.startswith("P") else _moment(end)
+    except ValueError as error:
+        raise _refusal(f"Invalid timespan '{text}': {error}") from error
+    if stop < start:
+        raise _refusal(f"Invalid timespan '{text}': the end time is before the start time")
+    return start, stop
+
+
+def _moment(text: str) -> float:
+    found = datetime.fromisoformat(text.replace(" ", "+"))
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+
+
+def _grain(text: str | None) -> str:
+    try:
+        minutes = duration.seconds(text or "PT1M", 0.0) / 60
+    except ValueError as error:
+        raise _refusal(f"Invalid interval: {error}") from error
+    for grain, width in GRAINS.items():
+        if width == minutes:
+            return grain
+    raise _refusal(f"Invalid time grain duration: {text}, supported ones are: {SPANS}")
+
+
+def _top(text: str) -> int:
+    if not text.isdecimal():
+        raise _refusal(f"Invalid top: {text}")
+    return int(text)
+
+
+def _aggregations(text: str) -> tuple[str, ...]:
+    found = tuple(name.strip().lower() for name in text.split(",") if name.strip())
+    unknown = sorted(set(found) - set(AGGREGATIONS))
+    if unknown:
+        raise _refusal(f"Invalid aggregation: {unknown[0]}, valid are {','.join(AGGREGATIONS)}")
+    return found
+
+
+def _refusal(message: str) -> AzureError:
+    return AzureError(400, "BadRequest", message)

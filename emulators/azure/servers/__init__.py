@@ -1,0 +1,1 @@
+"""MODEL SERVERS of deployments: specifications, assets, rollouts. Serves ml, batch and apps."""

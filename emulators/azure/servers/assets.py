@@ -1,0 +1,225 @@
+"""Models, environments, code and data: versions under a name, most with files in blob storage."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tridock.emulators.azure.core import listing, schema
+from tridock.emulators.azure.core.blobs import Blobs
+from tridock.emulators.azure.core.cloud import CONTAINER, Cloud
+from tridock.emulators.azure.core.kind import Kind
+from tridock.emulators.azure.core.resource import Resource, ResourceId
+from tridock.emulators.azure.http.call import Answer, Call
+from tridock.emulators.azure.http.errors import invalid, missing
+from tridock.emulators.azure.http.front import BLOB_SUFFIX
+from tridock.emulators.azure.servers.workspace import Workspaces
+
+#: Model of a version's body by the collection it is in.
+MODELS = {
+    "models": "ModelVersion",
+    "environments": "EnvironmentVersion",
+    "codes": "CodeVersion",
+    "data": "DataVersionBase",
+}
+
+#: Model of a name's body by the collection it is in.
+NAMES = {
+    "models": "ModelContainer",
+    "environments": "EnvironmentContainer",
+    "codes": "CodeContainer",
+    "data": "DataContainer",
+}
+
+#: What a version must name, by collection.
+REQUIRED = {"models": "modelUri", "codes": "codeUri", "data": "dataUri"}
+
+#: "CLI (v2) model YAML schema": a model's version is an integer.
+NUMBER = re.compile(r"[1-9][0-9]*")
+
+Found = list[dict[str, Any]]
+
+
+class Containers(Kind):
+    """The names under which versions stand, with tags of their own.
+
+    Parameters
+    ----------
+    kind : str
+        A key of `NAMES`.
+    """
+
+    def __init__(self, cloud: Cloud, workspaces: Workspaces, kind: str) -> None:
+        super().__init__(cloud)
+        self._workspaces = workspaces
+        self._kind = kind
+
+    def find(self, identifier: ResourceId) -> Resource:
+        """See `Kind.find`; a name stands when a version of it does."""
+        versions = self.cloud.store.children(identifier, "versions")
+        stands = self.cloud.store.get(identifier)
+        if stands is None:
+            if not versions:
+                raise missing(identifier.path)
+            stands = Resource(identifier, {}, versions[0].created, versions[0].modified)
+        numbers = [int(one.id.name) for one in versions if one.id.name.isdigit()]
+        latest = {"latestVersion": versions[-1].id.name} if versions else {}
+        following = {"nextVersion": str(max(numbers, default=0) + 1), **latest}
+        told = {"isArchived": False, **stands.properties, **following}
+        return replace(stands, body={**stands.body, "properties": told})
+
+    def put(self, identifier: ResourceId, call: Call) -> Answer:
+        """Answer ``PUT``: what it bears beside its versions is all replaced."""
+        self._workspaces.need(identifier)
+        schema.check(NAMES[self._kind], call.json())
+        before = self.cloud.store.get(identifier)
+        self.keep(self.draft(identifier, call.json()))
+        return Answer(200 if before else 201, self.view(self.find(identifier), call.front))
+
+    def list(self, parent: ResourceId, kind: str, call: Call) -> Answer:
+        """See `Kind.list`."""
+        below = self.cloud.store.below(f"{parent.key}/{kind}")
+        names = dict.fromkeys(one.id.pairs[len(parent.pairs)][1] for one in below)
+        return listing.page(self, [self.find(parent.child(kind, name)) for name in names], call)
+
+
+class Versions(Kind):
+    """One collection's versions.
+
+    Parameters
+    ----------
+    kind : str
+        A key of `MODELS`.
+    """
+
+    def __init__(self, cloud: Cloud, workspaces: Workspaces, kind: str) -> None:
+        super().__init__(cloud)
+        self._workspaces = workspaces
+        self._kind = kind
+        self.defaults = {"flavors": {}} if kind == "models" else {}
+
+    def put(self, identifier: ResourceId, call: Call) -> Answer:
+        """Answer ``PUT``; a version that stands may change its tags, not what it holds."""
+        self._workspaces.need(identifier)
+        body = call.json()
+        schema.check(MODELS[self._kind], body)
+        self._check(identifier, body["properties"])
+        made = self.keep(self.draft(identifier, body))
+        return Answer(201, self.view(made, call.front))
+
+    def draft(self, identifier: ResourceId, body: Mapping[str, Any]) -> Resource:
+        """See `Kind.draft`; properties are added to, and none of them goes."""
+        made = super().draft(identifier, body)
+        before = self.cloud.store.get(identifier)
+        if before is None:
+            return made
+        pairs = {**_pairs(before.properties), **_pairs(made.properties)}
+        return replace(
+            made, body={**made.body, "properties": {**made.properties, "properties": pairs}}
+        )
+
+    def list(self, parent: ResourceId, kind: str, call: Call) -> Answer:
+        """Answer the list of versions, or of those with a content hash."""
+        self._workspaces.need(parent)
+        if "hash" in call.query:
+            return Answer(200, {"value": self._with_hash(parent, call)})
+        return listing.page(self, self.cloud.store.children(parent, kind), call)
+
+    def act(self, identifier: ResourceId, action: str, call: Call) -> Answer:
+        """Answer ``startPendingUpload``: a fresh container, and the right to write to it."""
+        if action.lower() != "startpendingupload":
+            return super().act(identifier, action, call)
+        container = uuid.uuid4().hex
+        self.cloud.blobs.create(container)
+        address = call.front.blob(container)
+        scope = f"/subscriptions/{identifier.subscription}/resourceGroups/{identifier.group}"
+        right = {"credentialType": "SAS", "sasUri": f"{address}?{self.cloud.signatures.sign()}"}
+        reference = {"blobUri": address, "storageAccountArmId": scope, "credential": right}
+        found = {"pendingUploadId": container, "pendingUploadType": "TemporaryBlobReference"}
+        return Answer(200, found | {"blobReferenceForConsumption": reference})
+
+    def _with_hash(self, parent: ResourceId, call: Call) -> Found:
+        """Find versions by content: under any name, which a client makes up anew each time."""
+        collection = f"{parent.parent.key}/{self._kind}"
+        found = []
+        for one in self.cloud.store.below(collection):
+            pairs = one.properties.get("properties") or {}
+            if pairs.get("hash_sha256") == call.query["hash"]:
+                found.append(self.view(one, call.front))
+        return found
+
+    def _check(self, identifier: ResourceId, properties: Mapping[str, Any]) -> None:
+        required = REQUIRED.get(self._kind)
+        if required and not properties.get(required):
+            raise invalid(f"{identifier.type}: '{required}' is required.")
+        if self._kind == "models" and not NUMBER.fullmatch(identifier.name):
+            text = f"Model version '{identifier.name}' is invalid"
+            raise invalid(f"{text}: it must be a positive whole number.")
+        if self._kind == "environments" and not (properties.keys() & {"image", "build"}):
+            raise invalid("An environment needs an image or a build context.")
+        before = self.cloud.store.get(identifier)
+        if before is not None:
+            self._check_unchanged(before, properties)
+
+    def _check_unchanged(self, before: Resource, properties: Mapping[str, Any]) -> None:
+        path = REQUIRED.get(self._kind)
+        if path and before.properties.get(path) != properties[path]:
+            raise invalid("Asset paths cannot be updated.")
+        what = ["image"] if properties.get("image") != before.properties.get("image") else []
+        if self._kind == "models":
+            sent, stands = _pairs(properties), _pairs(before.properties)
+            what += [
+                f"properties.{name}"
+                for name in stands
+                if sent.get(name, stands[name]) != stands[name]
+            ]
+        if what:
+            text = f"Version {before.id.name} of '{before.id.parent.name}' exists"
+            raise invalid(f"{text}: '{what[0]}' cannot be changed. Use a new version.")
+
+
+def _pairs(properties: Mapping[str, Any]) -> Mapping[str, Any]:
+    return properties.get("properties") or {}
+
+
+@dataclass(frozen=True)
+class Location:
+    """Where an asset's files are.
+
+    Attributes
+    ----------
+    container : str
+        Of the storage account.
+    path : str
+        A blob, or the start of several.
+    """
+
+    container: str
+    path: str
+
+    @classmethod
+    def of(cls, address: str) -> Location:
+        """Read a blob's URL, or ``azureml://…/datastores/<name>/paths/<path>``.
+
+        Raises
+        ------
+        AzureError
+            400 for an address of another form.
+        """
+        if address.startswith("azureml://") and "/paths/" in address:
+            return cls(CONTAINER, address.partition("/paths/")[2])
+        rest = address.partition("://")[2]
+        host, _, path = rest.partition("/")
+        if not host.endswith(BLOB_SUFFIX):
+            _, _, path = path.removeprefix("_storage/").partition("/")
+        container, _, name = path.partition("/")
+        if not container:
+            raise invalid(f"'{address}' is no address in blob storage.")
+        return cls(container, name)
+
+    def has_files(self, blobs: Blobs) -> bool:
+        """Tell whether anything is there."""
+        return blobs.has(self.container) and bool(blobs.list(self.container, self.path))

@@ -1,0 +1,129 @@
+"""Machine Learning workspaces and their datastores."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from tridock.emulators.azure.core.cloud import CONTAINER, Cloud
+from tridock.emulators.azure.core.entra import TENANT
+from tridock.emulators.azure.core.group import Groups
+from tridock.emulators.azure.core.kind import Kind
+from tridock.emulators.azure.core.resource import Resource, ResourceId
+from tridock.emulators.azure.http.call import Answer, Call
+from tridock.emulators.azure.http.errors import missing
+from tridock.emulators.azure.http.front import ACCOUNT, REGION, Front
+
+#: Datastore that every workspace has.
+DATASTORE = "workspaceblobstore"
+
+
+class Workspaces(Kind):
+    """Workspaces; one in a group that no client made is assumed to stand.
+
+    Parameters
+    ----------
+    groups : Groups
+        Which groups clients made.
+    """
+
+    def __init__(self, cloud: Cloud, groups: Groups) -> None:
+        super().__init__(cloud)
+        self._groups = groups
+
+    def find(self, identifier: ResourceId) -> Resource:
+        """See `Kind.find`."""
+        found = self.cloud.store.get(identifier)
+        if found is None and self._groups.is_assumed(identifier):
+            return self.keep(self.draft(identifier, {"location": REGION}))
+        if found is None:
+            raise missing(identifier.path)
+        return found
+
+    def need(self, identifier: ResourceId) -> None:
+        """Refuse what is in a workspace that does not stand."""
+        workspace, pairs = identifier, identifier.pairs[:1]
+        self.find(ResourceId(workspace.subscription, workspace.group, workspace.provider, pairs))
+
+    def view(self, resource: Resource, front: Front) -> dict[str, Any]:
+        """See `Kind.view`."""
+        identifier = resource.id
+        scope = f"/subscriptions/{identifier.subscription}/resourceGroups/{identifier.group}"
+        properties = {
+            "workspaceId": str(uuid.uuid5(uuid.NAMESPACE_URL, identifier.key)),
+            "friendlyName": identifier.name,
+            "description": "",
+            "discoveryUrl": f"{front.api}/discovery/workspaces/{identifier.name}",
+            "mlFlowTrackingUri": f"azureml://{front.api.partition('//')[2]}/mlflow",
+            "storageAccount": f"{scope}/providers/Microsoft.Storage/storageAccounts/{ACCOUNT}",
+            "hbiWorkspace": False,
+            "publicNetworkAccess": "Enabled",
+            **resource.properties,
+        }
+        person = {"type": "SystemAssigned", "principalId": TENANT, "tenantId": TENANT}
+        found = {"tags": {}, "sku": {"name": "Basic", "tier": "Basic"}, "identity": person}
+        return {**found, **resource.view(), "properties": properties}
+
+
+class Datastores(Kind):
+    """The default datastore, and blob datastores that clients put."""
+
+    def __init__(self, cloud: Cloud, workspaces: Workspaces) -> None:
+        super().__init__(cloud)
+        self._workspaces = workspaces
+
+    def find(self, identifier: ResourceId) -> Resource:
+        """See `Kind.find`."""
+        self._workspaces.need(identifier)
+        found = self.cloud.store.get(identifier)
+        if found is None and identifier.name.lower() == DATASTORE:
+            return self.keep(self.draft(identifier, {"properties": _default()}))
+        if found is None:
+            raise missing(identifier.path)
+        return found
+
+    def list(self, parent: ResourceId, kind: str, call: Call) -> Answer:
+        """See `Kind.list`."""
+        self.find(parent.child(kind, DATASTORE))
+        found = [self.view(one, call.front) for one in self.cloud.store.children(parent, kind)]
+        if call.query.get("isDefault", "").lower() == "true":
+            found = [one for one in found if one["properties"].get("isDefault")]
+        return Answer(200, {"value": found})
+
+    def act(self, identifier: ResourceId, action: str, call: Call) -> Answer:
+        """Answer ``listSecrets``."""
+        self.find(identifier)
+        if action.lower() != "listsecrets":
+            return super().act(identifier, action, call)
+        hours = float(call.json().get("expireAfterHours") or 1)
+        return Answer(
+            200, {"secretsType": "Sas", "sasToken": self.cloud.signatures.sign(hours=hours)}
+        )
+
+    def view(self, resource: Resource, front: Front) -> dict[str, Any]:
+        """See `Kind.view`."""
+        shown = resource.changed(accountName=front.account)
+        return (shown if resource.properties.get("accountName") == ACCOUNT else resource).view()
+
+
+class StorageAccounts(Kind):
+    """Storage accounts: the one behind the workspaces, and others, which hold nothing."""
+
+    def act(self, identifier: ResourceId, action: str, call: Call) -> Answer:
+        """Answer ``listKeys`` of the account that has blobs."""
+        if identifier.name != ACCOUNT or action.lower() != "listkeys":
+            return super().act(identifier, action, call)
+        key = {"keyName": "key1", "value": self.cloud.signatures.key, "permissions": "FULL"}
+        return Answer(200, {"keys": [key]})
+
+
+def _default() -> dict[str, Any]:
+    return {
+        "datastoreType": "AzureBlob",
+        "accountName": ACCOUNT,
+        "containerName": CONTAINER,
+        "endpoint": "core.windows.net",
+        "protocol": "https",
+        "isDefault": True,
+        "credentials": {"credentialsType": "AccountKey"},
+    }

@@ -1,0 +1,1 @@
+"""BLOB STORAGE as clients reach it over HTTP."""

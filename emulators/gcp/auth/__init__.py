@@ -1,0 +1,1 @@
+"""AUTHENTICATION: tokens, OAuth endpoints and the check of each request."""

@@ -1,0 +1,1 @@
+"""THE CORE: state on disk, model servers, logs and measurements that all services share."""

@@ -1,0 +1,41 @@
+"""All methods that are emulated, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from tridock.emulators.gcp.core.cloud import Cloud, Handler
+from tridock.emulators.gcp.core.operations import Progress
+from tridock.emulators.gcp.front import projects
+from tridock.emulators.gcp.front.interface import Interface
+from tridock.emulators.gcp.monitoring import monitoring
+from tridock.emulators.gcp.protocol.names import Record
+from tridock.emulators.gcp.run import revisions, services
+from tridock.emulators.gcp.vertex import batch, deployments, endpoints, models, predictions
+
+WORKS: Mapping[str, Callable[[Cloud, Progress, Record], None]] = {
+    **models.WORKS,
+    **endpoints.WORKS,
+    **deployments.WORKS,
+    **services.WORKS,
+}
+
+
+def interface(cloud: Cloud) -> Interface:
+    """Return the interface of a cloud, whose operations can do all of `WORKS`."""
+    cloud.operations.works.update({name: partial(work, cloud) for name, work in WORKS.items()})
+    return Interface(cloud, HANDLERS)
+
+
+HANDLERS: Mapping[str, Handler] = {
+    **models.HANDLERS,
+    **endpoints.HANDLERS,
+    **deployments.HANDLERS,
+    **batch.HANDLERS,
+    **predictions.HANDLERS,
+    **projects.HANDLERS,
+    **services.HANDLERS,
+    **revisions.HANDLERS,
+    **monitoring.HANDLERS,
+}

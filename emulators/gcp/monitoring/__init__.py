@@ -1,0 +1,1 @@
+"""CLOUD MONITORING: filters, alignment and time series."""

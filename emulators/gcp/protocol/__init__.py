@@ -1,0 +1,1 @@
+"""GOOGLE'S PROTOCOLS: messages, operations, lists, masks and errors."""

@@ -1,0 +1,1 @@
+"""CLOUD RUN: services, revisions and their requests."""

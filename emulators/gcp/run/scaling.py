@@ -1,0 +1,103 @@
+"""Replicas that follow requests, and revisions whose server ends while nobody asks.
+
+Source: "Scale inference nodes", Vertex AI: every 15 seconds, the greatest number that the last
+five minutes asked for. "About instance autoscaling", Cloud Run: an idle instance ends within 15
+minutes, unless a minimum keeps it.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from tridock.emulators.gcp.core.cloud import Cloud
+from tridock.emulators.gcp.protocol.names import Record, canonical, now
+from tridock.emulators.gcp.run.revisions import READY
+
+log = logging.getLogger(__name__)
+
+#: Seconds of the service between two looks, and the least in real seconds.
+LOOK, SHORTEST_LOOK = 15.0, 0.05
+WINDOW = 300.0
+IDLE = 900.0
+#: Real seconds: to start again takes what it takes, whatever the clock's speed.
+LEAST_IDLE = 4.0
+REQUESTS = "aiplatform.googleapis.com/prediction/online/request_count"
+
+
+@dataclass(frozen=True)
+class Scaler:
+    """The thread that looks at every deployed model and revision.
+
+    Attributes
+    ----------
+    cloud : Cloud
+        Whose servings they are.
+    """
+
+    cloud: Cloud
+    _wanted: dict[str, deque[tuple[float, int]]] = field(default_factory=dict)
+
+    def run(self) -> None:
+        """Look until the emulator ends."""
+        clock = self.cloud.clock
+        while clock.sleep(max(LOOK, SHORTEST_LOOK * clock.speed)):
+            try:
+                self.look()
+            except Exception:  # what cannot be scaled must not stop the others
+                log.exception("scaling")
+
+    def look(self) -> None:
+        """Follow the requests once."""
+        for endpoint in list(self.cloud.endpoints.values()):
+            for deployed in list(endpoint.get("deployedModels", ())):
+                self._follow(deployed)
+        for name, revision in list(self.cloud.revisions.items()):
+            if self._is_idle(name, revision):
+                log.info("%s: no instance is needed", name)
+                self.cloud.servings.sleep(name)
+
+    def _follow(self, deployed: Record) -> None:
+        resources = deployed.get("dedicatedResources", {})
+        least = int(resources.get("minReplicaCount", 1))
+        most = int(resources.get("maxReplicaCount", least))
+        wanted = max((self._asked(deployed, target) for target in _targets(resources)), default=0)
+        found = self._greatest(deployed["id"], min(max(wanted, least), most))
+        if deployed.get("status", {}).get("availableReplicaCount") != found:
+            log.info("deployed model %s: %d replicas", deployed["id"], found)
+            with self.cloud.lock:
+                deployed["status"] = {"availableReplicaCount": found, "lastUpdateTime": now()}
+                self.cloud.state.commit()
+
+    def _asked(self, deployed: Record, target: int) -> int:
+        """Return how many replicas would each get `target` requests in a minute."""
+        return math.ceil(self.cloud.arrivals.within(deployed["id"], 60.0) / target)
+
+    def _greatest(self, key: str, count: int) -> int:
+        """Return the greatest number that the window asked for."""
+        moment = time.monotonic()
+        asked = self._wanted.setdefault(key, deque())
+        asked.append((moment, count))
+        while asked[0][0] < moment - self.cloud.clock.real(WINDOW):
+            asked.popleft()
+        return max(number for _, number in asked)
+
+    def _is_idle(self, name: str, revision: Record) -> bool:
+        service = self.cloud.services.get(canonical(name.partition("/revisions/")[0]), {})
+        kept = (revision.get("scaling", {}), service.get("scaling", {}))
+        if any(int(one.get("minInstanceCount", 0)) for one in kept):
+            return False
+        if READY not in revision.get("conditions", ()) or self.cloud.servings.is_asleep(name):
+            return False
+        return self.cloud.arrivals.idle(name) > max(self.cloud.clock.real(IDLE), LEAST_IDLE)
+
+
+def _targets(resources: Record) -> Iterator[int]:
+    """Yield the targets that are followed: a model server's CPUs are not measured."""
+    for spec in resources.get("autoscalingMetricSpecs", ()):
+        if spec.get("metricName") == REQUESTS:
+            yield int(spec.get("target", 60))

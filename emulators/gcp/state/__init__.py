@@ -1,0 +1,1 @@
+"""STATE: records on disk before the answer that names them, kept files, trash. Imports protocol."""

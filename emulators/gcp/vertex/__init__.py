@@ -1,0 +1,1 @@
+"""VERTEX AI: models, endpoints, deployments, predictions and batch predictions."""

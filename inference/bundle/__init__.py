@@ -1,0 +1,4 @@
+"""THE BUNDLE: manifest, files and digests, and the download from a cloud's storage.
+
+Imports data.
+"""

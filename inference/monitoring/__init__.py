@@ -1,0 +1,1 @@
+"""MONITORING: counters, prediction statistics and the Prometheus text. Imports data."""

@@ -1,0 +1,186 @@
+"""What the model answered, counted up: each prediction, and a few of the rows they were for."""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import orjson
+
+from tridock.inference.bundle.baseline import Numeric, Statistics
+from tridock.inference.monitoring.reservoir import Reservoir
+
+if TYPE_CHECKING:
+    from tridock.inference.data.table import Table
+
+#: Of more different predictions than this none is told.
+MOST_LABELS = 50
+#: So many predictions are counted at once: one by one, each would cost more.
+TOGETHER = 4096
+#: What a script's answer may consist of, beside lists of several outputs, to be counted.
+PLAIN = {str, int, float, bool, type(None)}
+#: Rows that are kept to see how sure the model was.
+SAMPLE = 100
+
+
+@dataclass(frozen=True)
+class Count:
+    """What came since the count before.
+
+    Attributes
+    ----------
+    rows : int
+        Rows predicted.
+    predictions : Mapping[str, int] or None
+        How often each came; None where they are too many to be told.
+    sample : sequence of Table
+        Some of the rows, each as a table of one.
+    """
+
+    rows: int
+    predictions: Mapping[str, int] | None
+    sample: Sequence[Table]
+
+
+class Census:
+    """Counts predictions, a batch at a time; safe to use from several threads.
+
+    Parameters
+    ----------
+    baseline : Statistics, optional
+        Of the predictions at packaging: numbers are counted by its bins.
+    """
+
+    def __init__(self, baseline: Statistics | None = None) -> None:
+        self._baseline = baseline
+        self._dice = Random()
+        self._lock = threading.Lock()
+        self._begin()
+
+    @property
+    def rows(self) -> int:
+        """How many rows came since the last count."""
+        return self._rows
+
+    def take(self, table: Table, values: Sequence[Any]) -> None:
+        """Count a batch.
+
+        Parameters
+        ----------
+        table : Table
+            The rows.
+        values : sequence
+            What `Answers.values` gave for them.
+        """
+        if values and type(values[0]) is dict:
+            values = [each["prediction"] for each in values]
+        with self._lock:
+            self._sample.see(table)
+            self._count(values)
+
+    def read(self, body: bytes) -> None:
+        """Count the answer of a user's script, where it has the form of predictions."""
+        values = _predictions(body)
+        if values:
+            with self._lock:
+                self._count(values)
+
+    def draw(self) -> Count:
+        """Return what came since the last time."""
+        with self._lock:
+            self._settle()
+            drawn = Count(self._rows, self._kinds.told(), self._sample.kept)
+            self._begin()
+            return drawn
+
+    def _count(self, values: Sequence[Any]) -> None:
+        self._rows += len(values)
+        self._waiting += values
+        if len(self._waiting) >= TOGETHER:
+            self._settle()
+
+    def _begin(self) -> None:
+        self._rows = 0
+        self._waiting: list[Any] = []
+        self._kinds = _kinds(self._baseline)
+        self._sample = Reservoir(SAMPLE, self._dice)
+
+    def _settle(self) -> None:
+        values, self._waiting = self._waiting, []
+        self._kinds.add(values)
+
+
+class _Kinds(Protocol):
+    def add(self, values: Sequence[Any]) -> None: ...
+
+    def told(self) -> Mapping[str, int] | None: ...
+
+
+class _Labels:
+    """Counts each prediction by itself, as long as they are few."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[Any] = Counter()
+
+    def add(self, values: Sequence[Any]) -> None:
+        if len(self._counts) > MOST_LABELS:
+            return
+        if values and type(values[0]) is list:  # several outputs
+            values = [json.dumps(each) for each in values]
+        self._counts.update(values)
+
+    def told(self) -> Mapping[str, int] | None:
+        if len(self._counts) > MOST_LABELS:
+            return None
+        return {_label(value): count for value, count in self._counts.items()}
+
+
+class _Bins:
+    """Counts numbers by a baseline's bins, each told by the number it begins with."""
+
+    def __init__(self, edges: Sequence[float]) -> None:
+        # What lies below or above is told by the next number there is.
+        self._begins = (math.nextafter(edges[0], -math.inf), *edges[:-1])
+        self._begins += (math.nextafter(edges[-1], math.inf),)
+        self._edges = np.array(edges)
+        self._counts = np.zeros(len(self._begins), dtype=np.int64)
+
+    def add(self, values: Sequence[Any]) -> None:
+        known = [each for each in values if isinstance(each, int | float)]
+        numbers = np.array(known, dtype=np.float64)
+        bins = np.searchsorted(self._edges, numbers, side="right")
+        bins[numbers == self._edges[-1]] -= 1  # the last bin includes its upper edge
+        self._counts += np.bincount(bins, minlength=len(self._counts))
+
+    def told(self) -> Mapping[str, int]:
+        counted = zip(self._begins, self._counts.tolist(), strict=True)
+        return {json.dumps(begin): count for begin, count in counted if count}
+
+
+def _kinds(baseline: Statistics | None) -> _Kinds:
+    if isinstance(baseline, Numeric) and len(baseline.edges) > 1:
+        return _Bins(baseline.edges)
+    return _Labels()
+
+
+def _predictions(body: bytes) -> Sequence[Any]:
+    """Return the predictions in an answer: one for each row, or a single one; none elsewhere."""
+    try:
+        told = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return ()
+    if isinstance(told, dict):
+        told = told.get("predictions", [told["prediction"]] if "prediction" in told else ())
+    kinds = {type(one) for one in told} if isinstance(told, list) else set()
+    return told if kinds and (kinds <= PLAIN or kinds == {list}) else ()
+
+
+def _label(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

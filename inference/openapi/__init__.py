@@ -1,7 +1,0 @@
-"""The API's description, made of the model's own signature: what /docs shows."""
-
-from __future__ import annotations
-
-from tridock.inference.openapi.document import document
-
-__all__ = ["document"]

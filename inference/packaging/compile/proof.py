@@ -1,0 +1,231 @@
+"""The proof: a compiled model answers as the fitted one does, on every row it is tried on."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from tridock.inference.data.signature import OutputSignature
+from tridock.inference.errors import InferenceError
+from tridock.inference.model.model import Answers, Engine, Model
+from tridock.inference.packaging.compile import jumps, trial
+from tridock.inference.packaging.compile.trial import Row
+from tridock.inference.packaging.sample import Sample
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Array: TypeAlias = npt.NDArray[Any]
+
+#: Largest difference of a probability, or of a number relative to it or to the spread of
+#: predictions, whichever is larger. By the precision of the graph.
+TOLERANCE = {"double": 1e-9, "mixed": 1e-5, "single": 1e-5}
+#: Sizes of numbers that are tried, the largest first: any, and those of single precision.
+SIZES = (1e300, float(np.finfo(np.float32).max), 1e30, 1e15)
+#: So many rows are also asked one at a time.
+SINGLES = 16
+
+
+class DifferenceError(InferenceError):
+    """The compiled model answers otherwise than the fitted one; the message says where and what."""
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What was tried, and how far the answers differed.
+
+    Attributes
+    ----------
+    rows : int
+        So many were tried.
+    tolerance : float
+        Allowed difference.
+    largest_difference : float
+        Found difference.
+    largest_number : float or None
+        Numbers beyond this were not proven equal, or the fitted model refuses them; None: any.
+    """
+
+    rows: int
+    tolerance: float
+    largest_difference: float
+    largest_number: float | None
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A fitted model and the rows that a compiled one must answer as it does.
+
+    Attributes
+    ----------
+    fitted : Model
+        The model as it was fitted.
+    rows : tuple of Row
+        From the sample, generated, at edges and beside thresholds.
+    answers : Answers
+        The fitted model's.
+    spread : float
+        Of its numbers on these rows; 1 where they are labels.
+    """
+
+    fitted: Model
+    rows: tuple[Row, ...]
+    answers: Answers
+    spread: float
+
+    @classmethod
+    def of(cls, fitted: Model, sample: Sample) -> Trial:
+        """Choose the rows and ask the fitted model.
+
+        Raises
+        ------
+        InferenceError
+            If it refuses rows that its signature allows.
+        """
+        rows = trial.rows(fitted.signature, sample)
+        with _one_thread():
+            if fitted.signature.container != "text":
+                rows += jumps.beside(fitted.signature, rows, lambda some: _scores(fitted, some))
+            answers = ask(fitted, rows)
+        return cls(fitted, tuple(rows), answers, _spread(answers, fitted.output))
+
+    def proof(self, compiled: Engine, tolerance: float) -> Proof:
+        """Hold a compiled model against the fitted one.
+
+        Parameters
+        ----------
+        compiled : Engine
+            What is to be proven equal.
+        tolerance : float
+            How far probabilities and numbers may differ; labels may not.
+
+        Raises
+        ------
+        DifferenceError
+            If a label differs, or a number by more than `tolerance`.
+        InferenceError
+            If the compiled model fails.
+        """
+        model = Model(compiled, self.fitted.signature, self.fitted.output)
+        worst = self._compared(ask(model, self.rows), self.answers, self.rows, tolerance)
+        step = max(1, len(self.rows) // SINGLES)
+        for index in range(0, len(self.rows), step):
+            alone, expected = ask(model, self.rows[index : index + 1]), self.answers
+            part = expected.part(index, index + 1)
+            found = self._compared(alone, part, self.rows[index : index + 1], tolerance)
+            worst = max(worst, found)
+        with _one_thread():
+            largest, tried = self._largest(model, tolerance)
+        return Proof(len(self.rows) + tried, tolerance, worst, largest)
+
+    def _largest(self, model: Model, tolerance: float) -> tuple[float | None, int]:
+        """Find the largest numbers that are answered alike, and in how many rows they were."""
+        if not any(field.dtype == "number" for field in self.fitted.signature.fields):
+            return None, 0
+        for size in SIZES:
+            rows = trial.extremes(self.fitted.signature, self.rows[:3], size)
+            try:
+                self._compared(ask(model, rows), ask(self.fitted, rows), rows, tolerance)
+            except InferenceError as error:
+                reason = error
+                continue
+            return (None if size == SIZES[0] else size), len(rows)
+        raise DifferenceError(f"numbers of the size {SIZES[-1]:g} are answered otherwise: {reason}")
+
+    def _compared(
+        self, found: Answers, expected: Answers, rows: Sequence[Row], tolerance: float
+    ) -> float:
+        numbers = self.fitted.output.dtype == "number" and not self.fitted.output.classes
+        if numbers:
+            worst = _farthest(found.labels, expected.labels, self.spread, rows, tolerance)
+        else:
+            _same(found.labels, expected.labels, rows)
+            worst = 0.0
+        for one, other in zip(_tables(found), _tables(expected), strict=True):
+            worst = max(worst, _farthest(one, other, 1.0, rows, tolerance))
+        return worst
+
+
+def ask(model: Model, rows: Sequence[Row]) -> Answers:
+    """Answer rows with all the model gives."""
+    data = [row[0] for row in rows] if model.signature.container == "text" else list(rows)
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        table = model.signature.rows(data)
+        return model.answers(table, probabilities=model.output.probabilities)
+
+
+def _one_thread() -> Any:
+    """Keep many small questions from each waking all cores."""
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(1)
+
+
+def _scores(fitted: Model, rows: Sequence[Row]) -> Array:
+    """Return what jumps at a threshold: probabilities, numbers, or which label it is."""
+    answers = ask(fitted, rows)
+    tables = _tables(answers)
+    if tables:
+        return np.concatenate(tables, axis=1)
+    labels = answers.labels.reshape(len(rows), -1)
+    if labels.dtype.kind in "biuf":
+        return labels.astype(float)
+    known = {str(label): index for index, label in enumerate(fitted.classes)}
+    return np.array([[known.get(str(cell), -1) for cell in row] for row in labels], dtype=float)
+
+
+def _tables(answers: Answers) -> list[Array]:
+    if answers.shares is None:
+        return []
+    return list(answers.shares) if isinstance(answers.shares, tuple) else [answers.shares]
+
+
+def _same(found: Array, expected: Array, rows: Sequence[Row]) -> None:
+    if found.shape != expected.shape:
+        raise DifferenceError(f"labels of shape {found.shape} came, not {expected.shape}")
+    wrong = np.flatnonzero((found != expected).reshape(len(rows), -1).any(axis=1))
+    if len(wrong):
+        first = int(wrong[0])
+        raise DifferenceError(
+            f"{len(wrong)} of {len(rows)} rows get another label, as {_brief(rows[first])}: "
+            f"{found[first]!s}, not {expected[first]!s}"
+        )
+
+
+def _farthest(
+    found: Array, expected: Array, spread: float, rows: Sequence[Row], tolerance: float
+) -> float:
+    """Return the largest difference, or refuse one beyond the tolerance."""
+    if found.shape != expected.shape:
+        raise DifferenceError(f"numbers of shape {found.shape} came, not {expected.shape}")
+    one, other = found.astype(float), expected.astype(float)
+    with np.errstate(all="ignore"):
+        apart = np.abs(one - other) / np.maximum(np.abs(other), spread)
+    apart[(one == other) | (np.isnan(one) & np.isnan(other))] = 0.0
+    apart[np.isnan(apart)] = np.inf
+    by_row = apart.reshape(len(rows), -1).max(axis=1)
+    first = int(by_row.argmax())
+    if by_row[first] > tolerance:
+        raise DifferenceError(
+            f"{int((by_row > tolerance).sum())} of {len(rows)} rows differ by more than "
+            f"{tolerance:g}, as {_brief(rows[first])} by {by_row[first]:.3g}"
+        )
+    return float(by_row[first])
+
+
+def _spread(answers: Answers, output: OutputSignature) -> float:
+    if output.dtype != "number" or output.classes:
+        return 1.0
+    finite = answers.labels[np.isfinite(answers.labels)]
+    return float(finite.std()) or 1.0 if finite.size else 1.0
+
+
+def _brief(row: Row) -> str:
+    cells: list[Any] = list(row)
+    text = repr([cell.item() if isinstance(cell, np.generic) else cell for cell in cells])
+    return text if len(text) <= 120 else text[:120] + "..."

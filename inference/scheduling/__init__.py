@@ -1,0 +1,1 @@
+"""SCHEDULING: queues, threads and batches of requests. Imports model, data."""

@@ -1,0 +1,217 @@
+"""Requests predicted together, each with its own rows or its own error, as if it were alone."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Hashable, Sequence
+from dataclasses import replace
+from itertools import chain
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from tridock.inference.data.table import Columns, joined, kind, part, rows
+from tridock.inference.errors import RequestError
+from tridock.inference.model.model import Model
+from tridock.inference.monitoring.prediction_counts import Census
+
+if TYPE_CHECKING:
+    from tridock.inference.data.table import Table
+
+#: What becomes of one request's rows: a JSON-ready value for each, or why there is none.
+Outcome: TypeAlias = list[Any] | Exception
+
+#: So many rows are predicted together at the most.
+BLOCK = 32
+#: So long may `Together.of` try whether a model needs whole blocks.
+TRIAL_SECONDS = 0.03
+TRIAL_ROWS = 48
+TRIAL_SIZES = (2, 3, 5, 8, 13, 21, BLOCK)
+
+log = logging.getLogger(__name__)
+
+
+class Together:
+    """A model asked by many at once.
+
+    What a caller is answered must not depend on who asked at the same time. A matrix product may:
+    linear algebra libraries choose their order of summation by the number of rows, and the last
+    digit of a probability with it. So where a model is not seen to be free of that, it is always
+    asked in blocks of `BLOCK` rows, filled up by repeating one.
+
+    Parameters
+    ----------
+    model : Model
+        Asked.
+    block : bool
+        Whether it is always to be asked for whole blocks.
+    census : Census, optional
+        Counts what it answers.
+
+    Attributes
+    ----------
+    census : Census
+        What counts.
+    """
+
+    def __init__(self, model: Model, *, block: bool = True, census: Census | None = None) -> None:
+        self.model = model
+        self.block = block
+        self.census = census or Census()
+        self.is_text = model.signature.container == "text"
+
+    @classmethod
+    def of(cls, model: Model, examples: Sequence[Any], census: Census | None = None) -> Together:
+        """Find out, within `TRIAL_SECONDS`, whether a model has to be asked in whole blocks.
+
+        Parameters
+        ----------
+        examples : sequence
+            Rows the model takes.
+        census : Census, optional
+            Counts what it answers from then on.
+        """
+        return cls(model, block=not (examples and _is_free(model, examples)), census=census)
+
+    def outcomes(self, asked: Sequence[Any], *, probabilities: bool) -> list[Outcome]:
+        """Predict the rows of many requests; `asked` is what each of them sent, in order."""
+        found: dict[int, Outcome] = {}
+        for group, table in self._tables(asked, found):
+            self._predict(group, table, asked, found, probabilities)
+        return [found[index] for index in range(len(asked))]
+
+    def values(self, table: Table, *, probabilities: bool) -> list[Any]:
+        """Predict one table; return a JSON-ready value for each row.
+
+        Raises
+        ------
+        RequestError
+            As `Model.answers` does.
+        """
+        count = rows(table)
+        whole = _padded(table, BLOCK) if self.block and count < BLOCK else table
+        values = self.model.answers(whole, probabilities=probabilities).part(0, count).values()
+        self.census.take(table, values)
+        return values
+
+    def _tables(
+        self, asked: Sequence[Any], found: dict[int, Outcome]
+    ) -> list[tuple[list[int], Table]]:
+        """Check what came; what is of one kind becomes one table. Errors go to `found`."""
+        plain = [index for index, each in enumerate(asked) if _is_plain(each)]
+        rest = [index for index in range(len(asked)) if index not in set(plain)]
+        tables: list[tuple[list[int], Table]] = []
+        try:
+            if plain:
+                every = list(chain.from_iterable(asked[index] for index in plain))
+                tables.append((plain, self.model.signature.rows(every)))
+        except RequestError:
+            rest = sorted(plain + rest)
+        return tables + self._checked_alone(rest, asked, found)
+
+    def _checked_alone(
+        self, indices: list[int], asked: Sequence[Any], found: dict[int, Outcome]
+    ) -> list[tuple[list[int], Table]]:
+        kinds: dict[Hashable, tuple[list[int], list[Table]]] = {}
+        for index in indices:
+            try:
+                table = self.model.signature.rows(asked[index])
+            except Exception as error:  # told to its own caller, whatever it is
+                found[index] = error
+                continue
+            group, tables = kinds.setdefault(kind(table), ([], []))
+            group.append(index)
+            tables.append(table)
+        return [(group, joined(tables)) for group, tables in kinds.values()]
+
+    def _predict(
+        self,
+        group: list[int],
+        table: Table,
+        asked: Sequence[Any],
+        found: dict[int, Outcome],
+        probabilities: bool,
+    ) -> None:
+        try:
+            values = self.values(table, probabilities=probabilities)
+        except Exception as error:  # told to those it concerns, whatever it is
+            if len(group) == 1:
+                found[group[0]] = error
+                return
+            for index in group:
+                found[index] = self.outcomes([asked[index]], probabilities=probabilities)[0]
+            return
+        start = 0
+        for index in group:
+            stop = start + len(asked[index])
+            found[index] = values[start:stop]
+            start = stop
+
+
+def _is_plain(data: Any) -> bool:
+    """Tell whether rows may be checked together with others.
+
+    A column of whole numbers becomes one of floating-point numbers by a single null in it.
+    """
+    if type(data) is not list or not data:
+        return False
+    for row in data:
+        if type(row) is list:
+            if None in row:
+                return False
+        elif row is None or (type(row) is dict and None in row.values()):
+            return False
+    return True
+
+
+def _padded(table: Table, size: int) -> Table:
+    """Repeat the first row until there are `size`."""
+    more = size - rows(table)
+    if isinstance(table, Columns):
+        filled = (np.concatenate((each, np.repeat(each[:1], more))) for each in table.arrays)
+        return replace(table, arrays=tuple(filled))
+    if isinstance(table, np.ndarray):
+        return np.concatenate((table, np.repeat(table[:1], more, axis=0)))
+    return table + table[:1] * more
+
+
+def _is_free(model: Model, examples: Sequence[Any]) -> bool:
+    """Tell whether rows are seen to be answered the same, to the last bit, alone and with others.
+
+    What cannot be seen in the time there is, which is the processor's, counts as not.
+    """
+    end = time.thread_time() + TRIAL_SECONDS
+    dice = random.Random(0)
+    table = model.signature.rows([_varied(model, row, dice) for row in _cycle(examples)])
+    alone: list[Any] = []
+    for size in (1, *TRIAL_SIZES):
+        together: list[Any] = []
+        for start in range(0, TRIAL_ROWS, size):
+            if time.thread_time() > end:
+                return False
+            answers = model.answers(
+                part(table, start, start + size), probabilities=model.output.probabilities
+            )
+            together += answers.values()
+        alone = alone or together
+        if together != alone:
+            return False
+    return True
+
+
+def _cycle(examples: Sequence[Any]) -> list[Any]:
+    return [examples[index % len(examples)] for index in range(TRIAL_ROWS)]
+
+
+def _varied(model: Model, row: Any, dice: random.Random) -> list[Any]:
+    """Put numbers of the fields' ranges into an example row."""
+    cells = row if isinstance(row, list) else [row]
+    varied = []
+    for field, cell in zip(model.signature.fields, cells, strict=True):
+        measure = field.dtype == "number" and field.minimum is not None and field.closed is None
+        if measure and field.maximum is not None and cell is not None:
+            cell = dice.uniform(field.minimum or 0.0, field.maximum)
+        varied.append(cell)
+    return varied

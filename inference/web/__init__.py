@@ -1,0 +1,4 @@
+"""HTTP: routes, protocols, errors and the fast path.
+
+The only room of inference that knows HTTP statuses.
+"""

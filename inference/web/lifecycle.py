@@ -1,0 +1,124 @@
+"""The life of one model server: loading, ready, draining."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from tridock.inference import score
+from tridock.inference.errors import BundleError, NotReadyError
+from tridock.inference.model.model import Model
+from tridock.inference.monitoring.prediction_counts import Census
+from tridock.inference.scheduling.batched_model import Together
+
+log = logging.getLogger(__name__)
+
+
+class Lifecycle:
+    """Where a model server is between its start and its end. Safe to read from any thread."""
+
+    def __init__(self) -> None:
+        self._draining = False
+        self._failure = ""
+        self._asked: tuple[score.Loaded, Together | None] | None = None
+        self._counted: tuple[score.Loaded, Census] | None = None
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether the server was told to end."""
+        return self._draining
+
+    def drain(self) -> None:
+        """Say that the server is going to end: not ready from now on."""
+        self._draining = True
+
+    def load(self, bundle: Path | None, failed: Callable[[str], None]) -> threading.Thread:
+        """Load the model in the background.
+
+        Parameters
+        ----------
+        bundle : Path or None
+            Bundle directory; None leaves the choice to `tridock.inference.score.init`.
+        failed : callable
+            Called in the background with the reason, if it cannot be loaded.
+
+        Returns
+        -------
+        Thread
+            Ends when the model is loaded.
+        """
+        arguments = (bundle, failed)
+        thread = threading.Thread(target=self._load, args=arguments, daemon=True, name="load")
+        thread.start()
+        return thread
+
+    def problem(self) -> str:
+        """Say why requests are not wanted now; empty when the server is ready."""
+        if self._draining:
+            return "the server is ending: it takes no new work"
+        return "" if score.loaded() else self._unloaded()
+
+    def loaded(self) -> score.Loaded:
+        """Return what answers requests, draining or not.
+
+        Raises
+        ------
+        NotReadyError
+            If it is not loaded yet, or cannot be.
+        """
+        loaded = score.loaded()
+        if loaded is None:
+            raise NotReadyError(self._unloaded())
+        return loaded
+
+    def asked(self) -> Together | None:
+        """Return what is asked for many at once, or None: no model is ready, or it is a script."""
+        loaded = score.loaded()
+        if loaded is None or self._draining:
+            return None
+        found = self._asked
+        return found[1] if found and found[0] is loaded else self.together(loaded)
+
+    def together(self, loaded: score.Loaded) -> Together | None:
+        """Return what asks the model for many at once; None where there is only a script."""
+        if self._asked is None or self._asked[0] is not loaded:
+            self._asked = loaded, _together(loaded, self.census(loaded))
+        return self._asked[1]
+
+    def census(self, loaded: score.Loaded) -> Census:
+        """Return what counts the answers."""
+        if self._counted is None or self._counted[0] is not loaded:
+            manifest = loaded.bundle.manifest
+            told = manifest.baseline.predictions if manifest.baseline else ()
+            self._counted = loaded, Census(told[0] if len(told) == 1 else None)
+        return self._counted[1]
+
+    def counted(self) -> tuple[Census, Model | None] | None:
+        """Return what counts the answers, and the model that gives them, if no script does.
+
+        None before anything was asked.
+        """
+        return (self._counted[1], self._counted[0].model) if self._counted else None
+
+    def _unloaded(self) -> str:
+        return self._failure or "the model is not loaded yet: try again in a moment"
+
+    def _load(self, bundle: Path | None, failed: Callable[[str], None]) -> None:
+        try:
+            score.init(bundle)
+        except BundleError as error:
+            self._failure = f"the model cannot be loaded: {error}"
+        except Exception as error:  # a thread's edge: whatever it was, the server must not stay
+            log.exception("loading the model failed")
+            self._failure = f"the model cannot be loaded: {type(error).__name__}: {error}"
+        if self._failure:
+            failed(self._failure)
+
+
+def _together(loaded: score.Loaded, census: Census) -> Together | None:
+    if loaded.model is None or loaded.script:
+        return None
+    examples = [example.input for example in loaded.bundle.manifest.examples]
+    return Together.of(loaded.model, examples, census)

@@ -1,0 +1,238 @@
+"""The routes each platform calls, all answered from one scoring module."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from functools import partial
+from urllib.parse import parse_qs
+
+from tridock.inference.codec.jsontext import dumps
+from tridock.inference.errors import NoRouteError, NotReadyError, WrongMethodError
+from tridock.inference.messages import Reply
+from tridock.inference.score import Loaded
+from tridock.inference.web import openapi, openinference
+from tridock.inference.web.app_state import Desk
+from tridock.inference.web.asgi import AsgiApp, Receive, Scope, Send, headers_of, send_reply
+from tridock.inference.web.predict_route import Predicted
+
+Tell = Callable[[Scope], Reply]
+#: By path or its template, then by method.
+Table = dict[str, dict[str, AsgiApp]]
+
+#: The paths of KServe's first protocol that name a model.
+V1_PATHS = ("/v1/models/{model}", "/v1/models/{model}/versions/{version}")
+#: Paths that name a model, and their templates: of the Open Inference Protocol, and of the first
+#: protocol of KServe and TensorFlow Serving («V1 Inference Protocol»).
+MODELS = {
+    re.compile(
+        "/v2/models/(?P<model>[^/]+)(/versions/(?P<version>[^/]+))?(?P<more>/infer|/ready)?"
+    ): openinference.MODEL_PATHS,
+    re.compile(
+        "/v1/models/(?P<model>[^/:]+)(/versions/(?P<version>[^/:]+))?(?P<more>:predict)?"
+    ): V1_PATHS,
+}
+#: How KServe's server of the first protocol says that it lives.
+ALIVE = b'{"status":"alive"}'
+#: What FastAPI keeps: the description, and the page that draws it.
+DOCUMENTATION = ("/docs", "/openapi.json")
+
+
+class Router:
+    """Finds the route of a request (an ASGI app).
+
+    Parameters
+    ----------
+    desk : Desk
+        What the routes share.
+    documentation : AsgiApp
+        Answers what is below `DOCUMENTATION`.
+    """
+
+    def __init__(self, desk: Desk, documentation: AsgiApp) -> None:
+        self._table = routes(desk)
+        self._root = desk.settings.root_path
+        self._documentation = documentation
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass one request to its route."""
+        path = scope["path"] = self._below(scope["path"])
+        if path.startswith(DOCUMENTATION):
+            scope["visit"].route = next(each for each in DOCUMENTATION if path.startswith(each))
+            await self._documentation(scope, receive, send)
+            return
+        methods = self._methods(scope, path)
+        method = scope["method"]
+        app = methods.get("GET" if method == "HEAD" else method)
+        if app is None:
+            raise wrong_method(scope, methods)
+        await app(scope, receive, send)
+
+    def _below(self, path: str) -> str:
+        """Return a path without the prefix that a proxy may have left before it."""
+        root = self._root
+        return path[len(root) :] or "/" if root and f"{path}/".startswith(f"{root}/") else path
+
+    def _methods(self, scope: Scope, path: str) -> Mapping[str, AsgiApp]:
+        template = self._template(scope, path)
+        if template not in self._table:
+            raise NoRouteError(f"there is no {path[:200]}: see /docs for the routes")
+        scope["visit"].route = template
+        return self._table[template]
+
+    def _template(self, scope: Scope, path: str) -> str:
+        """Return a path's template; a slash at the end of one that predicts is left out."""
+        template = self._exact(scope, path)
+        if not template and path.endswith("/"):
+            without = self._exact(scope, path[:-1])
+            if isinstance(self._table.get(without, {}).get("POST"), Predicted):
+                return without
+        return template
+
+    def _exact(self, scope: Scope, path: str) -> str:
+        if path in self._table and "{" not in path:
+            return path
+        for pattern, paths in MODELS.items():
+            if found := pattern.fullmatch(path):
+                named = {name: found[name] for name in ("model", "version") if found[name]}
+                scope["path_params"] = named
+                return paths[len(named) - 1] + (found["more"] or "")
+        return ""
+
+
+class Told:
+    """A route that tells something without predicting (an ASGI app).
+
+    Parameters
+    ----------
+    tell : callable
+        Makes the reply of the ASGI scope.
+    """
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell = tell
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        await send_reply(self._tell(scope), send)
+
+
+def wrong_method(scope: Scope, methods: Mapping[str, AsgiApp]) -> WrongMethodError:
+    """Say which methods a path takes, GET implying HEAD."""
+    allowed = ", ".join(sorted({*methods, *(["HEAD"] if "GET" in methods else [])}))
+    path, method = scope["path"][:200], scope["method"]
+    return WrongMethodError(f"{path} does not take {method}: use {allowed}", allowed)
+
+
+def predicting(desk: Desk) -> tuple[str, ...]:
+    """Return the paths that predict, whatever the envelope."""
+    paths = ("/invocations", "/score", "/predict", desk.settings.predict_route)
+    return tuple(dict.fromkeys(paths))
+
+
+def plain(desk: Desk) -> dict[str, str]:
+    """Return the paths that predict, in each form in which they may be sent, with their route."""
+    forms: dict[str, str] = {}
+    for path in predicting(desk):
+        for root in ("", desk.settings.root_path):
+            forms |= {f"{root}{path}": path, f"{root}{path}/": path}
+    return forms
+
+
+def routes(desk: Desk) -> Table:
+    """Return all routes but those of the documentation."""
+    ready = ("/ping", "/health", desk.settings.health_route, "/readyz")
+    index = "/v2/repository/index"
+    table: Table = {
+        **{path: _get(_ready(desk, b"")) for path in ready},
+        # Azure ML looks at the status alone, KServe's client of the first protocol at this member.
+        "/": _get(_ready(desk, ALIVE)),
+        "/healthz": _get(lambda scope: Reply(ALIVE)),
+        "/execution-parameters": _get(partial(_execution_parameters, desk)),
+        "/metrics": _get(partial(_metrics, desk)),
+        "/swagger.json": _get(partial(_swagger, desk)),
+        "/v2": _get(lambda scope: Reply(dumps(openinference.server_metadata()))),
+        "/v2/health/live": _get(lambda scope: Reply(b'{"live":true}')),
+        "/v2/health/ready": _get(_ready(desk, b'{"ready":true}')),
+        index: {"POST": Told(lambda scope: Reply(dumps(openinference.index(desk.lifecycle))))},
+        **_models(desk),
+        **_first_protocol(desk),
+    }
+    for path in predicting(desk):
+        # Vertex AI may be told to call one path for both; a script takes a query string, too.
+        table.setdefault(path, {})["POST"] = Predicted(desk)
+    table["/score"]["GET"] = Predicted(desk)
+    return table
+
+
+def _of_model(desk: Desk, tell: Callable[[Loaded], object]) -> Tell:
+    def told(scope: Scope) -> Reply:
+        loaded = desk.lifecycle.loaded()
+        openinference.check_model(scope["path_params"], loaded.bundle)
+        return Reply(dumps(tell(loaded)))
+
+    return told
+
+
+def _models(desk: Desk) -> Table:
+    table: Table = {}
+    for model in openinference.MODEL_PATHS:
+        table[model] = _get(_of_model(desk, openinference.model_metadata))
+        table[f"{model}/ready"] = _get(_of_model(desk, openinference.model_ready))
+        table[f"{model}/infer"] = {"POST": Predicted(desk, openinference.order)}
+    return table
+
+
+def _first_protocol(desk: Desk) -> Table:
+    def ready(loaded: Loaded) -> object:
+        if problem := desk.lifecycle.problem():
+            raise NotReadyError(problem)
+        return openinference.model_ready(loaded)
+
+    def names(scope: Scope) -> Reply:
+        return Reply(dumps({"models": [desk.lifecycle.loaded().bundle.name]}))
+
+    table: Table = {"/v1/models": _get(names)}
+    for model in V1_PATHS:
+        table[model] = _get(_of_model(desk, ready))
+        table[f"{model}:predict"] = {"POST": Predicted(desk)}
+    return table
+
+
+def _get(tell: Tell) -> dict[str, AsgiApp]:
+    return {"GET": Told(tell)}
+
+
+def _ready(desk: Desk, body: bytes) -> Tell:
+    """Make a health answer: 200 with `body` when ready, else 503 with the reason."""
+    media = "application/json" if body.startswith(b"{") else "text/plain; charset=utf-8"
+
+    def told(scope: Scope) -> Reply:
+        if problem := desk.lifecycle.problem():
+            raise NotReadyError(problem)
+        return Reply(body, media)
+
+    return told
+
+
+def _execution_parameters(desk: Desk, scope: Scope) -> Reply:
+    """Tell batch transform how to call (SageMaker, «Use your own inference code with batch»)."""
+    told = {
+        "MaxConcurrentTransforms": desk.settings.workers,
+        "BatchStrategy": "MULTI_RECORD",
+        "MaxPayloadInMB": desk.settings.body_bytes >> 20,
+    }
+    return Reply(dumps(told))
+
+
+def _metrics(desk: Desk, scope: Scope) -> Reply:
+    loaded = None if desk.lifecycle.problem() else desk.lifecycle.loaded()
+    accept = headers_of(scope).get("accept", "")
+    return Reply(*desk.metrics.expose(accept, loaded.bundle if loaded else None))
+
+
+def _swagger(desk: Desk, scope: Scope) -> Reply:
+    """Describe the API as Azure ML's server does, whose default is Swagger 2.0."""
+    asked = parse_qs(scope["query_string"].decode("latin-1")).get("version", ["2"])[0]
+    manifest = desk.lifecycle.loaded().bundle.manifest
+    return Reply(dumps(openapi.document(manifest, desk.settings, asked)))
