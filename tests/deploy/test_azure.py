@@ -50,9 +50,7 @@ from tridock.deploy.target.protocol import Release, deployment_name
 from tridock.deploy.waiting import wait
 from tridock.inference.bundle.bundle import Bundle
 
-BATCH = """def init(): pass
-def run(mini_batch): return [open(name).read() for name in mini_batch]
-"""
+BATCH = "def init(): pass\ndef run(files): return [open(file).read() for file in files]\n"
 REQUEST = b'{"instances": [[5.1, 3.5, 1.4, 0.2]]}'
 ENDPOINT = "azure-own"
 
@@ -61,15 +59,15 @@ ENDPOINT = "azure-own"
 def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AzureTarget]:
     state = tmp_path_factory.mktemp("azure")
     before = dict(os.environ)
-    door = [sys.executable, "-m", "tridock.emulators"]
-    where = ["azure", "--state", str(state)]
-    subprocess.run([*door, "up", *where, "--speed", "600"], check=True)
+    emulators = [sys.executable, "-m", "tridock.emulators"]
+    place = ["azure", "--state", str(state)]
+    subprocess.run([*emulators, "up", *place, "--speed", "600"], check=True)
     settings = {name: one.default for name, one in CLOUD.settings.items()}
     settings["collect"] = "100"
     target = AzureTarget.connect(enter("azure", CLOUD, settings, state))
     yield target
     target.account.close()
-    subprocess.run([*door, "down", *where], check=True)
+    subprocess.run([*emulators, "down", *place], check=True)
     os.environ.clear()
     os.environ.update(before)
 

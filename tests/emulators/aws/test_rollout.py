@@ -85,16 +85,16 @@ def test_a_guarded_update_mixes_old_and_new_and_loses_nothing(
 ) -> None:
     name = hosting.serve(variant("OLD", "logistic"))
     config = hosting.config(variant("NEW", "tree"))
-    update(hosting, name, config, DeploymentConfig=deployment)
     with Client(hosting, name) as client:
-        eventually(lambda: client.answers["NEW"])
+        eventually(lambda: client.answers["OLD"])
+        update(hosting, name, config, DeploymentConfig=deployment)
+        # The new model's server has to start before anything can be over.
         seen = hosting.describe(name)
-        mixed = client.answers.copy()
         settled = hosting.settle(name)
         after = hosting.answered_by(name, 20)
     assert seen["EndpointStatus"] == "Updating"
     assert seen["PendingDeploymentSummary"]["EndpointConfigName"] == config
-    assert mixed["OLD"]
+    assert set(client.answers) == {"OLD", "NEW"}
     assert client.errors == []
     assert (settled["EndpointStatus"], settled["EndpointConfigName"]) == ("InService", config)
     assert settled["LastDeploymentConfig"] == deployment

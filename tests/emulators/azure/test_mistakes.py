@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -179,11 +180,17 @@ def test_a_mistake_is_refused_in_words(rest: Rest, body: Body, mistake: Mistake)
     assert mistake.said in answer.text
 
 
-def test_a_second_change_before_the_first_is_done_is_a_conflict(rest: Rest, body: Body) -> None:
-    path = f"{WORKSPACE}/onlineEndpoints/mistakes-two"
-    wanted = {"location": "eastus", "properties": {"authMode": "Key"}}
+def test_a_second_change_before_the_first_is_done_is_a_conflict(
+    rest: Rest, body: Body, tmp_path: Path
+) -> None:
+    may_end = tmp_path / "may end"
+    wait = f"while not pathlib.Path({str(may_end)!r}).exists(): time.sleep(0.05)"
+    script = f"import pathlib, time\ndef init():\n    {wait}\ndef run(raw): return raw\n"
+    wanted = rest.deployment(rest.script(script, "waiting-code"))
+    path = f"{ENDPOINTS}/mistakes/deployments/waiting"
     first = rest.arm("PUT", path, wanted)
     second = rest.arm("PUT", path, wanted)
+    may_end.touch()
     assert second.status_code == 409
     assert "has an operation in progress" in second.text
     assert rest.done(first)["status"] == "Succeeded"
