@@ -21,13 +21,17 @@ from pathlib import Path
 
 #: Seconds that a command may take.
 PATIENCE = 600.0
-#: What the server imports before the first command.
+#: What the server imports before the first command: the doors, and what they import late.
 IMPORTED = (
     "tridock.deploy.__main__",
     "tridock.deploy.local.target",
     "tridock.deploy.aws.target",
     "tridock.deploy.gcp.target",
     "tridock.deploy.azure.target",
+    "boto3.s3.transfer",
+    "google.cloud.aiplatform_v1",
+    "google.cloud.storage",
+    "httpcore",
 )
 
 
