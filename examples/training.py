@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tridock import About, package
 from tridock.inference.bundle.bundle import Bundle
 from tridock.inference.errors import BundleError, TargetFolderError
-from tridock.inference.packaging.package import About, package
 from tridock.inference.packaging.sample import fingerprint
 
 

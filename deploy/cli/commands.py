@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from tridock.deploy.cli import cleanup_commands, confirm, doctor, models_commands, report, snippets
 from tridock.deploy.cli.session import Session, deleting
 from tridock.deploy.models import approval
-from tridock.deploy.models.approval import Objection
 from tridock.deploy.rollout import (
     compare,
     endpoint_changes,
@@ -47,7 +46,7 @@ def _release(options: argparse.Namespace, session: Session) -> None:
     session = session.fetched()
     bundle = _verified(session)
     order = _order(options, session, bundle)
-    against = _objection(session, bundle)
+    against = session.objection(bundle)
     if session.live:
         approval.demand(against, session.config.target, options.force)
         proposed = _plan_of(session, order)
@@ -61,15 +60,14 @@ def _release(options: argparse.Namespace, session: Session) -> None:
             )
             approval.record(alone.target.notes, forced)
             session.say.note(f"forced, and recorded: {against.said}")
-        stage = Stage(alone.target, alone.judge(bundle), alone.say)
-        found = release(stage, bundle, order)
+        found = release(alone.stage(bundle), bundle, order)
     _show(options, session, found)
 
 
 def _plan(options: argparse.Namespace, session: Session) -> None:
     session = session.fetched()
     bundle = _verified(session)
-    against = _objection(session, bundle)
+    against = session.objection(bundle)
     if against:
         session.say.note(f"the release would be refused: {against.said}")
     order = _order(options, session, bundle)
@@ -249,16 +247,6 @@ def _history(options: argparse.Namespace, session: Session, found: Endpoint) -> 
         return {}
     entries = journal.read(session.target.notes, found.name)
     return {"history": [entry.record() for entry in reversed(entries)]}
-
-
-def _objection(session: Session, bundle: Bundle) -> Objection | None:
-    """Return what stands against a bundle; nothing does in an emulated account."""
-    if not session.live:
-        return None
-    if "models" in session.target.limits:
-        reason = session.target.limits["models"]
-        session.say.note(f"nobody is asked for approval: {reason}")
-    return approval.objection(session.target, bundle)
 
 
 def _verified(session: Session) -> Bundle:

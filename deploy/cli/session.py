@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 from tridock.deploy import strategies
 from tridock.deploy.config import emulator, scaling, terraform_outputs
 from tridock.deploy.config.load import Config
-from tridock.deploy.models import download, reference
+from tridock.deploy.models import approval, download, reference
+from tridock.deploy.models.approval import Objection
 from tridock.deploy.progress import Progress
 from tridock.deploy.rollout.judge import Judge
-from tridock.deploy.rollout.request import Order
+from tridock.deploy.rollout.request import Order, Stage
 from tridock.deploy.strategies import Step
 from tridock.deploy.target import names, plugins
 from tridock.deploy.target.errors import ConfigError, UnsupportedError
@@ -161,6 +162,19 @@ class Session:
         baseline = bundle.manifest.baseline
         predictions = baseline.predictions if baseline else ()
         return Judge(self.target, own, gates, predictions[0] if len(predictions) == 1 else None)
+
+    def stage(self, bundle: Bundle) -> Stage:
+        """Return what a release of `bundle` works with: the target, a judge, and the progress."""
+        return Stage(self.target, self.judge(bundle), self.say)
+
+    def objection(self, bundle: Bundle) -> Objection | None:
+        """Return why a bundle may not be released; in an emulated account it always may be."""
+        if not self.live:
+            return None
+        if "models" in self.target.limits:
+            reason = self.target.limits["models"]
+            self.say.note(f"nobody is asked for approval: {reason}")
+        return approval.objection(self.target, bundle)
 
     def promotion(self, name: str) -> Order:
         """Return what a promotion of a deployment is to do."""

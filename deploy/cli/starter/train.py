@@ -6,7 +6,7 @@ from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 
-from tridock.inference.packaging.package import About, package
+from tridock import About, package
 
 data = load_iris(as_frame=True)
 train, test, train_labels, test_labels = train_test_split(
