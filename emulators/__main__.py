@@ -26,7 +26,7 @@ from tridock.emulators.status import Status
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return the exit code: 0 done, 1 failed, 2 usage; of `run`, its own."""
     given, words = _apart(sys.argv[1:] if arguments is None else arguments)
-    options = _parser().parse_args(given)
+    options = make_parser().parse_args(given)
     options.words = words
     try:
         return int(COMMANDS[options.command](options))
@@ -115,7 +115,7 @@ def _env(options: argparse.Namespace) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     if not options.words:
-        _parser().error(
+        make_parser().error(
             "run needs a command: python -m tridock.emulators run aws -- python script.py"
         )
     variables = _started(_place(options, options.cloud)).applied(os.environ)
@@ -153,7 +153,8 @@ COMMANDS = {
 }
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of the room's door."""
     parser = argparse.ArgumentParser(prog="tridock emulators", description=__doc__)
     verbs = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for verb, about in (
@@ -210,7 +211,9 @@ def _settings(parser: argparse.ArgumentParser) -> None:
 def _places(options: argparse.Namespace) -> list[Place]:
     unknown = set(options.clouds) - set(CLOUDS)
     if unknown:
-        _parser().error(f"unknown cloud {', '.join(sorted(unknown))}: choose {', '.join(CLOUDS)}")
+        make_parser().error(
+            f"unknown cloud {', '.join(sorted(unknown))}: choose {', '.join(CLOUDS)}"
+        )
     return [_place(options, cloud) for cloud in options.clouds or CLOUDS]
 
 

@@ -15,7 +15,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command and return the exit code: 0 done, 1 failed, 2 usage."""
     words = sys.argv[1:] if arguments is None else arguments
     try:
-        options = _parser("".join(words[:1])).parse_args(words)
+        options = make_parser("".join(words[:1])).parse_args(words)
         command: int = options.run(options)
     except ModuleNotFoundError as error:
         print(lines(f"error: {advice(error)}"), file=sys.stderr)
@@ -87,7 +87,14 @@ def _batch(options: argparse.Namespace) -> int:
     return door.main(options)
 
 
-def _parser(command: str) -> argparse.ArgumentParser:
+def make_parser(command: str) -> argparse.ArgumentParser:
+    """Return the parser of the room's door, with the options of one command.
+
+    Parameters
+    ----------
+    command : str
+        The command, or a text that is none: then `package`, `image` and `batch` have no options.
+    """
     parser = argparse.ArgumentParser(prog="tridock", description=__doc__)
     verbs = parser.add_subparsers(required=True, metavar="COMMAND")
     about = "answer predictions over HTTP until SIGTERM"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 
@@ -48,6 +49,10 @@ def main(words: list[str] | None = None) -> int:
     words : list of str, optional
         The command line without the program's name; by default this process's.
     """
+    if "_ARGCOMPLETE" in os.environ:
+        from tridock.completion import complete
+
+        complete(VERBS, os.environ["COMP_LINE"])
     given = sys.argv[1:] if words is None else words
     verb = given[0] if given else "--help"
     if verb in ("--help", "-h"):

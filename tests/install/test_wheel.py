@@ -106,6 +106,7 @@ def test_the_wheel_has_the_package_and_its_data_and_nothing_else(wheel: Path) ->
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {
         "tridock/__main__.py",
+        "tridock/completion.py",
         "tridock/py.typed",
         "tridock/deploy/__main__.py",
         "tridock/deploy/cli/starter/release.toml",
