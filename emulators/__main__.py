@@ -8,19 +8,22 @@ import logging
 import os
 import shlex
 import sys
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
 from tridock.emulators import daemon
-from tridock.emulators.asking import ask
 from tridock.emulators.clock import DEFAULT_SPEED
+from tridock.emulators.control import Status, ask
 from tridock.emulators.coverage import coverage, markdown, plain, rewritten
 from tridock.emulators.errors import CommandError, EmulatorError, PlanError
 from tridock.emulators.faults import load_faults
 from tridock.emulators.place import CLOUDS, STATE, Place
-from tridock.emulators.reading import follow, read
 from tridock.emulators.runners import RUNNERS
-from tridock.emulators.status import Status
+
+#: Real seconds between two looks at growing files.
+INTERVAL = 0.2
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -87,11 +90,11 @@ def _down(options: argparse.Namespace) -> int:
 
 
 def _status(options: argparse.Namespace) -> int:
-    found = {place.cloud: Status.of(daemon.find(place)) for place in _places(options)}
+    statuses = {place.cloud: Status.of(daemon.find(place)) for place in _places(options)}
     if options.json:
-        _say(json.dumps({cloud: asdict(status) for cloud, status in found.items()}, indent=2))
+        _say(json.dumps({cloud: asdict(status) for cloud, status in statuses.items()}, indent=2))
     else:
-        for cloud, status in found.items():
+        for cloud, status in statuses.items():
             _say(f"{cloud:<6} {status}")
     return 0
 
@@ -126,12 +129,12 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _operations(options: argparse.Namespace) -> int:
-    found = coverage(options.cloud)
+    services = coverage(options.cloud)
     if options.write:
-        document = rewritten(options.write.read_text(), options.cloud, markdown(found))
+        document = rewritten(options.write.read_text(), options.cloud, markdown(services))
         options.write.write_text(document)
         return 0
-    _say(markdown(found) if options.markdown else plain(found))
+    _say(markdown(services) if options.markdown else plain(services))
     return 0
 
 
@@ -177,9 +180,9 @@ def make_parser() -> argparse.ArgumentParser:
         ("operations", "list which of the cloud's operations are emulated"),
         ("serve", "be an emulator in the foreground (what `up` starts)"),
     ):
-        one = verbs.add_parser(verb, help=about, description=about)
-        one.add_argument("cloud", choices=CLOUDS)
-        _settings(one)
+        command = verbs.add_parser(verb, help=about, description=about)
+        command.add_argument("cloud", choices=CLOUDS)
+        _settings(command)
     operations = verbs.choices["operations"]
     operations.add_argument("--markdown", action="store_true", help="for a document")
     operations.add_argument("--write", type=Path, metavar="FILE", help="renew that document")
@@ -225,6 +228,31 @@ def _place(options: argparse.Namespace, cloud: str) -> Place:
 
 def _say(text: str) -> None:
     print(text)
+
+
+def read(path: Path) -> str:
+    """Return the text of a log; an empty string if there is no log yet."""
+    return path.read_text(errors="replace") if path.exists() else ""
+
+
+def follow(paths: Sequence[Path]) -> Iterator[str]:
+    """Yield the content of the logs, then each addition to them, without end."""
+    offsets = dict.fromkeys(paths, 0)
+    while True:
+        for path in paths:
+            text = _from(path, offsets[path])
+            offsets[path] += len(text)
+            if text:
+                yield text.decode(errors="replace")
+        time.sleep(INTERVAL)
+
+
+def _from(path: Path, offset: int) -> bytes:
+    if not path.exists():
+        return b""
+    with path.open("rb") as log:
+        log.seek(offset)
+        return log.read()
 
 
 if __name__ == "__main__":

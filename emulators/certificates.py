@@ -1,4 +1,4 @@
-"""A certificate authority of one state folder: clients are told of it, and it vouches for hosts."""
+"""The certificate authority of one state folder, which signs certificates for the clouds' hosts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ AUTHORITY_DAYS = 365
 
 @dataclass(frozen=True)
 class Authority:
-    """Signs certificates for the hosts that one emulator stands for.
+    """Signs certificates for the hosts that one emulator imitates.
 
     The key never leaves the folder, which only its owner can read. Nothing on this machine trusts
     the authority but the programs that are given `bundle` by the environment.

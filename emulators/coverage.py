@@ -33,7 +33,7 @@ class Coverage:
 
     @property
     def count(self) -> int:
-        """How many operations the service has."""
+        """Number of operations of the service."""
         return len(self.real) + len(self.stored) + len(self.missing)
 
 
@@ -52,19 +52,19 @@ def coverage(cloud: str) -> Sequence[Coverage]:
         if error.name not in (name, f"tridock.emulators.{cloud}"):
             raise
         raise CoverageError(f"the {cloud} emulator does not list its operations yet") from error
-    found: Sequence[Coverage] = module.count()
-    return found
+    services: Sequence[Coverage] = module.count()
+    return services
 
 
 def plain(services: Sequence[Coverage]) -> str:
-    """Say it for a terminal: one operation a line, after its service and what it does here."""
+    """Format for a terminal: one operation per line, after its service and its kind."""
     lines = [
-        f"{each.service:<20} {kind:<9} {operation}"
-        for each in services
+        f"{entry.service:<20} {kind:<9} {operation}"
+        for entry in services
         for kind, operations in (
-            ("emulated", each.real),
-            ("stored", each.stored),
-            ("missing", each.missing),
+            ("emulated", entry.real),
+            ("stored", entry.stored),
+            ("missing", entry.missing),
         )
         for operation in operations
     ]
@@ -72,12 +72,12 @@ def plain(services: Sequence[Coverage]) -> str:
 
 
 def markdown(services: Sequence[Coverage]) -> str:
-    """Say it for a document."""
+    """Format for a Markdown document."""
     head = ["| service | operations | emulated | stored | not emulated |", "|---|---|---|---|---|"]
     head += [
-        f"| `{each.service}` | {each.count} | {len(each.real)} | {len(each.stored)} "
-        f"| {len(each.missing)} |"
-        for each in services
+        f"| `{entry.service}` | {entry.count} | {len(entry.real)} | {len(entry.stored)} "
+        f"| {len(entry.missing)} |"
+        for entry in services
     ]
     return "\n".join(head) + "\n\n" + "\n\n".join(map(_section, services))
 
@@ -97,12 +97,12 @@ def rewritten(document: str, cloud: str, text: str) -> str:
     return part.sub(lambda _: f"{begin}\n\n{text}\n\n{end}", document)
 
 
-def _section(each: Coverage) -> str:
-    lines = [f"### `{each.service}`"]
+def _section(entry: Coverage) -> str:
+    lines = [f"### `{entry.service}`"]
     for what, operations in (
-        ("Emulated", each.real),
-        ("Stored", each.stored),
-        ("Not emulated", each.missing),
+        ("Emulated", entry.real),
+        ("Stored", entry.stored),
+        ("Not emulated", entry.missing),
     ):
         if operations:
             lines += ["", f"**{what}:** " + " ".join(f"`{name}`" for name in operations)]

@@ -195,8 +195,8 @@ def serve(place: Place) -> None:
 
 
 def _check_built(place: Place) -> None:
-    found = importlib.util.find_spec(f"tridock.emulators.{place.cloud}")
-    if found is None or found.origin is None:
+    spec = importlib.util.find_spec(f"tridock.emulators.{place.cloud}")
+    if spec is None or spec.origin is None:
         raise StartError(f"there is no {place.cloud} emulator in this checkout yet")
 
 
@@ -241,9 +241,10 @@ def _spawn(place: Place) -> int:
 
 
 def _without_proxies(variables: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables for a process that talks to this machine only, with the code found."""
-    kept = {name: each for name, each in variables.items() if not name.lower().endswith("_proxy")}
-    return importing(kept)
+    """Return the variables for a process that talks to this machine only, and finds our code."""
+    return importing(
+        {name: text for name, text in variables.items() if not name.lower().endswith("_proxy")}
+    )
 
 
 def _has_ended(pid: int) -> bool:

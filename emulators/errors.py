@@ -1,4 +1,4 @@
-"""What the emulators' own command line can say went wrong.
+"""Errors of the emulators' own command line.
 
 * EmulatorError
   * StartError
@@ -8,7 +8,7 @@
   * PlanError
   * CoverageError
 
-What an emulated cloud answers to its clients are not these: each cloud's folder has its own.
+The errors that an emulated cloud answers to its clients are in each cloud's folder.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class MissingPackageError(EmulatorError):
 
 
 class NotRunningError(EmulatorError):
-    """The emulator that was asked for is not up; the message says how to start it."""
+    """The requested emulator is not up; the message says how to start it."""
 
 
 class CommandError(EmulatorError):
@@ -47,4 +47,4 @@ class PlanError(EmulatorError):
 
 
 class CoverageError(EmulatorError):
-    """What is emulated cannot be listed; the message says why."""
+    """The emulated operations cannot be listed; the message says why."""

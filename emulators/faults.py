@@ -1,4 +1,4 @@
-"""Faults on request: the n-th call of an operation, or a share of its calls, goes wrong."""
+"""Planned faults: the n-th call of an operation, or a share of its calls, goes wrong."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ import random
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
-
-from tridock.emulators.past import Past
+from typing import Any, TypeVar
 
 #: Every call of the control plane and of storage. Requests to models and logins are counted
 #: apart, so that a client under load does not move a plan: they are met by their own names only.
 EVERY = "*"
 
-#: So many calls are remembered by name.
+#: Number of calls that are remembered by name.
 REMEMBERED = 10_000
+
+Answer = TypeVar("Answer")
 
 
 class FaultKind(enum.Enum):
-    """What goes wrong. Each cloud words it in its own codes."""
+    """The kinds of faults. Each cloud answers them with its own error codes."""
 
     THROTTLE = "throttle"
     INTERNAL = "500"
@@ -85,8 +85,8 @@ class Fault:
     retry_after: float | None = None
 
 
-def read_faults(asked: Any) -> tuple[Fault, ...]:
-    """Read what ``PUT /_emulator/faults`` was sent: ``{"faults": [...]}``, or the list alone.
+def read_faults(body: Any) -> tuple[Fault, ...]:
+    """Read the body of ``PUT /_emulator/faults``: ``{"faults": [...]}``, or the list alone.
 
     Each fault is an object with the attributes of `Fault`; `kind` is one of the values of
     `FaultKind`, and either `nth` or `share` says when.
@@ -96,7 +96,7 @@ def read_faults(asked: Any) -> tuple[Fault, ...]:
     ValueError
         If something in it cannot be a fault; the message says what.
     """
-    listed = asked.get("faults") if isinstance(asked, dict) else asked
+    listed = body.get("faults") if isinstance(body, dict) else body
     if not isinstance(listed, list):
         raise ValueError('a list of faults was expected, or {"faults": [...]}')
     return tuple(_fault(item) for item in listed)
@@ -246,3 +246,45 @@ def count_since(calls: Sequence[str], fault: Fault) -> int:
         return 0
     later = calls[starts[fault.since_nth - 1] + 1 :]
     return len(later) if fault.operation == EVERY else later.count(fault.operation)
+
+
+@dataclass
+class Past:
+    """Earlier answers to reads, by request: the source of stale answers.
+
+    Attributes
+    ----------
+    is_kept : bool
+        Whether answers are remembered: only while the plan has stale reads.
+    """
+
+    is_kept: bool = False
+    now: Callable[[], float] = time.monotonic
+    _latest: dict[Hashable, Any] = field(default_factory=dict)
+    _before: dict[Hashable, Any] = field(default_factory=dict)
+    _reads: int = 0
+    _until: float = 0.0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def open(self, reads: int, seconds: float) -> None:
+        """Answer the next `reads` reads, and those of the next `seconds`, from the past."""
+        with self._lock:
+            self._reads, self._until = reads, self.now() + seconds
+
+    def changed(self) -> None:
+        """Note a change: the latest answers are from now on those before the change."""
+        with self._lock:
+            self._before = dict(self._latest)
+
+    def seen(self, request: Hashable, fresh: Answer) -> Answer:
+        """Return `fresh`, or the answer before the latest change while reads are stale.
+
+        A request without an earlier answer always gets `fresh`.
+        """
+        with self._lock:
+            self._latest[request] = fresh
+            if self._reads <= 0 and self.now() >= self._until:
+                return fresh
+            self._reads -= 1
+            old: Answer = self._before.get(request, fresh)
+            return old

@@ -16,7 +16,7 @@ from tridock.inference.process.model_server import ModelServer
 
 @dataclass(frozen=True)
 class Container:
-    """What the real service would start.
+    """A container that the real service would start.
 
     Attributes
     ----------
@@ -29,7 +29,7 @@ class Container:
     health : str
         Route that must answer 200, e.g. ``"/ping"``.
     port : int
-        Where a container of this service listens, unless it is told another.
+        Port at which a container of this service listens, unless a variable names another.
     place : str
         Where a container finds `model`; empty: it is not mounted, the container fetches it.
     files : Mapping[str, Path]
@@ -49,14 +49,14 @@ class Container:
         return {name: self._here(value) for name, value in self.environment.items()}
 
     def _here(self, value: str) -> str:
-        for path, found in self.files.items():
+        for path, local in self.files.items():
             if value == path or value.startswith(f"{path}/"):
-                return f"{found}{value.removeprefix(path)}"
+                return f"{local}{value.removeprefix(path)}"
         return value
 
 
 class Server(Protocol):
-    """A started container, whatever runs it."""
+    """A started container, behind any runner."""
 
     @property
     def url(self) -> str:

@@ -1,12 +1,16 @@
-"""Where one emulated cloud lives on this machine, and how it was asked to run."""
+"""The state folder, the settings and the ports of one emulated cloud."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from tridock.emulators.clock import DEFAULT_SPEED
+from tridock.emulators.errors import StartError
 
 #: Clouds by name; `emulators.<name>` has `serve(place, ready)`.
 CLOUDS = ("aws", "gcp", "azure")
@@ -16,6 +20,8 @@ ROOT = Path(__file__).absolute().parents[2]
 
 #: State of all clouds, in the current folder: two projects never share an emulator.
 STATE = Path.cwd() / ".tridock"
+
+Bound = TypeVar("Bound")
 
 #: Called once by a cloud that answers, with the environment that leads clients to it. The value
 #: None removes a variable of the caller that would lead elsewhere; then the name may be a pattern,
@@ -49,7 +55,7 @@ class Place:
 
     @property
     def folder(self) -> Path:
-        """Everything this cloud writes stands here."""
+        """The folder of everything that this cloud writes."""
         return self.state / self.cloud
 
     @property
@@ -59,12 +65,12 @@ class Place:
 
     @property
     def running(self) -> Path:
-        """File that stands while the emulator answers: process id and environment, as JSON."""
+        """File that exists while the emulator answers: process id and environment, as JSON."""
         return self.folder / "running.json"
 
     @property
     def notices(self) -> Path:
-        """File of what the last start found wrong, one line each; `up` prints them."""
+        """File of the last start's warnings, one per line; `up` prints them."""
         return self.folder / "notices"
 
     @property
@@ -89,3 +95,65 @@ class Place:
     def servers(self) -> Path:
         """Folder of the model servers' working directories and logs."""
         return self.folder / "servers"
+
+
+@dataclass(frozen=True)
+class Ports:
+    """The ports of an emulator: the same after every start, because open shells keep its address.
+
+    Attributes
+    ----------
+    file : Path
+        Keeps them, as a JSON list.
+    numbers : tuple of int
+        The remembered ports; at the first start of a state folder, the preferred ones.
+    are_remembered : bool
+        Whether clients may know them already: then no other port will do.
+    """
+
+    file: Path
+    numbers: tuple[int, ...]
+    are_remembered: bool
+
+    @classmethod
+    def at(cls, file: Path, preferred: Sequence[int]) -> Ports:
+        """Read the ports of a state folder, or begin with the preferred ones."""
+        with suppress(FileNotFoundError, ValueError, TypeError):
+            numbers = tuple(int(number) for number in json.loads(file.read_text()))
+            if len(numbers) == len(preferred):
+                return cls(file, numbers, are_remembered=True)
+        return cls(file, tuple(preferred), are_remembered=False)
+
+    def bind(self, place: int, listen: Callable[[int], Bound]) -> Bound:
+        """Listen on the port at `place` of `numbers`.
+
+        Parameters
+        ----------
+        listen : callable
+            Binds 127.0.0.1 at a port, 0 for a free one; raises OSError if the port is taken.
+
+        Raises
+        ------
+        StartError
+            If another program has a remembered port.
+        """
+        number = self.numbers[place]
+        try:
+            return listen(number)
+        except OSError as error:
+            if self.are_remembered:
+                raise self._taken(number) from error
+        return listen(0)
+
+    def remember(self, numbers: Sequence[int]) -> None:
+        """Keep the ports that were bound."""
+        draft = self.file.with_suffix(".draft")
+        draft.write_text(json.dumps(list(numbers)))
+        draft.rename(self.file)
+
+    def _taken(self, number: int) -> StartError:
+        return StartError(
+            f"another program listens on 127.0.0.1:{number}, the address that shells already use "
+            f"for this emulator. End that program (`ss -ltnp` lists it), or delete {self.file} "
+            "to have the emulator choose other ports, and then repeat `eval` of `env` in each shell"
+        )

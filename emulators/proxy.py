@@ -25,7 +25,7 @@ GREETING_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Route:
-    """Where connections to some hosts end. TLS ends in the proxy; what follows is plain.
+    """The local ports behind some hosts. TLS ends in the proxy; the ports get plain HTTP.
 
     Attributes
     ----------
@@ -148,7 +148,7 @@ async def _request(reader: asyncio.StreamReader) -> tuple[str, str, bytes]:
     # RFC 9112, 3.2: a proxy gets the whole address, a server the path. One request a connection:
     # the next one could be for another host.
     head = f"{method} /{rest} {version}\r\nConnection: close\r\n".encode("latin-1")
-    kept = [one for one in fields if not one.lower().startswith((b"connection:", b"proxy-"))]
+    kept = [line for line in fields if not line.lower().startswith((b"connection:", b"proxy-"))]
     return method, host, head + b"".join(kept) + b"\r\n"
 
 

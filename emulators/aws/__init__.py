@@ -22,7 +22,7 @@ def serve(place: Place, ready: Ready) -> None:
     from tridock.emulators.aws.protocol.server import listen
     from tridock.emulators.aws.service import INSTALLERS
     from tridock.emulators.certificates import Authority
-    from tridock.emulators.ports import Ports
+    from tridock.emulators.place import Ports
     from tridock.emulators.proxy import Proxy, Route
 
     ports = Ports.at(place.folder / "ports", PREFERRED_PORTS)

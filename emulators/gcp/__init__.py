@@ -26,7 +26,7 @@ def serve(place: Place, ready: Ready) -> None:
     from tridock.emulators.gcp.front.server import Server
     from tridock.emulators.gcp.run.scaling import Scaler
     from tridock.emulators.gcp.vertex.tenant import STORAGE
-    from tridock.emulators.ports import Ports
+    from tridock.emulators.place import Ports
     from tridock.emulators.proxy import Proxy, Route
 
     logging.getLogger("httpx").setLevel(logging.WARNING)

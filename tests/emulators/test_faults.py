@@ -15,10 +15,10 @@ from tridock.emulators.faults import (
     Fault,
     FaultKind,
     Faults,
+    Past,
     load_faults,
     read_faults,
 )
-from tridock.emulators.past import Past
 
 
 def _met(faults: Faults, operation: str, calls: int) -> list[int]:

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from tridock.emulators.docker import LABEL
+from tridock.emulators.runners import LABEL
 from tridock.examples.demo import Story
 from tridock.examples.docks import DOCKS, Dock
 from tridock.inference.image.engine import EngineError, demand, docker

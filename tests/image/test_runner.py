@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tridock.emulators.docker import LABEL, DockerRunner
 from tridock.emulators.fleet import Container, Fleet, UnhealthyError
+from tridock.emulators.runners import LABEL, DockerRunner
 from tridock.inference.image.engine import docker
 
 #: It listens at 9000 whatever it is told, as most images do.

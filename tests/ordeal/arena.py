@@ -22,7 +22,7 @@ from tridock.deploy.target import plugins
 from tridock.deploy.target.notes import Note
 from tridock.deploy.target.protocol import Target
 from tridock.emulators import daemon
-from tridock.emulators.asking import ask
+from tridock.emulators.control import ask
 from tridock.emulators.place import Place
 
 ENDPOINT = "ordeal"

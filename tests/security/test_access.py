@@ -10,8 +10,7 @@ import pytest
 
 from tridock.emulators.access import is_authorized, refusal, secret
 from tridock.emulators.errors import StartError
-from tridock.emulators.place import Place
-from tridock.emulators.ports import Ports
+from tridock.emulators.place import Place, Ports
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from tridock.deploy.target.protocol import Release
 from tridock.deploy.waiting import wait
 from tridock.deploy.waiting.wait import Deadline
 from tridock.emulators import daemon
-from tridock.emulators.asking import address, ask
+from tridock.emulators.control import address, ask
 from tridock.emulators.place import Place
 
 pytestmark = pytest.mark.skipif(

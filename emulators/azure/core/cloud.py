@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from tridock.emulators.arrivals import Arrivals
 from tridock.emulators.azure.core.blobs import Blobs
 from tridock.emulators.azure.core.credentials import Credentials
 from tridock.emulators.azure.core.entra import Entra
@@ -13,7 +12,7 @@ from tridock.emulators.azure.core.operation import Operations
 from tridock.emulators.azure.core.pool import Pools
 from tridock.emulators.azure.core.resource import Store
 from tridock.emulators.azure.core.signature import Signatures
-from tridock.emulators.clock import Clock
+from tridock.emulators.clock import Arrivals, Clock
 from tridock.emulators.faults import Faults
 from tridock.emulators.fleet import Fleet
 from tridock.emulators.place import Place

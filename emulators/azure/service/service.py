@@ -19,8 +19,7 @@ from tridock.emulators.azure.service.application import Application
 from tridock.emulators.azure.service.memory import Memory
 from tridock.emulators.azure.service.site import Site
 from tridock.emulators.certificates import Authority
-from tridock.emulators.place import Place, Ready
-from tridock.emulators.ports import Ports
+from tridock.emulators.place import Place, Ports, Ready
 from tridock.emulators.proxy import Proxy, Route
 
 #: Names of what clients that ask their environment are told.

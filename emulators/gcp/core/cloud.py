@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
-from tridock.emulators.arrivals import Arrivals
-from tridock.emulators.clock import Clock
+from tridock.emulators.clock import Arrivals, Clock
 from tridock.emulators.faults import Faults
 from tridock.emulators.fleet import Fleet
 from tridock.emulators.gcp.auth.tokens import Tokens

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 
-from tridock.emulators.arrivals import Arrivals
-from tridock.emulators.docker import NeverStarted
+from tridock.emulators.clock import Arrivals
 from tridock.emulators.fleet import Container, Fleet, Server, UnhealthyError
 from tridock.emulators.gcp.protocol.errors import FailedPreconditionError, UnavailableError
+from tridock.emulators.runners import NeverStarted
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from sklearn.linear_model import LogisticRegression
 from tests.emulators.kills import aws, azure, gcp
 from tests.emulators.kills.workload import Fact, Open, Workload
 from tridock.emulators import daemon
-from tridock.emulators.asking import ask
+from tridock.emulators.control import ask
 from tridock.emulators.place import Place
 from tridock.inference.packaging.package import About, package
 
