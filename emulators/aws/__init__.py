@@ -17,7 +17,7 @@ def serve(place: Place, ready: Ready) -> None:
     _hermetic()
     from tridock.emulators.aws.dataplane.cloud import Cloud
     from tridock.emulators.aws.dataplane.instances import abandon
-    from tridock.emulators.aws.front.front import Front
+    from tridock.emulators.aws.front import Front
     from tridock.emulators.aws.protocol.environment import HOSTS, environment
     from tridock.emulators.aws.protocol.server import listen
     from tridock.emulators.aws.service import INSTALLERS

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from tridock.emulators.aws.autoscaling import autoscaling
+from tridock.emulators.aws import autoscaling, persistence
 from tridock.emulators.aws.cloudwatch import alarms, metric_data
-from tridock.emulators.aws.dataplane import capture, metrics
+from tridock.emulators.aws.dataplane import invoke, metrics
 from tridock.emulators.aws.dataplane.cloud import Installer
-from tridock.emulators.aws.iam import access, roles, simulation
+from tridock.emulators.aws.iam import access, permissions, roles
 from tridock.emulators.aws.protocol import access_keys, errors
 from tridock.emulators.aws.sagemaker import (
     endpoint_configs,
     endpoints,
-    instance_types,
     models,
     registry,
-    restart,
-    tagging,
+    transitions,
 )
-from tridock.emulators.aws.state import persistence
+from tridock.emulators.aws.sagemaker import endpoint_configs as instance_types
+from tridock.emulators.aws.sagemaker import registry as tagging
 from tridock.emulators.aws.transform import transform
 
 INSTALLERS: tuple[Installer, ...] = (
@@ -25,19 +24,19 @@ INSTALLERS: tuple[Installer, ...] = (
     access.install,
     access_keys.install,
     roles.install,
-    simulation.install,
-    instance_types.install,
+    permissions.install,
+    instance_types.install_instance_types,
     registry.install,
-    tagging.install,
+    tagging.install_tags,
     alarms.install,
     models.install,
     endpoint_configs.install,
     endpoints.install,
     autoscaling.install,
-    capture.install,
+    invoke.install,
     metrics.install,
     metric_data.install,
     transform.install,
     persistence.install,
-    restart.install,
+    transitions.install,
 )

@@ -24,7 +24,7 @@ HTTPServer(('', 9000), partial(SimpleHTTPRequestHandler, directory='/site')).ser
 OWNER = """
 import sys, time
 from pathlib import Path
-from tridock.emulators.docker import DockerRunner
+from tridock.emulators.runners import DockerRunner
 from tridock.emulators.fleet import Container
 folder = Path(sys.argv[1])
 print(DockerRunner(folder).start(Container(sys.argv[2], None, port=9000), folder).name, flush=True)

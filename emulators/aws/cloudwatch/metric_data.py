@@ -1,17 +1,19 @@
-"""Statistics of metrics as GetMetricData tells them: by the service's periods, percentiles too."""
+"""Statistics of metrics by the service's periods: for GetMetricData and for alarms."""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from moto.cloudwatch.models import CloudWatchBackend
+from moto.cloudwatch.models import CloudWatchBackend, MetricAggregatedDatum, MetricDatum
 
-from tridock.emulators.aws.cloudwatch.alarm_data import ROUNDING, Metric, seconds, statistic
+from tridock.emulators.aws.cloudwatch.alarm_rule import percentile
+from tridock.emulators.aws.cloudwatch.metric_math import evaluate
 from tridock.emulators.aws.dataplane.cloud import Cloud
-from tridock.emulators.aws.protocol.patches import replace_methods
+from tridock.emulators.aws.protocol.calls import replace_methods
 
 
 def install(cloud: Cloud) -> None:
@@ -79,3 +81,173 @@ def _result(query: Mapping[str, Any], points: Sequence[tuple[float, float]]) -> 
         "timestamps": [dt.datetime.fromtimestamp(when, dt.UTC) for when, _ in points],
         "status_code": "Complete",
     }
+
+
+#: Seconds by which a time that stands at the beginning of a period may have been rounded down.
+ROUNDING = 1e-5
+
+_STATISTICS: Mapping[str, Callable[[Any], float]] = {
+    "Sum": lambda data: sum(_sum(datum) for datum in data),
+    "SampleCount": lambda data: sum(_count(datum) for datum in data),
+    "Average": lambda data: sum(map(_sum, data)) / sum(map(_count, data)),
+    "Minimum": lambda data: min(map(_lowest, data)),
+    "Maximum": lambda data: max(map(_highest, data)),
+}
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Consecutive periods, the last of which ended just now.
+
+    Attributes
+    ----------
+    end : float
+        Real time at which the last period ended, seconds since 1970.
+    length : float
+        Real seconds of one period.
+    count : int
+        How many periods.
+    """
+
+    end: float
+    length: float
+    count: int
+
+    @classmethod
+    def until(cls, now: float, length: float, count: int) -> Windows:
+        """Return the last `count` complete periods; they begin at whole multiples of `length`."""
+        return cls(now // length * length, length, count)
+
+    def place(self, when: float) -> int | None:
+        """Return the number of the period `when` lies in, from 0, the oldest."""
+        found = int((when + ROUNDING - self.end) // self.length) + self.count
+        return found if 0 <= found < self.count else None
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric and the statistic that is taken of it.
+
+    Attributes
+    ----------
+    namespace, name : str
+        As published.
+    dimensions : frozenset of (str, str)
+        All of them: a metric with more or fewer is another metric.
+    statistic : str
+        ``"Sum"``, ``"Average"``, ``"Minimum"``, ``"Maximum"``, ``"SampleCount"``, or a percentile
+        such as ``"p99"``.
+    unit : str
+        Empty for any.
+    """
+
+    namespace: str
+    name: str
+    dimensions: frozenset[tuple[str, str]]
+    statistic: str
+    unit: str = ""
+
+    def has(self, datum: Any) -> bool:
+        """Tell whether `datum` was published to this metric."""
+        return (
+            datum.name == self.name
+            and datum.namespace == self.namespace
+            and (not self.unit or datum.unit == self.unit)
+            and frozenset((d.name, d.value) for d in datum.dimensions) == self.dimensions
+        )
+
+
+def points(alarm: Any, data: Iterable[Any], windows: Windows) -> list[float | None]:
+    """Return the alarm's data point for each period, oldest first; None where no data came.
+
+    Raises
+    ------
+    ExpressionError
+        If its metric math is not understood.
+    """
+    if not alarm.metric_data_queries:
+        return _series(_metric_of_alarm(alarm), data, windows)
+    series = {
+        query.id: _series(_metric_of_query(query), data, windows)
+        for query in alarm.metric_data_queries
+        if query.metric_stat
+    }
+    returned = next(q for q in alarm.metric_data_queries if _is_true(q.return_data))
+    if returned.metric_stat:
+        return series[returned.id]
+    return evaluate(returned.expression, series)
+
+
+def _series(metric: Metric, data: Iterable[Any], windows: Windows) -> list[float | None]:
+    periods: list[list[Any]] = [[] for _ in range(windows.count)]
+    for datum in data:
+        place = windows.place(seconds(datum.timestamp))
+        if place is not None and metric.has(datum):
+            periods[place].append(datum)
+    return [statistic(metric.statistic, period) for period in periods]
+
+
+def statistic(name: str, data: list[Any]) -> float | None:
+    """Return a statistic of the data of one period; None where nothing came.
+
+    Parameters
+    ----------
+    name : str
+        As `Metric.statistic`.
+    """
+    if name in _STATISTICS:
+        return _STATISTICS[name](data) if data else None
+    # Percentiles need the values themselves, which statistic sets do not hold (API reference,
+    # PutMetricAlarm, "ExtendedStatistic").
+    values = [value for datum in data for value in _values(datum)]
+    return percentile(values, float(name.removeprefix("p"))) if values else None
+
+
+def _metric_of_alarm(alarm: Any) -> Metric:
+    return Metric(
+        alarm.namespace,
+        alarm.metric_name,
+        frozenset((d.name, d.value) for d in alarm.dimensions),
+        alarm.extended_statistic or alarm.statistic,
+        alarm.unit or "",
+    )
+
+
+def _metric_of_query(query: Any) -> Metric:
+    stat = query.metric_stat
+    return Metric(
+        stat.metric.namespace,
+        stat.metric.metric_name,
+        frozenset((d.name, d.value) for d in stat.metric.dimensions),
+        stat.stat,
+        stat.unit or "",
+    )
+
+
+def _is_true(value: object) -> bool:
+    return value is None or str(value).lower() == "true"
+
+
+def seconds(when: dt.datetime) -> float:
+    """Return a time of moto's, which is UTC without saying so, as seconds since 1970."""
+    return (when if when.tzinfo else when.replace(tzinfo=dt.UTC)).timestamp()
+
+
+def _values(datum: Any) -> list[float]:
+    return [datum.value] if isinstance(datum, MetricDatum) else getattr(datum, "values", [])
+
+
+def _sum(datum: Any) -> float:
+    return float(datum.sum if isinstance(datum, MetricAggregatedDatum) else datum.value)
+
+
+def _count(datum: Any) -> float:
+    return float(datum.sample_count if isinstance(datum, MetricAggregatedDatum) else 1)
+
+
+def _lowest(datum: Any) -> float:
+    return float(datum.min if isinstance(datum, MetricAggregatedDatum) else datum.value)
+
+
+def _highest(datum: Any) -> float:
+    return float(datum.max if isinstance(datum, MetricAggregatedDatum) else datum.value)

@@ -15,7 +15,7 @@ from moto.sns.models import sns_backends
 from tridock.emulators.aws.dataplane import artifacts, invoke
 from tridock.emulators.aws.dataplane.cloud import Cloud
 from tridock.emulators.aws.dataplane.live import Lease
-from tridock.emulators.aws.dataplane.requests import InvocationError, Request
+from tridock.emulators.aws.dataplane.requests import InvocationError, Reply, Request
 from tridock.emulators.aws.protocol.errors import Answer
 
 #: Seconds a container has for an asynchronous answer if the request does not say (API reference,
@@ -122,7 +122,7 @@ def _with_input(job: Job) -> Request:
         raise InvocationError(f"Failed to download the input from {job.source}.") from None
 
 
-def _score(cloud: Cloud, request: Request, held: Lease) -> invoke.Reply:
+def _score(cloud: Cloud, request: Request, held: Lease) -> Reply:
     asked = request.options.get("x-amzn-sagemaker-invocationtimeoutseconds")
     return invoke.score(cloud, request, held, timeout=float(asked or TIMEOUT))
 

@@ -10,16 +10,13 @@ import random
 import threading
 import uuid
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tridock.emulators.aws.dataplane import artifacts
 from tridock.emulators.aws.dataplane.configs import Members
-
-if TYPE_CHECKING:
-    from tridock.emulators.aws.dataplane.cloud import Cloud
-    from tridock.emulators.aws.dataplane.invoke import Reply
-    from tridock.emulators.aws.dataplane.live import Lease
-    from tridock.emulators.aws.dataplane.requests import Request
+from tridock.emulators.aws.dataplane.live import Lease
+from tridock.emulators.aws.dataplane.requests import Reply, Request
+from tridock.emulators.clock import Clock
 
 #: Seconds of the service between two files of one variant.
 INTERVAL = 60.0
@@ -28,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 class Captures:
-    """Lines that wait for their file. A file holds what one variant answered in a minute."""
+    """Captured lines that wait for their file. A file holds a minute's answers of one variant."""
 
     def __init__(self) -> None:
         self._waiting: dict[tuple[str, str], list[str]] = defaultdict(list)
@@ -38,6 +35,11 @@ class Captures:
         """Keep a line for the next file below `folder`."""
         with self._lock:
             self._waiting[account, folder].append(line)
+
+    def run(self, clock: Clock) -> None:
+        """Write the waiting lines every minute of the service, until the emulator ends."""
+        while clock.sleep(INTERVAL):
+            self.flush()
 
     def flush(self) -> None:
         """Write all waiting lines."""
@@ -52,20 +54,8 @@ class Captures:
             self._waiting.clear()
 
 
-def install(cloud: Cloud) -> None:
-    """Write captured data every minute of the service, and when the emulator ends."""
-
-    def run() -> None:
-        while cloud.clock.sleep(INTERVAL):
-            cloud.captures.flush()
-
-    cloud.on_start.append(threading.Thread(target=run, name="capture", daemon=True).start)
-    cloud.on_stop.append(cloud.captures.flush)
-    cloud.on_reset.append(cloud.captures.clear)
-
-
-def keep(cloud: Cloud, request: Request, held: Lease, reply: Reply) -> None:
-    """Capture one answered request, if the endpoint does and the dice say so."""
+def keep(captures: Captures, request: Request, held: Lease, reply: Reply) -> None:
+    """Capture one answered request, if the endpoint captures data and the sampling selects it."""
     config = held.share.generation.config.capture or {}
     if not config.get("EnableCapture", bool(config)):
         return
@@ -79,7 +69,7 @@ def keep(cloud: Cloud, request: Request, held: Lease, reply: Reply) -> None:
         )
     )
     line = json.dumps(record(config, request, reply, now=dt.datetime.now(dt.UTC)))
-    cloud.captures.add(request.key.account, folder, line)
+    captures.add(request.key.account, folder, line)
 
 
 def record(config: Members, request: Request, reply: Reply, *, now: dt.datetime) -> Members:
@@ -115,7 +105,7 @@ def _part(types: Members, content_type: str, body: bytes, *, mode: str) -> dict[
 
 
 def _encoding(types: Members, content_type: str) -> str:
-    """Base64 unless the type is listed; ``text/csv`` is, if nothing else is said."""
+    """Return the encoding of a type: Base64 unless it is listed; ``text/csv`` is by default."""
     if content_type in (types.get("CsvContentTypes") or ["text/csv"]):
         return "CSV"
     return "JSON" if content_type in (types.get("JsonContentTypes") or []) else "BASE64"

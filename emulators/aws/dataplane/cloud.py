@@ -1,4 +1,4 @@
-"""One emulated AWS: what its parts share."""
+"""One emulated AWS: the state and the hooks that its parts share."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from tridock.emulators.aws.dataplane.capture import Captures
-from tridock.emulators.aws.dataplane.limits import Limits
 from tridock.emulators.aws.dataplane.live import Live
 from tridock.emulators.aws.dataplane.logs import Logs
 from tridock.emulators.aws.dataplane.metrics import Metrics
@@ -19,6 +18,26 @@ from tridock.emulators.faults import Faults
 from tridock.emulators.fleet import Fleet
 from tridock.emulators.place import Place
 from tridock.emulators.runners import runner
+
+#: Real seconds a container has for one answer (API reference, InvokeEndpoint).
+INVOCATION_SECONDS = 60.0
+
+
+@dataclass
+class Limits:
+    """Limits of the service in force; a test can lower them.
+
+    Attributes
+    ----------
+    invocation_seconds : float
+        Real seconds until an invocation times out.
+    """
+
+    invocation_seconds: float = INVOCATION_SECONDS
+
+    def reset(self) -> None:
+        """Be the service's own again."""
+        self.invocation_seconds = INVOCATION_SECONDS
 
 
 @dataclass(frozen=True)

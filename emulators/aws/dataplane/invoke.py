@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import random
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import urllib3
 from moto.sagemaker.models import sagemaker_backends
 from urllib3.util import SKIP_HEADER
 
-from tridock.emulators.aws.dataplane import capture, shadow
+from tridock.emulators.aws.dataplane import capture
 from tridock.emulators.aws.dataplane.cloud import Cloud
+from tridock.emulators.aws.dataplane.configs import initial_weight
 from tridock.emulators.aws.dataplane.live import Instance, Key, Lease, UnknownVariantError
 from tridock.emulators.aws.dataplane.logs import group_name
 from tridock.emulators.aws.dataplane.metrics import Source
-from tridock.emulators.aws.dataplane.requests import SERVERLESS_LIMIT, InvocationError, Request
+from tridock.emulators.aws.dataplane.requests import (
+    SERVERLESS_LIMIT,
+    InvocationError,
+    Reply,
+    Request,
+)
 from tridock.emulators.aws.protocol.errors import Answer, AwsError
 
 #: How the platform's own client calls containers (seen in containers' access logs).
@@ -34,33 +42,6 @@ TIMED_OUT = (
     "Your invocation timed out while waiting for a response from container primary. Review the "
     "latency metrics for each container in Amazon CloudWatch, resolve the issue, and try again."
 )
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What a container answered.
-
-    Attributes
-    ----------
-    status : int
-        HTTP status; 0 if it did not answer.
-    headers : urllib3.HTTPHeaderDict
-        As sent.
-    body : bytes
-        The payload, or why there is none.
-    microseconds : float
-        How long it took.
-    """
-
-    status: int
-    headers: urllib3.HTTPHeaderDict
-    body: bytes
-    microseconds: float
-
-    @property
-    def is_success(self) -> bool:
-        """Tell whether the container was content."""
-        return 200 <= self.status < 300
 
 
 class ModelError(AwsError):
@@ -104,6 +85,14 @@ def invoke(cloud: Cloud, request: Request) -> Answer:
     return Answer(200, (*headers, *described(reply.headers, held.instance)), reply.body)
 
 
+def install(cloud: Cloud) -> None:
+    """Write captured data every minute of the service, and when the emulator ends."""
+    run = partial(cloud.captures.run, cloud.clock)
+    cloud.on_start.append(threading.Thread(target=run, name="capture", daemon=True).start)
+    cloud.on_stop.append(cloud.captures.flush)
+    cloud.on_reset.append(cloud.captures.clear)
+
+
 @contextmanager
 def lease(cloud: Cloud, request: Request) -> Iterator[Lease]:
     """Hold the instance that answers `request`.
@@ -134,11 +123,11 @@ def score(cloud: Cloud, request: Request, held: Lease, *, timeout: float | None 
         Real seconds; by default what the service gives an invocation.
     """
     began = time.perf_counter()
-    shadow.copy(cloud, request, held)
+    copy_to_shadows(cloud, request, held)
     reply = send(request, held.instance, timeout=timeout or cloud.limits.invocation_seconds)
     measure(cloud, request, held, reply, began=began)
     if reply.is_success:
-        capture.keep(cloud, request, held, reply)
+        capture.keep(cloud.captures, request, held, reply)
     return reply
 
 
@@ -223,3 +212,29 @@ def _check_serverless(request: Request, held: Lease) -> None:
     )
     if serverless and len(request.body) > SERVERLESS_LIMIT:
         raise InvocationError(f"Request {request.call.id} has oversize body.")
+
+
+def copy_to_shadows(cloud: Cloud, request: Request, held: Lease) -> None:
+    """Send copies to the shadow variants of a generation, in the background.
+
+    The share of copied requests is a shadow variant's weight over the production variant's.
+    """
+    config = held.share.generation.config
+    for variant in config.shadows:
+        base = held.share.weights.get(held.instance.variant, 1.0) or 1.0
+        if random.random() < initial_weight(variant) / base:
+            name = variant["VariantName"]
+            instance = held.share.generation.shadows[name]
+            # Counted before the production answer goes out: a retired fleet waits for copies too.
+            instance.enter()
+            shadowed = Lease(held.share, instance)
+            cloud.background.submit(_send_copy, cloud, request, shadowed)
+
+
+def _send_copy(cloud: Cloud, request: Request, held: Lease) -> None:
+    try:
+        began = time.perf_counter()
+        reply = send(request, held.instance, timeout=cloud.limits.invocation_seconds)
+        measure(cloud, request, held, reply, began=began)
+    finally:
+        held.instance.leave()

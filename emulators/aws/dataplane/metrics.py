@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from moto.cloudwatch.models import MetricAggregatedDatum, MetricDatumBase, cloudwatch_backends
 
 from tridock.emulators.aws.dataplane.live import Key
-from tridock.emulators.aws.protocol.patches import replace_methods
+from tridock.emulators.aws.protocol.calls import replace_methods
 from tridock.emulators.clock import Clock
 
 NAMESPACE = "AWS/SageMaker"

@@ -1,9 +1,11 @@
-"""A request to the data plane: read from the wire, held to the service's limits."""
+"""Requests to the data plane, read within the service's limits, and the replies of containers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+import urllib3
 
 from tridock.emulators.aws.dataplane.live import Key
 from tridock.emulators.aws.protocol.calls import Call, Environ, headers_of
@@ -79,6 +81,33 @@ class Request:
     def key(self) -> Key:
         """The endpoint it goes to."""
         return Key(self.call.account, self.call.region, self.call.endpoint)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """The answer of a container.
+
+    Attributes
+    ----------
+    status : int
+        HTTP status; 0 if it did not answer.
+    headers : urllib3.HTTPHeaderDict
+        As sent.
+    body : bytes
+        The payload, or the reason why there is none.
+    microseconds : float
+        Duration of the call.
+    """
+
+    status: int
+    headers: urllib3.HTTPHeaderDict
+    body: bytes
+    microseconds: float
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the container answered with 2xx."""
+        return 200 <= self.status < 300
 
 
 def read_request(call: Call, environ: Environ) -> Request:

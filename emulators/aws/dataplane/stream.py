@@ -15,7 +15,7 @@ from urllib3.util import SKIP_HEADER
 from tridock.emulators.aws.dataplane import invoke
 from tridock.emulators.aws.dataplane.cloud import Cloud
 from tridock.emulators.aws.dataplane.live import Instance, Lease
-from tridock.emulators.aws.dataplane.requests import InvocationError, Request
+from tridock.emulators.aws.dataplane.requests import InvocationError, Reply, Request
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -127,5 +127,5 @@ def _measure(
     began: float,
 ) -> None:
     taken = (time.perf_counter() - began) * 1e6
-    reply = invoke.Reply(answer.status, answer.headers, b"", taken)
+    reply = Reply(answer.status, answer.headers, b"", taken)
     invoke.measure(cloud, request, held, reply, began=began)

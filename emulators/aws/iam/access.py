@@ -19,9 +19,8 @@ from werkzeug.exceptions import HTTPException
 
 from tridock.emulators.aws.dataplane.cloud import Cloud
 from tridock.emulators.aws.iam.permissions import Need, needs
-from tridock.emulators.aws.protocol.calls import Call, Environ
+from tridock.emulators.aws.protocol.calls import Call, Environ, replace_methods
 from tridock.emulators.aws.protocol.errors import AwsError
-from tridock.emulators.aws.protocol.patches import replace_methods
 
 #: What the services that speak JSON call the refusals that IAM's own protocol names otherwise.
 _IN_JSON = {

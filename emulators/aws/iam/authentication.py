@@ -19,14 +19,15 @@ from tridock.emulators.aws.dataplane.requests import LIMIT, TooLongError
 from tridock.emulators.aws.iam import signature
 from tridock.emulators.aws.iam.refusals import Reason, refusal
 from tridock.emulators.aws.iam.signature import DIGEST, STAMP, UNSIGNED, Signed
-from tridock.emulators.aws.iam.signed_chunks import (
+from tridock.emulators.aws.iam.signed_uploads import (
     SIGNED,
     SIGNED_TRAILER,
     UNSIGNED_TRAILER,
     ChunkError,
+    Form,
+    PolicyError,
     check_chunks,
 )
-from tridock.emulators.aws.iam.upload_forms import Form, PolicyError
 from tridock.emulators.aws.protocol.access_keys import Key, find_key
 from tridock.emulators.aws.protocol.calls import ACCOUNT, Call, Environ
 from tridock.emulators.aws.protocol.errors import AwsError

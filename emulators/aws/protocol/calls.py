@@ -1,4 +1,4 @@
-"""Which operation of which service an HTTP request is."""
+"""Operations of AWS: identify the one of an HTTP request, and replace those of moto."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import io
 import os
 import re
 import uuid
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
@@ -184,3 +185,13 @@ def _names() -> dict[str, str]:
     """Map moto's names of services to boto3's."""
     names = botocore.session.get_session().get_available_services()
     return {name.replace("-", ""): name for name in names} | {"awslambda": "lambda"}
+
+
+def replace_methods(of: type, functions: Mapping[str, Callable[..., Any]]) -> None:
+    """Replace or add methods of one of moto's classes.
+
+    moto finds its operations by looking for plain functions on the class, so these must be plain
+    functions whose first parameter is the object.
+    """
+    for name, function in functions.items():
+        setattr(of, name, function)

@@ -26,8 +26,7 @@ from moto.core.responses import ActionResult, BaseResponse
 from moto.core.serialize import get_serializer_class
 from moto.core.utils import get_service_model
 
-from tridock.emulators.aws.protocol.calls import Call
-from tridock.emulators.aws.protocol.patches import replace_methods
+from tridock.emulators.aws.protocol.calls import Call, replace_methods
 
 
 class AwsError(ServiceException):

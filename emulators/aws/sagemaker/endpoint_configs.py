@@ -1,18 +1,19 @@
-"""Endpoint configurations: kept whole, checked as the service does."""
+"""Endpoint configurations and their instance types: stored whole, checked as the service does."""
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from moto.core.responses import ActionResult
-from moto.sagemaker.models import FakeEndpointConfig, SageMakerModelBackend
+from moto.core.utils import get_service_model
+from moto.sagemaker.models import FakeEndpointConfig, ModelPackage, SageMakerModelBackend
 from moto.sagemaker.responses import SageMakerResponse
 
 from tridock.emulators.aws.dataplane.cloud import Cloud
 from tridock.emulators.aws.dataplane.configs import already_exists, initial_weight, not_found
+from tridock.emulators.aws.protocol.calls import replace_methods
 from tridock.emulators.aws.protocol.errors import NotImplementedOperationError, ValidationError
-from tridock.emulators.aws.protocol.patches import replace_methods
-from tridock.emulators.aws.sagemaker import instance_types
 
 Variants = list[dict[str, Any]]
 
@@ -144,7 +145,7 @@ def _check_capacity(variant: dict[str, Any]) -> None:
             "constraint: Member must satisfy enum value set: [1024, 2048, 3072, 4096, 5120, 6144]"
         )
     if instance:
-        instance_types.check(instance, "productionVariants.1.member.instanceType")
+        check_instance_type(instance, "productionVariants.1.member.instanceType")
     if instance and not variant.get("InitialInstanceCount"):
         raise ValidationError(
             f"Variant {variant['VariantName']}: InitialInstanceCount must be specified."
@@ -163,3 +164,53 @@ def _check_shadows(backend: SageMakerModelBackend, variants: Variants, shadows: 
 
 def _with_weights(variants: Variants) -> Variants:
     return [{**variant, "InitialVariantWeight": initial_weight(variant)} for variant in variants]
+
+
+def install_instance_types(cloud: Cloud) -> None:
+    """Replace moto's own lists, which end about 2020, by those of the installed botocore."""
+    FakeEndpointConfig.validate_instance_type = _hosted  # type: ignore[method-assign]
+    realtime = "validate_supported_realtime_inference_instance_types"
+    setattr(ModelPackage, realtime, staticmethod(_each_hosted))
+    batch = "validate_supported_transform_instance_types"
+    setattr(ModelPackage, batch, staticmethod(_each_batch))
+
+
+@functools.cache
+def instance_types(shape: str = "ProductionVariantInstanceType") -> frozenset[str]:
+    """Return the values of an enum of SageMaker's, e.g. ``{"ml.m5.large", …}``."""
+    enumeration: Any = get_service_model("sagemaker").shape_for(shape)
+    return frozenset(enumeration.enum)
+
+
+def check_instance_type(
+    value: str, path: str, shape: str = "ProductionVariantInstanceType"
+) -> None:
+    """Return if `value` is an instance type.
+
+    Raises
+    ------
+    ValidationError
+        With the service's message, which names `path`.
+    """
+    known = instance_types(shape)
+    if value not in known:
+        raise ValidationError(
+            f"1 validation error detected: Value '{value}' at '{path}' failed to satisfy "
+            f"constraint: Member must satisfy enum value set: [{', '.join(sorted(known))}]"
+        )
+
+
+def _hosted(self: Any, instance_type: str) -> None:
+    check_instance_type(instance_type, "productionVariants.1.member.instanceType")
+
+
+def _each_hosted(instance_types: list[str]) -> None:
+    for instance_type in instance_types:
+        check_instance_type(instance_type, "supportedRealtimeInferenceInstanceTypes")
+
+
+def _each_batch(instance_types: list[str]) -> None:
+    for instance_type in instance_types:
+        check_instance_type(
+            instance_type, "supportedTransformInstanceTypes", "TransformInstanceType"
+        )

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+from moto.applicationautoscaling.models import applicationautoscaling_backends
 from moto.core.responses import ActionResult, EmptyResult
 from moto.sagemaker.models import SageMakerModelBackend
 from moto.sagemaker.responses import SageMakerResponse
 
 from tridock.emulators.aws.dataplane.cloud import Cloud
-from tridock.emulators.aws.dataplane.configs import Config, already_exists, not_found, read_config
+from tridock.emulators.aws.dataplane.configs import (
+    Config,
+    Members,
+    already_exists,
+    not_found,
+    read_config,
+)
 from tridock.emulators.aws.dataplane.instances import revive
+from tridock.emulators.aws.dataplane.live import Key
+from tridock.emulators.aws.protocol.calls import replace_methods
 from tridock.emulators.aws.protocol.errors import NotImplementedOperationError, ValidationError
 from tridock.emulators.aws.protocol.listing import page
-from tridock.emulators.aws.protocol.patches import replace_methods
-from tridock.emulators.aws.sagemaker import scaled, transitions
+from tridock.emulators.aws.sagemaker import transitions
 from tridock.emulators.aws.sagemaker.policies import read_plan
 from tridock.emulators.aws.sagemaker.records import Endpoint, summaries
-from tridock.emulators.aws.sagemaker.retention import Retention
-
-Members = Mapping[str, Any]
 
 #: Real seconds between two looks at the containers.
 KEEP_INTERVAL = 0.5
@@ -114,7 +119,7 @@ class _Calls:
             kept = asked("RetainDeploymentConfig")
             deployment = endpoint.last_deployment_config if kept else asked("DeploymentConfig")
             plan = read_plan(deployment, endpoint.instance_count())
-            scaled.refuse(endpoint, config)
+            refuse_scaled(endpoint, config)
             fresh = summaries(config.variants, config.models, status="Creating")
             endpoint.begin_update(config, retention.variants(fresh, endpoint.production_variants))
             endpoint.last_deployment_config = deployment
@@ -146,7 +151,7 @@ class _Calls:
             if endpoint.endpoint_status not in ("InService", "Failed", "OutOfService"):
                 raise ValidationError(_in_progress(endpoint))
             endpoint.change("Deleting")
-            scaled.forget(endpoint.key)
+            deregister_variants(endpoint.key)
         transitions.delete(self._cloud, endpoint)
         return EmptyResult()
 
@@ -206,3 +211,89 @@ def _desired(endpoint: Endpoint, asked: Sequence[Members]) -> dict[str, Members]
                 f'"{endpoint.endpoint_config_name}".'
             )
     return {item["VariantName"]: item for item in asked}
+
+
+_PROPERTIES = ("DesiredWeight", "DesiredInstanceCount", "DataCaptureConfig")
+
+
+@dataclass(frozen=True)
+class Retention:
+    """Properties that stay although the configuration says otherwise.
+
+    Attributes
+    ----------
+    properties : frozenset of str
+        Some of ``DesiredWeight``, ``DesiredInstanceCount``, ``DataCaptureConfig``.
+    """
+
+    properties: frozenset[str] = frozenset()
+
+    @classmethod
+    def read(cls, asked: Callable[[str], Any]) -> Retention:
+        """Read UpdateEndpoint's ``RetainAllVariantProperties`` and its exceptions.
+
+        Parameters
+        ----------
+        asked : callable
+            Returns a member of the request, or None.
+        """
+        if not asked("RetainAllVariantProperties"):
+            return cls()
+        excluded = asked("ExcludeRetainedVariantProperties") or []
+        kept = set(_PROPERTIES) - {item["VariantPropertyType"] for item in excluded}
+        return cls(frozenset(kept))
+
+    def capture(self, fresh: Members | None, old: Members | None) -> Members | None:
+        """Return the data capture that holds after the update."""
+        return old if "DataCaptureConfig" in self.properties else fresh
+
+    def variants(self, fresh: Sequence[Members], old: Sequence[Members]) -> list[dict[str, Any]]:
+        """Return the summaries `fresh` with what stays of those in `old` of the same name."""
+        by_name = {variant["VariantName"]: variant for variant in old}
+        return [{**one, **self._kept(by_name.get(one["VariantName"], {}))} for one in fresh]
+
+    def _kept(self, old: Members) -> dict[str, Any]:
+        kept: dict[str, Any] = {}
+        for name in self.properties & old.keys():
+            kept |= {name: old[name], name.replace("Desired", "Current"): old[name]}
+        return kept
+
+
+_NAMESPACE, _DIMENSION = "sagemaker", "sagemaker:variant:DesiredInstanceCount"
+
+
+def refuse_scaled(endpoint: Endpoint, config: Config) -> None:
+    """Refuse an update that takes a scaled variant away or gives it another machine size.
+
+    "Update endpoints that use auto scaling", SageMaker developer guide.
+
+    Raises
+    ------
+    ValidationError
+        Naming the variants.
+    """
+    before = {one["VariantName"]: one.get("InstanceType") for one in endpoint.config.variants}
+    after = {one["VariantName"]: one.get("InstanceType") for one in config.variants}
+    changed = [
+        name for name in _scaled_variants(endpoint.key) if after.get(name) != before.get(name)
+    ]
+    if changed:
+        raise ValidationError(
+            f'The variant(s) "{", ".join(changed)}" must be deregistered as a scalable target with '
+            "AutoScaling before they can be removed or have their instance type updated."
+        )
+
+
+def deregister_variants(key: Key) -> None:
+    """Deregister the variants of an endpoint that is deleted, as SageMaker does."""
+    backend = applicationautoscaling_backends[key.account][key.region]
+    for name in _scaled_variants(key):
+        resource = f"endpoint/{key.endpoint}/variant/{name}"
+        backend.deregister_scalable_target(_NAMESPACE, resource, _DIMENSION)
+
+
+def _scaled_variants(key: Key) -> list[str]:
+    backend = applicationautoscaling_backends[key.account][key.region]
+    start = f"endpoint/{key.endpoint}/variant/"
+    found = list(backend.targets.get(_DIMENSION, {}))
+    return [name.removeprefix(start) for name in found if name.startswith(start)]

@@ -12,12 +12,11 @@ from moto.sagemaker.responses import SageMakerResponse
 
 from tridock.emulators.aws.dataplane import artifacts
 from tridock.emulators.aws.dataplane.cloud import Cloud
-from tridock.emulators.aws.dataplane.configs import already_exists, not_found
-from tridock.emulators.aws.dataplane.packages import deployable
+from tridock.emulators.aws.dataplane.configs import already_exists, deployable, not_found
 from tridock.emulators.aws.iam.roles import is_assumable
+from tridock.emulators.aws.protocol.calls import replace_methods
 from tridock.emulators.aws.protocol.errors import ValidationError
 from tridock.emulators.aws.protocol.listing import page
-from tridock.emulators.aws.protocol.patches import replace_methods
 
 Members = Mapping[str, Any]
 

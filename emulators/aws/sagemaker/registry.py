@@ -11,7 +11,7 @@ from moto.sagemaker.models import ModelPackage, ModelPackageGroup, SageMakerMode
 from moto.sagemaker.responses import SageMakerResponse
 
 from tridock.emulators.aws.dataplane.cloud import Cloud
-from tridock.emulators.aws.dataplane.packages import arn_of, find, refuse_tags
+from tridock.emulators.aws.dataplane.configs import arn_of, find_package, refuse_tags
 from tridock.emulators.aws.protocol.errors import AwsError, ValidationError
 
 #: Members of the requests that moto has no attribute for. They are described as they were given.
@@ -35,7 +35,7 @@ def install(cloud: Cloud) -> None:
     SageMakerModelBackend.create_model_package = _counted(create)  # type: ignore[method-assign]
     group = SageMakerModelBackend.create_model_package_group
     SageMakerModelBackend.create_model_package_group = _unique(group)  # type: ignore[method-assign]
-    SageMakerModelBackend.describe_model_package = find  # type: ignore[method-assign]
+    SageMakerModelBackend.describe_model_package = find_package  # type: ignore[method-assign]
     describe = ModelPackage.gen_response_object
     ModelPackage.gen_response_object = _with_kept(describe)  # type: ignore[method-assign]
     response = SageMakerResponse.create_model_package
@@ -118,7 +118,7 @@ def _with_kept(describe: Callable[..., dict[str, Any]]) -> Callable[..., dict[st
 def _keeping(create: Callable[..., ActionResult]) -> Callable[..., ActionResult]:
     def create_model_package(self: SageMakerResponse) -> ActionResult:
         result = create(self)
-        package = find(self.sagemaker_backend, dict(result.result)["ModelPackageArn"])  # type: ignore[call-overload]
+        package = find_package(self.sagemaker_backend, dict(result.result)["ModelPackageArn"])  # type: ignore[call-overload]
         _keep(self, package)
         return result
 
@@ -133,7 +133,7 @@ def _keep(self: SageMakerResponse, package: ModelPackage) -> None:
 
 def _update(self: SageMakerResponse) -> ActionResult:
     """Change what the request names, and nothing else (moto clears what it does not name)."""
-    package = find(self.sagemaker_backend, self._get_param("ModelPackageArn"))
+    package = find_package(self.sagemaker_backend, self._get_param("ModelPackageArn"))
     status = self._get_param("ModelApprovalStatus")
     if status:
         package.set_model_approval_status(status)
@@ -155,7 +155,7 @@ def _update(self: SageMakerResponse) -> ActionResult:
 
 def _delete_model_package(self: SageMakerResponse) -> ActionResult:
     backend = self.sagemaker_backend
-    package = find(backend, self._get_param("ModelPackageName"))
+    package = find_package(backend, self._get_param("ModelPackageName"))
     del backend.model_packages[package.arn]
     mapping = backend.model_package_name_mapping
     for name in [name for name, arn in mapping.items() if arn == package.arn]:
@@ -176,3 +176,45 @@ def _delete_model_package_group(self: SageMakerResponse) -> ActionResult:
         )
     del backend.model_package_groups[name]
     return EmptyResult()
+
+
+MOST_TAGS = 50
+
+
+def install_tags(cloud: Cloud) -> None:
+    """Complete moto's tags."""
+    find = SageMakerModelBackend._get_resource_from_arn
+    SageMakerModelBackend._get_resource_from_arn = _tagged(find)  # type: ignore[method-assign]
+    SageMakerModelBackend.add_tags = add_tags  # type: ignore[method-assign]
+
+
+def add_tags(
+    self: SageMakerModelBackend, arn: str, tags: list[dict[str, str]]
+) -> list[dict[str, str]]:
+    """Add tags, in the place of those with the same keys; all of them or none."""
+    resource = self._get_resource_from_arn(arn)
+    standing = {tag["Key"]: tag for tag in [*(resource.tags or ()), *tags]}
+    if len(standing) > MOST_TAGS:
+        raise AwsError(
+            "ResourceLimitExceeded", f"{arn} has more than {MOST_TAGS} tags.", status=400
+        )
+    resource.tags = list(standing.values())
+    return list(resource.tags)
+
+
+def _tagged(find: Callable[..., Any]) -> Callable[..., Any]:
+    """Refuse what is not there (moto fails with an attribute of None)."""
+
+    def _get_resource_from_arn(self: SageMakerModelBackend, arn: str) -> Any:
+        kind, _, name = arn.rpartition(":")[2].partition("/")
+        if kind == "model-package" and "/" in name:
+            refuse_tags()
+        try:
+            found = find(self, arn)
+        except (AttributeError, ValueError):  # a kind that has no tags here
+            found = None
+        if found is None:
+            raise ValidationError(f'Could not find {kind} "{arn}".')
+        return found
+
+    return _get_resource_from_arn

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from moto.cloudwatch.models import cloudwatch_backends
@@ -233,3 +233,59 @@ def _endpoints(endpoint: Endpoint) -> dict[str, Endpoint]:
     backend = sagemaker_backends[endpoint.key.account][endpoint.key.region]
     found: Any = backend.endpoints
     return found  # type: ignore[no-any-return]
+
+
+#: Real seconds that the start waits for the model servers; slower ones come up behind it.
+PATIENCE = 40.0
+
+
+def install(cloud: Cloud) -> None:
+    """Bring endpoints back before the emulator says that it is ready."""
+    cloud.on_start.append(lambda: bring_back(cloud))
+
+
+def bring_back(cloud: Cloud) -> None:
+    """Start the servers of every endpoint that served, and finish what was being deleted.
+
+    An endpoint is ``SystemUpdating`` until its servers answer: the state for what the service does
+    by itself, in which it cannot be changed (API reference, DescribeEndpoint).
+    """
+    threads = []
+    for endpoints, endpoint in list(_kept_endpoints()):
+        if endpoint.endpoint_status == "Deleting":
+            del endpoints[endpoint.endpoint_name]
+        elif endpoint.endpoint_status != "Failed":
+            endpoint.change("SystemUpdating")
+            threads.append(threading.Thread(target=_serve, args=(cloud, endpoint), daemon=True))
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE / len(threads))
+
+
+def _serve(cloud: Cloud, endpoint: Endpoint) -> None:
+    """Serve what the record describes: the configuration before an update that did not end."""
+    try:
+        generation = launch(cloud, endpoint.key, endpoint.config)
+    except LaunchError as error:
+        log.warning("endpoint %s does not come back: %s", endpoint.endpoint_name, error)
+        with cloud.lock:
+            endpoint.change("Failed", str(error))
+        return
+    with cloud.lock:
+        backend = sagemaker_backends[endpoint.key.account][endpoint.key.region]
+        known: dict[str, Any] = backend.endpoints
+        if known.get(endpoint.endpoint_name) is endpoint:
+            cloud.live.put(endpoint.key, (Share(100, generation, endpoint.end_weighing()),))
+            endpoint.settle()
+            log.info("endpoint %s serves again", endpoint.endpoint_name)
+            return
+    retire(cloud, generation)
+
+
+def _kept_endpoints() -> Iterator[tuple[dict[str, Any], Endpoint]]:
+    for regions in list(sagemaker_backends.values()):
+        for backend in list(regions.values()):
+            known: dict[str, Any] = backend.endpoints
+            for endpoint in list(known.values()):
+                yield known, endpoint

@@ -14,8 +14,7 @@ from moto.sagemaker.responses import SageMakerResponse
 from moto.sagemaker.utils import arn_formatter
 
 from tridock.emulators.aws.dataplane.cloud import Cloud
-from tridock.emulators.aws.dataplane.configs import not_found
-from tridock.emulators.aws.dataplane.packages import deployable
+from tridock.emulators.aws.dataplane.configs import deployable, not_found
 from tridock.emulators.aws.iam import roles
 from tridock.emulators.aws.protocol.errors import AwsError, ValidationError
 from tridock.emulators.aws.protocol.listing import select

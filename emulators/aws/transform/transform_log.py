@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import time
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from moto.cloudwatch.models import cloudwatch_backends
 from moto.logs.exceptions import LogsClientError
 from moto.logs.models import logs_backends
+
+from tridock.emulators.fleet import Server
 
 #: Amazon SageMaker Developer Guide, "Log groups and streams that Amazon SageMaker generates".
 GROUP = "/aws/sagemaker/TransformJobs"
@@ -51,3 +55,63 @@ class JobLog:
         if lines:
             events = [{"timestamp": now, "message": line} for line in lines]
             backend.put_log_events(GROUP, stream, events)
+
+
+#: Amazon SageMaker Developer Guide, "SageMaker jobs and endpoint metrics".
+NAMESPACE = "/aws/sagemaker/TransformJobs"
+
+
+@dataclass(frozen=True)
+class Gauge:
+    """A model server's use of this machine, since it was started.
+
+    Attributes
+    ----------
+    pid : int or None
+        Its process; None where it has none of ours.
+    began : float
+        When it was started, by the monotonic clock.
+    """
+
+    pid: int | None
+    began: float
+
+    @classmethod
+    def of(cls, server: Server) -> Gauge:
+        """Begin to measure `server`."""
+        process = getattr(server, "process", None)
+        return cls(process.pid if process else None, time.monotonic())
+
+    def publish(self, account: str, region: str, host: str) -> None:
+        """Publish the use so far; nothing where this machine does not tell it.
+
+        Parameters
+        ----------
+        host : str
+            ``<job>/<instance>``, the dimension of the service's own metrics.
+        """
+        used = self._percent()
+        data = [
+            {
+                "MetricName": name,
+                "Value": value,
+                "Unit": "Percent",
+                "Dimensions": [{"Name": "Host", "Value": host}],
+            }
+            for name, value in used.items()
+        ]
+        cloudwatch_backends[account][region].put_metric_data(NAMESPACE, data)
+
+    def _percent(self) -> dict[str, float]:
+        """Return CPU (100 is one core) and memory (100 is all of it) as ``/proc`` counts them."""
+        try:
+            stat = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+            pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
+        except OSError:
+            return {}
+        ticks = int(stat[11]) + int(stat[12])  # utime and stime: proc(5), fields 14 and 15
+        seconds = ticks / os.sysconf("SC_CLK_TCK")
+        return {
+            "CPUUtilization": 100 * seconds / max(time.monotonic() - self.began, 1e-3),
+            "MemoryUtilization": 100 * pages / os.sysconf("SC_PHYS_PAGES"),
+        }

@@ -21,8 +21,8 @@ from tridock.emulators.aws.dataplane.live import (
     choose,
 )
 from tridock.emulators.aws.protocol.errors import ValidationError
+from tridock.emulators.aws.sagemaker.endpoints import Retention
 from tridock.emulators.aws.sagemaker.policies import Plan, Step, read_plan
-from tridock.emulators.aws.sagemaker.retention import Retention
 from tridock.inference.process.model_server import ModelServer
 
 

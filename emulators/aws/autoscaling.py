@@ -20,13 +20,12 @@ from moto.iam.models import iam_backends
 from moto.sagemaker.models import sagemaker_backends
 from moto.utilities.utils import get_partition
 
-from tridock.emulators.aws.autoscaling.scaler import DIMENSION, Scaler, activities
-from tridock.emulators.aws.autoscaling.scaling_alarms import METRICS, RESOURCE, made_for
 from tridock.emulators.aws.dataplane.cloud import Cloud
 from tridock.emulators.aws.iam.permissions import LINKED_ROLE, LINKED_SERVICE
+from tridock.emulators.aws.protocol.calls import replace_methods
 from tridock.emulators.aws.protocol.errors import AwsError
-from tridock.emulators.aws.protocol.patches import replace_methods
 from tridock.emulators.aws.sagemaker.records import Endpoint
+from tridock.emulators.aws.scaler import DIMENSION, METRICS, RESOURCE, Scaler, activities, made_for
 
 
 def install(cloud: Cloud) -> None:

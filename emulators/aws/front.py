@@ -1,4 +1,4 @@
-"""The front: names each request, and hands it to the data plane, the control or moto."""
+"""The WSGI application: send each request to the data plane, the controls or moto."""
 
 from __future__ import annotations
 
@@ -12,8 +12,14 @@ from moto.core.utils import get_service_model
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
 from tridock.emulators import access
+from tridock.emulators.aws import control
+from tridock.emulators.aws import control as faulty
+from tridock.emulators.aws.dataplane import asynchronous
 from tridock.emulators.aws.dataplane.cloud import Cloud
-from tridock.emulators.aws.front import control, faulty, runtime
+from tridock.emulators.aws.dataplane.invoke import invoke
+from tridock.emulators.aws.dataplane.requests import read_request
+from tridock.emulators.aws.dataplane.stream import stream
+from tridock.emulators.aws.iam.access import authorize
 from tridock.emulators.aws.iam.authentication import Authentication
 from tridock.emulators.aws.iam.refusals import denial
 from tridock.emulators.aws.protocol.calls import Call, Environ, headers_of, identify, presumed
@@ -42,7 +48,7 @@ class Front:
     Parameters
     ----------
     cloud : Cloud
-        What it is the front of.
+        The emulated cloud that it answers for.
     """
 
     def __init__(self, cloud: Cloud) -> None:
@@ -77,7 +83,7 @@ class Front:
             if not call.hosted:
                 raise NotImplementedOperationError(_named(call))
             if call.endpoint:
-                return runtime.answer(self._cloud, call, environ, start)
+                return answer_invocation(self._cloud, call, environ, start)
             _check(call, environ)
             return self._moto_call(call, environ, start)
 
@@ -167,3 +173,32 @@ def _send(answer: Answer, start: StartResponse) -> Iterable[bytes]:
     length = ("Content-Length", str(len(answer.body)))
     start(f"{answer.status} ", [*answer.headers, length])
     return [answer.body]
+
+
+_WHOLE: dict[str, Callable[..., Answer]] = {
+    "InvokeEndpoint": invoke,
+    "InvokeEndpointAsync": asynchronous.accept,
+}
+
+
+def answer_invocation(
+    cloud: Cloud, call: Call, environ: Environ, start: StartResponse
+) -> Iterable[bytes]:
+    """Answer one operation of ``sagemaker-runtime``, without moto and Flask.
+
+    Raises
+    ------
+    AwsError
+        For everything that the client should read as an error.
+    """
+    request = read_request(call, environ)
+    authorize(cloud, call, environ, request.body)
+    identity = ("x-amzn-RequestId", call.id)
+    if call.operation == "InvokeEndpointWithResponseStream":
+        headers, events = stream(cloud, request)
+        start("200 OK", [*headers, identity])
+        return events
+    done = _WHOLE[call.operation](cloud, request)
+    length = ("Content-Length", str(len(done.body)))
+    start(f"{done.status} ", [*done.headers, identity, length])
+    return [done.body]

@@ -1,8 +1,14 @@
-"""The hand that scales variants: it watches the alarms of target tracking policies."""
+"""Target tracking: the alarms of scaling policies, and the thread that scales their variants.
+
+Source: Application Auto Scaling User Guide, "How target tracking scaling works": out as fast and in
+proportion, in more gradually, and never against another scaling that is still cooling down.
+"""
 
 from __future__ import annotations
 
 import logging
+import math
+import re
 import time
 import uuid
 from collections.abc import Iterator
@@ -11,15 +17,13 @@ from typing import Any
 
 from moto.applicationautoscaling.models import (
     ApplicationAutoscalingBackend,
+    FakeApplicationAutoscalingPolicy,
     applicationautoscaling_backends,
 )
 from moto.cloudwatch.models import cloudwatch_backends
 from moto.sagemaker.models import sagemaker_backends
 
-from tridock.emulators.aws.autoscaling import tracking
-from tridock.emulators.aws.autoscaling.scaling_alarms import CONCURRENCY
-from tridock.emulators.aws.autoscaling.tracking import Bounds
-from tridock.emulators.aws.cloudwatch.alarm_data import Windows, points
+from tridock.emulators.aws.cloudwatch.metric_data import Windows, points
 from tridock.emulators.aws.dataplane.cloud import Cloud
 from tridock.emulators.aws.dataplane.live import Key
 from tridock.emulators.aws.dataplane.metrics import Source
@@ -111,17 +115,17 @@ class Scaler:
             return
         high, low = one.alarm("High"), one.alarm("Low")
         if high is not None and high.state_value == "ALARM" and self._rested(one, "Out", now):
-            wanted = tracking.more(one.count, self._value(one, high, now), one.told["TargetValue"])
+            wanted = more(one.count, self._value(one, high, now), one.told["TargetValue"])
             self._set(one, one.bounds.hold(wanted), _because(high))
         elif low is not None and low.state_value == "ALARM" and self._rested(one, "In", now):
-            self._set(one, one.bounds.hold(tracking.fewer(one.count)), _because(low))
+            self._set(one, one.bounds.hold(fewer(one.count)), _because(low))
 
     def _rested(self, one: _Watched, way: str, now: float) -> bool:
         """Tell whether the policy may scale that way again."""
         last = self._changed.setdefault(one.policy.policy_arn, one.policy.creation_time)
-        seconds = float(one.told.get(f"Scale{way}Cooldown", tracking.COOLDOWN))
+        seconds = float(one.told.get(f"Scale{way}Cooldown", COOLDOWN))
         if way == "In":
-            seconds = max(seconds, tracking.PERIODS_LOW * 60.0)
+            seconds = max(seconds, PERIODS_LOW * 60.0)
         elif last == one.policy.creation_time:
             seconds = 0.0
         return now - last >= self.cloud.clock.real(seconds)
@@ -130,7 +134,7 @@ class Scaler:
         """Return the newest value of an alarm's metric."""
         length = self.cloud.clock.real(float(alarm.period))
         data = cloudwatch_backends[one.backend.account_id][one.backend.region_name].metric_data
-        found = points(alarm, list(data), Windows.until(now, length, tracking.PERIODS_HIGH))
+        found = points(alarm, list(data), Windows.until(now, length, PERIODS_HIGH))
         return next((value for value in reversed(found) if value is not None), 0.0)
 
     def _set(self, one: _Watched, count: int, cause: str) -> None:
@@ -193,3 +197,98 @@ def _activity(one: _Watched, count: int, cause: str) -> dict[str, Any]:
         "StatusCode": "Successful",
         "StatusMessage": f"Successfully set desired instance count to {count}.",
     }
+
+
+#: Seconds after a scaling in which no other follows, for SageMaker's variants ("Define a scaling
+#: policy", SageMaker developer guide).
+COOLDOWN = 300.0
+#: A variant has its minimum again only after this long below (`PERIODS` of a minute).
+PERIODS_HIGH, PERIODS_LOW = 3, 15
+#: Share of the target below which there are too many.
+LOW = 0.9
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What the number may be.
+
+    Attributes
+    ----------
+    least, most : int
+        As registered.
+    """
+
+    least: int
+    most: int
+
+    def hold(self, count: int) -> int:
+        """Return the nearest number that may be."""
+        return max(self.least, min(count, self.most))
+
+
+def more(count: int, measured: float, target: float) -> int:
+    """Return how many of `count` instances' like would each have the target's share."""
+    return max(count, math.ceil(count * measured / target))
+
+
+def fewer(count: int) -> int:
+    """Return the next smaller number."""
+    return count - 1
+
+
+RESOURCE = re.compile(r"endpoint/(?P<endpoint>[^/]+)/variant/(?P<variant>[^/]+)")
+REQUESTS = "SageMakerVariantInvocationsPerInstance"
+CONCURRENCY = "SageMakerVariantConcurrentRequestsPerModelHighResolution"
+#: Metric, statistic and seconds of a period, by predefined metric ("Define a scaling policy",
+#: SageMaker developer guide).
+METRICS = {
+    REQUESTS: ("InvocationsPerInstance", "Sum", 60),
+    CONCURRENCY: ("ConcurrentRequestsPerModel", "Maximum", 10),
+}
+
+
+def made_for(policy: FakeApplicationAutoscalingPolicy) -> list[Any]:
+    """Make the two alarms by which the service watches a target."""
+    told = policy.target_tracking_scaling_policy_configuration or {}
+    kind = told["PredefinedMetricSpecification"]["PredefinedMetricType"]
+    metric, statistic, period = METRICS[kind]
+    aim, named = float(told["TargetValue"]), RESOURCE.fullmatch(policy.resource_id)
+    found = named.groupdict() if named else {}
+    common: dict[str, Any] = {
+        "namespace": "AWS/SageMaker",
+        "metric_name": metric,
+        "statistic": statistic,
+        "dimensions": [
+            {"Name": "EndpointName", "Value": found["endpoint"]},
+            {"Name": "VariantName", "Value": found["variant"]},
+        ],
+        "alarm_actions": [policy.policy_arn],
+        "description": f"DO NOT EDIT OR DELETE. For TargetTrackingScaling policy "
+        f"{policy.policy_arn}.",
+        "metric_data_queries": [],
+    }
+    high: dict[str, Any] = {"comparison_operator": "GreaterThanThreshold", "period": period}
+    # The service publishes zeros for a variant without traffic; here no data says the same.
+    low: dict[str, Any] = {
+        "comparison_operator": "LessThanThreshold",
+        "period": 60,
+        "treat_missing_data": "breaching",
+    }
+    alarms = cloudwatch_backends[policy.account_id][policy.region_name]
+    name = f"TargetTracking-{policy.resource_id}-Alarm"
+    return [
+        alarms.put_metric_alarm(
+            name=f"{name}High-{policy._guid}",
+            evaluation_periods=PERIODS_HIGH,
+            threshold=aim,
+            **common,
+            **high,
+        ),
+        alarms.put_metric_alarm(
+            name=f"{name}Low-{policy._guid}",
+            evaluation_periods=PERIODS_LOW,
+            threshold=aim * LOW,
+            **common,
+            **low,
+        ),
+    ]

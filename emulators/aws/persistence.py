@@ -22,7 +22,7 @@ from moto.utilities.utils import get_partition
 
 from tridock.emulators.aws.dataplane.cloud import Cloud
 from tridock.emulators.aws.protocol.calls import Call
-from tridock.emulators.aws.state.snapshot import (
+from tridock.emulators.aws.snapshot import (
     Blobs,
     OtherStateError,
     dump,

@@ -1,1 +1,0 @@
-"""APPLICATION AUTO SCALING of SageMaker variants."""

@@ -1,1 +1,0 @@
-"""STATE that outlives the emulator: snapshots of moto's backends on disk."""
