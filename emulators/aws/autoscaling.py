@@ -67,7 +67,7 @@ def _deregistering(deregister: Callable[..., None]) -> Callable[..., None]:
         self: ApplicationAutoscalingBackend, namespace: str, r_id: str, dimension: str
     ) -> None:
         _need_target(self, r_id, dimension)
-        for policy in [one for one in self.policies.values() if one.resource_id == r_id]:
+        for policy in [item for item in self.policies.values() if item.resource_id == r_id]:
             if policy.scalable_dimension == dimension:
                 self.delete_scaling_policy(policy.policy_name, namespace, r_id, dimension)
         deregister(self, namespace, r_id, dimension)
@@ -111,26 +111,26 @@ def _describe_activities(self: ApplicationAutoScalingResponse) -> str:
     """Answer DescribeScalingActivities: the newest first."""
     self._validate_params()
     wanted = self._get_param("ResourceId"), self._get_param("ServiceNamespace")
-    found = [
-        one
-        for one in reversed(activities(self.applicationautoscaling_backend))
-        if wanted[0] in (None, one["ResourceId"]) and one["ServiceNamespace"] == wanted[1]
+    matches = [
+        activity
+        for activity in reversed(activities(self.applicationautoscaling_backend))
+        if wanted[0] in (None, activity["ResourceId"]) and activity["ServiceNamespace"] == wanted[1]
     ]
-    return json.dumps({"ScalingActivities": found[: self._get_int_param("MaxResults") or 50]})
+    return json.dumps({"ScalingActivities": matches[: self._get_int_param("MaxResults") or 50]})
 
 
 def _need_variant(backend: ApplicationAutoscalingBackend, name: str) -> None:
-    found = RESOURCE.fullmatch(name)
+    match = RESOURCE.fullmatch(name)
     endpoints = sagemaker_backends[backend.account_id][backend.region_name].endpoints
-    endpoint: Any = endpoints.get(found["endpoint"]) if found else None
-    if not isinstance(endpoint, Endpoint) or not found:
+    endpoint: Any = endpoints.get(match["endpoint"]) if match else None
+    if not isinstance(endpoint, Endpoint) or not match:
         raise AwsError(
             "ValidationException", f"SageMaker endpoint does not exist: {name}", status=400
         )
     if endpoint.endpoint_status == "Creating":
         text = f"SageMaker endpoint is not InService: {name}"
         raise AwsError("ValidationException", text, status=400)
-    if found["variant"] not in {one["VariantName"] for one in endpoint.production_variants}:
+    if match["variant"] not in {variant["VariantName"] for variant in endpoint.production_variants}:
         text = f"SageMaker variant does not exist: {name}"
         raise AwsError("ValidationException", text, status=400)
 
@@ -155,8 +155,8 @@ def _check_bounds(
 def _check_policy(given: dict[str, Any]) -> None:
     if given["policy_type"] != "TargetTrackingScaling":
         return
-    told = (given["policy_body"] or {}).get("PredefinedMetricSpecification", {})
-    if told.get("PredefinedMetricType") not in METRICS:
+    metric = (given["policy_body"] or {}).get("PredefinedMetricSpecification", {})
+    if metric.get("PredefinedMetricType") not in METRICS:
         text = f"Only these metrics are emulated: {', '.join(METRICS)}."
         raise AwsError("NotImplemented", text, status=501)
 

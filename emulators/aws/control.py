@@ -26,7 +26,7 @@ PREFIX = "/_emulator/"
 
 
 def answer(cloud: Cloud, environ: Environ) -> Answer:
-    """Do what was asked below `PREFIX`; `_CONTROLS` are known."""
+    """Answer a request below `PREFIX` by the control of `_CONTROLS` that it names."""
     route = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO'].removeprefix(PREFIX)}"
     if route not in _CONTROLS:
         return _json(404, {"error": f"no control {route}: there are {', '.join(_CONTROLS)}"})
@@ -57,7 +57,7 @@ def clear(cloud: Cloud) -> None:
 
 
 def vars_of(server: Any) -> dict[str, object]:
-    """Describe a model server for people who look."""
+    """Return the address, process, log and exit code of a model server."""
     process = getattr(server, "process", None)
     return {
         "url": server.url,
@@ -73,8 +73,8 @@ def _reset(cloud: Cloud, _: Any) -> object:
     return {"status": "ok"}
 
 
-def _plan(cloud: Cloud, asked: Any) -> object:
-    faults = read_faults(asked)
+def _plan(cloud: Cloud, body: Any) -> object:
+    faults = read_faults(body)
     cloud.faults.plan(faults)
     return {"planned": len(faults)}
 
@@ -83,8 +83,8 @@ def _faults(cloud: Cloud, _: Any) -> object:
     return cloud.faults.report()
 
 
-def _limit(cloud: Cloud, asked: Any) -> object:
-    cloud.limits.invocation_seconds = float(asked["invocation_seconds"])
+def _limit(cloud: Cloud, body: Any) -> object:
+    cloud.limits.invocation_seconds = float(body["invocation_seconds"])
     return {"invocation_seconds": cloud.limits.invocation_seconds}
 
 
@@ -121,14 +121,14 @@ _READS = ("Describe", "List", "Search", "Get")
 def suffer(
     cloud: Cloud, call: Call, environ: Environ, start: StartResponse, *, work: Work
 ) -> Iterable[bytes]:
-    """Answer a call by `work`, as the fault that is planned for it wants it.
+    """Answer a call by `work`, with the fault that is planned for it.
 
     Raises
     ------
     AwsError
         If the fault is a refusal.
     ConnectionDropped
-        If it is to be no answer.
+        If the fault is that no answer comes.
     """
     faults = cloud.faults
     fault = faults.next(call.operation, apart=bool(call.endpoint))
@@ -145,7 +145,7 @@ def suffer(
 
 
 def hint(fault: Fault) -> dict[str, str]:
-    """Return the headers by which a refusal asks to be tried again."""
+    """Return the headers with which a refusal requests a later retry."""
     return {} if fault.retry_after is None else {"Retry-After": f"{fault.retry_after:g}"}
 
 
@@ -184,12 +184,12 @@ class _Kept:
 def _of_the_past(
     cloud: Cloud, call: Call, environ: Environ, start: StartResponse, work: Work
 ) -> Iterable[bytes]:
-    asked = environ["wsgi.input"].read()
-    environ["wsgi.input"] = io.BytesIO(asked)
+    body = environ["wsgi.input"].read()
+    environ["wsgi.input"] = io.BytesIO(body)
     kept, past = _Kept(), cloud.faults.past
     kept.body += tuple(work(environ, kept.start))
     if call.operation.startswith(_READS):
-        kept = past.seen((call.operation, asked), kept)
+        kept = past.seen((call.operation, body), kept)
     elif kept.status.startswith("2"):
         past.changed()
     start(kept.status, kept.headers)

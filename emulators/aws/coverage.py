@@ -1,4 +1,4 @@
-"""Which operations of SageMaker are emulated: botocore's model against moto's classes and ours."""
+"""The emulated operations of SageMaker: botocore's model against moto's classes and ours."""
 
 from __future__ import annotations
 
@@ -51,8 +51,9 @@ def _control_plane() -> Coverage:
 
 
 def _is_ours(name: str) -> bool:
-    """Tell whether one of our parts stands in the place of moto's, in answers or behind them."""
+    """Return whether one of our functions replaces moto's, in the responses or the backend."""
     functions = (getattr(of, name, None) for of in (SageMakerResponse, SageMakerModelBackend))
     return any(
-        getattr(each, "__module__", "").startswith("tridock.emulators.") for each in functions
+        getattr(function, "__module__", "").startswith("tridock.emulators.")
+        for function in functions
     )

@@ -101,8 +101,8 @@ class Front:
             for check in self._cloud.before_change:
                 check(call, size)
         try:
-            # moto looks at an object, drops it and then writes: nobody may write, and no snapshot
-            # may be taken between.
+            # moto looks at an object, drops it and then writes: no other write and no
+            # snapshot may come between.
             with self._cloud.lock if _is_upload(call, environ) else nullcontext():
                 parts = self._moto(environ, keep)
         except NotImplementedError as error:
@@ -154,7 +154,7 @@ def _check(call: Call, environ: Environ) -> None:
 
 
 def _is_upload(call: Call, environ: Environ) -> bool:
-    """Tell whether a call changes objects; its body is then in memory, whatever the client does."""
+    """Return whether a call changes objects, and read its body into memory if it does."""
     if call.service != "s3" or environ["REQUEST_METHOD"] in ("GET", "HEAD"):
         return False
     environ["wsgi.input"] = io.BytesIO(environ["wsgi.input"].read())

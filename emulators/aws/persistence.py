@@ -226,7 +226,7 @@ class Keeper:
         if unreadable:
             self._cloud.place.notices.write_text("".join(f"{notice}\n" for notice in unreadable))
         if not list(self._folder.parent.glob(f"{self._folder.name}.[0-9]*")):
-            self._blobs.keep_only(used)  # what stands aside refers to contents, too
+            self._blobs.keep_only(used)  # files put aside refer to contents, too
 
     def _write(self, backend: Any, kept: _Kept, place: Place) -> None:
         """Write a backend if it changed, and remove the contents that it has no more."""
@@ -234,7 +234,7 @@ class Keeper:
         if dumped is None or dumped[0] == kept.data:
             return
         kept.data, before = b"", kept.digests
-        elsewhere = [each.digests for at, each in self._kept.items() if at != place]
+        elsewhere = [other.digests for at, other in self._kept.items() if at != place]
         try:
             write_whole(self._path(place), dumped[0])
         except OSError:
@@ -302,7 +302,7 @@ class Keeper:
 
 @dataclass
 class _Kept:
-    """What is on disk of one backend, and which of its changes."""
+    """The state on disk of one backend, and the number of its changes there."""
 
     data: bytes = b""
     digests: frozenset[str] = frozenset()
@@ -357,5 +357,5 @@ def _backend(place: Place) -> Any:
 
 
 def _backends(service: str) -> Any:
-    found: Any = get_backend(service)  # type: ignore[call-overload]
-    return found
+    backends: Any = get_backend(service)  # type: ignore[call-overload]
+    return backends

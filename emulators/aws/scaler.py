@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 DIMENSION = "sagemaker:variant:DesiredInstanceCount"
 #: Seconds of the service between two looks, and the least in real seconds.
 LOOK, SHORTEST_LOOK = 10.0, 0.05
-#: So many activities are kept; the service keeps those of six weeks.
+#: Activities kept per account and region; the service keeps those of six weeks.
 KEPT = 200
 
 
@@ -50,24 +50,26 @@ class _Watched:
 
     @property
     def count(self) -> int:
-        """How many instances the variant is to have."""
+        """Desired number of instances of the variant."""
         return int(self.variant.get("DesiredInstanceCount") or 1)
 
     @property
-    def told(self) -> dict[str, Any]:
+    def settings(self) -> dict[str, Any]:
         """The policy's configuration."""
         return dict(self.policy.target_tracking_scaling_policy_configuration)
 
     @property
     def bounds(self) -> Bounds:
-        """What is registered."""
+        """The registered minimum and maximum."""
         target = self.backend.targets[DIMENSION][self.policy.resource_id]
         return Bounds(target.min_capacity or 1, target.max_capacity or 1)
 
     def alarm(self, kind: str) -> Any:
-        """Return the policy's alarm ``"High"`` or ``"Low"``, None if somebody deleted it."""
+        """Return the policy's alarm ``"High"`` or ``"Low"``, None if it was deleted."""
         alarms = cloudwatch_backends[self.backend.account_id][self.backend.region_name].alarms
-        named = (alarms.get(one.name) for one in self.policy.alarms if f"Alarm{kind}" in one.name)
+        named = (
+            alarms.get(made.name) for made in self.policy.alarms if f"Alarm{kind}" in made.name
+        )
         return next(named, None)
 
 
@@ -89,65 +91,71 @@ class Scaler:
         clock = self.cloud.clock
         while clock.sleep(max(LOOK, SHORTEST_LOOK * clock.speed)):
             try:
-                for one in list(_watched()):
-                    self._measure(one)
-                    self._scale(one, time.time())
+                for watched in list(_watched()):
+                    self._measure(watched)
+                    self._scale(watched, time.time())
             except Exception:  # one policy that cannot be followed must not stop the others
                 log.exception("scaling")
 
-    def _measure(self, one: _Watched) -> None:
-        """Publish the requests that the variant is answering now, by instance, if followed."""
-        if one.told["PredefinedMetricSpecification"]["PredefinedMetricType"] != CONCURRENCY:
+    def _measure(self, watched: _Watched) -> None:
+        """Publish the requests in progress per instance, if the policy follows them."""
+        if watched.settings["PredefinedMetricSpecification"]["PredefinedMetricType"] != CONCURRENCY:
             return
-        key = Key(one.backend.account_id, one.backend.region_name, one.endpoint.endpoint_name)
+        key = Key(
+            watched.backend.account_id, watched.backend.region_name, watched.endpoint.endpoint_name
+        )
         route = self.cloud.live.get(key) or ()
-        variant = one.variant["VariantName"]
+        variant = watched.variant["VariantName"]
         for share in route:
             if variant in share.generation.instances:
-                busy = share.generation.instances[variant].busy / one.count
+                busy = share.generation.instances[variant].busy / watched.count
                 source = Source(key, variant, share.generation.config.name)
                 self.cloud.metrics.add(source, {"ConcurrentRequestsPerModel": busy})
 
-    def _scale(self, one: _Watched, now: float) -> None:
-        held = one.bounds.hold(one.count)
-        if held != one.count:
-            self._set(one, held, "the registered bounds")
+    def _scale(self, watched: _Watched, now: float) -> None:
+        held = watched.bounds.hold(watched.count)
+        if held != watched.count:
+            self._set(watched, held, "the registered bounds")
             return
-        high, low = one.alarm("High"), one.alarm("Low")
-        if high is not None and high.state_value == "ALARM" and self._rested(one, "Out", now):
-            wanted = more(one.count, self._value(one, high, now), one.told["TargetValue"])
-            self._set(one, one.bounds.hold(wanted), _because(high))
-        elif low is not None and low.state_value == "ALARM" and self._rested(one, "In", now):
-            self._set(one, one.bounds.hold(fewer(one.count)), _because(low))
+        high, low = watched.alarm("High"), watched.alarm("Low")
+        if high is not None and high.state_value == "ALARM" and self._rested(watched, "Out", now):
+            wanted = more(
+                watched.count, self._value(watched, high, now), watched.settings["TargetValue"]
+            )
+            self._set(watched, watched.bounds.hold(wanted), _because(high))
+        elif low is not None and low.state_value == "ALARM" and self._rested(watched, "In", now):
+            self._set(watched, watched.bounds.hold(fewer(watched.count)), _because(low))
 
-    def _rested(self, one: _Watched, way: str, now: float) -> bool:
+    def _rested(self, watched: _Watched, way: str, now: float) -> bool:
         """Tell whether the policy may scale that way again."""
-        last = self._changed.setdefault(one.policy.policy_arn, one.policy.creation_time)
-        seconds = float(one.told.get(f"Scale{way}Cooldown", COOLDOWN))
+        last = self._changed.setdefault(watched.policy.policy_arn, watched.policy.creation_time)
+        seconds = float(watched.settings.get(f"Scale{way}Cooldown", COOLDOWN))
         if way == "In":
             seconds = max(seconds, PERIODS_LOW * 60.0)
-        elif last == one.policy.creation_time:
+        elif last == watched.policy.creation_time:
             seconds = 0.0
         return now - last >= self.cloud.clock.real(seconds)
 
-    def _value(self, one: _Watched, alarm: Any, now: float) -> float:
+    def _value(self, watched: _Watched, alarm: Any, now: float) -> float:
         """Return the newest value of an alarm's metric."""
         length = self.cloud.clock.real(float(alarm.period))
-        data = cloudwatch_backends[one.backend.account_id][one.backend.region_name].metric_data
-        found = points(alarm, list(data), Windows.until(now, length, PERIODS_HIGH))
-        return next((value for value in reversed(found) if value is not None), 0.0)
+        data = cloudwatch_backends[watched.backend.account_id][
+            watched.backend.region_name
+        ].metric_data
+        values = points(alarm, list(data), Windows.until(now, length, PERIODS_HIGH))
+        return next((value for value in reversed(values) if value is not None), 0.0)
 
-    def _set(self, one: _Watched, count: int, cause: str) -> None:
+    def _set(self, watched: _Watched, count: int, cause: str) -> None:
         """Change the number of instances, as UpdateEndpointWeightsAndCapacities does."""
         with self.cloud.lock:
-            if count == one.count or one.endpoint.endpoint_status != "InService":
+            if count == watched.count or watched.endpoint.endpoint_status != "InService":
                 return
-            name = one.variant["VariantName"]
-            one.endpoint.begin_weighing({name: {"DesiredInstanceCount": count}})
-        self._changed[one.policy.policy_arn] = time.time()
-        log.info("%s: %d instances, because of %s", one.policy.resource_id, count, cause)
-        activities(one.backend).append(_activity(one, count, cause))
-        transitions.weigh(self.cloud, one.endpoint)
+            name = watched.variant["VariantName"]
+            watched.endpoint.begin_weighing({name: {"DesiredInstanceCount": count}})
+        self._changed[watched.policy.policy_arn] = time.time()
+        log.info("%s: %d instances, because of %s", watched.policy.resource_id, count, cause)
+        activities(watched.backend).append(_activity(watched, count, cause))
+        transitions.weigh(self.cloud, watched.endpoint)
 
 
 def activities(backend: ApplicationAutoscalingBackend) -> list[dict[str, Any]]:
@@ -155,9 +163,9 @@ def activities(backend: ApplicationAutoscalingBackend) -> list[dict[str, Any]]:
 
     moto knows none: they are kept on its backend, so that they are stored with it.
     """
-    found: list[dict[str, Any]] = vars(backend).setdefault("activities", [])
-    del found[:-KEPT]
-    return found
+    kept: list[dict[str, Any]] = vars(backend).setdefault("activities", [])
+    del kept[:-KEPT]
+    return kept
 
 
 def _watched() -> Iterator[_Watched]:
@@ -174,24 +182,24 @@ def _of(backend: ApplicationAutoscalingBackend, policy: Any) -> Iterator[_Watche
     _, name, _, variant = policy.resource_id.split("/")
     endpoint: Any = sagemaker_backends[backend.account_id][backend.region_name].endpoints.get(name)
     target = backend.targets.get(DIMENSION, {}).get(policy.resource_id)
-    for one in endpoint.production_variants if endpoint and target else ():
-        if one["VariantName"] == variant:
-            yield _Watched(backend, policy, endpoint, one)
+    for record in endpoint.production_variants if endpoint and target else ():
+        if record["VariantName"] == variant:
+            yield _Watched(backend, policy, endpoint, record)
 
 
 def _because(alarm: Any) -> str:
     return f"monitor alarm {alarm.name} in state ALARM"
 
 
-def _activity(one: _Watched, count: int, cause: str) -> dict[str, Any]:
+def _activity(watched: _Watched, count: int, cause: str) -> dict[str, Any]:
     now = time.time()
     return {
         "ActivityId": str(uuid.uuid4()),
         "ServiceNamespace": "sagemaker",
-        "ResourceId": one.policy.resource_id,
+        "ResourceId": watched.policy.resource_id,
         "ScalableDimension": DIMENSION,
         "Description": f"Setting desired instance count to {count}.",
-        "Cause": f"{cause} triggered policy {one.policy.policy_name}",
+        "Cause": f"{cause} triggered policy {watched.policy.policy_name}",
         "StartTime": now,
         "EndTime": now,
         "StatusCode": "Successful",
@@ -210,7 +218,7 @@ LOW = 0.9
 
 @dataclass(frozen=True)
 class Bounds:
-    """What the number may be.
+    """The bounds of the number of instances.
 
     Attributes
     ----------
@@ -222,12 +230,12 @@ class Bounds:
     most: int
 
     def hold(self, count: int) -> int:
-        """Return the nearest number that may be."""
+        """Return the nearest number within the bounds."""
         return max(self.least, min(count, self.most))
 
 
 def more(count: int, measured: float, target: float) -> int:
-    """Return how many of `count` instances' like would each have the target's share."""
+    """Return the number of instances with which each is at its target; at least `count`."""
     return max(count, math.ceil(count * measured / target))
 
 
@@ -249,18 +257,18 @@ METRICS = {
 
 def made_for(policy: FakeApplicationAutoscalingPolicy) -> list[Any]:
     """Make the two alarms by which the service watches a target."""
-    told = policy.target_tracking_scaling_policy_configuration or {}
-    kind = told["PredefinedMetricSpecification"]["PredefinedMetricType"]
+    settings = policy.target_tracking_scaling_policy_configuration or {}
+    kind = settings["PredefinedMetricSpecification"]["PredefinedMetricType"]
     metric, statistic, period = METRICS[kind]
-    aim, named = float(told["TargetValue"]), RESOURCE.fullmatch(policy.resource_id)
-    found = named.groupdict() if named else {}
+    aim, named = float(settings["TargetValue"]), RESOURCE.fullmatch(policy.resource_id)
+    resource = named.groupdict() if named else {}
     common: dict[str, Any] = {
         "namespace": "AWS/SageMaker",
         "metric_name": metric,
         "statistic": statistic,
         "dimensions": [
-            {"Name": "EndpointName", "Value": found["endpoint"]},
-            {"Name": "VariantName", "Value": found["variant"]},
+            {"Name": "EndpointName", "Value": resource["endpoint"]},
+            {"Name": "VariantName", "Value": resource["variant"]},
         ],
         "alarm_actions": [policy.policy_arn],
         "description": f"DO NOT EDIT OR DELETE. For TargetTrackingScaling policy "

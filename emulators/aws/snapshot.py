@@ -169,7 +169,7 @@ def _without_lost(backend: S3Backend) -> Iterator[str]:
     """Drop the versions of objects whose content is lost, and yield the objects' names."""
     for bucket in backend.buckets.values():
         for name, versions in list(bucket.keys._iterlists()):
-            kept = [one for one in versions if not _is_lost(one)]
+            kept = [version for version in versions if not _is_lost(version)]
             if len(kept) < len(versions):
                 yield f"{bucket.name}/{name}"
                 if kept:
@@ -220,7 +220,7 @@ class _Pickler(pickle.Pickler):
         """Reduce an S3 object to its attributes and its blob, and a key to its DER form."""
         if isinstance(thing, FakeKey):
             own = ("_value_buffer", "lock")  # FakeKey.__setstate__ makes new ones
-            state = {name: each for name, each in thing.__dict__.items() if name not in own}
+            state = {name: value for name, value in thing.__dict__.items() if name not in own}
             digest = self._blobs.digest(thing)
             self.digests.add(digest)
             state["value"] = _Stored(digest)

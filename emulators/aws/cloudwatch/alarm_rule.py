@@ -1,4 +1,4 @@
-"""When an alarm changes its state: CloudWatch's own rules, as arithmetic.
+"""The rules by which an alarm changes its state, as arithmetic.
 
 Source: Amazon CloudWatch User Guide, "Evaluating an alarm" and "Configuring how CloudWatch alarms
 treat missing data".
@@ -25,7 +25,7 @@ COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
 
 
 class State(enum.Enum):
-    """What an alarm says."""
+    """The states of an alarm."""
 
     OK = "OK"
     ALARM = "ALARM"
@@ -58,7 +58,7 @@ class Rule:
 
     @property
     def points(self) -> int:
-        """How many data points to look at: the evaluation range."""
+        """Number of data points in the evaluation range."""
         return self.periods + SPARE_POINTS
 
     def breaches(self, value: float) -> bool:
@@ -117,7 +117,7 @@ def _state(breaching: bool) -> State:
 
 
 def _is_old(points: Sequence[float | None], rule: Rule) -> bool:
-    """Tell whether the oldest breach stands at least M periods back, and nothing good came since.
+    """Return whether the oldest breach is at least M periods old, with no good point since.
 
     The alarm then goes off with fewer than M data points ("Avoiding premature transitions to alarm
     state"). Only called when every data point that came breaches.

@@ -102,7 +102,7 @@ class Watch:
 
     def _evaluate(self, backend: CloudWatchBackend, alarm: Alarm, now: float) -> None:
         if alarm.rule:
-            states = {each.name: each.state_value for each in backend.alarms.values()}
+            states = {other.name: other.state_value for other in backend.alarms.values()}
             self._turn(backend, alarm, composite(alarm.rule, states), (alarm.rule, "{}"))
             return
         length = self.cloud.clock.real(_period(alarm))
@@ -117,12 +117,12 @@ class Watch:
     def _judge(self, backend: CloudWatchBackend, alarm: Alarm, windows: Windows) -> None:
         rule = _rule(alarm)
         try:
-            found = points(alarm, list(backend.metric_data), windows)
+            series = points(alarm, list(backend.metric_data), windows)
         except ExpressionError as error:
             self._turn(backend, alarm, State.INSUFFICIENT, (str(error), "{}"))
             return
-        state = judge(found, rule, State(alarm.state_value))
-        words = reason(state, found, rule), reason_data(found, rule, _period(alarm))
+        state = judge(series, rule, State(alarm.state_value))
+        words = reason(state, series, rule), reason_data(series, rule, _period(alarm))
         self._turn(backend, alarm, state, words)
 
     def _turn(

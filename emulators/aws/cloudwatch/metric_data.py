@@ -34,13 +34,13 @@ def install(cloud: Cloud) -> None:
         if not all("MetricStat" in query for query in queries) or start_time >= end_time:
             return plain(self, queries, start_time, end_time, scan_by)
         data, between = self.get_all_metrics(), (seconds(start_time), seconds(end_time))
-        told = []
+        answers = []
         for query in queries:
             length = cloud.clock.real(float(query["MetricStat"]["Period"]))
             points = list(_points(_metric(query["MetricStat"]), data, between, length))
             ordered = points if scan_by == "TimestampAscending" else points[::-1]
-            told.append(_result(query, ordered))
-        return told
+            answers.append(_result(query, ordered))
+        return answers
 
     replace_methods(CloudWatchBackend, {"get_metric_data": get_metric_data})
 
@@ -55,18 +55,18 @@ def _points(
         period = (seconds(datum.timestamp) + ROUNDING) // length
         if first <= period < last and metric.has(datum):
             periods[int(period)].append(datum)
-    for period, found in sorted(periods.items()):
-        value = statistic(metric.statistic, found)
+    for period, members in sorted(periods.items()):
+        value = statistic(metric.statistic, members)
         if value is not None:
             yield period * length, value
 
 
 def _metric(stat: Mapping[str, Any]) -> Metric:
-    asked = stat["Metric"]
+    metric = stat["Metric"]
     return Metric(
-        asked["Namespace"],
-        asked["MetricName"],
-        frozenset((each["Name"], each["Value"]) for each in asked.get("Dimensions", ())),
+        metric["Namespace"],
+        metric["MetricName"],
+        frozenset((pair["Name"], pair["Value"]) for pair in metric.get("Dimensions", ())),
         stat["Stat"],
         stat.get("Unit") or "",
     )
@@ -83,7 +83,7 @@ def _result(query: Mapping[str, Any], points: Sequence[tuple[float, float]]) -> 
     }
 
 
-#: Seconds by which a time that stands at the beginning of a period may have been rounded down.
+#: Seconds by which a time at the beginning of a period may have been rounded down.
 ROUNDING = 1e-5
 
 _STATISTICS: Mapping[str, Callable[[Any], float]] = {
@@ -120,8 +120,8 @@ class Windows:
 
     def place(self, when: float) -> int | None:
         """Return the number of the period `when` lies in, from 0, the oldest."""
-        found = int((when + ROUNDING - self.end) // self.length) + self.count
-        return found if 0 <= found < self.count else None
+        number = int((when + ROUNDING - self.end) // self.length) + self.count
+        return number if 0 <= number < self.count else None
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ def evaluate(expression: str, series: Mapping[str, Series]) -> list[float | None
     Raises
     ------
     ExpressionError
-        If something else stands in it.
+        If it has anything else.
     """
     text = expression.replace("&&", " and ").replace("||", " or ").replace("^", "**")
     try:
@@ -89,14 +89,14 @@ def _at(node: ast.expr, values: Mapping[str, float | None]) -> float | None:
 def _call(name: str, arguments: list[ast.expr], values: Mapping[str, float | None]) -> float | None:
     match name, arguments:
         case "FILL", [series, other]:
-            found = _at(series, values)
-            return _at(other, values) if found is None else found
+            value = _at(series, values)
+            return _at(other, values) if value is None else value
         case "IF", [condition, then, *other]:
             if _at(condition, values):
                 return _at(then, values)
             return _at(other[0], values) if other else None
         case _, [ast.List(elts=parts)] if name in _OVER:
-            present = [found for part in parts if (found := _at(part, values)) is not None]
+            present = [value for part in parts if (value := _at(part, values)) is not None]
             return _OVER[name](present) if present else None
     raise ExpressionError(f"metric math: {name}() is not emulated with these arguments")
 

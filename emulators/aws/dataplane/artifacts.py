@@ -17,7 +17,7 @@ _URI = re.compile(r"(?:s3://|https://s3[.\w-]*\.amazonaws\.com/)([^/]+)/?(.*)")
 
 
 class MissingDataError(LookupError):
-    """No object stands at the address; `uri` is what was asked for."""
+    """No object is at the requested address `uri`."""
 
 
 class BrokenArchiveError(ValueError):
@@ -46,10 +46,10 @@ def read(account: str, uri: str) -> bytes:
     MissingDataError
         If there is none.
     """
-    found = _key(account, uri)
-    if found is None:
+    key = _key(account, uri)
+    if key is None:
         raise MissingDataError(uri)
-    return bytes(found.value)
+    return bytes(key.value)
 
 
 def write(account: str, uri: str, data: bytes, *, content_type: str | None = None) -> None:
@@ -92,14 +92,14 @@ def fetch(account: str, container: Mapping[str, Any], to: Path) -> None:
     Raises
     ------
     MissingDataError
-        If nothing stands at its address.
+        If no object is at its address.
     BrokenArchiveError
         If it should be a tar.gz and is none, or reaches outside of `to`.
     """
-    found = source(container)
-    if not found:
+    location = source(container)
+    if not location:
         return
-    uri, is_archive = found
+    uri, is_archive = location
     if is_archive:
         _unpack(account, uri, to)
     else:

@@ -123,8 +123,8 @@ def _with_input(job: Job) -> Request:
 
 
 def _score(cloud: Cloud, request: Request, held: Lease) -> Reply:
-    asked = request.options.get("x-amzn-sagemaker-invocationtimeoutseconds")
-    return invoke.score(cloud, request, held, timeout=float(asked or TIMEOUT))
+    limit = request.options.get("x-amzn-sagemaker-invocationtimeoutseconds")
+    return invoke.score(cloud, request, held, timeout=float(limit or TIMEOUT))
 
 
 def _fail(job: Job, error: Exception) -> None:

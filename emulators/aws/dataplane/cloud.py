@@ -42,16 +42,16 @@ class Limits:
 
 @dataclass(frozen=True)
 class Cloud:
-    """What every part of the emulated AWS works with.
+    """The state and the hooks that every part of the emulated AWS uses.
 
     Attributes
     ----------
     place : Place
-        Where it lives and how it was asked to run.
+        Its folder and settings.
     clock : Clock
         The service's time.
     faults : Faults
-        Faults that were asked for.
+        The planned faults.
     fleet : Fleet
         All model servers.
     url : str
@@ -59,7 +59,7 @@ class Cloud:
     key : Key
         The account's own access key.
     live : Live
-        What serves right now.
+        The routes that serve now.
     logs : Logs
         Carries the model servers' output to CloudWatch.
     metrics : Metrics
@@ -69,7 +69,7 @@ class Cloud:
     limits : Limits
         Limits of the service in force.
     background : ThreadPoolExecutor
-        For work that nobody waits for.
+        For work behind an answer.
     lock : threading.RLock
         Held for changes of the control plane; never while waiting.
     before_change : list of callable

@@ -1,4 +1,4 @@
-"""What an endpoint configuration asks for, as plain values that no later call can change."""
+"""Endpoint configurations and model packages as plain values that no later call can change."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from tridock.emulators.aws.dataplane.configs import Config, Members
 from tridock.emulators.aws.dataplane.live import Generation, Instance, Key
 from tridock.emulators.fleet import Container, Server, UnhealthyError
 
-#: The service waits minutes for the first ping; here nobody does (real seconds).
+#: Longest wait for the first ping, in real seconds; the service waits for minutes.
 LONGEST_STARTUP = 120.0
 
 #: ``FailureReason`` may not be longer (API reference, DescribeEndpoint).
@@ -52,8 +52,8 @@ def launch(cloud: Cloud, key: Key, config: Config) -> Generation:
     shadows = {variant["VariantName"] for variant in config.shadows}
     return Generation(
         config,
-        {name: one for name, one in begun.items() if name not in shadows},
-        {name: one for name, one in begun.items() if name in shadows},
+        {name: instance for name, instance in begun.items() if name not in shadows},
+        {name: instance for name, instance in begun.items() if name in shadows},
     )
 
 
@@ -139,9 +139,9 @@ def _bring(key: Key, container: Members, model: Path) -> None:
 
 
 def _wait(cloud: Cloud, instance: Instance, variant: Members) -> None:
-    asked = variant.get("ContainerStartupHealthCheckTimeoutInSeconds") or LONGEST_STARTUP
+    limit = variant.get("ContainerStartupHealthCheckTimeoutInSeconds") or LONGEST_STARTUP
     try:
-        cloud.fleet.wait(instance.server, "/ping", timeout=min(float(asked), LONGEST_STARTUP))
+        cloud.fleet.wait(instance.server, "/ping", timeout=min(float(limit), LONGEST_STARTUP))
     except UnhealthyError as error:
         said = (
             f"The primary container for production variant {instance.variant} did not pass the "

@@ -115,7 +115,7 @@ def lease(cloud: Cloud, request: Request) -> Iterator[Lease]:
 
 
 def score(cloud: Cloud, request: Request, held: Lease, *, timeout: float | None = None) -> Reply:
-    """Send a request to its container, and tell everyone who wants to know.
+    """Send a request to its container and to the shadows, then measure and capture the reply.
 
     Parameters
     ----------
@@ -151,7 +151,7 @@ def send(request: Request, instance: Instance, *, timeout: float) -> Reply:
 
 
 def measure(cloud: Cloud, request: Request, held: Lease, reply: Reply, *, began: float) -> None:
-    """Publish what CloudWatch learns of one invocation.
+    """Publish the metrics of one invocation.
 
     Parameters
     ----------
@@ -177,7 +177,7 @@ def measure(cloud: Cloud, request: Request, held: Lease, reply: Reply, *, began:
 
 
 def described(headers: urllib3.HTTPHeaderDict, instance: Instance) -> list[tuple[str, str]]:
-    """Return the headers of an answer that say who gave it and what it attached."""
+    """Return the headers of an answer that name its variant and the container's own values."""
     kept = [(name, headers[name]) for name in ANSWERED if name in headers]
     return [("x-Amzn-Invoked-Production-Variant", instance.variant), *kept]
 
@@ -186,7 +186,11 @@ def _instances(key: Key, variant: str) -> int:
     """Return how many instances a variant has, of which one process answers for all."""
     endpoint: Any = sagemaker_backends[key.account][key.region].endpoints.get(key.endpoint)
     variants = endpoint.production_variants if endpoint else ()
-    counts = (one.get("CurrentInstanceCount") for one in variants if one["VariantName"] == variant)
+    counts = (
+        record.get("CurrentInstanceCount")
+        for record in variants
+        if record["VariantName"] == variant
+    )
     return next(counts, None) or 1
 
 

@@ -1,4 +1,4 @@
-"""What serves right now: instances, the generations they belong to, and who gets which request."""
+"""The instances that serve, their generations, and the route of each request."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Key:
 
 @dataclass
 class Instance:
-    """One model server behind a variant, and how many requests it is answering.
+    """One model server behind a variant, and the number of its requests in progress.
 
     Attributes
     ----------
@@ -67,7 +67,7 @@ class Instance:
 
     @property
     def busy(self) -> int:
-        """How many requests it is answering."""
+        """Number of requests in progress."""
         return self._busy
 
     def wait_idle(self, timeout: float) -> bool:
@@ -123,7 +123,7 @@ Route = tuple[Share, ...]
 
 
 class UnknownVariantError(LookupError):
-    """No generation that serves has the variant that was asked for."""
+    """No generation that serves has the requested variant."""
 
 
 @dataclass(frozen=True)
@@ -175,8 +175,8 @@ class Live:
     def lease(self, key: Key, target: str | None) -> Iterator[Lease | None]:
         """Hold an instance for one request; None if the endpoint does not serve.
 
-        Choosing and counting happen under the lock that `put` takes: whoever drains an instance
-        after `put` sees every request that chose it.
+        Choosing and counting happen under the lock that `put` takes: a drain of an
+        instance after `put` sees every request that chose it.
 
         Raises
         ------

@@ -21,7 +21,7 @@ CHUNK = 256 * 1024
 
 
 class Owner(Protocol):
-    """Whose endpoint it is."""
+    """The endpoint of a log: account, region and name."""
 
     @property
     def account(self) -> str:
@@ -121,6 +121,6 @@ def _put(followed: _Followed, lines: list[str]) -> None:
 
 
 def _make(create: Callable[[], object]) -> None:
-    """Create what may stand already."""
+    """Create a group or stream that may exist already."""
     with suppress(LogsClientError):
         create()

@@ -1,4 +1,4 @@
-"""What CloudWatch learns of an endpoint: one sum of each metric per minute, not one per request."""
+"""Metrics of endpoints in CloudWatch: one sum of each metric per minute, not one per request."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ NAMESPACE = "AWS/SageMaker"
 UNITS = {"ModelLatency": "Microseconds", "OverheadLatency": "Microseconds"}
 
 
-#: So many values of a minute are kept themselves: percentiles cannot be had from a sum.
+#: Values of a minute that are kept one by one: a sum has no percentiles.
 KEPT = 1000
 
 
 class Minute(MetricAggregatedDatum):
-    """What was measured in one minute: the statistics, and the first `KEPT` values."""
+    """The data of one minute: the statistics, and the first `KEPT` values."""
 
     values: list[float]
 
@@ -42,7 +42,7 @@ class Minute(MetricAggregatedDatum):
 
 @dataclass(frozen=True)
 class Source:
-    """What a value was measured on.
+    """The origin of a value.
 
     Attributes
     ----------
@@ -107,7 +107,7 @@ class Metrics:
 def install(cloud: object) -> None:
     """Let statistics of a metric count no other: more dimensions are another metric.
 
-    moto takes every metric that has at least the dimensions asked for (CloudWatch User Guide,
+    moto takes every metric that has at least the requested dimensions (CloudWatch User Guide,
     "Dimensions": each unique combination of dimensions is a separate metric).
     """
     loose = MetricDatumBase.filter
@@ -119,10 +119,10 @@ def install(cloud: object) -> None:
         dimensions: list[dict[str, str]],
         already_present_metrics: list[MetricDatumBase] | None = None,
     ) -> bool:
-        asked = {(one["Name"], one.get("Value")) for one in dimensions or ()}
+        wanted = {(pair["Name"], pair.get("Value")) for pair in dimensions or ()}
         # Only ListMetrics, whose filter is loose in the service too, passes the last argument.
         if already_present_metrics is None:
-            return {(one.name, one.value) for one in self.dimensions} == asked
+            return {(pair.name, pair.value) for pair in self.dimensions} == wanted
         return loose(self, namespace, name, dimensions, already_present_metrics)
 
     replace_methods(MetricDatumBase, {"filter": exact})

@@ -106,7 +106,7 @@ class Reply:
 
     @property
     def is_success(self) -> bool:
-        """Whether the container answered with 2xx."""
+        """True if the container answered with 2xx."""
         return 200 <= self.status < 300
 
 
@@ -142,12 +142,12 @@ def read_request(call: Call, environ: Environ) -> Request:
 
 
 def _forwarded(call: Call, options: Mapping[str, str]) -> dict[str, str]:
-    found = {name: options.get(name.lower(), "") for name in FORWARDED}
+    headers = {name: options.get(name.lower(), "") for name in FORWARDED}
     if call.operation != "InvokeEndpoint":
         plain = call.operation == "InvokeEndpointWithResponseStream"
-        found["Accept"] = ""
-        found["Content-Type"] = found["Content-Type"] if plain else ""
-        found |= {
+        headers["Accept"] = ""
+        headers["Content-Type"] = headers["Content-Type"] if plain else ""
+        headers |= {
             to: options[name.lower()] for name, to in _RENAMED.items() if options.get(name.lower())
         }
-    return {name: value for name, value in found.items() if value}
+    return {name: value for name, value in headers.items() if value}

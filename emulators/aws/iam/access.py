@@ -41,7 +41,7 @@ _S3 = "_authenticate_and_authorize_s3_action"
 
 
 def install(cloud: Cloud) -> None:
-    """Hold calls to the resources they name, and word refusals for clients that expect JSON."""
+    """Check calls against the resources they name, and give JSON clients JSON error codes."""
     for name, changed in ((_NORMAL, lambda check: _worded(_precise(check))), (_S3, _with_keys)):
         setattr(BaseResponse, name, _unless_own(cloud.key.id, changed(getattr(BaseResponse, name))))
     # `authentication` has verified it, in every form; moto knows headers alone.
@@ -49,7 +49,7 @@ def install(cloud: Cloud) -> None:
 
 
 def is_enforced() -> bool:
-    """Tell whether IAM was switched on."""
+    """Return whether IAM is switched on."""
     return ActionAuthenticatorMixin.request_count >= settings.INITIAL_NO_AUTH_ACTION_COUNT
 
 
@@ -96,7 +96,7 @@ def _unless_own(own: str, check: Callable[..., None]) -> Callable[..., None]:
 
 
 def _precise(check: Callable[..., None]) -> Callable[..., None]:
-    """Ask for each resource a call names, and for what it needs besides; moto asks for any."""
+    """Check each resource that a call names and its dependent actions; moto checks any resource."""
 
     def authenticate_and_authorize(self: Any, resource: str = "*") -> None:
         place = (self.current_account, self.region)
@@ -105,19 +105,19 @@ def _precise(check: Callable[..., None]) -> Callable[..., None]:
         needed = list(needs(self.service_name, self._get_action(), body, place)) if body else []
         # moto's check knows no conditions, and takes a service for what it signs as.
         own = self.service_name not in _SIGNING
-        plain = [each for each in needed if own and each.action == action and not each.context]
+        plain = [need for need in needed if own and need.action == action and not need.context]
         if not needed or plain:
-            for arn in [each.resource for each in plain] or [resource]:
+            for arn in [need.resource for need in plain] or [resource]:
                 check(self, arn)
-        for each in needed:
-            if each not in plain:
-                _demand(self, each)
+        for need in needed:
+            if need not in plain:
+                _demand(self, need)
 
     return authenticate_and_authorize
 
 
 def _with_keys(check: Callable[..., None]) -> Callable[..., None]:
-    """Ask S3's callers for the key that a bucket encrypts its objects with.
+    """Check that S3's callers may use the key with which a bucket encrypts its objects.
 
     "Using server-side encryption with AWS KMS keys", Permissions.
     """
@@ -153,13 +153,13 @@ def _request(response: Any, action: str) -> IAMRequest:
 def _demand(response: Any, need: Need) -> None:
     """Return if the caller's policies permit what a call needs besides its own action."""
     caller = _request(response, need.action)._access_key
-    found = {
+    results = {
         IAMPolicy(policy).is_action_permitted(
             need.action, need.resource, None, dict(need.context) or None
         )
         for policy in caller.collect_policies()
     }
-    if PermissionResult.DENIED in found or PermissionResult.PERMITTED not in found:
+    if PermissionResult.DENIED in results or PermissionResult.PERMITTED not in results:
         raise AccessDeniedError(user_arn=caller.arn, action=need.action)
 
 

@@ -176,7 +176,7 @@ def _check_signature(call: Call, environ: Environ, signed: Signed, key: Key) -> 
 
 
 def _digest(call: Call, environ: Environ, signed: Signed) -> str | None:
-    """Return what stands for the payload in the signature; None if it is refused anyway."""
+    """Return the payload's digest in the signature; None if the request is refused anyway."""
     given = str(environ.get("HTTP_X_AMZ_CONTENT_SHA256", ""))
     if signed.is_s3:
         if not given and signed.lifetime is None and signed.version == 4:

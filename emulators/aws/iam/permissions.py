@@ -1,4 +1,4 @@
-"""What a call needs to be permitted: on which resources, and which other actions with it.
+"""Permissions: the needs of each call, and IAM's SimulatePrincipalPolicy.
 
 Source: Service Authorization Reference, "Actions, resources, and condition keys for Amazon
 SageMaker", "… for Amazon CloudWatch", "… for Amazon CloudWatch Logs", "… for AWS Application Auto
@@ -65,7 +65,7 @@ _LISTS = ("ListEndpoints", "ListEndpointConfigs", "ListModels", "ListModelPackag
 
 
 def needs(service: str, operation: str, body: bytes, place: tuple[str, str]) -> Iterator[Need]:
-    """Yield all that a call needs; nothing for calls that are not told apart here.
+    """Yield all that a call needs; nothing for calls that have no rule here.
 
     Parameters
     ----------
@@ -171,17 +171,17 @@ def _package(given: Mapping[str, Any], root: str) -> str:
 
 
 def install(cloud: Cloud) -> None:
-    """Add the operation that the SageMaker SDK asks before every deployment."""
+    """Add the operation that the SageMaker SDK calls before every deployment."""
     IamResponse.simulate_principal_policy = (  # type: ignore[attr-defined]
         simulate_principal_policy
     )
 
 
 def simulate_principal_policy(self: IamResponse) -> ActionResult:
-    """Answer what the policies of a role or user say to each action on each resource."""
+    """Answer the decision of a principal's policies for each action on each resource."""
     source = self._get_param("PolicySourceArn")
-    policies = [IAMPolicy(each) for each in policies_of(self.backend, source)]
-    policies += [IAMPolicy(each) for each in self._get_param("PolicyInputList", [])]
+    policies = [IAMPolicy(document) for document in policies_of(self.backend, source)]
+    policies += [IAMPolicy(document) for document in self._get_param("PolicyInputList", [])]
     results = [
         {
             "EvalActionName": action,
@@ -198,14 +198,14 @@ def simulate_principal_policy(self: IamResponse) -> ActionResult:
 
 def decide(policies: list[Any], action: str, resource: str) -> str:
     """Return ``allowed``, ``explicitDeny`` or ``implicitDeny``; one Deny outweighs every Allow."""
-    found = {policy.is_action_permitted(action, resource) for policy in policies}
-    if PermissionResult.DENIED in found:
+    results = {policy.is_action_permitted(action, resource) for policy in policies}
+    if PermissionResult.DENIED in results:
         return "explicitDeny"
-    return "allowed" if PermissionResult.PERMITTED in found else "implicitDeny"
+    return "allowed" if PermissionResult.PERMITTED in results else "implicitDeny"
 
 
 def policies_of(backend: IAMBackend, arn: str) -> list[Any]:
-    """Return what is attached to, and written into, a role or a user with its groups.
+    """Return the attached and the inline policies of a role, or of a user with its groups.
 
     Raises
     ------

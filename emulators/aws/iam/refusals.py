@@ -110,7 +110,7 @@ def refusal(call: Call, reason: Reason, said: str = "") -> AwsError:
     protocol = get_service_model(call.service).protocol
     if call.service == "s3":
         code, status, message = _S3.get(reason, _S3[Reason.ANONYMOUS])
-        # S3 has one sentence for these, whatever the difference is.
+        # S3 has one sentence for these, for every difference.
         said = "" if reason in (Reason.SKEWED, Reason.ALGORITHM) else said
     else:
         code, status, message = _QUERY[reason]

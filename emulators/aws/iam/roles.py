@@ -1,4 +1,4 @@
-"""Roles: what a trust policy must look like, and whether SageMaker may assume one."""
+"""Roles: check their trust policies, and whether SageMaker may assume them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tridock.emulators.aws.dataplane.cloud import Cloud
 from tridock.emulators.aws.protocol.calls import ACCOUNT
 from tridock.emulators.aws.protocol.environment import REGION
 
-#: A role that stands ready in that account, named as SageMaker's console names the one it makes.
+#: A ready-made role of that account, named as SageMaker's console names the one it makes.
 READY_ROLE = "AmazonSageMaker-ExecutionRole"
 _READY_POLICY = "arn:aws:iam::aws:policy/AmazonSageMakerFullAccess"
 
@@ -53,26 +53,26 @@ def _copied(policy: ManagedPolicy) -> ManagedPolicy:
 
 
 def make_ready_role() -> None:
-    """Make the role that classic snippets can name, unless it stands."""
+    """Make the role that classic snippets can name, unless it exists."""
     backend = iam_backends[ACCOUNT][get_partition(REGION)]
     if any(role.name == READY_ROLE for role in backend.get_roles()):
         return
     statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": SAGEMAKER}}
     trust = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-    about = "Stands ready in the emulated account"
+    about = "Ready-made in the emulated account"
     backend.create_role(READY_ROLE, trust, "/", None, about, [], "3600")
     backend.attach_role_policy(_READY_POLICY, READY_ROLE)
 
 
 def is_assumable(account: str, region: str, arn: str) -> bool:
-    """Tell whether the role `arn` exists in `account` and lets SageMaker assume it."""
+    """Return whether the role `arn` exists in `account` and lets SageMaker assume it."""
     roles = iam_backends[account][get_partition(region)].get_roles()
     role = next((role for role in roles if role.arn == arn), None)
     return role is not None and trusts(role.assume_role_policy_document, SAGEMAKER)
 
 
 def trusts(document: str | dict[str, Any], service: str) -> bool:
-    """Tell whether a trust policy lets `service` assume its role; a Deny outweighs."""
+    """Return whether a trust policy lets `service` assume its role; a Deny outweighs."""
     effects = {
         statement.get("Effect")
         for statement in _list(_policy(document).get("Statement"))

@@ -80,7 +80,7 @@ class Signed:
 
     @property
     def is_s3(self) -> bool:
-        """Whether S3's own rules apply: the path as it is, the payload by its header."""
+        """True if S3's own rules apply: the path as it is, the payload by its header."""
         return self.service.startswith("s3") or self.version == 2
 
 

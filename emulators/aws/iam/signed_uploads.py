@@ -158,7 +158,7 @@ class Form:
         try:
             policy = json.loads(base64.b64decode(self.fields["policy"]))
             ends = datetime.fromisoformat(policy["expiration"].replace("Z", "+00:00"))
-            conditions = [_condition(each) for each in policy["conditions"]]
+            conditions = [_condition(item) for item in policy["conditions"]]
         except (KeyError, ValueError, TypeError, AttributeError, binascii.Error):
             raise PolicyError("Invalid Policy: Invalid JSON.") from None
         if ends <= now:

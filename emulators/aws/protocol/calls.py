@@ -135,9 +135,9 @@ def headers_of(environ: Environ) -> dict[str, str]:
 
 def _route_presigned(environ: Environ) -> None:
     """Let moto see the service of a presigned address: it reads headers, and takes S3 otherwise."""
-    found = _PRESIGNED.search(environ.get("QUERY_STRING", ""))
-    if found and not environ.get("HTTP_AUTHORIZATION"):
-        scope = unquote(found[1])
+    match = _PRESIGNED.search(environ.get("QUERY_STRING", ""))
+    if match and not environ.get("HTTP_AUTHORIZATION"):
+        scope = unquote(match[1])
         if scope.split("/")[-2:-1] != ["s3"]:
             said = f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=presigned"
             environ["HTTP_AUTHORIZATION"] = said
@@ -154,8 +154,8 @@ def _unsigned_service(environ: Environ) -> str:
 
 
 def _credential(environ: Environ) -> tuple[str, str, str]:
-    found = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
-    key, region, service = found.groups() if found else ("", "us-east-1", "")
+    match = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
+    key, region, service = match.groups() if match else ("", "us-east-1", "")
     return key, region, service
 
 

@@ -1,4 +1,4 @@
-"""What the emulated AWS answers when it refuses, in the wire form of each service.
+"""The errors of the emulated AWS, in the wire form of each service.
 
 * AwsError
   * ValidationError

@@ -25,7 +25,7 @@ PAGE = 10
 
 
 def page(
-    items: list[Item], name: str, asked: Callable[[str], Any]
+    items: list[Item], name: str, member_of: Callable[[str], Any]
 ) -> tuple[list[Item], str | None]:
     """Return the page of `select`'s items that a List request asks for, and the next one's token.
 
@@ -34,17 +34,17 @@ def page(
     ValidationError
         If ``NextToken`` is none of ours.
     """
-    chosen, token = select(items, name, asked), asked("NextToken")
+    chosen, token = select(items, name, member_of), member_of("NextToken")
     names = [_token(item[name]) for item in chosen]
     if token and token not in names:
         raise ValidationError("Invalid NextToken.")
     begin = names.index(token) if token else 0
-    end = begin + (asked("MaxResults") or PAGE)
+    end = begin + (member_of("MaxResults") or PAGE)
     return chosen[begin:end], names[end] if end < len(names) else None
 
 
 def select(
-    items: list[Item], name: str, asked: Callable[[str], Any], *, status: str = "EndpointStatus"
+    items: list[Item], name: str, member_of: Callable[[str], Any], *, status: str = "EndpointStatus"
 ) -> list[Item]:
     """Return the items that a List request asks for, in its order.
 
@@ -52,18 +52,20 @@ def select(
     ----------
     name : str
         Member that holds an item's name, e.g. ``"ModelName"``.
-    asked : callable
+    member_of : callable
         Returns a member of the request, or None.
     status : str
         Member that holds an item's state.
     """
-    contains, wanted = asked("NameContains"), asked("StatusEquals")
+    contains, wanted = member_of("NameContains"), member_of("StatusEquals")
     chosen = [item for item in items if not contains or contains.lower() in item[name].lower()]
     chosen = [item for item in chosen if not wanted or item.get(status) == wanted]
     for member, (time, after) in _TIMES.items():
-        chosen = [item for item in chosen if _within(item.get(time), asked(member), after=after)]
-    by = {"Name": name, "Status": status}.get(asked("SortBy"), "CreationTime")
-    descending = (asked("SortOrder") or "Descending") == "Descending"
+        chosen = [
+            item for item in chosen if _within(item.get(time), member_of(member), after=after)
+        ]
+    by = {"Name": name, "Status": status}.get(member_of("SortBy"), "CreationTime")
+    descending = (member_of("SortOrder") or "Descending") == "Descending"
     return sorted(chosen, key=lambda item: item[by], reverse=descending)
 
 

@@ -14,7 +14,7 @@ from werkzeug.wsgi import LimitedStream
 
 from tridock.emulators.faults import ConnectionDropped
 
-#: What is left of a body that nobody read is thrown away up to here; above, the connection is.
+#: Most bytes of an unread body that are discarded; above, the connection is closed.
 DRAIN_BYTES = 64 * 1024 * 1024
 
 log = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ class Handler(MotoRequestHandler):
 
 
 class _Answer:
-    """One answer on its way out: with a length as it stands, else in chunks."""
+    """One answer that is being sent: with the application's length, else in chunks."""
 
     def __init__(self, handler: Handler) -> None:
         self._handler = handler

@@ -20,7 +20,7 @@ from tridock.emulators.aws.protocol.errors import AwsError, ValidationError
 #: Violations of a constraint, without "Member must".
 Violations = Iterator[tuple[str, str]]
 
-#: What a JSON value is called when it stands where another kind belongs.
+#: Name of a JSON value in the message for a value of the wrong kind.
 _TOKENS: tuple[tuple[type, str], ...] = (
     (bool, "TRUE_VALUE"),
     (int, "NUMBER_VALUE"),
@@ -91,16 +91,16 @@ def check_body(service: str, operation: str, body: bytes) -> None:
 
 
 def describe(shape: Shape, values: Any) -> str:
-    """Return what is wrong with `values` in the service's words; empty if nothing is."""
-    found = [
+    """Return the violations in `values` in the service's words; empty if there are none."""
+    violations = [
         f"{value} at '{path}' failed to satisfy constraint: {must}"
         for path, value, must in _violations(shape, values, "")
     ]
-    return _counted(found)
+    return _counted(violations)
 
 
 def describe_headers(service: str, operation: str, headers: Mapping[str, str]) -> str:
-    """Return what is wrong with the headers of a REST call; empty if nothing is.
+    """Return the violations in the headers of a REST call; empty if there are none.
 
     Parameters
     ----------
@@ -108,15 +108,15 @@ def describe_headers(service: str, operation: str, headers: Mapping[str, str]) -
         By lower-case name.
     """
     shape: Any = get_service_model(service).operation_model(operation).input_shape
-    found: list[str] = []
+    violations: list[str] = []
     for name, member in shape.members.items():
         value = headers.get(member.serialization.get("name", "").lower())
         if value and member.serialization.get("location") == "header":
-            found += [
+            violations += [
                 f"Value '{value}' at '{_lower(name)}' failed to satisfy constraint: {must}"
                 for must in _own(member, _typed(member, value))
             ]
-    return _counted(found)
+    return _counted(violations)
 
 
 def check_kinds(shape: Shape, value: Any) -> None:
@@ -225,10 +225,10 @@ def _matcher(pattern: str) -> Callable[[str], object]:
         return lambda _: True
 
 
-def _counted(found: list[str]) -> str:
-    several = "s" if len(found) > 1 else ""
-    count = f"{len(found)} validation error{several} detected: " if found else ""
-    return count + "; ".join(found)
+def _counted(violations: list[str]) -> str:
+    several = "s" if len(violations) > 1 else ""
+    count = f"{len(violations)} validation error{several} detected: " if violations else ""
+    return count + "; ".join(violations)
 
 
 def _typed(shape: Shape, value: str) -> str | int:

@@ -107,17 +107,20 @@ class _Calls:
 
     def update_response(self, response: SageMakerResponse) -> ActionResult:
         """Answer UpdateEndpoint."""
-        backend, asked = response.sagemaker_backend, response._get_param
+        backend, member_of = response.sagemaker_backend, response._get_param
         with self._cloud.lock:
-            endpoint = _changeable(backend, asked("EndpointName"))
+            endpoint = _changeable(backend, member_of("EndpointName"))
             # The service looks for the configuration that serves, too (terraform-provider-aws
             # issue 40048): deleting it first makes the update fail.
             old = backend.describe_endpoint_config(endpoint.endpoint_config_name)
-            config, retention = _read(backend, asked("EndpointConfigName")), Retention.read(asked)
+            config, retention = (
+                _read(backend, member_of("EndpointConfigName")),
+                Retention.read(member_of),
+            )
             captured = retention.capture(config.capture, old.get("DataCaptureConfig"))
             config = replace(config, capture=captured)
-            kept = asked("RetainDeploymentConfig")
-            deployment = endpoint.last_deployment_config if kept else asked("DeploymentConfig")
+            kept = member_of("RetainDeploymentConfig")
+            deployment = endpoint.last_deployment_config if kept else member_of("DeploymentConfig")
             plan = read_plan(deployment, endpoint.instance_count())
             refuse_scaled(endpoint, config)
             fresh = summaries(config.variants, config.models, status="Creating")
@@ -128,10 +131,10 @@ class _Calls:
 
     def weigh_response(self, response: SageMakerResponse) -> ActionResult:
         """Answer UpdateEndpointWeightsAndCapacities."""
-        backend, asked = response.sagemaker_backend, response._get_param
+        backend, member_of = response.sagemaker_backend, response._get_param
         with self._cloud.lock:
-            endpoint = _changeable(backend, asked("EndpointName"))
-            desired = _desired(endpoint, asked("DesiredWeightsAndCapacities"))
+            endpoint = _changeable(backend, member_of("EndpointName"))
+            desired = _desired(endpoint, member_of("DesiredWeightsAndCapacities"))
             endpoint.begin_weighing(desired)
         transitions.weigh(self._cloud, endpoint)
         return ActionResult({"EndpointArn": endpoint.arn})
@@ -162,16 +165,16 @@ def _describe(self: SageMakerModelBackend, endpoint_name: str) -> dict[str, Any]
 
 def _list_response(self: SageMakerResponse) -> ActionResult:
     items = [endpoint.summary() for endpoint in list(self.sagemaker_backend.endpoints.values())]
-    found, token = page(items, "EndpointName", self._get_param)
-    return ActionResult({"Endpoints": found, "NextToken": token})
+    endpoints, token = page(items, "EndpointName", self._get_param)
+    return ActionResult({"Endpoints": endpoints, "NextToken": token})
 
 
 def _find(backend: SageMakerModelBackend, name: str) -> Endpoint:
-    endpoint: Any = backend.endpoints.get(name)
-    if endpoint is None:
+    record: Any = backend.endpoints.get(name)
+    if record is None:
         raise ValidationError(not_found(backend, "endpoint", name))
-    found: Endpoint = endpoint
-    return found
+    endpoint: Endpoint = record
+    return endpoint
 
 
 def _changeable(backend: SageMakerModelBackend, name: str) -> Endpoint:
@@ -198,10 +201,10 @@ def _read(backend: SageMakerModelBackend, name: str) -> Config:
     return config
 
 
-def _desired(endpoint: Endpoint, asked: Sequence[Members]) -> dict[str, Members]:
+def _desired(endpoint: Endpoint, members: Sequence[Members]) -> dict[str, Members]:
     """Check the variants of a request and return it by variant."""
     present = {variant["VariantName"] for variant in endpoint.production_variants}
-    names = [item["VariantName"] for item in asked]
+    names = [item["VariantName"] for item in members]
     for name in names:
         if names.count(name) > 1:
             raise ValidationError(f'The variant name "{name}" was non-unique within the request.')
@@ -210,7 +213,7 @@ def _desired(endpoint: Endpoint, asked: Sequence[Members]) -> dict[str, Members]
                 f'The variant name(s) "{name}" is/are not present within endpoint configuration '
                 f'"{endpoint.endpoint_config_name}".'
             )
-    return {item["VariantName"]: item for item in asked}
+    return {item["VariantName"]: item for item in members}
 
 
 _PROPERTIES = ("DesiredWeight", "DesiredInstanceCount", "DataCaptureConfig")
@@ -218,7 +221,7 @@ _PROPERTIES = ("DesiredWeight", "DesiredInstanceCount", "DataCaptureConfig")
 
 @dataclass(frozen=True)
 class Retention:
-    """Properties that stay although the configuration says otherwise.
+    """The properties of the old variants that an update keeps.
 
     Attributes
     ----------
@@ -229,17 +232,17 @@ class Retention:
     properties: frozenset[str] = frozenset()
 
     @classmethod
-    def read(cls, asked: Callable[[str], Any]) -> Retention:
+    def read(cls, member_of: Callable[[str], Any]) -> Retention:
         """Read UpdateEndpoint's ``RetainAllVariantProperties`` and its exceptions.
 
         Parameters
         ----------
-        asked : callable
+        member_of : callable
             Returns a member of the request, or None.
         """
-        if not asked("RetainAllVariantProperties"):
+        if not member_of("RetainAllVariantProperties"):
             return cls()
-        excluded = asked("ExcludeRetainedVariantProperties") or []
+        excluded = member_of("ExcludeRetainedVariantProperties") or []
         kept = set(_PROPERTIES) - {item["VariantPropertyType"] for item in excluded}
         return cls(frozenset(kept))
 
@@ -250,7 +253,9 @@ class Retention:
     def variants(self, fresh: Sequence[Members], old: Sequence[Members]) -> list[dict[str, Any]]:
         """Return the summaries `fresh` with what stays of those in `old` of the same name."""
         by_name = {variant["VariantName"]: variant for variant in old}
-        return [{**one, **self._kept(by_name.get(one["VariantName"], {}))} for one in fresh]
+        return [
+            {**summary, **self._kept(by_name.get(summary["VariantName"], {}))} for summary in fresh
+        ]
 
     def _kept(self, old: Members) -> dict[str, Any]:
         kept: dict[str, Any] = {}
@@ -272,8 +277,10 @@ def refuse_scaled(endpoint: Endpoint, config: Config) -> None:
     ValidationError
         Naming the variants.
     """
-    before = {one["VariantName"]: one.get("InstanceType") for one in endpoint.config.variants}
-    after = {one["VariantName"]: one.get("InstanceType") for one in config.variants}
+    before = {
+        variant["VariantName"]: variant.get("InstanceType") for variant in endpoint.config.variants
+    }
+    after = {variant["VariantName"]: variant.get("InstanceType") for variant in config.variants}
     changed = [
         name for name in _scaled_variants(endpoint.key) if after.get(name) != before.get(name)
     ]
@@ -295,5 +302,5 @@ def deregister_variants(key: Key) -> None:
 def _scaled_variants(key: Key) -> list[str]:
     backend = applicationautoscaling_backends[key.account][key.region]
     start = f"endpoint/{key.endpoint}/variant/"
-    found = list(backend.targets.get(_DIMENSION, {}))
-    return [name.removeprefix(start) for name in found if name.startswith(start)]
+    names = list(backend.targets.get(_DIMENSION, {}))
+    return [name.removeprefix(start) for name in names if name.startswith(start)]

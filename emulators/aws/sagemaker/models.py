@@ -109,9 +109,9 @@ def _create_response(self: SageMakerResponse) -> ActionResult:
 
 
 def _list_response(self: SageMakerResponse) -> ActionResult:
-    models = [model.response_object for model in list(self.sagemaker_backend.list_models())]
-    found, token = page(models, "ModelName", self._get_param)
-    return ActionResult({"Models": found, "NextToken": token})
+    items = [model.response_object for model in list(self.sagemaker_backend.list_models())]
+    models, token = page(items, "ModelName", self._get_param)
+    return ActionResult({"Models": models, "NextToken": token})
 
 
 def _check_containers(primary: Members | None, several: Sequence[Members] | None) -> None:
@@ -138,10 +138,10 @@ def _check_role(backend: SageMakerModelBackend, arn: str) -> None:
 
 def _check_data(account: str, container: Members) -> None:
     """Refuse model data that does not exist (seen in users' reports of CreateModel)."""
-    found = artifacts.source(container)
-    if not found:
+    location = artifacts.source(container)
+    if not location:
         return
-    uri, is_archive = found
+    uri, is_archive = location
     if is_archive and not re.search(r"\.tar\.gz$", uri):
         raise ValidationError(f"Invalid model data URL {uri}. It must be a .tar.gz archive.")
     if not artifacts.exists(account, uri):

@@ -1,4 +1,4 @@
-"""How an endpoint update moves traffic: the steps that a ``DeploymentConfig`` asks for."""
+"""Deployment policies: the steps of traffic of a ``DeploymentConfig``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What DescribeEndpoint tells: the record of one endpoint, changed only under the cloud's lock."""
+"""The record of one endpoint, which DescribeEndpoint answers; changed under the cloud's lock."""
 
 from __future__ import annotations
 
@@ -99,10 +99,10 @@ class Endpoint(FakeEndpoint):
     def begin_weighing(self, desired: Mapping[str, Members]) -> None:
         """Announce new weights and counts; what a variant's request leaves out stays."""
         for variant in self.production_variants:
-            asked = desired.get(variant["VariantName"], {})
+            changes = desired.get(variant["VariantName"], {})
             for member in ("DesiredWeight", "DesiredInstanceCount"):
-                if asked.get(member) is not None:
-                    variant[member] = asked[member]
+                if changes.get(member) is not None:
+                    variant[member] = changes[member]
             if variant["VariantName"] in desired:
                 variant["VariantStatus"] = [{"Status": "Updating", "StartTime": utcnow()}]
         self.change("Updating")

@@ -78,8 +78,9 @@ def _counted(create: Callable[..., str]) -> Callable[..., str]:
 
 def _made_before(self: SageMakerModelBackend, group: str, token: str | None) -> str | None:
     """Return the version that a call with the same ``ClientToken`` made."""
-    made = [one for one in self.model_packages.values() if one.model_package_group_name == group]
-    return next((one.arn for one in made if token and one.client_token == token), None)
+    packages = self.model_packages.values()
+    made = [package for package in packages if package.model_package_group_name == group]
+    return next((package.arn for package in made if token and package.client_token == token), None)
 
 
 def _renumber(self: SageMakerModelBackend, arn: str, group: ModelPackageGroup) -> str:
@@ -88,8 +89,8 @@ def _renumber(self: SageMakerModelBackend, arn: str, group: ModelPackageGroup) -
     setattr(group, "last_version", version)  # noqa: B010 - moto's class does not declare it
     package.model_package_version = version
     package.arn = f"{arn.rpartition('/')[0]}/{version}"
-    for each in package.model_package_status_details.values():
-        each[0]["Name"] = package.arn
+    for details in package.model_package_status_details.values():
+        details[0]["Name"] = package.arn
     for name in (package.model_package_name, package.arn):
         self.model_package_name_mapping[name] = package.arn
     self.model_packages[package.arn] = package
@@ -210,11 +211,11 @@ def _tagged(find: Callable[..., Any]) -> Callable[..., Any]:
         if kind == "model-package" and "/" in name:
             refuse_tags()
         try:
-            found = find(self, arn)
+            resource = find(self, arn)
         except (AttributeError, ValueError):  # a kind that has no tags here
-            found = None
-        if found is None:
+            resource = None
+        if resource is None:
             raise ValidationError(f'Could not find {kind} "{arn}".')
-        return found
+        return resource
 
     return _get_resource_from_arn

@@ -225,14 +225,14 @@ def _sleep_until(cloud: Cloud, moment: float) -> None:
 
 
 def _is_current(endpoint: Endpoint) -> bool:
-    """Tell whether the record still stands: a reset or a delete may have taken it away."""
+    """Return whether the record is still current: a reset or a delete may have removed it."""
     return _endpoints(endpoint).get(endpoint.endpoint_name) is endpoint
 
 
 def _endpoints(endpoint: Endpoint) -> dict[str, Endpoint]:
     backend = sagemaker_backends[endpoint.key.account][endpoint.key.region]
-    found: Any = backend.endpoints
-    return found  # type: ignore[no-any-return]
+    endpoints: Any = backend.endpoints
+    return endpoints  # type: ignore[no-any-return]
 
 
 #: Real seconds that the start waits for the model servers; slower ones come up behind it.

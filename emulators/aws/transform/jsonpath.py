@@ -100,7 +100,7 @@ def _step(match: re.Match[str]) -> Step:
 def _names(names: list[str]) -> Step:
     def step(value: Any) -> Any:
         if isinstance(value, list):  # after a wildcard or a slice
-            return [step(each) for each in value]
+            return [step(item) for item in value]
         if len(names) == 1:
             return value[names[0]]
         return {name: value[name] for name in names}

@@ -153,7 +153,7 @@ class Jobs:
 
 
 def fail_interrupted() -> None:
-    """Fail the jobs that ran when the emulator ended; nobody runs them now."""
+    """Fail the jobs that ran when the emulator ended: their threads are gone."""
     for regions in list(sagemaker_backends.values()):
         for backend in list(regions.values()):
             for job in backend.transform_jobs.values():

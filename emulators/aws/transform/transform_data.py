@@ -1,4 +1,4 @@
-"""What batch transform does to data on its way to the model server and back.
+"""Data of batch transform: split, filter, join and assemble records and results.
 
 Source: Amazon SageMaker Developer Guide, "Use Batch Transform" and "Associate Prediction Results
 with Input Records".
@@ -45,7 +45,7 @@ class Processing:
     accept: str
 
     def is_needed(self) -> bool:
-        """Tell whether anything is asked for: if not, bytes pass untouched."""
+        """Return whether a filter or a join is set; without them bytes pass unchanged."""
         return self.join or not (self.input_filter.is_root() and self.output_filter.is_root())
 
     def before(self, record: bytes) -> bytes:
@@ -70,10 +70,10 @@ class Processing:
         DataError
             See `before`.
         """
-        found = _read(result, self.accept)
+        value = _read(result, self.accept)
         if self.join:
-            found = joined(_read(record, self.content_type), found)
-        return _write(_select(self.output_filter, found), self.accept)
+            value = joined(_read(record, self.content_type), value)
+        return _write(_select(self.output_filter, value), self.accept)
 
 
 def joined(record: Any, result: Any) -> Any:
@@ -132,13 +132,13 @@ def results(answer: bytes, count: int, *, by_line: bool) -> list[bytes]:
     DataError
         If there are more or fewer results than records.
     """
-    found = records(answer, by_line=by_line)
-    if len(found) != count:
+    parts = records(answer, by_line=by_line)
+    if len(parts) != count:
         raise DataError(
             "Fail to join data: mismatched line count between the input and the output "
-            f"({count} records, {len(found)} results)"
+            f"({count} records, {len(parts)} results)"
         )
-    return found
+    return parts
 
 
 def assemble(parts: Sequence[bytes], *, by_line: bool) -> bytes:

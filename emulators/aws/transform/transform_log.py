@@ -1,4 +1,4 @@
-"""What a transform job leaves in CloudWatch Logs: the container's output and the data log."""
+"""Logs and metrics of a transform job in CloudWatch: container output, data log, utilization."""
 
 from __future__ import annotations
 

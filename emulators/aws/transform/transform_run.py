@@ -52,7 +52,7 @@ class JobStoppedError(Exception):
 
 @dataclass(frozen=True)
 class Run:
-    """What one job needs while it runs.
+    """One job while it runs.
 
     Attributes
     ----------
@@ -91,7 +91,7 @@ class Run:
         count = min(self.request["TransformResources"]["InstanceCount"], len(inputs))
         shares = [inputs[place::count] for place in range(count)]
         with ThreadPoolExecutor(count) as pool:
-            failures = [each for found in pool.map(self._instance, shares) for each in found]
+            failures = [text for texts in pool.map(self._instance, shares) for text in texts]
         if self.stopping.is_set():
             raise JobStoppedError
         if failures:
@@ -105,17 +105,17 @@ class Run:
     def _inputs(self) -> list[Source]:
         uri = self.request["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"]
         try:
-            found = sources(self.account, self.request)
+            inputs = sources(self.account, self.request)
         except artifacts.MissingDataError:
-            found = []
-        if not found:
+            inputs = []
+        if not inputs:
             raise JobError(
                 f'ClientError: No S3 objects found under S3 URL "{uri}" given in input data source.'
                 f" Please ensure that the bucket exists in the selected region ({self.region}), "
                 "that objects exist under that S3 prefix, and that the role has "
                 '"s3:ListBucket" permissions on the bucket.'
             )
-        return found
+        return inputs
 
     def _instance(self, share: Iterable[Source]) -> list[str]:
         """Send one instance's share of the objects through its model server; return failures."""
@@ -131,7 +131,7 @@ class Run:
                 f"{'MULTI_RECORD' if settings.several else 'SINGLE_RECORD'}"
             )
             work = Work(self, server, settings, record)
-            return [failure for each in share if (failure := work.object(each))]
+            return [failure for source in share if (failure := work.object(source))]
         except UnhealthyError as error:
             record.say(f"the container did not pass the ping health check: {error}")
             return ["AlgorithmError: See job logs for more information"]
@@ -162,10 +162,10 @@ def parameters(server: Server) -> Mapping[str, Any]:
     """Return what the container prefers: its ``GET /execution-parameters``, if it has that."""
     try:
         answer = urllib3.request("GET", f"{server.url}/execution-parameters", timeout=10.0)
-        found = json.loads(answer.data) if answer.status == 200 else {}
+        preferred = json.loads(answer.data) if answer.status == 200 else {}
     except (urllib3.exceptions.HTTPError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return preferred if isinstance(preferred, dict) else {}
 
 
 @dataclass(frozen=True)
@@ -207,11 +207,11 @@ class Work:
         if not needed:
             return answers
         whole = settings.processing.accept == JSON and not self._by_line()
-        found: list[bytes] = []
+        parts: list[bytes] = []
         for batch, answer in zip(grouped, answers, strict=True):
-            found += results(answer, len(batch), by_line=not whole)
+            parts += results(answer, len(batch), by_line=not whole)
         return [
-            settings.processing.after(line, each) for line, each in zip(lines, found, strict=True)
+            settings.processing.after(line, part) for line, part in zip(lines, parts, strict=True)
         ]
 
     def _by_line(self) -> bool:
@@ -290,10 +290,10 @@ def sources(account: str, request: Mapping[str, Any]) -> list[Source]:
     where = request["TransformInput"]["DataSource"]["S3DataSource"]
     output = request["TransformOutput"]["S3OutputPath"].rstrip("/")
     if where["S3DataType"] == "ManifestFile":
-        found = _manifest(account, where["S3Uri"])
+        objects = _manifest(account, where["S3Uri"])
     else:
-        found = _prefix(account, where["S3Uri"])
-    return [Source(uri, f"{output}/{name}.out") for uri, name in found]
+        objects = _prefix(account, where["S3Uri"])
+    return [Source(uri, f"{output}/{name}.out") for uri, name in objects]
 
 
 def _prefix(account: str, uri: str) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""How a transform job runs: the request's values, else the container's, else the defaults.
+"""Settings of a transform job: the request's values, else the container's, else the defaults.
 
 Source: Amazon SageMaker Developer Guide, "Use Your Own Inference Code with Batch Transform".
 """
@@ -29,7 +29,7 @@ _STRATEGIES = {"MultiRecord": "MULTI_RECORD", "SingleRecord": "SINGLE_RECORD"}
 
 @dataclass(frozen=True)
 class Settings:
-    """What a job does with its input.
+    """The settings of a job.
 
     Attributes
     ----------
@@ -117,21 +117,21 @@ def tuned(settings: Settings, request: Members, container: Members) -> Settings:
 
 def environment(request: Members) -> dict[str, str]:
     """Return the variables of batch transform; those of the request only where it has a value."""
-    found = {"SAGEMAKER_BATCH": "true"}
+    variables = {"SAGEMAKER_BATCH": "true"}
     if request.get("MaxPayloadInMB") is not None:
-        found["SAGEMAKER_MAX_PAYLOAD_IN_MB"] = str(request["MaxPayloadInMB"])
+        variables["SAGEMAKER_MAX_PAYLOAD_IN_MB"] = str(request["MaxPayloadInMB"])
     if request.get("BatchStrategy"):
-        found["SAGEMAKER_BATCH_STRATEGY"] = _STRATEGIES[request["BatchStrategy"]]
+        variables["SAGEMAKER_BATCH_STRATEGY"] = _STRATEGIES[request["BatchStrategy"]]
     if request.get("MaxConcurrentTransforms"):
-        found["SAGEMAKER_MAX_CONCURRENT_TRANSFORMS"] = str(request["MaxConcurrentTransforms"])
-    return found | {str(k): str(v) for k, v in (request.get("Environment") or {}).items()}
+        variables["SAGEMAKER_MAX_CONCURRENT_TRANSFORMS"] = str(request["MaxConcurrentTransforms"])
+    return variables | {str(k): str(v) for k, v in (request.get("Environment") or {}).items()}
 
 
 def _processing(request: Members) -> Processing:
     given = request.get("DataProcessing") or {}
     content_type = _media_type(request["TransformInput"].get("ContentType"))
     try:
-        found = Processing(
+        processing = Processing(
             Path.parse(given.get("InputFilter") or "$"),
             Path.parse(given.get("OutputFilter") or "$"),
             given.get("JoinSource") == "Input",
@@ -140,9 +140,9 @@ def _processing(request: Members) -> Processing:
         )
     except PathError as error:
         raise ValidationError(str(error)) from error
-    if found.is_needed():
-        _check_types(found)
-    return found
+    if processing.is_needed():
+        _check_types(processing)
+    return processing
 
 
 def _check_types(processing: Processing) -> None:
