@@ -57,6 +57,15 @@ def test_every_file_a_document_names_exists(document: Path) -> None:
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
+def test_the_table_of_where_a_line_belongs_names_what_is_there() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text().partition("## Where a line belongs")[2]
+    rows = [line for line in text.partition("\n## ")[0].splitlines() if line.startswith("| ")][1:]
+    places = [re.findall(r"`([\w/.]+)`", row.split("|")[2]) for row in rows]
+    assert len(rows) > 9
+    assert all(places)
+    assert [place for row in places for place in row if not (ROOT / place).exists()] == []
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_make_target_a_document_names_exists(document: Path) -> None:
     named = _named(r"(?:^|`)make ([a-z0-9]+(?:-[a-z]+)*)", document.read_text())
