@@ -7,16 +7,18 @@ server predicts together in its model.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from tridock.inference.bundle import location
 from tridock.inference.bundle.bundle import Bundle
-from tridock.inference.errors import InvalidInputError, NotReadyError
+from tridock.inference.bundle.manifest import Manifest
+from tridock.inference.errors import InvalidInputError, NotReadyError, ScriptError
 from tridock.inference.model import engine
 from tridock.inference.model.model import Model
-from tridock.inference.script import entry_script
 from tridock.inference.script.user_script import Script
 
 
@@ -58,7 +60,7 @@ def init(path: Path | None = None) -> None:
     """
     global _loaded
     _loaded = None
-    script = None if path else entry_script.find(os.environ)
+    script = None if path else find(os.environ)
     _loaded = _bare(script) if script else _load(Bundle.read(location.find(path)))
 
 
@@ -119,7 +121,7 @@ def run_with_probabilities(rows: Any) -> list[dict[str, Any]]:
 
 def _bare(path: Path) -> Loaded:
     """Load a script that no bundle holds."""
-    bundle = entry_script.bundle(path, os.environ)
+    bundle = script_bundle(path, os.environ)
     return Loaded(bundle, None, Script.load(path, bundle.path))
 
 
@@ -141,3 +143,40 @@ def _load(bundle: Bundle) -> Loaded:
         path = bundle.path / bundle.manifest.script
         script = Script.load(path.resolve(), bundle.path.resolve())
     return Loaded(bundle, fitted, script)
+
+
+# A scoring script that the container is told of, without a bundle around it.
+
+#: The script, and the directory it lies in (Azure ML, «Azure Machine Learning inference HTTP
+#: server», environment variables).
+SCRIPT = "AZUREML_ENTRY_SCRIPT"
+ROOT = "AML_APP_ROOT"
+MODEL_DIRECTORY = "AZUREML_MODEL_DIR"
+
+
+def find(environment: Mapping[str, str]) -> Path | None:
+    """Return the script that ``AZUREML_ENTRY_SCRIPT`` names, or None if none is named.
+
+    Raises
+    ------
+    ScriptError
+        If it is named and not there.
+    """
+    name = environment.get(SCRIPT)
+    if not name:
+        return None
+    path = (Path(environment.get(ROOT) or ".") / name).resolve()
+    if not path.is_file():
+        raise ScriptError(f"{SCRIPT} is {name}, and there is no file {path}: check {ROOT}")
+    return path
+
+
+def script_bundle(script: Path, environment: Mapping[str, str]) -> Bundle:
+    """Describe a bare script as a bundle: nothing was promised, so nothing is verified.
+
+    Its directory is the model's, since that is what the script asks for.
+    """
+    name = script.parent.name.lower() or "script"
+    created = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    manifest = Manifest(name, "0", created, libraries={}, files={}, script=script.name)
+    return Bundle(Path(environment.get(MODEL_DIRECTORY) or script.parent), manifest)

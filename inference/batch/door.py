@@ -167,8 +167,7 @@ def _model(loaded: Loaded) -> Model:
 def _local(job: Job, model: Model, workers: int | None) -> Mark:
     from tridock.inference import cpu
     from tridock.inference.batch.bar import progress
-    from tridock.inference.batch.scorer import Scorer
-    from tridock.inference.batch.workers import Threads
+    from tridock.inference.batch.scorer import Scorer, Threads
 
     if model.engine == "onnx":
         _without_pandas()

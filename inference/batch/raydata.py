@@ -25,8 +25,7 @@ from tridock.inference.batch.journal import Mark
 from tridock.inference.batch.plan import Plan
 from tridock.inference.batch.planning import partial
 from tridock.inference.batch.reader import Reader
-from tridock.inference.batch.scorer import Scorer
-from tridock.inference.batch.workers import Threads
+from tridock.inference.batch.scorer import Scorer, Threads
 from tridock.inference.errors import InferenceError
 
 #: Ray takes no path to this checkout by itself.

@@ -5,16 +5,19 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
-from tridock.inference.image.audit import audit
-from tridock.inference.image.contents import read
-from tridock.inference.image.engine import EngineError, demand, docker, inspect
-from tridock.inference.image.sbom import bill
+from tridock.inference.image.contents import Package, normal, read
+from tridock.inference.image.engine import EngineError, Image, demand, docker, inspect
 from tridock.inference.image.size import measure
 
 #: The build context: the room itself.
@@ -124,3 +127,137 @@ def _revision() -> str:
     except FileNotFoundError:
         return ""
     return said.stdout.strip()
+
+
+# Known vulnerabilities of what an image is locked to, as pip-audit finds them.
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was found.
+
+    Attributes
+    ----------
+    known : int
+        Number of distributions that the data know; what they do not know is not called safe.
+    found : tuple of str
+        One line for each vulnerability.
+    unknown : int
+        Number of those that they do not.
+    reason : str
+        Why not.
+    """
+
+    known: int
+    found: tuple[str, ...] = ()
+    unknown: int = 0
+    reason: str = ""
+
+    def __str__(self) -> str:
+        asked = f"{len(self.found)} known vulnerabilities in {self.known} distributions"
+        left = f"{self.unknown} not audited: {self.reason}"
+        return "; ".join([asked] * bool(self.known) + [left] * bool(self.reason))
+
+
+def audit(tool: Path, requirements: Path, to: Path) -> Report:
+    """Ask about every pin of `requirements`, and keep the answer as JSON.
+
+    Parameters
+    ----------
+    tool : Path
+        pip-audit's command.
+    requirements : Path
+        With hashes; nothing is downloaded or installed.
+    to : Path
+        Where its report goes; there is none if the data could not be reached.
+    """
+    to.unlink(missing_ok=True)
+    pins = requirements.read_text().count("==")
+    words = ["--disable-pip", "--require-hashes", "--requirement", str(requirements)]
+    words += ["--progress-spinner", "off", "--format", "json", "--output", str(to)]
+    try:
+        done = subprocess.run([tool, *words], capture_output=True, text=True, check=False)
+    except OSError as error:
+        return Report(0, reason=f"{tool} cannot be run: {error.strerror}", unknown=pins)
+    if not to.exists():
+        said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        return Report(0, reason=said[-1][:200], unknown=pins)
+    return report(json.loads(to.read_text())["dependencies"])
+
+
+def report(dependencies: Sequence[Mapping[str, Any]]) -> Report:
+    """Return what a report of pip-audit says; a distribution it skipped is not a safe one."""
+    skipped = [one["skip_reason"] for one in dependencies if "skip_reason" in one]
+    found = []
+    for one in dependencies:
+        for each in one.get("vulns", ()):
+            fixed = ", ".join(each["fix_versions"]) or "no version yet"
+            found.append(f"{one['name']} {one['version']}: {each['id']}, fixed in {fixed}")
+    known = len(dependencies) - len(skipped)
+    return Report(known, tuple(found), len(skipped), "".join(skipped[:1]))
+
+
+# A bill of materials in CycloneDX's form, version 1.6.
+
+#: What an SPDX expression looks like; any other text is a license's name.
+SPDX = re.compile(r"^\(?[A-Za-z0-9.+-]+\)?( (AND|OR|WITH) \(?[A-Za-z0-9.+-]+\)?)*$")
+
+
+def bill(image: Image, packages: Sequence[Package]) -> Mapping[str, Any]:
+    """Return the bill of an image as JSON-ready values; the same image has the same bill.
+
+    Source: CycloneDX v1.6 JSON reference; package URLs by «purl-spec».
+    """
+    name, _, tag = image.name.rpartition("/")[2].partition(":")
+    root = {"type": "container", "bom-ref": image.id, "name": name, "version": tag or "latest"}
+    parts = sorted(packages, key=url)
+    return {
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "serialNumber": f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_OID, image.id)}",
+        "version": 1,
+        "metadata": {"component": {**root, "properties": _properties(image)}},
+        "components": [_component(each) for each in parts],
+        "dependencies": _dependencies(image, parts),
+    }
+
+
+def url(package: Package) -> str:
+    """Return a package's URL, e.g. ``pkg:pypi/numpy@2.4.6``."""
+    version = quote(package.version, safe="")
+    if package.kind == "pypi":
+        return f"pkg:pypi/{normal(package.name)}@{version}"
+    if package.kind == "deb":
+        name = quote(package.name, safe="")
+        return f"pkg:deb/debian/{name}@{version}?arch={package.architecture}"
+    return f"pkg:{package.kind}/{package.name}@{version}"
+
+
+def _component(package: Package) -> Mapping[str, Any]:
+    made = {
+        "type": "library",
+        "bom-ref": url(package),
+        "name": package.name,
+        "version": package.version,
+        "purl": url(package),
+    }
+    return {**made, "licenses": [_license(package.license)]} if package.license else made
+
+
+def _license(told: str) -> Mapping[str, Any]:
+    named = {"license": {"name": told}}
+    return {"expression": told} if SPDX.match(told) and " " in told else named
+
+
+def _dependencies(image: Image, packages: Sequence[Package]) -> list[Mapping[str, Any]]:
+    known = {normal(each.name): url(each) for each in packages if each.kind == "pypi"}
+    needed = {url(each): [known[n] for n in each.needs if n in known] for each in packages}
+    above = {ref for refs in needed.values() for ref in refs}
+    tops = [ref for ref in needed if ref not in above]
+    listed = [{"ref": image.id, "dependsOn": tops}]
+    return [*listed, *({"ref": ref, "dependsOn": refs} for ref, refs in needed.items())]
+
+
+def _properties(image: Image) -> list[Mapping[str, str]]:
+    told = {"platform": image.platform, **image.labels}
+    return [{"name": f"tridock:{name}", "value": value} for name, value in sorted(told.items())]

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from typing import BinaryIO
+import asyncio
+from typing import TYPE_CHECKING, Any, BinaryIO
 
+from tridock.inference.cors import Cors
+from tridock.inference.errors import DisconnectedError, NoRouteError, RequestError, WrongMethodError
+from tridock.inference.messages import Visit
 from tridock.inference.monitoring.metrics import Metrics
 from tridock.inference.settings import Settings
 from tridock.inference.web.app_state import Desk
-from tridock.inference.web.asgi import Receive, Scope, Send
+from tridock.inference.web.asgi import AsgiApp, Message, Receive, Scope, Send, send_reply
+from tridock.inference.web.error_responses import refusal
 from tridock.inference.web.fast_path import Hot
 from tridock.inference.web.lifecycle import Lifecycle
-from tridock.inference.web.middleware import Front
-from tridock.inference.web.openapi.page import Documentation
+from tridock.inference.web.openapi.document import document
+from tridock.inference.web.request_headers import echoed, request_id
 from tridock.inference.web.routes import Router
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI, Request
 
 
 class App:
@@ -60,3 +68,138 @@ def create_app(
     """
     desk = Desk.of(settings or Settings(), lifecycle or Lifecycle(), metrics=metrics, log=log)
     return App(desk)
+
+
+# What every request passes first: its id, the headers that clouds expect back, the last guard.
+
+
+class Front:
+    """ASGI middleware around all routes.
+
+    Parameters
+    ----------
+    app : AsgiApp
+        What it stands before.
+    desk : Desk
+        Sees each request, and tells when connections shall not be kept.
+    """
+
+    def __init__(self, app: AsgiApp, desk: Desk) -> None:
+        self._app = app
+        self._desk = desk
+        self._cors = Cors(desk.settings.cors_origins)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass one request on and see it end."""
+        sent = dict(scope["headers"])
+        visit = scope["visit"] = Visit(scope["method"], request_id(sent))
+        since = self._desk.watch.enter()
+        outlet = _Outlet(send, visit, self._added(sent, visit))
+        try:
+            if preflight := self._cors.preflight(scope["method"], sent):
+                await send_reply(preflight, outlet)
+            else:
+                await self._app(scope, receive, outlet)
+        except DisconnectedError:
+            visit.error = "disconnected"
+        except Exception as error:  # the server's edge: whatever it is becomes an answer
+            reply = refusal(error, visit, self._desk.retry_after())
+            if not outlet.started:
+                await send_reply(reply, outlet)
+        finally:
+            self._desk.watch.leave(visit, since)
+
+    def _added(self, sent: dict[bytes, bytes], visit: Visit) -> list[tuple[bytes, bytes]]:
+        added = [(b"x-request-id", visit.request_id.encode()), *echoed(sent)]
+        added += self._cors.headers(sent)
+        if self._desk.lifecycle.is_draining:
+            added.append((b"connection", b"close"))
+        return added
+
+
+class _Outlet:
+    """ASGI's ``send`` with headers added, and a look at what passes."""
+
+    def __init__(self, send: Send, visit: Visit, added: list[tuple[bytes, bytes]]) -> None:
+        self._send = send
+        self._visit = visit
+        self._added = added
+        self.started = False
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.started = True
+            self._visit.status = message["status"]
+            message = {**message, "headers": [*message.get("headers", ()), *self._added]}
+        else:
+            self._visit.bytes_out += len(message.get("body", b""))
+        await self._send(message)
+
+
+# The documentation: what FastAPI serves, and the page that draws it for people.
+
+#: Relative to the page, so that it also works behind a router's or a proxy's prefix.
+ASSETS = "docs/assets"
+
+
+class Documentation:
+    """The routes that FastAPI keeps (an ASGI app); it is imported when somebody asks for one.
+
+    Parameters
+    ----------
+    desk : Desk
+        Tells what is served.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._app: FastAPI | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; the first one waits for the import, and nobody else does."""
+        self._desk.lifecycle.loaded()  # there is nothing to describe before
+        if self._app is None:
+            self._app = await asyncio.to_thread(_app, self._desk)
+        await self._app(scope, receive, send)
+
+
+def _app(desk: Desk) -> FastAPI:
+    from fastapi import FastAPI, Response
+    from fastapi.openapi.docs import get_swagger_ui_html
+    from starlette.exceptions import HTTPException
+    from starlette.staticfiles import StaticFiles
+
+    class Described(FastAPI):
+        """FastAPI whose document is made of the model's signature, not of Python's types."""
+
+        def openapi(self) -> dict[str, Any]:
+            return document(desk.lifecycle.loaded().bundle.manifest, desk.settings)
+
+    async def page(request: Request) -> Response:
+        return get_swagger_ui_html(
+            openapi_url="openapi.json",
+            title=app.openapi()["info"]["title"],
+            swagger_js_url=f"{ASSETS}/swagger-ui-bundle.js",
+            swagger_css_url=f"{ASSETS}/swagger-ui.css",
+            swagger_favicon_url=f"{ASSETS}/favicon-32x32.png",
+            swagger_ui_parameters={"tryItOutEnabled": True, "displayRequestDuration": True},
+        )
+
+    async def refuse(request: Request, error: Exception) -> Response:
+        told = refusal(_ours(request, error), request.scope["visit"], desk.retry_after())
+        return Response(told.body, told.status, told.headers, told.media)
+
+    app = Described(docs_url=None, redoc_url=None, redirect_slashes=False)
+    app.add_route("/docs", page, include_in_schema=False)
+    app.mount("/docs/assets", StaticFiles(packages=[("fastapi_swagger", "resources")]))
+    app.add_exception_handler(HTTPException, refuse)
+    return app
+
+
+def _ours(request: Request, error: Exception) -> RequestError:
+    """Put an error of FastAPI's routing into our words."""
+    path = request.url.path[:200]
+    if getattr(error, "status_code", 404) == 405:
+        words = f"{path} does not take {request.method}: use GET, HEAD"
+        return WrongMethodError(words, "GET, HEAD")
+    return NoRouteError(f"there is no {path}: see /docs for the routes")

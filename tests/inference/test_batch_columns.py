@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from tridock.inference.batch import conversion, footer, texts
+from tridock.inference.batch import conversion, footer
+from tridock.inference.batch import writing as texts
 from tridock.inference.batch.chunk import Position
 from tridock.inference.batch.files import File
 from tridock.inference.batch.records import Records

@@ -26,8 +26,7 @@ from tridock.inference.batch.job import Job
 from tridock.inference.batch.journal import Mark
 from tridock.inference.batch.planning import Wish, partial, plan
 from tridock.inference.batch.reader import Reader
-from tridock.inference.batch.scorer import Scorer
-from tridock.inference.batch.workers import Threads
+from tridock.inference.batch.scorer import Scorer, Threads
 from tridock.inference.bundle.bundle import Bundle
 
 from .conftest import IRIS_FIELDS

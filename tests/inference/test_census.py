@@ -25,9 +25,9 @@ from tridock.inference.bundle.bundle import Bundle
 from tridock.inference.data.signature import Field, OutputSignature, Signature
 from tridock.inference.data.table import Columns
 from tridock.inference.model.model import Model
-from tridock.inference.monitoring import confidence, summary_log
-from tridock.inference.monitoring.prediction_counts import MOST_LABELS, Census
-from tridock.inference.monitoring.reservoir import Reservoir
+from tridock.inference.monitoring import summary_log
+from tridock.inference.monitoring import summary_log as confidence
+from tridock.inference.monitoring.prediction_counts import MOST_LABELS, Census, Reservoir
 from tridock.inference.process.model_server import ModelServer, wait_ready
 from tridock.inference.scheduling.batched_model import Together
 

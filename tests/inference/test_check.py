@@ -13,8 +13,8 @@ import pytest
 from tridock.inference.__main__ import main
 from tridock.inference.bundle.bundle import Bundle
 from tridock.inference.check import CLOUDS, judge
+from tridock.inference.check.door import table
 from tridock.inference.check.finding import Finding, State
-from tridock.inference.check.report import table
 from tridock.inference.process.model_server import ModelServer, wait_ready
 
 

@@ -41,7 +41,7 @@ from tridock.inference.errors import BundleError, InvalidInputError
 from tridock.inference.model.model import Coding, Model
 from tridock.inference.model.onnx_engine import Graph, opened
 from tridock.inference.model.sklearn_engine import Estimator
-from tridock.inference.packaging.compile import vectorizers
+from tridock.inference.packaging.compile import conversion
 from tridock.inference.packaging.compile.conversion import Way, converted
 from tridock.inference.packaging.compile.proof import DifferenceError, Trial
 from tridock.inference.packaging.package import About, package
@@ -186,7 +186,7 @@ def test_terms_weigh_what_the_vectorizer_makes_them_weigh(texts: list[str]) -> N
     for vectorizer in VECTORIZERS:
         if not hasattr(vectorizer, "vocabulary_"):
             vectorizer.fit(WORDS)
-        terms, _ = vectorizers.split(Pipeline([("counts", vectorizer), ("model", None)]))
+        terms, _ = conversion.split(Pipeline([("counts", vectorizer), ("model", None)]))
         (weights,) = terms.weights(asked)
         expected = vectorizer.transform(asked).toarray()
         np.testing.assert_allclose(weights, expected, rtol=1e-12, atol=0)

@@ -10,13 +10,12 @@ from pathlib import Path
 import pytest
 
 from tridock.inference.bundle.bundle import Bundle
-from tridock.inference.bundle.gcs_download import download
+from tridock.inference.bundle.location import download
 from tridock.inference.check import storage
-from tridock.inference.image.audit import audit, report
+from tridock.inference.image.build import audit, bill, report, url
 from tridock.inference.image.container import Plan
 from tridock.inference.image.contents import Package, debian, distribution
 from tridock.inference.image.engine import Image
-from tridock.inference.image.sbom import bill, url
 from tridock.inference.process.healthcheck import beats
 from tridock.inference.process.model_server import ModelServer, free_port, wait_ready
 

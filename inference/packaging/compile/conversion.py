@@ -7,15 +7,16 @@ import io
 import json
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 from tridock.inference.data.signature import Field, Signature
-from tridock.inference.model.onnx_engine import CLASSES, MARKED, ROWS, TERMS
-from tridock.inference.packaging.compile import boosters, codes, converters, vectorizers
+from tridock.inference.model.onnx_engine import CLASSES, CODES, MARKED, ROWS, TERMS
+from tridock.inference.model.tfidf import Terms
+from tridock.inference.packaging.compile import boosters, converters
 from tridock.inference.packaging.compile.unwrapping import Steps, unwrapped
 
 Precision: TypeAlias = Literal["double", "mixed", "single"]
@@ -78,7 +79,7 @@ def converted(estimator: Any, signature: Signature, way: Way) -> bytes:
     estimator = inner.estimator
     width = len(signature.fields)
     if signature.container == "text":
-        terms, estimator = vectorizers.split(estimator)
+        terms, estimator = split(estimator)
         width = len(terms.vocabulary)
     inputs = _inputs(signature, way, width)
     with _quiet():
@@ -92,7 +93,7 @@ def converted(estimator: Any, signature: Signature, way: Way) -> bytes:
     _rename(graph.graph, [name for name, _ in inputs])
     if terms:
         graph.metadata_props.add(key=TERMS, value=terms.to_json())
-    if names := codes.expose(graph.graph):
+    if names := expose(graph.graph):
         graph.metadata_props.add(key=CLASSES, value=json.dumps(names))
     return _cleaned(graph)
 
@@ -194,3 +195,116 @@ def _quiet() -> Iterator[None]:
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         yield
+
+
+# Classes by number: what a graph chooses its labels by, as an output of its own.
+
+#: Operators that choose from their first input by the indices in their second.
+CHOICES = ("Gather", "ArrayFeatureExtractor")
+#: Operators that only change an array's shape.
+SHAPES = ("Reshape", "Squeeze", "Unsqueeze", "Identity")
+
+
+def expose(graph: Any) -> list[str]:
+    """Let a graph whose labels are chosen from strings tell the indices, too.
+
+    Parameters
+    ----------
+    graph : onnx.GraphProto
+        Gets an output `CODES`, if it can.
+
+    Returns
+    -------
+    list of str
+        The strings; empty if it cannot.
+    """
+    from onnx import TensorProto, helper
+
+    made = {name: node for node in graph.node for name in node.output}
+    choice = _through_shapes(made, graph.output[0].name)
+    constants = {each.name: each for each in graph.initializer}
+    if choice is None or choice.op_type not in CHOICES or choice.input[0] not in constants:
+        return []
+    names, index = constants[choice.input[0]], choice.input[1]
+    if names.data_type != TensorProto.STRING or not _is_whole(made, index):
+        return []
+    if index in {each.name for each in graph.output}:
+        return []
+    _rename_index(graph, index)
+    graph.output.append(helper.make_tensor_value_info(CODES, TensorProto.INT64, None))
+    return [each.decode() for each in names.string_data]
+
+
+def _through_shapes(made: Mapping[str, Any], name: str) -> Any:
+    """Return the node that made a value, whatever was done to its shape; None for an input."""
+    node = made.get(name)
+    while node is not None and node.op_type in SHAPES:
+        node = made.get(node.input[0])
+    return node
+
+
+def _is_whole(made: Mapping[str, Any], name: str) -> bool:
+    """Tell whether a value is known to be 64-bit integers."""
+    from onnx import TensorProto
+
+    node = _through_shapes(made, name)
+    if node is None or node.op_type == "ArgMax":
+        return node is not None
+    to = [each.i for each in node.attribute if each.name == "to"]
+    return node.op_type == "Cast" and to == [TensorProto.INT64]
+
+
+def _rename_index(graph: Any, name: str) -> None:
+    for node in graph.node:
+        node.input[:] = [CODES if each == name else each for each in node.input]
+        node.output[:] = [CODES if each == name else each for each in node.output]
+
+
+# A pipeline of texts in two: the terms that are weighed, and the model of the weights.
+
+#: More columns would make each row slow.
+MAX_TERMS = 50_000
+
+
+def split(estimator: Any) -> tuple[Terms, Any]:
+    """Return what the first steps count and weigh, and the rest of the pipeline.
+
+    Raises
+    ------
+    NotImplementedError
+        If the first step is no vectorizer of words, or has functions of its user's.
+    """
+    from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer, TfidfVectorizer
+    from sklearn.pipeline import Pipeline
+
+    steps = getattr(estimator, "steps", [])
+    vectorizer = steps[0][1] if len(steps) > 1 else estimator
+    if type(vectorizer) not in (CountVectorizer, TfidfVectorizer):
+        kind = type(vectorizer).__name__
+        raise NotImplementedError(f"texts are compiled after a CountVectorizer, not a {kind}")
+    if isinstance(vectorizer, TfidfVectorizer):
+        return _terms(vectorizer, vectorizer._tfidf), Pipeline(steps[1:])
+    if isinstance(steps[1][1], TfidfTransformer) and len(steps) > 2:
+        return _terms(vectorizer, steps[1][1]), Pipeline(steps[2:])
+    return _terms(vectorizer, None), Pipeline(steps[1:])
+
+
+def _terms(vectorizer: Any, tfidf: Any) -> Terms:
+    own = ("tokenizer", "preprocessor", "strip_accents")
+    if vectorizer.analyzer != "word" or any(getattr(vectorizer, name) for name in own):
+        raise NotImplementedError("a vectorizer with an analyzer of its own is not compiled")
+    if len(vectorizer.vocabulary_) > MAX_TERMS:
+        raise NotImplementedError(f"{len(vectorizer.vocabulary_)} terms are too many to compile")
+    if getattr(tfidf, "norm", None) not in (None, "l1", "l2"):
+        raise NotImplementedError(f"weights of length 1 in the norm {tfidf.norm} are not compiled")
+    return Terms(
+        vocabulary=tuple(sorted(vectorizer.vocabulary_, key=vectorizer.vocabulary_.__getitem__)),
+        pattern=vectorizer.token_pattern,
+        lengths=tuple(vectorizer.ngram_range),
+        lowercase=vectorizer.lowercase,
+        binary=vectorizer.binary,
+        stop=tuple(sorted(vectorizer.get_stop_words() or ())),
+        sublinear=bool(tfidf and tfidf.sublinear_tf),
+        rarity=tuple(np.asarray(tfidf.idf_).tolist()) if tfidf and tfidf.use_idf else (),
+        norm=(tfidf and tfidf.norm) or "",
+    )

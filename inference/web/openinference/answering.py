@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from tridock.inference.bundle.bundle import Bundle
 from tridock.inference.codec.body import inflate
 from tridock.inference.codec.jsontext import dumps, parse
-from tridock.inference.codec.tensor import Blobs, Tensor
-from tridock.inference.data.signature import OutputSignature
+from tridock.inference.codec.tensor import Blobs, Tensor, read_tensor
+from tridock.inference.data.cells import shown
+from tridock.inference.data.signature import OutputSignature, Signature
 from tridock.inference.errors import InvalidInputError
 from tridock.inference.messages import Call, Order, Reply
 from tridock.inference.score import Loaded
-from tridock.inference.web.openinference.layout import rows_of
 from tridock.inference.web.openinference.metadata import DATATYPES, PREDICT, PROBABILITIES
-from tridock.inference.web.openinference.question import Question
 
 #: How many bytes of the body are JSON, where tensors follow.
 JSON_LENGTH = "inference-header-content-length"
@@ -136,3 +137,176 @@ def _reply(question: Question, tensors: list[Tensor], bundle: Bundle, rows: int)
         return Reply(text, rows=rows)
     headers = {"Inference-Header-Content-Length": str(len(text))}
     return Reply(text + blobs, "application/octet-stream", headers=headers, rows=rows)
+
+
+# Tensors laid out as the rows that a model takes.
+
+
+def rows_of(tensors: list[Tensor], signature: Signature) -> Any:
+    """Lay tensors out as rows.
+
+    Parameters
+    ----------
+    tensors : list of Tensor
+        One of shape ``[rows, fields]``; or one for each field, with its name and of shape
+        ``[rows]`` or ``[rows, 1]``.
+    signature : Signature
+        The fields.
+
+    Raises
+    ------
+    InvalidInputError
+        If they are neither; which values fit is left to the row check.
+    """
+    width = len(signature.fields)
+    first = tensors[0]
+    if len(tensors) == 1 and len(first.shape) == 2 and (width > 1 or first.shape[1] != 1):
+        return _matrix(first)
+    if len(tensors) == width == 1:
+        return [[cell] for cell in _column(first)]
+    columns = {tensor.name: _column(tensor) for tensor in tensors}
+    if sorted(columns) != sorted(signature.names) or len(columns) != len(tensors):
+        raise InvalidInputError(
+            f"inputs {_names(columns)} came: send one of shape [rows, {width}], or one for each "
+            f"of {_names(signature.names)}"
+        )
+    lengths = {name: len(column) for name, column in columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise InvalidInputError(f"inputs differ in their number of rows: {lengths}"[:400])
+    return [list(row) for row in zip(*(columns[name] for name in signature.names), strict=True)]
+
+
+def _matrix(tensor: Tensor) -> Any:
+    """Return a tensor's rows, as NumPy's where that is how they came and nothing is missing."""
+    if not isinstance(tensor.values, list) and tensor.datatype.startswith("FP"):
+        return tensor.values.reshape(tensor.shape)  # type: ignore[union-attr]
+    cells, width = tensor.listed(), tensor.shape[1]
+    return [cells[at : at + width] for at in range(0, len(cells), width)] if width else []
+
+
+def _column(tensor: Tensor) -> list[Any]:
+    if len(tensor.shape) > 2 or tensor.shape[1:] not in ((), (1,)):
+        raise InvalidInputError(
+            f"input {tensor.name!r}: expected shape [rows] or [rows, 1], got {list(tensor.shape)}"
+        )
+    return tensor.listed()
+
+
+def _names(names: Any) -> str:
+    text = ", ".join(map(repr, names))
+    return text if len(text) <= 200 else text[:200] + "..."
+
+
+# An inference request, read and checked.
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How one output is wanted.
+
+    Attributes
+    ----------
+    binary : bool
+        As bytes.
+    classes : int
+        As that many classes, the most probable first (Triton, «Classification Extension»); 0: as
+        the tensor it is.
+    """
+
+    binary: bool
+    classes: int = 0
+
+
+@dataclass(frozen=True)
+class Question:
+    """An inference request.
+
+    Attributes
+    ----------
+    id : str or None
+        Echoed.
+    inputs : list of Tensor
+        What came.
+    outputs : Mapping[str, Wanted]
+        The outputs wanted, by name.
+    """
+
+    id: str | None
+    inputs: list[Tensor]
+    outputs: Mapping[str, Wanted]
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether any output is wanted as bytes."""
+        return any(wanted.binary for wanted in self.outputs.values())
+
+    @property
+    def needs_probabilities(self) -> bool:
+        """Whether any output is made of the classes' probabilities."""
+        named = PROBABILITIES in self.outputs
+        return named or any(wanted.classes for wanted in self.outputs.values())
+
+    @classmethod
+    def read(cls, value: object, blobs: Blobs, output: OutputSignature) -> Question:
+        """Read a request's JSON value, and the bytes after it.
+
+        Raises
+        ------
+        InvalidInputError
+            If it is none, or asks for an output that `output` does not have.
+        """
+        if not isinstance(value, dict):
+            raise InvalidInputError('expected an object: send {"inputs": [...]}')
+        # Other members are not looked at, as Triton and KServe do it: KServe's client sends
+        # `model_name`. The path names the model.
+        inputs, request_id = value.get("inputs"), value.get("id")
+        if not isinstance(inputs, list) or not inputs:
+            raise InvalidInputError("'inputs': expected a list of tensors")
+        if request_id is not None and not isinstance(request_id, str):
+            raise InvalidInputError("'id': expected a string")
+        tensors = [read_tensor(record, blobs) for record in inputs]
+        blobs.check_empty()
+        return cls(request_id, tensors, _wanted(value, output))
+
+
+def _wanted(value: Mapping[str, Any], output: OutputSignature) -> dict[str, Wanted]:
+    """Return the outputs to give; by default the predictions."""
+    parameters, asked = _object(value.get("parameters")), value.get("outputs")
+    binary = _true(parameters.get("binary_data_output", False))
+    if asked is None or asked == []:
+        names = [PREDICT]
+        if _true(parameters.get("probabilities", False)):
+            names.append(PROBABILITIES)
+        return {name: Wanted(binary) for name in names}
+    if not isinstance(asked, list) or not all(isinstance(each, dict) for each in asked):
+        raise InvalidInputError("'outputs': expected a list of objects with a name")
+    known = (PREDICT, PROBABILITIES) if output.probabilities else (PREDICT,)
+    for each in asked:
+        if each.get("name") not in known:
+            name = str(each.get("name"))[:60]
+            raise InvalidInputError(
+                f"unknown output {name!r}: there is {', '.join(map(repr, known))}"
+            )
+    return {each["name"]: _output(each["name"], each.get("parameters"), binary) for each in asked}
+
+
+def _output(name: str, parameters: object, binary: bool) -> Wanted:
+    given = _object(parameters)
+    classes = given.get("classification", 0)
+    if type(classes) is not int or not 0 <= classes < 1 << 31:
+        raise InvalidInputError(
+            f"output {name!r}: classification is a number of classes, got {shown(classes)}"
+        )
+    return Wanted(_true(given.get("binary_data", binary)), classes)
+
+
+def _object(value: object) -> Mapping[str, Any]:
+    if value is not None and not isinstance(value, dict):
+        raise InvalidInputError("'parameters': expected an object")
+    return value or {}
+
+
+def _true(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise InvalidInputError("'parameters': binary_data and probabilities are true or false")
+    return value
