@@ -13,9 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
-from tridock.deploy.aws import packages
 from tridock.deploy.aws.errors import translated
 from tridock.deploy.aws.store import Store
 from tridock.deploy.target.errors import ConfigError, ConflictError, NotFoundError
@@ -24,6 +23,7 @@ from tridock.inference.bundle.bundle import Bundle
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker import SageMakerClient
+    from mypy_boto3_sagemaker.type_defs import DescribeModelPackageOutputTypeDef
 
 #: Of a group: whose it is, and the beginning of its aliases.
 MODEL, ALIAS = "tridock:model", "tridock:alias:"
@@ -102,7 +102,7 @@ class SageMakerModels:
         with translated("sagemaker"):
             self.sagemaker.update_model_package(
                 ModelPackageArn=f"{self._package(model)}/{found.number}",
-                ModelApprovalStatus=packages.STATUSES[approval],  # type: ignore[arg-type]
+                ModelApprovalStatus=STATUSES[approval],  # type: ignore[arg-type]
                 ApprovalDescription=reason,
             )
 
@@ -175,7 +175,7 @@ class SageMakerModels:
                     "SupportedResponseMIMETypes": _CONTENT,
                 },
                 ModelApprovalStatus="PendingManualApproval",
-                CustomerMetadataProperties=packages.properties(one),
+                CustomerMetadataProperties=properties(one),
                 ClientToken=one.digest[:32],  # the same again, its answer lost, is the same one
                 **lineage,
             )
@@ -185,7 +185,7 @@ class SageMakerModels:
         for arn in self._arns(model):
             with translated("sagemaker"):
                 told = self.sagemaker.describe_model_package(ModelPackageName=arn)
-            found = packages.version(model, told)
+            found = version(model, told)
             if found:
                 yield found
 
@@ -205,3 +205,55 @@ class SageMakerModels:
 
 def _of(version: str, aliases: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(sorted(alias for alias, at in aliases.items() if at == version))
+
+
+# What a model package tells of a version: its customer metadata properties, and the way back.
+
+#: Of a version: properties with text, by our name, and the beginning of its metrics.
+VERSION, DIGEST = "tridock:version", "tridock:digest"
+DATA, SOURCE = "tridock:data", "tridock:source"
+METRIC = "tridock:metric:"
+#: A version has 50 properties, and may have some of its owner's.
+METRICS = 40
+STATUSES = {
+    Approval.PENDING: "PendingManualApproval",
+    Approval.APPROVED: "Approved",
+    Approval.REJECTED: "Rejected",
+}
+_APPROVALS = {status: approval for approval, status in STATUSES.items()}
+
+
+def properties(one: ModelVersion) -> dict[str, str]:
+    """Return a version as properties; of more metrics than there is room for, the first."""
+    texts = {VERSION: one.version, DIGEST: one.digest, DATA: one.data, SOURCE: one.source}
+    metrics = {_quoted(name): repr(one.metrics[name]) for name in sorted(one.metrics)[:METRICS]}
+    return {key: value[:256] for key, value in {**texts, **metrics}.items() if value}
+
+
+def version(model: str, told: DescribeModelPackageOutputTypeDef) -> ModelVersion | None:
+    """Return a described package as our record; None if it is not ours."""
+    found = told.get("CustomerMetadataProperties", {})
+    if VERSION not in found:
+        return None
+    return ModelVersion(
+        model,
+        found[VERSION],
+        found.get(DIGEST, ""),
+        artifact=told["InferenceSpecification"]["Containers"][0].get("ModelDataUrl", ""),
+        number=str(told["ModelPackageVersion"]),
+        approval=_APPROVALS[told.get("ModelApprovalStatus", "PendingManualApproval")],
+        reason=told.get("ApprovalDescription", ""),
+        metrics={_name(key): float(found[key]) for key in found if key.startswith(METRIC)},
+        data=found.get(DATA, ""),
+        source=found.get(SOURCE, ""),
+        created=told["CreationTime"],
+    )
+
+
+def _quoted(metric: str) -> str:
+    """Return the property of a metric: escaped as in an address, by ``=`` and not by ``%``."""
+    return METRIC + quote(metric, safe=" /:@").replace("~", "%7E").replace("%", "=")
+
+
+def _name(key: str) -> str:
+    return unquote(key.removeprefix(METRIC).replace("=", "%"))

@@ -8,15 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 from azure.mgmt.containerinstance import ContainerInstanceManagementClient
 
-from tridock.deploy.azure import groups
+from tridock.deploy.azure import sizes
 from tridock.deploy.azure.account import ONCE, Account
-from tridock.deploy.azure.apps import TAG
+from tridock.deploy.azure.apps import PORT, TAG, identity
 from tridock.deploy.azure.asking import ask
 from tridock.deploy.azure.blobs import StoredRemains
 from tridock.deploy.azure.bundles import Bundles
@@ -33,7 +33,7 @@ from tridock.deploy.target.errors import (
 )
 from tridock.deploy.target.leftovers import Leftover
 from tridock.deploy.target.metrics import Answer, Metrics
-from tridock.deploy.target.protocol import Endpoint, Release, Scaling
+from tridock.deploy.target.protocol import Deployment, Endpoint, Release, Scaling, State
 from tridock.inference.bundle.bundle import Bundle
 
 LIMITS = {
@@ -116,7 +116,7 @@ class InstancesTarget:
             _refuse_other(found, release)
             return
         self.bundles.mark(release.digest, f"{release.endpoint}--{release.name}")
-        wanted = groups.group(self.account, release, self._location())
+        wanted = group(self.account, release, self._location())
         with translated("containerGroups:createOrUpdate"):
             self._groups.begin_create_or_update(
                 self.account.group, release.endpoint, wanted, polling=False
@@ -135,8 +135,8 @@ class InstancesTarget:
     def describe(self, endpoint: str) -> Endpoint:
         """See `Target.describe`. The service does not say whether a container is ready."""
         found = self._need(endpoint)
-        ready = groups.runs(found) and self._is_ready(groups.url(found))
-        return groups.endpoint_record(found, ready=ready)
+        ready = runs(found) and self._is_ready(group_url(found))
+        return endpoint_record(found, ready=ready)
 
     def set_traffic(self, endpoint: str, traffic: Mapping[str, int]) -> None:
         """See `Target.set_traffic`, and `limits`: there is one division."""
@@ -150,7 +150,7 @@ class InstancesTarget:
             found = self._need(endpoint)
         if deployment not in (None, (found.tags or {}).get("name")):
             raise NotFoundError(f"{endpoint} has no deployment {deployment}")
-        url = groups.url(found) + ROUTE
+        url = group_url(found) + ROUTE
         return ask(self.account.http, url, body, operation="containerGroups:invoke")
 
     def shadow(self, endpoint: str, deployment: str, percent: int) -> None:
@@ -171,7 +171,7 @@ class InstancesTarget:
         if found is None or (found.tags or {}).get("name") != deployment:
             return ()
         with suppress(NotFoundError), translated("containers:listLogs"):
-            place = self.account.group, endpoint, groups.CONTAINER
+            place = self.account.group, endpoint, CONTAINER
             told = self.client.containers.list_logs(*place, tail=lines).content or ""
             return tuple(told.splitlines()[-lines:])
         return ()
@@ -205,7 +205,7 @@ class InstancesTarget:
 
     def snippets(self, endpoint: str, body: bytes) -> Mapping[str, str]:
         """See `Target.snippets`."""
-        return plain_calls(groups.url(self._need(endpoint)) + ROUTE, body)
+        return plain_calls(group_url(self._need(endpoint)) + ROUTE, body)
 
     @property
     def _groups(self) -> Any:
@@ -235,9 +235,105 @@ def _refuse_other(found: Any, release: Release) -> None:
     tags = found.tags or {}
     if tags.get("name") != release.name:
         raise ConflictError(f"{release.endpoint} runs {tags.get('name')}: {LIMITS['deployments']}")
-    other = [name for name, value in groups.marks(release).items() if tags.get(name) != value]
+    other = [name for name, value in marks(release).items() if tags.get(name) != value]
     if other:
         raise ConflictError(
             f"{release.endpoint}/{release.name} runs with another {', '.join(other)}: delete it "
             "first"
         )
+
+
+# Our records and container groups of Container Instances, one into the other.
+
+#: What of a release stands in the tags of its group.
+KEPT = ("name", "bundle", "version", "digest", "image", "instance", "artifact")
+CONTAINER = "model"
+
+
+def marks(release: Release) -> dict[str, str]:
+    """Return what the cloud keeps of a release: the same marks are the same release."""
+    return {TAG: "1", **{name: str(getattr(release, name)) for name in KEPT}}
+
+
+def group(account: Account, release: Release, location: str) -> dict[str, Any]:
+    """Return the container group that runs a release."""
+    cpu = sizes.cpus(release.instance)
+    told = {"PORT": str(PORT), "TRIDOCK_BUNDLE_URI": release.artifact, **release.variables}
+    told |= {"TRIDOCK_IDENTITY_ID": account.server} if account.server else {}
+    probe = {"httpGet": {"path": "/readyz", "port": PORT, "scheme": "http"}}
+    container = {
+        "image": release.image,
+        "ports": [{"port": PORT, "protocol": "TCP"}],
+        "environmentVariables": [{"name": name, "value": one} for name, one in told.items()],
+        "resources": {"requests": {"cpu": cpu, "memoryInGB": cpu * sizes.MEMORY}},
+        "readinessProbe": {**probe, "periodSeconds": 5, "failureThreshold": 48},
+    }
+    address = {
+        "type": "Public",
+        "ports": [{"port": PORT, "protocol": "TCP"}],
+        "dnsNameLabel": release.endpoint,
+        # Nobody else can take the name over once the group is gone.
+        "autoGeneratedDomainNameLabelScope": "ResourceGroupReuse",
+    }
+    properties: dict[str, Any] = {
+        "containers": [{"name": CONTAINER, "properties": container}],
+        "osType": "Linux",
+        "restartPolicy": "Always",
+        "ipAddress": address,
+    }
+    if account.server and ".azurecr." in release.image:
+        server = release.image.partition("/")[0]
+        properties["imageRegistryCredentials"] = [{"server": server, "identity": account.server}]
+    tags = {**marks(release), "created": datetime.now(UTC).isoformat()}
+    known = {"location": location, "tags": tags, "identity": identity(account.server)}
+    return {**known, "properties": properties}
+
+
+def group_url(found: Any) -> str:
+    """Return a group's address; the service has no TLS."""
+    address = found.ip_address
+    return f"http://{address.fqdn}:{PORT}" if address and address.fqdn else ""
+
+
+def runs(found: Any) -> bool:
+    """Tell whether the service says that a group's container runs."""
+    state = found.instance_view.state if found.instance_view else ""
+    return str(found.provisioning_state) == "Succeeded" and str(state) == "Running"
+
+
+def endpoint_record(found: Any, *, ready: bool) -> Endpoint:
+    """Return a group as the core knows it: one deployment, which has all traffic.
+
+    Parameters
+    ----------
+    ready : bool
+        Whether its model server says that it is.
+    """
+    tags = found.tags or {}
+    deployment = _deployment(found, ready=ready)
+    changing = {State.CREATING: State.UPDATING, State.DELETING: State.DELETING}
+    return Endpoint(
+        name=found.name,
+        deployments={deployment.name: deployment},
+        traffic={tags.get("name", ""): 100},
+        state=changing.get(deployment.state, State.READY),
+        url=group_url(found),
+    )
+
+
+def _deployment(found: Any, *, ready: bool) -> Deployment:
+    tags = found.tags or {}
+    state = State.READY if ready else State.CREATING
+    told = str(found.provisioning_state)
+    if told in ("Failed", "Deleting"):
+        state = State.FAILED if told == "Failed" else State.DELETING
+    return Deployment(
+        name=tags.get("name", ""),
+        state=state,
+        reason="the container ended: its log says why" if state is State.FAILED else "",
+        bundle=tags.get("bundle", ""),
+        version=tags.get("version", ""),
+        digest=tags.get("digest", ""),
+        instance=tags.get("instance", ""),
+        created=datetime.fromisoformat(tags["created"]) if tags.get("created") else None,
+    )

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from tridock.deploy.rollout.plan import hourly
 from tridock.deploy.target.errors import TargetError
-from tridock.deploy.target.plugin import Prices
+from tridock.deploy.target.plugins import Prices
 from tridock.deploy.target.protocol import Deployment, Endpoint, Target
 
 

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from tridock.deploy.cli import cleanup_commands, confirm, doctor, models_commands, report, snippets
+from tridock.deploy.cli import cleanup_commands, confirm, doctor, models_commands, report
+from tridock.deploy.cli import report as snippets
 from tridock.deploy.cli.session import Session, deleting
 from tridock.deploy.models import approval
 from tridock.deploy.rollout import (

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from rich import box
@@ -16,6 +19,8 @@ from rich.table import Table
 from rich.text import Text
 
 from tridock.deploy.cleanup.sweep import Found, Kept, Swept
+from tridock.deploy.cli.session import Session
+from tridock.deploy.config import emulator, keys
 from tridock.deploy.models.aliases import Naming
 from tridock.deploy.models.approval import Forced
 from tridock.deploy.rollout import compare, history
@@ -24,6 +29,7 @@ from tridock.deploy.rollout.journal import Entry
 from tridock.deploy.rollout.plan import Plan
 from tridock.deploy.target.leftovers import Leftover
 from tridock.deploy.target.model_registry import ModelVersion
+from tridock.deploy.target.probes import probes, read_request
 from tridock.deploy.target.protocol import Deployment, Endpoint, Restarts, State
 from tridock.inference.plaintext import line, lines
 
@@ -290,3 +296,44 @@ def _time(moment: datetime | None) -> str:
 
 def _dollars(cost: float | None) -> str:
     return "unknown (no public price on file)" if cost is None else f"${cost:.3f}"
+
+
+# Calls to paste after a command: they send a request that the endpoint's model answers.
+
+
+def example(session: Session) -> bytes | None:
+    """Return a request that the model answers, if the configuration leads to one."""
+    config = session.config
+    if config.request:
+        return read_request(config.request)
+    if config.bundle and (config.bundle / "manifest.json").exists():
+        bundle = session.bundle()
+        return probes(bundle, None)[0].body if bundle.manifest.examples else None
+    return None
+
+
+def calls(session: Session, endpoint: str, body: bytes | None = None) -> Mapping[str, str]:
+    """Return calls by the name of the client; none where no request is known.
+
+    Before those to an emulated cloud comes what leads a shell to it.
+    """
+    body = body or example(session)
+    if not body:
+        return {}
+    lead = {"shell": _lead(session)} if session.cloud.provision and not session.live else {}
+    return lead | dict(session.target.snippets(endpoint, body))
+
+
+def text(snippets: Mapping[str, str]) -> str:
+    """Return calls for people, each under its client's name."""
+    return "\n\n".join(f"# {client}\n{call}" for client, call in snippets.items())
+
+
+def _lead(session: Session) -> str:
+    own = Path(sys.executable)
+    here = own.is_relative_to(Path.cwd())
+    command = [str(own.relative_to(Path.cwd())) if here else str(own)]
+    command += emulator.DOOR + ["env", session.config.target]
+    if session.config.state != keys.STATE:
+        command += ["--state", os.fspath(session.config.state)]
+    return f'eval "$({shlex.join(command)})"'

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from tridock.deploy import strategies
 from tridock.deploy.config import emulator, scaling, terraform_outputs
 from tridock.deploy.config.load import Config
-from tridock.deploy.models import approval, download, reference
+from tridock.deploy.models import approval, reference
+from tridock.deploy.models import reference as download
 from tridock.deploy.models.approval import Objection
 from tridock.deploy.progress import Progress
 from tridock.deploy.rollout.judge import Judge
@@ -19,7 +20,7 @@ from tridock.deploy.rollout.request import Order, Stage
 from tridock.deploy.strategies import Step
 from tridock.deploy.target import names, plugins
 from tridock.deploy.target.errors import ConfigError, UnsupportedError
-from tridock.deploy.target.plugin import Cloud
+from tridock.deploy.target.plugins import Cloud
 from tridock.deploy.target.probes import Probe, check_request, probes, read_request
 from tridock.deploy.target.protocol import Release, deployment_name
 from tridock.deploy.waiting import lock

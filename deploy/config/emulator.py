@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tridock.deploy.target.errors import ConfigError, DeployError
-from tridock.deploy.target.plugin import Cloud
+from tridock.deploy.target.plugins import Cloud
 from tridock.inference.process.model_server import importing
 
 #: The emulators' own command; the deployers know nothing else of them.

@@ -10,7 +10,7 @@ from typing import Any
 
 from tridock.deploy.config.load import Config
 from tridock.deploy.target.errors import ConfigError
-from tridock.deploy.target.plugin import Cloud
+from tridock.deploy.target.plugins import Cloud
 
 #: The modules of this checkout, a folder for each target.
 MODULES = Path(__file__).resolve().parents[2] / "terraform"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -11,14 +13,13 @@ from tridock.deploy.gcp import names
 from tridock.deploy.gcp.account import TIMEOUT_SECONDS, Account
 from tridock.deploy.gcp.deployments import Deployments
 from tridock.deploy.gcp.errors import translated
-from tridock.deploy.gcp.objects import BUNDLE, MARK, StoredRemains
 from tridock.deploy.gcp.reading import Reading
 from tridock.deploy.gcp.registry import Registry
 from tridock.deploy.gcp.revisions import Look
-from tridock.deploy.gcp.store import Store
-from tridock.deploy.gcp.users import of_revisions, of_versions, services, versions
-from tridock.deploy.target.errors import ConflictError, NotFoundError
+from tridock.deploy.gcp.store import PREFIX, Store
+from tridock.deploy.target.errors import ConflictError, NotFoundError, PermissionDeniedError
 from tridock.deploy.target.leftovers import Leftover
+from tridock.inference.bundle.manifest import MANIFEST
 
 TEMPORARY, VERSION, REVISION = "temporary endpoint", "model version", "revision"
 
@@ -178,3 +179,117 @@ def _model(name: str) -> str:
 def _refuse_used(one: Leftover, used: bool) -> None:
     if used:
         raise ConflictError(f"{one} is used again")
+
+
+# Bundles of a bucket that nobody uses, and marks of those who are gone.
+
+MARK, BUNDLE = "mark of use", "stored bundle"
+
+#: ``<digest>/model/<file>``, or ``<digest>/used-by/<user>``: all else below is not ours.
+FILE = re.compile(r"([0-9a-f]{64})/model/.+")
+USE = re.compile(r"([0-9a-f]{64})/used-by/([a-z0-9-]+--[a-z0-9-]+)")
+
+
+@dataclass(frozen=True)
+class StoredRemains:
+    """What is left over in one bucket."""
+
+    store: Store
+
+    def found(self, users: Callable[[], set[str]]) -> Iterator[Leftover]:
+        """Yield marks of those who are gone, and bundles that bear no others.
+
+        Parameters
+        ----------
+        users : callable
+            Returns who is there, ``<endpoint>--<deployment>``.
+        """
+        objects = self._objects()  # first: a mark is written before its user is made
+        there, kept = users(), set()
+        for name, blob in objects.items():
+            use = USE.fullmatch(name)
+            if use and (use[2] in there or self._is_elsewhere(blob)):
+                kept.add(use[1])
+            elif use:
+                endpoint, why = use[2].partition("--")[0], "who used the bundle is gone"
+                yield Leftover(MARK, f"{use[1]}/{use[2]}", endpoint, blob.time_created, why)
+        for digest, files in self._bundles(objects).items():
+            if digest not in kept:
+                half = "" if f"{digest}/model/{MANIFEST}" in files else ", and is half stored"
+                made = min(objects[name].time_created for name in files)
+                yield Leftover(BUNDLE, digest, "", made, f"it has no user{half}")
+
+    def marked(self) -> set[str]:
+        """Return the digests of the bundles that bear marks."""
+        return {use[1] for name in self._objects() if (use := USE.fullmatch(name))}
+
+    def discard(self, one: Leftover) -> None:
+        """Delete a mark, or a bundle's files: without its manifest, the rest is no bundle."""
+        digest, _, user = one.name.partition("/")
+        names = [f"{digest}/used-by/{user}"]
+        if one.kind == BUNDLE:
+            names = self._bundles(self._objects()).get(digest, [])
+        for name in sorted(names, key=lambda one: (not one.endswith(f"/{MANIFEST}"), one)):
+            with suppress(NotFoundError), translated("storage:Delete"):
+                self.store.client.bucket(self.store.bucket).blob(PREFIX + name).delete(retry=None)
+
+    def _objects(self) -> dict[str, Any]:
+        with translated("storage:List"):
+            found = self.store.client.list_blobs(self.store.bucket, prefix=PREFIX, retry=None)
+            return {blob.name.removeprefix(PREFIX): blob for blob in found}
+
+    def _bundles(self, objects: dict[str, Any]) -> dict[str, list[str]]:
+        found = defaultdict(list)
+        for name in objects:
+            if file := FILE.fullmatch(name):
+                found[file[1]].append(name)
+        return dict(found)
+
+    def _is_elsewhere(self, mark: Any) -> bool:
+        """Tell whether a mark is of another location, where nobody looked."""
+        with suppress(NotFoundError), translated("storage:Get"):
+            told = mark.download_as_bytes(retry=None).decode(errors="replace")
+            return bool(told) and told != self.store.location
+        return False
+
+
+# Who uses the bundles of a bucket: versions of endpoints' Models, and revisions of services.
+
+
+def versions(account: Account) -> Iterator[tuple[str, Any]]:
+    """Yield the users of bundles in Vertex AI, ``<endpoint>--<deployment>``, and their versions."""
+    with translated("aiplatform:ListModels"):
+        models = list(
+            account.models.list_models(parent=account.parent, retry=None, timeout=TIMEOUT_SECONDS)
+        )
+    for model in models:
+        endpoint = model.name.rpartition("/")[2].partition("@")[0]
+        if model.labels.get(names.ENDPOINT) == endpoint:
+            for version in Registry(account).versions(endpoint):
+                yield f"{endpoint}--{version.labels.get(names.DEPLOYMENT, '')}", version
+
+
+def of_versions(account: Account) -> set[str]:
+    """Return the users of bundles in Vertex AI."""
+    return {user for user, _ in versions(account)}
+
+
+def of_revisions(account: Account) -> set[str]:
+    """Return the users of bundles in Cloud Run; none in a project that does not use it."""
+    try:
+        found = [each.name.rpartition("/")[2] for each in services(account)]
+    except PermissionDeniedError as error:
+        if "disabled" in str(error):  # "… has not been used in project … or it is disabled"
+            return set()
+        raise
+    looks = (Look.of(account, name) for name in found)
+    return {f"{look.name}--{deployment}" for look in looks for deployment in look.revisions}
+
+
+def services(account: Account) -> list[Any]:
+    """Return the Cloud Run services that carry our label."""
+    with translated("run:ListServices"):
+        found = account.services.list_services(
+            parent=account.parent, retry=None, timeout=TIMEOUT_SECONDS
+        )
+        return [each for each in found if names.ENDPOINT in each.labels]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tridock.deploy.target.plugin import Cloud
+from tridock.deploy.target.plugins import Cloud
 
 if TYPE_CHECKING:
     from tridock.deploy.target.protocol import Target

@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import httpx
+
 from tridock.deploy import private_files
 from tridock.deploy.local import daemon
-from tridock.deploy.local.client import order, send
 from tridock.deploy.local.gate import alone
-from tridock.deploy.local.leftovers import Remains
 from tridock.deploy.local.models import FolderModels
 from tridock.deploy.local.notes import FileNotes
 from tridock.deploy.local.router import HEADER
 from tridock.deploy.target import names
-from tridock.deploy.target.errors import ConfigError, InvokeError, NotFoundError
+from tridock.deploy.target.errors import (
+    ConfigError,
+    ConflictError,
+    InvokeError,
+    NotFoundError,
+    TargetError,
+    UnavailableError,
+)
 from tridock.deploy.target.leftovers import Leftover
 from tridock.deploy.target.metrics import Answer, Metrics, with_log
 from tridock.deploy.target.protocol import Deployment, Endpoint, Release, Restarts, Scaling, State
@@ -259,3 +268,115 @@ def _restarts(told: Mapping[str, Any]) -> Restarts | None:
     moment = told["next_try"]
     next_try = datetime.fromtimestamp(moment, UTC) if moment else None
     return Restarts(told["restarts"], told["last_exit"], next_try)
+
+
+# Requests to the router: orders with its secret, and requests for models.
+
+#: What the router's statuses mean.
+KINDS: Mapping[int, type[TargetError]] = {
+    404: NotFoundError,
+    409: ConflictError,
+    503: UnavailableError,
+}
+
+
+def order(folder: Path, method: str, path: str, body: Any = None) -> Any:
+    """Give the router that keeps `folder` an order, and return what it answers.
+
+    Parameters
+    ----------
+    path : str
+        E.g. ``"/endpoints/iris/traffic"``.
+
+    Raises
+    ------
+    NotFoundError
+        If no router is up, or there is no such thing.
+    TargetError
+        If the router refuses.
+    """
+    url = daemon.find(folder)
+    if not url:
+        raise NotFoundError(f"nothing is deployed on this machine by {folder}: no router is up")
+    headers = {"authorization": f"Bearer {daemon.secret(folder)}"}
+    answer = send(method, f"{url}/-{path}", json=body, headers=headers)
+    if answer.is_success:
+        return answer.json() if answer.content else None
+    kind = KINDS.get(answer.status_code, TargetError)
+    raise kind(_said(answer), operation=f"router:{method}", code=str(answer.status_code))
+
+
+def send(method: str, url: str, **content: Any) -> httpx.Response:
+    """Send one request to the router.
+
+    Raises
+    ------
+    UnavailableError
+        If it does not answer.
+    """
+    try:
+        return _client().request(method, url, **content)
+    except httpx.TransportError as error:
+        raise UnavailableError(f"the local router at {url} does not answer: {error}") from error
+
+
+@cache
+def _client() -> httpx.Client:
+    # Plain HTTP on the loopback: reading all certificate authorities would take its time.
+    return httpx.Client(timeout=90.0, trust_env=False, verify=False)  # noqa: S501
+
+
+def _said(answer: httpx.Response) -> str:
+    try:
+        return str(answer.json()["error"])
+    except (ValueError, KeyError, TypeError):
+        return answer.text[:300]
+
+
+# What stands in the local target's folder and serves nothing: bundles, drafts of them, logs.
+
+BUNDLE, DRAFT, LOGS = "stored bundle", "half stored bundle", "log folder"
+#: What a bundle's folder is called, and what `tempfile` calls the folder where one is copied.
+DIGEST, TEMPORARY = re.compile(r"[0-9a-f]{64}"), re.compile(r"tmp[a-z0-9_]{8}")
+
+
+@dataclass(frozen=True)
+class Remains:
+    """What is left over in one folder.
+
+    Attributes
+    ----------
+    folder : Path
+        The target's.
+    running : Collection of str
+        Digests of the bundles that deployments run.
+    endpoints : Collection of str
+        The endpoints there are.
+    """
+
+    folder: Path
+    running: Collection[str]
+    endpoints: Collection[str]
+
+    def found(self) -> Iterator[Leftover]:
+        """Yield all of it."""
+        for path in sorted((self.folder / "bundles").glob("*")):
+            if DIGEST.fullmatch(path.name) and path.name not in self.running:
+                yield Leftover(BUNDLE, path.name, "", _made(path), "no deployment runs it")
+            if TEMPORARY.fullmatch(path.name):
+                yield Leftover(DRAFT, path.name, "", _made(path), "an upload was cut short")
+        for path in sorted((self.folder / "servers").glob("*")):
+            if path.name not in self.endpoints:
+                why = "its endpoint is gone"
+                yield Leftover(LOGS, path.name, path.name, _made(path), why)
+
+    def discard(self, leftover: Leftover) -> None:
+        """Delete one."""
+        if leftover.name in (*self.running, *self.endpoints):
+            raise ConflictError(f"{leftover} is used again")
+        place = "servers" if leftover.kind == LOGS else "bundles"
+        shutil.rmtree(self.folder / place / leftover.name, ignore_errors=True)
+
+
+def _made(path: Path) -> datetime:
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC)

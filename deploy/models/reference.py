@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import re
+import shutil
+import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
-from tridock.deploy.target.errors import NotFoundError
+from tridock.deploy import private_files
+from tridock.deploy.target import names
+from tridock.deploy.target.errors import DeployError, NotFoundError
 from tridock.deploy.target.model_registry import Models, ModelVersion
+from tridock.inference.errors import InferenceError
 
 #: What the registries of all clouds take, and none has for itself: on Vertex AI one version is the
 #: "default" always, and Azure ML calls the newest "latest".
@@ -81,3 +88,42 @@ def _there(wanted: Reference, versions: Sequence[ModelVersion]) -> str:
         return ", ".join(one.version for one in versions)
     named = sorted((name, one.version) for one in versions for name in one.aliases)
     return ", ".join(f"{name} ({version})" for name, version in named) or "none"
+
+
+# A registered version's bundle, brought here to be released like any other.
+
+
+def fetch(models: Models, found: ModelVersion, folder: Path) -> Path:
+    """Return a folder with a version's bundle, below `folder` and named by its digest.
+
+    One that is there and whole is taken.
+
+    Raises
+    ------
+    DeployError
+        If what came is not what was registered.
+    """
+    from tridock.inference.bundle.bundle import (
+        Bundle,  # brings NumPy, which most commands do without
+    )
+
+    place = folder / names.check("digest", found.digest, names.DIGEST)
+    with suppress(InferenceError):  # not there, or not whole any more
+        if Bundle.read(place).digest == found.digest:
+            return place
+    shutil.rmtree(place, ignore_errors=True)
+    private_files.folder(folder)
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        draft = Path(scratch) / "bundle"
+        models.fetch(found, draft)
+        digest = Bundle.read(draft).digest
+        if digest != found.digest:
+            raise DeployError(
+                f"what is stored as {found.model} {found.version} is another bundle: its digest "
+                f"is {digest[:12]}…, and {found.digest[:12]}… was registered. Nothing was changed; "
+                f"find out who replaced {found.artifact}"
+            )
+        private_files.close(draft)
+        with suppress(OSError):  # another command brought it meanwhile
+            draft.rename(place)
+    return place

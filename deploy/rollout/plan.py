@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from tridock.deploy import strategies
 from tridock.deploy.rollout import history
 from tridock.deploy.rollout.request import Order
-from tridock.deploy.target.plugin import Prices
+from tridock.deploy.target.plugins import Prices
 from tridock.deploy.target.protocol import Deployment, Endpoint, Release, State
 
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from typing import cast
 
 from tridock.deploy.target.errors import ConfigError, MissingDependencyError
-from tridock.deploy.target.plugin import Cloud
 from tridock.deploy.target.protocol import Target
 from tridock.inference import extras
 
-#: Each package has `CLOUD`, a `tridock.deploy.target.plugin.Cloud`, and imports no SDK by itself.
+#: Each package has `CLOUD`, a `tridock.deploy.target.plugins.Cloud`, and imports no SDK by itself.
 TARGETS = {
     "aws": "tridock.deploy.aws",
     "azure": "tridock.deploy.azure",
@@ -58,3 +58,77 @@ def open_target(name: str, settings: Mapping[str, str]) -> Target:
         raise MissingDependencyError(
             f"target {name!r} cannot be used: {extras.advice(error)}"
         ) from error
+
+
+# What a target's folder tells the core about itself, before any SDK is imported.
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A key of the target's table in ``release.toml``.
+
+    Attributes
+    ----------
+    default : str
+        Its value if nobody gives one; empty for none.
+    about : str
+        What it means, for documents and messages.
+    account : bool
+        Whether it names something in one account (a bucket, a role). In the emulated account
+        the file's value means nothing; there, `Cloud.provision` makes one.
+    runs : bool
+        Whether it changes what a deployment runs: another value is a deployment of its own.
+    """
+
+    default: str
+    about: str
+    account: bool = False
+    runs: bool = False
+
+
+@dataclass(frozen=True)
+class Prices:
+    """Public on-demand prices.
+
+    Attributes
+    ----------
+    hourly : Mapping[str, float]
+        US dollars per hour, by machine size.
+    source : str
+        Title of the page they were read on, its region and date.
+    """
+
+    hourly: Mapping[str, float]
+    source: str
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """One kind of target.
+
+    Attributes
+    ----------
+    settings : Mapping[str, Setting]
+        Keys of its table in ``release.toml``. The core reads ``image``, ``instance`` and
+        ``count``; the others mean something to `open` alone.
+    open : callable
+        Makes the target of its settings; imports the SDK, and calls nothing.
+    provision : callable or None
+        Makes in the *emulated* account what Terraform makes in a real one, where a setting is
+        empty, and returns the settings completed. None for a target without emulator.
+    ambient : tuple of str
+        Beginnings of the environment variables its SDK obeys: none of the caller's is left
+        when the emulator is used.
+    prices : Prices or None
+        None for a target that costs nothing.
+    """
+
+    settings: Mapping[str, Setting]
+    open: Callable[[Mapping[str, str]], Target]
+    provision: Callable[[Mapping[str, str]], Mapping[str, str]] | None = None
+    ambient: tuple[str, ...] = ()
+    prices: Prices | None = None
+    advice: str = ""
+    """How to get credentials for it, for a human."""
+    required: tuple[str, ...] = field(default=())
+    """Settings that a live account cannot do without."""

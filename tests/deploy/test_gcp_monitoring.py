@@ -12,8 +12,8 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tridock.deploy.gcp.distributions import Buckets
 from tridock.deploy.gcp.errors import of_answer
+from tridock.deploy.gcp.monitoring import Buckets
 from tridock.deploy.target.errors import (
     NotFoundError,
     PermissionDeniedError,

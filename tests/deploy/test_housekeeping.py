@@ -17,7 +17,7 @@ from tridock.deploy.cli.session import Session
 from tridock.deploy.config.load import load
 from tridock.deploy.target.errors import ConfigError, PermissionDeniedError
 from tridock.deploy.target.metrics import Answer
-from tridock.deploy.target.plugin import Cloud, Prices
+from tridock.deploy.target.plugins import Cloud, Prices
 from tridock.deploy.target.protocol import Release
 from tridock.deploy.waiting.retry import Patient
 

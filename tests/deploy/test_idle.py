@@ -13,7 +13,7 @@ from tridock.deploy.cleanup import idle
 from tridock.deploy.cleanup.idle import Idle, Patience
 from tridock.deploy.target.errors import PermissionDeniedError
 from tridock.deploy.target.metrics import Answer
-from tridock.deploy.target.plugin import Prices
+from tridock.deploy.target.plugins import Prices
 from tridock.deploy.target.protocol import Deployment, Endpoint, State
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

@@ -19,12 +19,11 @@ from tests.deploy.commandline import Door
 from tests.deploy.memory import MemoryTarget
 from tests.deploy.staging import name_of
 from tridock.deploy.__main__ import main
-from tridock.deploy.aws import packages
+from tridock.deploy.aws import models as packages
 from tridock.deploy.cli.session import Session
 from tridock.deploy.config.load import Config, load
 from tridock.deploy.local.models import DRAFT, FolderModels
-from tridock.deploy.models.download import fetch
-from tridock.deploy.models.reference import Reference
+from tridock.deploy.models.reference import Reference, fetch
 from tridock.deploy.progress import Progress
 from tridock.deploy.target import plugins
 from tridock.deploy.target.errors import ConfigError, ConflictError, DeployError

@@ -8,7 +8,7 @@ from tests.deploy.memory import MemoryTarget
 from tests.deploy.staging import ENDPOINT, name_of, order_of, released, stage_of, true_answers
 from tridock.deploy.rollout.plan import hourly, plan
 from tridock.deploy.rollout.release import release
-from tridock.deploy.target.plugin import Prices
+from tridock.deploy.target.plugins import Prices
 from tridock.deploy.target.protocol import Deployment, Scaling, State, deployment_name
 from tridock.inference.bundle.bundle import Bundle
 

@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tridock.deploy.local.schedule import order
+from tridock.deploy.local.fleet import order
 from tridock.deploy.strategies import shares
 
 TRAFFIC = st.dictionaries(st.sampled_from("abcd"), st.integers(1, 100), min_size=1).map(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tridock.inference.process.restarts import LONGEST, STEADY, Restarts, exit_text
+from tridock.deploy.local.supervised import LONGEST, STEADY, Restarts, exit_text
 
 
 def test_the_first_restart_is_at_once_and_the_next_ones_ever_later() -> None:

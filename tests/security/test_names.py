@@ -17,7 +17,7 @@ from tests.deploy.memory import MemoryTarget
 from tridock.deploy.local.models import FolderModels
 from tridock.deploy.local.notes import FileNotes
 from tridock.deploy.local.target import LocalTarget
-from tridock.deploy.models.download import fetch
+from tridock.deploy.models.reference import fetch
 from tridock.deploy.target import names
 from tridock.deploy.target.errors import ConfigError, TargetError
 from tridock.deploy.target.model_registry import Approval, ModelVersion
