@@ -78,9 +78,13 @@ def _number_problem(field: Field, value: Any) -> str:
         return f"{shown(value)} is too large for single precision, which the model computes in"
     if field.dtype == "integer" and not number.is_integer():
         return f"expected an integer, got {shown(value)}"
-    if field.dtype == "integer" and not -(2**63) <= value < 2**63:
+    if field.dtype == "integer" and not _is_int64(value):
         return f"{shown(value)} does not fit into 64 bits"
     return ""
+
+
+def _is_int64(value: Any) -> bool:
+    return bool(-(2**63) <= value < 2**63)
 
 
 def _text_problem(value: str) -> str:
@@ -136,8 +140,8 @@ def _integers(field: Field, cells: Cells) -> Column | None:
     if column is None or not np.all((column == np.floor(column)) | np.isnan(column)):
         return None
     if np.isnan(column).any():
-        inside = (column >= -(2.0**63)) & (column < 2.0**63) | np.isnan(column)
-        return column if inside.all() else None
+        # By the cells: in double precision 2**63 - 1 is 2**63.
+        return column if all(cell is None or _is_int64(cell) for cell in cells) else None
     whole = [int(cell) for cell in cells]  # type: ignore[call-overload]
     try:
         return np.array(whole, dtype=np.int64)

@@ -97,6 +97,18 @@ def test_typed_cells_are_taken_as_over_http(dtype: Dtype, data: st.DataObject) -
     _is_as_over_http(field, [None if cell != cell else cell for cell in cells], found)
 
 
+@pytest.mark.parametrize("cell", [2**63 - 1, 2**63 - 512, -(2**63), 2**53 + 1])
+def test_the_largest_integers_fit_beside_a_missing_one(cell: int) -> None:
+    field = Field("x", "integer", nullable=True)
+    assert problem(field, cell) == ""
+    cells = column(field, [None, cell])
+    assert cells is not None
+    assert np.isnan(cells[0])
+    assert cells[1] == float(cell)
+    _is_as_over_http(field, [None, cell], conversion.of_objects(field, [None, cell]))
+    assert column(field, [None, 2**63]) is None
+
+
 @settings(deadline=None)
 @given(st.lists(st.none() | st.text(), min_size=1), st.lists(st.none() | st.floats(), min_size=1))
 def test_what_is_written_reads_back(words: list[str | None], numbers: list[float | None]) -> None:

@@ -56,6 +56,10 @@ class Arena(Protocol):
         """Tell whether that call came."""
         ...
 
+    def go_on(self) -> None:
+        """End a slow call, where that is possible."""
+        ...
+
     def calls(self) -> list[str]:
         """Name the calls since the plan."""
         ...
@@ -82,6 +86,9 @@ class Emulated:
 
     def met(self) -> bool:
         return bool(self._ask("GET")["met"])
+
+    def go_on(self) -> None:
+        """Leave a slow call as it is: it ends by itself."""
 
     def calls(self) -> list[str]:
         return list(self._ask("GET")["calls"])
@@ -119,6 +126,10 @@ class Local:
 
     def met(self) -> bool:
         return self._notes.with_suffix(".met").exists()
+
+    def go_on(self) -> None:
+        """End a slow call."""
+        self._notes.with_suffix(".go").touch()
 
     def calls(self) -> list[str]:
         return self._notes.read_text().splitlines()

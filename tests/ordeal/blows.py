@@ -111,7 +111,7 @@ class Struck:
             _stop(kind)
         if kind == "slow":
             met.touch()
-            time.sleep(self._blow.seconds)
+            _wait(self._blow.seconds, notes.with_suffix(".go"))
         done = work()
         if kind in ("kill-after", "drop-after"):
             met.touch()
@@ -126,6 +126,13 @@ class Struck:
         if not point.since:
             return point.nth == (len(done) if point.operation == EVERY else done.count(name))
         return point.nth == count_since(done, Fault(kind=FaultKind.SLOW, **asdict(point)))
+
+
+def _wait(seconds: float, ended: Path) -> None:
+    """Sleep for some seconds, or until a file is there."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and not ended.exists():
+        time.sleep(0.01)
 
 
 def _stop(kind: str) -> None:
