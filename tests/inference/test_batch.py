@@ -20,7 +20,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from tridock.emulators.azure.batch.driver import Job
+from tridock.emulators.azure.batch.jobs import Job
 from tridock.examples.loan import data as loan
 from tridock.inference import score
 from tridock.inference.__main__ import main
@@ -368,7 +368,7 @@ def test_a_batch_deployment_of_azure_needs_one_line_of_script(
     )
     held, ours = os.pipe()  # The driver ends when its standard input does.
     done = subprocess.run(
-        [sys.executable, "-m", "tridock.emulators.azure.batch.driver", json.dumps(asdict(job))],
+        [sys.executable, "-m", "tridock.emulators.azure.batch.jobs", json.dumps(asdict(job))],
         env={**os.environ, "AZUREML_MODEL_DIR": str(iris_bundle.path), "TRIDOCK_BATCH_KEEP": "id"},
         cwd=ROOT,
         stdin=held,

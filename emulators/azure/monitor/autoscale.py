@@ -12,7 +12,7 @@ from typing import Any
 
 from tridock.emulators.azure.core.kind import Kind
 from tridock.emulators.azure.core.resource import ResourceId
-from tridock.emulators.azure.http import duration
+from tridock.emulators.azure.http import errors
 from tridock.emulators.azure.http.call import Answer, Call
 from tridock.emulators.azure.http.errors import invalid
 
@@ -91,7 +91,7 @@ def _rules(profile: Mapping[str, Any], way: str) -> Iterator[Mapping[str, Any]]:
 
 
 def _is_due(rule: Mapping[str, Any], seen: Measured) -> bool:
-    cooldown = duration.seconds(rule["scaleAction"].get("cooldown"), 300.0)
+    cooldown = errors.seconds(rule["scaleAction"].get("cooldown"), 300.0)
     return seen.rested(cooldown) and _holds(rule, _value(rule, seen, seen.count))
 
 
@@ -104,7 +104,7 @@ def _flaps(profile: Mapping[str, Any], rule: Mapping[str, Any], seen: Measured) 
 def _value(rule: Mapping[str, Any], seen: Measured, count: int) -> float:
     """Return the requests of a minute, on average over the window, as `count` would have them."""
     trigger = rule["metricTrigger"]
-    window = duration.seconds(trigger.get("timeWindow"), 300.0)
+    window = errors.seconds(trigger.get("timeWindow"), 300.0)
     whole = seen.requests(window) / (window / 60.0)
     return whole / count if trigger.get("dividePerInstance") else whole
 

@@ -20,8 +20,7 @@ from tridock.emulators.azure.http.call import Answer, Call
 from tridock.emulators.azure.http.errors import AzureError
 from tridock.emulators.azure.http.front import REGION
 from tridock.emulators.azure.monitor.metric_filter import Filter
-from tridock.emulators.azure.monitor.metric_query import GRAINS, Query
-from tridock.emulators.azure.monitor.metric_table import METRICS, Metric
+from tridock.emulators.azure.monitor.metric_query import GRAINS, METRICS, Metric, Query
 
 #: Above so many intervals, those in which nothing was measured are left out.
 MOST_INTERVALS = 1441

@@ -14,7 +14,7 @@ from typing import Any
 from tridock.emulators.azure.core.cloud import Cloud
 from tridock.emulators.azure.core.pool import Limits, Routes
 from tridock.emulators.azure.core.resource import Resource
-from tridock.emulators.azure.http import duration
+from tridock.emulators.azure.http import errors
 from tridock.emulators.azure.http.errors import AzureError, invalid
 from tridock.emulators.azure.servers.assets import Location
 
@@ -48,8 +48,8 @@ class Probe:
         """Read a probe of a deployment."""
         found = settings or {}
         return cls(
-            duration.seconds(found.get("initialDelay"), cls.initial_delay),
-            duration.seconds(found.get("period"), cls.period),
+            errors.seconds(found.get("initialDelay"), cls.initial_delay),
+            errors.seconds(found.get("period"), cls.period),
             int(found.get("failureThreshold") or cls.failures),
         )
 
@@ -149,7 +149,7 @@ def _instances(body: Mapping[str, Any]) -> int:
 
 def _limits(properties: Mapping[str, Any]) -> Limits:
     settings = properties.get("requestSettings") or {}
-    timeout = duration.seconds(settings.get("requestTimeout"), Limits.timeout)
+    timeout = errors.seconds(settings.get("requestTimeout"), Limits.timeout)
     managed = properties.get("endpointComputeType", "Managed").lower() == "managed"
     longest = TIMEOUT_LIMIT if managed else KUBERNETES_TIMEOUT_LIMIT
     if not 0 < timeout <= longest:

@@ -6,8 +6,7 @@ from collections.abc import Awaitable
 from dataclasses import replace
 from typing import Any
 
-from tridock.emulators.azure.apps.ingress import Ingress
-from tridock.emulators.azure.apps.logstream import LogStream
+from tridock.emulators.azure.apps.ingress import Ingress, LogStream
 from tridock.emulators.azure.apps.scaler import Scaler
 from tridock.emulators.azure.core.cloud import Cloud
 from tridock.emulators.azure.http.call import Answer, Call

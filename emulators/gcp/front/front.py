@@ -13,10 +13,10 @@ from tridock.emulators.gcp.core.faulty import of_the_past
 from tridock.emulators.gcp.front import control, dedicated, longrunning, tables
 from tridock.emulators.gcp.front import storage_interface as storage
 from tridock.emulators.gcp.front.interface import Interface
-from tridock.emulators.gcp.protocol import documents
+from tridock.emulators.gcp.protocol import masks
 from tridock.emulators.gcp.protocol.errors import GcpError, InternalError, UnimplementedError
 from tridock.emulators.gcp.protocol.wire import Answer, Request
-from tridock.emulators.gcp.run import web
+from tridock.emulators.gcp.run import scaling
 from tridock.emulators.gcp.storage.uploads import Uploads
 from tridock.emulators.gcp.vertex import tenant
 
@@ -75,8 +75,8 @@ class Front:
         host = request.host.partition(":")[0]
         if request.path.startswith(control.PREFIX):
             return control.answer(self.cloud, request)
-        if host.endswith(web.SUFFIX):
-            return web.answer(self.cloud, request)
+        if host.endswith(scaling.SUFFIX):
+            return scaling.answer(self.cloud, request)
         if answered := oauth.answer(self.cloud.tokens, request):
             return answered
         if request.path.startswith(tenant.PREFIX):
@@ -102,7 +102,7 @@ class Front:
 
     def _logging(self, request: Request) -> Answer:
         if (request.verb, request.path) != ("POST", _LOGS):
-            raise documents.unimplemented(request)
+            raise masks.unimplemented(request)
         return Answer.of(self.cloud.logs.list(request.json()))
 
 

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from tridock.emulators.gcp.core.cloud import Cloud
 from tridock.emulators.gcp.core.faulty import faults
-from tridock.emulators.gcp.protocol import documents
+from tridock.emulators.gcp.protocol import masks
 from tridock.emulators.gcp.protocol.errors import GcpError
 from tridock.emulators.gcp.protocol.names import number
 from tridock.emulators.gcp.protocol.wire import Answer, Request
@@ -89,7 +89,7 @@ class Storage:
             found = _fit(shape, parts)
             if found is not None and request.verb in verbs:
                 return verbs[request.verb](self, request, *found)
-        raise documents.unimplemented(request)
+        raise masks.unimplemented(request)
 
     def list_buckets(self, request: Request) -> Answer:
         """``buckets.list``."""

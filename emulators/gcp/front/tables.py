@@ -8,7 +8,7 @@ from typing import Any
 
 from tridock.emulators.gcp.core.cloud import Cloud
 from tridock.emulators.gcp.core.samples import COLUMNS
-from tridock.emulators.gcp.protocol import documents
+from tridock.emulators.gcp.protocol import masks
 from tridock.emulators.gcp.protocol.errors import NotFoundError
 from tridock.emulators.gcp.protocol.names import number
 from tridock.emulators.gcp.protocol.wire import Answer, Request
@@ -21,7 +21,7 @@ def answer(cloud: Cloud, request: Request) -> Answer:
     """Answer ``tables.get`` and ``tabledata.list``."""
     match = _TABLE.fullmatch(request.path)
     if request.verb != "GET" or not match:
-        raise documents.unimplemented(request)
+        raise masks.unimplemented(request)
     project, dataset, table, data = match.groups()
     rows = _rows(cloud, project, f"{dataset}.{table}")
     if rows is None:

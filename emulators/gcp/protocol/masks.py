@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping
 from copy import deepcopy
+from functools import cache
 from typing import Any
 
-from tridock.emulators.gcp.protocol.errors import InvalidArgumentError
+from tridock.emulators.gcp.protocol.errors import InvalidArgumentError, UnimplementedError
+from tridock.emulators.gcp.protocol.schema import FOLDER, pattern
+from tridock.emulators.gcp.protocol.wire import Request
 
 
 def merge(
@@ -48,3 +52,21 @@ def _set(target: dict[str, Any], path: list[str], sent: Mapping[str, Any]) -> No
         target[head] = deepcopy(sent[head])
     else:
         target.pop(head, None)
+
+
+# Names of methods that Google documents and the emulator has not, to say which was called.
+
+
+def unimplemented(request: Request) -> UnimplementedError:
+    """Return the error that names the method of `request`, as far as Google's documents tell."""
+    for name, verb, route in _documents():
+        plain = request.path.removeprefix("/upload").removeprefix("/download")
+        if verb == request.verb and pattern(route).fullmatch(plain):
+            return UnimplementedError(f"{name} is not emulated.")
+    return UnimplementedError(f"{request.verb} {request.path} is not emulated.")
+
+
+@cache
+def _documents() -> tuple[tuple[str, str, str], ...]:
+    found = json.loads((FOLDER / "documents.json").read_text())
+    return tuple(tuple(entry) for api in found.values() for entry in api)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
 from tridock.emulators.gcp.core.cloud import Cloud, Handler
 from tridock.emulators.gcp.core.operations import EMPTY, Kind, Progress
-from tridock.emulators.gcp.protocol import limits, listing
+from tridock.emulators.gcp.protocol import limits, listing, masks
 from tridock.emulators.gcp.protocol.errors import (
     AlreadyExistsError,
     FailedPreconditionError,
@@ -20,7 +20,6 @@ from tridock.emulators.gcp.protocol.errors import (
 from tridock.emulators.gcp.protocol.names import Record, canonical, location_of, new_id, now, touch
 from tridock.emulators.gcp.state.trash import remove
 from tridock.emulators.gcp.storage.errors import StorageError
-from tridock.emulators.gcp.vertex import model_fields
 
 #: Durations of the service, in its seconds.
 UPLOAD_SECONDS = 20.0
@@ -87,10 +86,10 @@ def update(cloud: Cloud, request: Record) -> Record:
     with cloud.lock:
         if wanted not in ("", "-"):
             version = find(cloud, sent["name"])
-            _replace(version, model_fields.version_changed(version, sent, mask))
+            _replace(version, version_changed(version, sent, mask))
             return _numbered(_shown(cloud, version))
         for version in cloud.models[find(cloud, base)["name"]].values():
-            _replace(version, model_fields.model_changed(version, sent, mask))
+            _replace(version, model_changed(version, sent, mask))
         return _shown(cloud, find(cloud, base))
 
 
@@ -196,7 +195,7 @@ def _register(cloud: Cloud, arguments: Record, folder: str) -> Record:
         _unalias(versions, alias)
     made = _version(name, number, model | {"versionAliases": aliases})
     known = next(iter(versions.values()), {})
-    versions[number] = made | model_fields.shared(known)
+    versions[number] = made | shared(known)
     kind = f"type.googleapis.com/{V1}.UploadModelResponse"
     return {"@type": kind, "model": name, "modelVersionId": number}
 
@@ -249,7 +248,7 @@ def _replace(version: Record, changed: Record) -> None:
 
 def _shown(cloud: Cloud, version: Record) -> Record:
     refs = list(deployed(cloud, version))
-    return model_fields.shown(version) | ({"deployedModels": refs} if refs else {})
+    return shown(version) | ({"deployedModels": refs} if refs else {})
 
 
 def _numbered(shown: Record) -> Record:
@@ -276,3 +275,61 @@ HANDLERS: Mapping[str, Handler] = {
 }
 
 WORKS = {"models.upload": _upload}
+
+
+# What a Model has as a whole, and what each of its versions has for itself.
+
+_OF_MODEL = ("displayName", "description", "labels")
+_OF_VERSION = ("versionDescription", "explanationSpec", "labels")
+#: The Model's own labels, as each of its versions keeps them.
+_WHOLE = "modelLabels"
+
+
+def shown(version: Record) -> Record:
+    """Return a version as clients see it."""
+    hidden = (_WHOLE, "_artifacts")
+    found = {key: value for key, value in version.items() if key not in hidden}
+    labels = version.get(_WHOLE, {}) | version.get("labels", {})
+    return found | ({"labels": labels} if labels else {})
+
+
+def shared(version: Record) -> Record:
+    """Return what a new version has from one that stands."""
+    keys = ("displayName", "createTime", _WHOLE)
+    return {key: version[key] for key in keys if key in version}
+
+
+def version_changed(version: Record, sent: Record, mask: str) -> Record:
+    """Return a version with its own fields changed.
+
+    Raises
+    ------
+    FailedPreconditionError
+        If the mask names a field of the Model as a whole.
+    """
+    found = _changed(version, sent, mask, _OF_VERSION)
+    return found | {"versionUpdateTime": found["updateTime"]}
+
+
+def model_changed(version: Record, sent: Record, mask: str) -> Record:
+    """Return a version with the fields of its Model changed.
+
+    Raises
+    ------
+    FailedPreconditionError
+        If the mask names a field that each version has for itself.
+    """
+    found = _changed(version | {"labels": version.get(_WHOLE, {})}, sent, mask, _OF_MODEL)
+    whole = {_WHOLE: found.get("labels", {})}
+    return found | whole | {"labels": version.get("labels", {})}
+
+
+def _changed(version: Record, sent: Record, mask: str, allowed: Collection[str]) -> Record:
+    known = {*_OF_MODEL, *_OF_VERSION}
+    strange = [path for path in mask.split(",") if path in known - set(allowed)]
+    if strange:
+        raise FailedPreconditionError(
+            f"Field {strange[0]} cannot be updated by the name {sent['name']}: fields of a Model "
+            "are updated by its name, fields of a version by the name with @ and the version id."
+        )
+    return touch(masks.merge(version, sent, mask=mask, allowed=allowed))

@@ -15,7 +15,7 @@ from tridock.emulators.azure.core.credentials import Credentials
 from tridock.emulators.azure.core.entra import MANAGEMENT_AUDIENCES, Entra
 from tridock.emulators.azure.core.kind import merge
 from tridock.emulators.azure.core.pool import Limits, Pool, Routes
-from tridock.emulators.azure.http import duration
+from tridock.emulators.azure.http import errors
 from tridock.emulators.azure.http.call import Call
 from tridock.emulators.azure.http.errors import AzureError
 from tridock.emulators.azure.http.front import Front
@@ -48,18 +48,18 @@ def test_requests_are_divided_as_traffic_says(share: int) -> None:
 @given(st.integers(0, 3), st.integers(0, 23), st.integers(0, 59), st.integers(0, 59))
 def test_durations_are_read_as_written(days: int, hours: int, minutes: int, seconds: int) -> None:
     text = f"P{days}DT{hours}H{minutes}M{seconds}S"
-    assert duration.seconds(text, 0) == ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+    assert errors.seconds(text, 0) == ((days * 24 + hours) * 60 + minutes) * 60 + seconds
 
 
 @pytest.mark.parametrize("text", ["", "5", "P", "PT", "5S"])
 def test_what_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="ISO 8601"):
-        duration.seconds(text, 1)
+        errors.seconds(text, 1)
 
 
 def test_a_duration_that_is_not_given_has_its_default() -> None:
-    assert duration.seconds(None, 5.0) == 5.0
-    assert duration.seconds("PT0.5S", 5.0) == 0.5
+    assert errors.seconds(None, 5.0) == 5.0
+    assert errors.seconds("PT0.5S", 5.0) == 0.5
 
 
 @given(st.integers(1, 4), st.integers(1, 4))

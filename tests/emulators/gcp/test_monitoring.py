@@ -17,7 +17,7 @@ from tridock.emulators.clock import Clock
 from tridock.emulators.gcp.core.histogram import Histogram
 from tridock.emulators.gcp.core.meter import Meter, of_revision
 from tridock.emulators.gcp.monitoring.alignment import Aggregation, Point, Series, aligned, reduced
-from tridock.emulators.gcp.monitoring.conditions import read
+from tridock.emulators.gcp.monitoring.monitoring import read
 from tridock.emulators.gcp.protocol.errors import InvalidArgumentError
 from tridock.emulators.gcp.state.database import Database
 
