@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hmac
-import os
 import secrets
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from tridock.emulators.place import write_whole
 
 #: Names of this machine by which clients reach an emulator itself.
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
@@ -37,11 +38,7 @@ def secret(folder: Path, name: str = "secret") -> str:
     with suppress(FileNotFoundError):
         if text := path.read_text().strip():
             return text
-    draft = path.with_name(f"{name}.draft.{os.getpid()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(secrets.token_urlsafe(32))
-    draft.rename(path)
+    write_whole(path, secrets.token_urlsafe(32).encode())
     return path.read_text()
 
 

@@ -21,6 +21,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from tridock.emulators.place import write_whole
+
 AUTHORITY_NAME = "Tridock emulated clouds"
 #: Clients refuse leaves that live longer than 398 days (CA/Browser Forum, Baseline Requirements
 #: 6.3.2); ours are made anew at every start anyway.
@@ -52,7 +54,9 @@ class Authority:
         authority = cls(folder)
         if not authority._is_usable():
             authority._make()
-        authority.bundle.write_text(Path(certifi.where()).read_text() + authority.ca.read_text())
+        write_whole(
+            authority.bundle, Path(certifi.where()).read_bytes() + authority.ca.read_bytes()
+        )
         return authority
 
     @property
@@ -131,9 +135,8 @@ class Authority:
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
             .sign(key, hashes.SHA256())
         )
-        self._key.touch(mode=0o600)
-        self._key.write_bytes(_pem(key))
-        self.ca.write_bytes(certificate.public_bytes(Encoding.PEM))
+        write_whole(self._key, _pem(key))
+        write_whole(self.ca, certificate.public_bytes(Encoding.PEM))
 
 
 _SIGNING = x509.KeyUsage(

@@ -18,7 +18,7 @@ from fnmatch import fnmatchcase
 
 from tridock.emulators.access import secret, token_name
 from tridock.emulators.errors import MissingPackageError, NotRunningError, StartError
-from tridock.emulators.place import Place
+from tridock.emulators.place import Place, remove_drafts, write_whole
 from tridock.inference import extras
 from tridock.inference.process.model_server import importing
 
@@ -176,7 +176,8 @@ def serve(place: Place) -> None:
             raise StartError(f"another {place.cloud} emulator uses {place.folder}") from None
         lock.truncate(0)
         print(os.getpid(), file=lock, flush=True)
-        place.chosen.write_text(place.runner)
+        remove_drafts(place.folder)
+        write_whole(place.chosen, place.runner.encode())
 
         if place.any_credentials:
             log.warning("started with --any-credentials: clients may bring their own")
@@ -184,9 +185,7 @@ def serve(place: Place) -> None:
 
         def ready(variables: Mapping[str, str | None]) -> None:
             record = {"pid": os.getpid(), "environment": {**variables, **token}}
-            draft = place.running.with_suffix(".draft")
-            draft.write_text(json.dumps(record, indent=2))
-            draft.rename(place.running)
+            write_whole(place.running, json.dumps(record, indent=2).encode())
 
         try:
             importlib.import_module(f"tridock.emulators.{place.cloud}").serve(place, ready)

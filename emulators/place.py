@@ -1,8 +1,9 @@
-"""The state folder, the settings and the ports of one emulated cloud."""
+"""The state folder of one emulated cloud: its files, settings and ports."""
 
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ ROOT = Path(__file__).absolute().parents[2]
 STATE = Path.cwd() / ".tridock"
 
 Bound = TypeVar("Bound")
+
+#: Names of the drafts of `write_whole`: the file and the thread; one process writes the folder.
+DRAFTS = ".*.[0-9]*"
 
 #: Called once by a cloud that answers, with the environment that leads clients to it. The value
 #: None removes a variable of the caller that would lead elsewhere; then the name may be a pattern,
@@ -147,9 +151,7 @@ class Ports:
 
     def remember(self, numbers: Sequence[int]) -> None:
         """Keep the ports that were bound."""
-        draft = self.file.with_suffix(".draft")
-        draft.write_text(json.dumps(list(numbers)))
-        draft.rename(self.file)
+        write_whole(self.file, json.dumps(list(numbers)).encode())
 
     def _taken(self, number: int) -> StartError:
         return StartError(
@@ -157,3 +159,29 @@ class Ports:
             f"for this emulator. End that program (`ss -ltnp` lists it), or delete {self.file} "
             "to have the emulator choose other ports, and then repeat `eval` of `env` in each shell"
         )
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file of the owner's own (mode 0600) as a whole; a kill or a full disk leaves none.
+
+    Raises
+    ------
+    OSError
+        If the disk does not take it; an older file at `path` is then as it was.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{threading.get_ident()}")
+    try:
+        draft.touch(mode=0o600)
+        draft.write_bytes(data)
+        draft.rename(path)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+def remove_drafts(folder: Path) -> None:
+    """Remove the drafts of `write_whole` that a kill left in `folder` and in the folders in it."""
+    for pattern in (DRAFTS, f"*/{DRAFTS}"):
+        for draft in folder.glob(pattern):
+            draft.unlink(missing_ok=True)

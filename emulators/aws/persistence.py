@@ -27,9 +27,8 @@ from tridock.emulators.aws.snapshot import (
     OtherStateError,
     dump,
     load,
-    remove_drafts,
-    write_whole,
 )
+from tridock.emulators.place import remove_drafts, write_whole
 
 log = logging.getLogger(__name__)
 

@@ -26,6 +26,8 @@ from cryptography.hazmat.primitives.serialization import (
 from moto.iam.models import AWSManagedPolicy, IAMBackend
 from moto.s3.models import FakeKey, S3Backend
 
+from tridock.emulators.place import write_whole
+
 #: First line of every file. State of another moto is not read: its classes may have changed.
 HEADER = f"tridock aws state 1, moto {moto.__version__}\n".encode()
 
@@ -180,24 +182,6 @@ def _without_lost(backend: S3Backend) -> Iterator[str]:
 
 def _is_lost(key: Any) -> bool:
     return isinstance(key, FakeKey) and key.contentsize == len(_LOST) and key.value == _LOST
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file that is either there as a whole or not at all, however we end."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{threading.get_ident()}")
-    try:
-        draft.write_bytes(data)
-        draft.rename(path)
-    except OSError:
-        draft.unlink(missing_ok=True)
-        raise
-
-
-def remove_drafts(folder: Path) -> None:
-    """Remove what a killed emulator had begun to write below `folder`."""
-    for draft in folder.glob("*/.*"):
-        draft.unlink()
 
 
 class _Pickler(pickle.Pickler):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import resource
 import ssl
 import threading
 import urllib.error
@@ -120,6 +121,22 @@ def test_the_authority_is_kept_in_its_folder(tmp_path: Path) -> None:
     first = Authority.at(tmp_path / "tls").ca.read_bytes()
     assert Authority.at(tmp_path / "tls").ca.read_bytes() == first
     assert (tmp_path / "tls" / "ca.key").stat().st_mode & 0o077 == 0
+
+
+@pytest.fixture
+def full_disk() -> Iterator[None]:
+    """Let no file grow over 300 bytes: the authority's key is written, its certificate is not."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_leaves_no_half_of_an_authority(tmp_path: Path, full_disk: None) -> None:
+    for _ in range(2):
+        with pytest.raises(OSError, match="too large"):
+            Authority.at(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["ca.key"]
 
 
 def test_a_server_on_the_loopback_can_use_the_authority(authority: Authority) -> None:

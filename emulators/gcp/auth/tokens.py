@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hmac
 import json
-import os
 import secrets
 import time
 from collections.abc import Callable
@@ -24,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 from tridock.emulators.access import secret
 from tridock.emulators.gcp.auth import jwt
 from tridock.emulators.gcp.protocol.names import PROJECT
+from tridock.emulators.place import write_whole
 
 ACCOUNT = f"tridock@{PROJECT}.iam.gserviceaccount.com"
 CLIENT_ID = "100000000000000000000"
@@ -93,9 +93,9 @@ class Tokens:
         """Make what is not there: the service-account file, and the keys of the issuer."""
         if not self.file.exists():
             self.file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            _write(self.file, json.dumps(_account(), indent=2))
+            write_whole(self.file, json.dumps(_account(), indent=2).encode())
         if not self._issuer.exists():
-            _write(self._issuer, _pem(rsa.generate_private_key(65537, 2048)))
+            write_whole(self._issuer, _pem(rsa.generate_private_key(65537, 2048)).encode())
         record = json.loads(self.file.read_text())
         self._keys["account"] = _key(record["private_key"])
         self._keys["issuer"] = _key(self._issuer.read_text())
@@ -188,14 +188,6 @@ def _account() -> dict[str, str]:
         "client_id": CLIENT_ID,
         "token_uri": TOKEN_URI,
     }
-
-
-def _write(path: Path, text: str) -> None:
-    draft = path.with_name(f"{path.name}.draft")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-    draft.rename(path)
 
 
 def _pem(key: rsa.RSAPrivateKey) -> str:
