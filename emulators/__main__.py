@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _apart(arguments: list[str]) -> tuple[list[str], list[str]]:
-    """Part our own words from those of a command behind ``--``."""
+    """Split our own arguments from those of a command behind ``--``."""
     if "--" not in arguments:
         return arguments, []
     place = arguments.index("--")

@@ -1,4 +1,4 @@
-"""Which operations of a cloud are emulated, as each cloud's folder counts them."""
+"""The emulated operations of a cloud, as each cloud's folder counts them."""
 
 from __future__ import annotations
 

@@ -134,7 +134,7 @@ def down(place: Place, *, timeout: float = 40.0) -> bool:
 
 
 def notices(place: Place) -> list[str]:
-    """Return what the emulator found wrong when it started, for people."""
+    """Return the emulator's warnings at its start, for people."""
     try:
         return place.notices.read_text().splitlines()
     except FileNotFoundError:
@@ -158,7 +158,7 @@ def environment(place: Place) -> Mapping[str, str]:
 
 
 def serve(place: Place) -> None:
-    """Be the emulator: hold its lock, answer until a signal, leave nothing behind.
+    """Run the emulator: hold its lock, answer until a signal, end every process of its own.
 
     Raises
     ------
@@ -247,7 +247,7 @@ def _without_proxies(variables: Mapping[str, str]) -> dict[str, str]:
 
 
 def _has_ended(pid: int) -> bool:
-    """Tell whether a child of ours has ended, and let the system forget it."""
+    """Return whether a child of ours has ended, and reap it."""
     try:
         return os.waitpid(pid, os.WNOHANG)[0] == pid
     except ChildProcessError:
@@ -294,7 +294,7 @@ def _starting(place: Place) -> Iterator[None]:
 
 
 def _is_locked(place: Place) -> bool:
-    """Tell whether a live emulator holds the lock: the kernel frees it when its process ends."""
+    """Return whether a live emulator holds the lock: the kernel frees it when its process ends."""
     with suppress(FileNotFoundError), (place.folder / "lock").open("r") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)

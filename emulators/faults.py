@@ -150,7 +150,7 @@ class Faults:
         self.plan(plan)
 
     def plan(self, faults: tuple[Fault, ...]) -> None:
-        """Replace the plan and count calls from zero; what hangs is let go."""
+        """Replace the plan and count calls from zero; hanging calls end."""
         with self._lock:
             self._plan = faults
             self._counts: Counter[str] = Counter()
@@ -195,7 +195,7 @@ class Faults:
         return None
 
     def begin(self, fault: Fault | None) -> None:
-        """Let a call suffer what comes before its work.
+        """Apply the part of a fault that comes before the work.
 
         Raises
         ------
@@ -210,7 +210,7 @@ class Faults:
             raise ConnectionDropped
 
     def end(self, fault: Fault | None) -> None:
-        """Let a call suffer what comes after its work.
+        """Apply the part of a fault that comes after the work.
 
         Raises
         ------

@@ -73,7 +73,7 @@ class Server(Protocol):
         ...
 
     def is_ready(self, route: str = "/ping", *, timeout: float = 2.0) -> bool:
-        """Tell whether `route` answers 200 within `timeout` seconds."""
+        """Return whether `route` answers 200 within `timeout` seconds."""
         ...
 
     def tail(self, lines: int = 20) -> str:
@@ -81,7 +81,7 @@ class Server(Protocol):
         ...
 
     def stop(self, *, grace: float = 30.0) -> None:
-        """Drain and end it. Twice is once."""
+        """Drain and end it; a second call does nothing."""
         ...
 
 
@@ -184,7 +184,7 @@ class Fleet:
             thread.join()
 
     def forget_all(self, *, grace: float = 5.0) -> None:
-        """Drain and end every server behind the caller's back: the emulator is reset."""
+        """Drain and end every server in the background: the emulator is reset."""
         self._stopping(grace)
 
     def _stopping(self, grace: float) -> list[threading.Thread]:

@@ -77,7 +77,7 @@ class DockerRunner:
         )
 
     def _watch(self) -> None:
-        """Have the containers watched from before the first one on; end those left from before."""
+        """Start the watcher before the first container, and end containers of an earlier run."""
         with self._lock:
             if self._is_watched:
                 return
@@ -103,7 +103,7 @@ class NeverStarted:
         return NOT_STARTED
 
     def is_ready(self, route: str = "/ping", *, timeout: float = 2.0) -> bool:
-        """Say no."""
+        """Return False."""
         return False
 
     def tail(self, lines: int = 20) -> str:

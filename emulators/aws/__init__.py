@@ -1,4 +1,4 @@
-"""Amazon Web Services on this machine: moto, completed and repaired, with real model servers."""
+"""Amazon Web Services on this machine: moto, completed and corrected, with real model servers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PREFERRED_PORTS = (4587, 4586)
 
 def serve(place: Place, ready: Ready) -> None:
     """Answer until SIGTERM or SIGINT; `ready` gets the clients' variables first."""
-    _hermetic()
+    _isolate()
     from tridock.emulators.aws.dataplane.cloud import Cloud
     from tridock.emulators.aws.dataplane.instances import abandon
     from tridock.emulators.aws.front import Front
@@ -54,8 +54,8 @@ def serve(place: Place, ready: Ready) -> None:
     cloud.fleet.stop_all()
 
 
-def _hermetic() -> None:
-    """Set what moto reads at import, and leave it no way to a real account."""
+def _isolate() -> None:
+    """Set the variables that moto reads at import, and remove every way to a real account."""
     os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "true"
     os.environ["MOTO_DISABLE_GLOBAL_CORS"] = "true"
     for name in [name for name in os.environ if name.startswith("AWS_")]:

@@ -1,4 +1,4 @@
-"""Application Auto Scaling of variants: moto's records, with alarms and consequences.
+"""Application Auto Scaling of variants: moto's records, with alarms and real scaling.
 
 Source: Application Auto Scaling API reference and User Guide, "Target tracking scaling policies";
 SageMaker developer guide, "Automatic scaling of Amazon SageMaker AI models".
@@ -25,11 +25,18 @@ from tridock.emulators.aws.iam.permissions import LINKED_ROLE, LINKED_SERVICE
 from tridock.emulators.aws.protocol.calls import replace_methods
 from tridock.emulators.aws.protocol.errors import AwsError
 from tridock.emulators.aws.sagemaker.records import Endpoint
-from tridock.emulators.aws.scaler import DIMENSION, METRICS, RESOURCE, Scaler, activities, made_for
+from tridock.emulators.aws.scaler import (
+    DIMENSION,
+    METRICS,
+    RESOURCE,
+    Scaler,
+    activities,
+    make_alarms,
+)
 
 
 def install(cloud: Cloud) -> None:
-    """Hold registrations to endpoints that are there, and let policies take effect."""
+    """Check registrations against existing endpoints, and make policies scale them."""
     backend = ApplicationAutoscalingBackend
     replace_methods(
         backend,
@@ -61,7 +68,7 @@ def _registering(register: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _deregistering(deregister: Callable[..., None]) -> Callable[..., None]:
-    """Take the policies of a target away with it, and their alarms."""
+    """Delete the policies of a target and their alarms with it."""
 
     def deregister_scalable_target(
         self: ApplicationAutoscalingBackend, namespace: str, r_id: str, dimension: str
@@ -76,7 +83,7 @@ def _deregistering(deregister: Callable[..., None]) -> Callable[..., None]:
 
 
 def _putting(put: Callable[..., Any]) -> Callable[..., Any]:
-    """Put a policy in the place of one of the same name, whose alarms go."""
+    """Replace a policy of the same name and delete its alarms."""
 
     def put_scaling_policy(self: ApplicationAutoscalingBackend, **given: Any) -> Any:
         place = [given[name] for name in ("service_namespace", "resource_id", "scalable_dimension")]
@@ -102,7 +109,7 @@ def _alarming(cloud: Cloud) -> Callable[..., None]:
             plain(self)
         elif self.policy_type == "TargetTrackingScaling":
             with cloud.lock:
-                self.alarms.extend(made_for(self))
+                self.alarms.extend(make_alarms(self))
 
     return create_alarms
 
@@ -172,7 +179,7 @@ def _need_target(backend: ApplicationAutoscalingBackend, name: str, dimension: s
 
 
 def _make_role(backend: ApplicationAutoscalingBackend) -> None:
-    """Make the service-linked role, unless it is there."""
+    """Make the service-linked role, unless it exists."""
     roles = iam_backends[backend.account_id][get_partition(backend.region_name)]
     if LINKED_ROLE in {role.name for role in roles.get_roles()}:
         return

@@ -24,6 +24,17 @@ from tridock.emulators.faults import Fault, FaultKind, read_faults
 
 PREFIX = "/_emulator/"
 
+#: As WSGI has it: status and headers.
+StartResponse = Callable[..., Callable[[bytes], None]]
+Work = Callable[[Environ, StartResponse], Iterable[bytes]]
+_REFUSALS: dict[FaultKind, Callable[[], AwsError]] = {
+    FaultKind.THROTTLE: ThrottledError,
+    FaultKind.INTERNAL: lambda: InternalError("The request failed: a planned fault."),
+    FaultKind.UNAVAILABLE: UnavailableError,
+}
+#: Operations that change nothing begin with these.
+_READS = ("Describe", "List", "Search", "Get")
+
 
 def answer(cloud: Cloud, environ: Environ) -> Answer:
     """Answer a request below `PREFIX` by the control of `_CONTROLS` that it names."""
@@ -38,7 +49,7 @@ def answer(cloud: Cloud, environ: Environ) -> Answer:
 
 
 def unauthorized() -> Answer:
-    """Refuse a request without the emulator's secret (RFC 6750, 3)."""
+    """Return the refusal of a request without the emulator's secret (RFC 6750, 3)."""
     said = "the controls need the header Authorization: Bearer $TRIDOCK_AWS_TOKEN, as `env` prints"
     refused = _json(401, {"error": said})
     return Answer(401, (*refused.headers, ("WWW-Authenticate", "Bearer")), refused.body)
@@ -56,7 +67,7 @@ def clear(cloud: Cloud) -> None:
         hook()
 
 
-def vars_of(server: Any) -> dict[str, object]:
+def server_report(server: Any) -> dict[str, object]:
     """Return the address, process, log and exit code of a model server."""
     process = getattr(server, "process", None)
     return {
@@ -89,7 +100,7 @@ def _limit(cloud: Cloud, body: Any) -> object:
 
 
 def _servers(cloud: Cloud, _: Any) -> object:
-    return {"servers": [vars_of(server) for server in cloud.fleet.servers()]}
+    return {"servers": [server_report(server) for server in cloud.fleet.servers()]}
 
 
 _CONTROLS: Mapping[str, Callable[[Cloud, Any], object]] = {
@@ -105,20 +116,7 @@ def _json(status: int, value: object) -> Answer:
     return Answer(status, (("Content-Type", "application/json"),), json.dumps(value).encode())
 
 
-#: As WSGI has it: status and headers.
-StartResponse = Callable[..., Callable[[bytes], None]]
-Work = Callable[[Environ, StartResponse], Iterable[bytes]]
-
-_REFUSALS: dict[FaultKind, Callable[[], AwsError]] = {
-    FaultKind.THROTTLE: ThrottledError,
-    FaultKind.INTERNAL: lambda: InternalError("The request failed: a planned fault."),
-    FaultKind.UNAVAILABLE: UnavailableError,
-}
-#: Operations that change nothing begin with these.
-_READS = ("Describe", "List", "Search", "Get")
-
-
-def suffer(
+def answer_with_fault(
     cloud: Cloud, call: Call, environ: Environ, start: StartResponse, *, work: Work
 ) -> Iterable[bytes]:
     """Answer a call by `work`, with the fault that is planned for it.
@@ -135,7 +133,7 @@ def suffer(
     _refuse(fault)
     faults.begin(fault)
     # S3 is strongly consistent, and so are tokens; SageMaker's own documents promise nothing.
-    answer = _of_the_past if faults.past.is_kept and call.service == "sagemaker" else _as_it_is
+    answer = _answer_stale if faults.past.is_kept and call.service == "sagemaker" else _answer_fresh
     parts = answer(cloud, call, environ, start, work)
     if fault and fault.kind in (FaultKind.DROP_AFTER, FaultKind.HANG_AFTER):
         for _ in parts:
@@ -144,7 +142,7 @@ def suffer(
     return parts
 
 
-def hint(fault: Fault) -> dict[str, str]:
+def retry_after(fault: Fault) -> dict[str, str]:
     """Return the headers with which a refusal requests a later retry."""
     return {} if fault.retry_after is None else {"Retry-After": f"{fault.retry_after:g}"}
 
@@ -152,11 +150,11 @@ def hint(fault: Fault) -> dict[str, str]:
 def _refuse(fault: Fault | None) -> None:
     if fault and fault.kind in _REFUSALS:
         error = _REFUSALS[fault.kind]()
-        error.headers = hint(fault)
+        error.headers = retry_after(fault)
         raise error
 
 
-def _as_it_is(
+def _answer_fresh(
     _: Cloud, __: Call, environ: Environ, start: StartResponse, work: Work
 ) -> Iterable[bytes]:
     return work(environ, start)
@@ -181,7 +179,7 @@ class _Kept:
         self.body += (data,)
 
 
-def _of_the_past(
+def _answer_stale(
     cloud: Cloud, call: Call, environ: Environ, start: StartResponse, work: Work
 ) -> Iterable[bytes]:
     body = environ["wsgi.input"].read()

@@ -13,7 +13,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 
 from tridock.emulators import access
 from tridock.emulators.aws import control
-from tridock.emulators.aws import control as faulty
+from tridock.emulators.aws.control import StartResponse
 from tridock.emulators.aws.dataplane import asynchronous
 from tridock.emulators.aws.dataplane.cloud import Cloud
 from tridock.emulators.aws.dataplane.invoke import invoke
@@ -39,7 +39,10 @@ log = logging.getLogger(__name__)
 #: Addresses of the emulator itself: they need its secret.
 _CONTROLS = (control.PREFIX, "/moto-api")
 
-StartResponse = Callable[..., Callable[[bytes], None]]
+_WHOLE: dict[str, Callable[..., Answer]] = {
+    "InvokeEndpoint": invoke,
+    "InvokeEndpointAsync": asynchronous.accept,
+}
 
 
 class Front:
@@ -74,11 +77,13 @@ class Front:
         call = identify(environ, self._moto)
         try:
             self._authentication.check(call, environ)
-            return faulty.suffer(self._cloud, call, environ, start, work=self._work(call))
+            return control.answer_with_fault(
+                self._cloud, call, environ, start, work=self._work(call)
+            )
         except ServiceException as error:
             return _send(render(call, error), start)
 
-    def _work(self, call: Call) -> faulty.Work:
+    def _work(self, call: Call) -> control.Work:
         def work(environ: Environ, start: StartResponse) -> Iterable[bytes]:
             if not call.hosted:
                 raise NotImplementedOperationError(_named(call))
@@ -90,7 +95,7 @@ class Front:
         return work
 
     def _moto_call(self, call: Call, environ: Environ, start: StartResponse) -> Iterable[bytes]:
-        """Let moto answer; what it cannot do becomes an error that the client's SDK reads."""
+        """Let moto answer; its failures become errors that the client's SDK can read."""
         kept: list[tuple[str, list[tuple[str, str]]]] = []
 
         def keep(status: str, headers: list[tuple[str, str]], *_: object) -> None:
@@ -133,7 +138,7 @@ class Front:
 
 @contextmanager
 def _on_disk(call: Call) -> Iterator[None]:
-    """Answer that the service is unavailable where the disk refuses a change."""
+    """Raise the service's UnavailableError if the disk refuses a change."""
     try:
         yield
     except OSError as error:
@@ -142,7 +147,7 @@ def _on_disk(call: Call) -> Iterator[None]:
 
 
 def _check(call: Call, environ: Environ) -> None:
-    """Refuse an operation that no service has, and hold SageMaker's to their model."""
+    """Refuse an unknown operation, and check SageMaker's bodies against their model."""
     if not environ.get("HTTP_X_AMZ_TARGET"):
         return
     if call.operation not in get_service_model(call.service).operation_names:
@@ -173,12 +178,6 @@ def _send(answer: Answer, start: StartResponse) -> Iterable[bytes]:
     length = ("Content-Length", str(len(answer.body)))
     start(f"{answer.status} ", [*answer.headers, length])
     return [answer.body]
-
-
-_WHOLE: dict[str, Callable[..., Answer]] = {
-    "InvokeEndpoint": invoke,
-    "InvokeEndpointAsync": asynchronous.accept,
-}
 
 
 def answer_invocation(

@@ -1,4 +1,4 @@
-"""State that outlives the emulator: what moto holds is on disk before a change is answered."""
+"""State that outlives the emulator: a change of moto's state is on disk before its answer."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Place:
 
 
 def install(cloud: Cloud) -> None:
-    """Bring back what was kept, and keep what changes from now on."""
+    """Restore the state on disk, and write every change from now on."""
     keeper = Keeper(cloud, cloud.place.folder / "state")
     keeper.restore()
     cloud.before_change.append(keeper.check_space)
@@ -79,7 +79,7 @@ class Keeper:
     cloud : Cloud
         Whose clock and lock are used.
     folder : Path
-        Where the files stand: ``<account>/<service>.<region>`` and ``blobs/<digest>``.
+        Folder of the files: ``<account>/<service>.<region>`` and ``blobs/<digest>``.
     """
 
     def __init__(self, cloud: Cloud, folder: Path) -> None:
@@ -92,7 +92,7 @@ class Keeper:
         self._lock = threading.RLock()
 
     def changed(self, call: Call) -> None:
-        """Write what `call` may have changed, before it is answered.
+        """Write the backends that `call` may have changed, before it is answered.
 
         Raises
         ------
@@ -111,7 +111,7 @@ class Keeper:
                     self.save(place)
 
     def touch(self, place: Place) -> None:
-        """Have `place` written soon."""
+        """Mark `place` to be written soon."""
         self._dirty.add(place)
 
     def save(self, place: Place, *, is_removal: bool = False) -> None:
@@ -173,17 +173,17 @@ class Keeper:
     def save_all(self) -> None:
         """Write every backend that is in use: the emulator ends."""
         for place in list(_in_use()):
-            with self._telling(place):
+            with self._written_later(place):
                 self.save(place)
 
     def run(self) -> None:
-        """Write what changes without a request, until the emulator ends."""
+        """Write changes that come without a request, until the emulator ends."""
         clock = self._cloud.clock
         while clock.sleep(INTERVAL * clock.speed):
             dirty, self._dirty = self._dirty, set()
             states = {place for place in _in_use() if place.service == "sagemaker"}
             for place in dirty | states:
-                with self._telling(place):
+                with self._written_later(place):
                     self.save(place)
 
     def clear(self) -> None:
@@ -197,7 +197,7 @@ class Keeper:
                 threading.Thread(target=_remove, args=(forgotten,), daemon=True).start()
 
     def restore(self) -> None:
-        """Put what was kept into moto's backends, and put aside what cannot be read."""
+        """Put the state on disk into moto's backends, and put aside files that cannot be read."""
         for forgotten in self._folder.parent.glob(f"{self._folder.name}.reset.*"):
             _remove(forgotten)
         remove_drafts(self._folder)
@@ -228,7 +228,7 @@ class Keeper:
             self._blobs.keep_only(used)  # files put aside refer to contents, too
 
     def _write(self, backend: Any, kept: _Kept, place: Place) -> None:
-        """Write a backend if it changed, and remove the contents that it has no more."""
+        """Write a backend if it changed, and remove contents without references."""
         dumped = self._dump(backend, kept, place)
         if dumped is None or dumped[0] == kept.data:
             return
@@ -259,7 +259,7 @@ class Keeper:
         return None
 
     def _hold_reserve(self) -> None:
-        """Keep space for removals, as long as there is some."""
+        """Reserve space for removals, if the disk has some."""
         if not self._reserve.exists():
             with suppress(OSError):
                 write_whole(self._reserve, b"\0" * RESERVE)
@@ -268,7 +268,7 @@ class Keeper:
         return self._folder / place.account / f"{place.service}.{place.region}"
 
     def _take_back(self, place: Place, kept: _Kept) -> None:
-        """Let memory be again what is on disk: the change could not be written.
+        """Restore a backend in memory from the disk: its change could not be written.
 
         SageMaker's records stay, since threads work on them: they are written with the next change.
         """
@@ -283,7 +283,7 @@ class Keeper:
             dict.pop(regions, place.region, None)
 
     @contextmanager
-    def _telling(self, place: Place) -> Iterator[None]:
+    def _written_later(self, place: Place) -> Iterator[None]:
         """Log that a backend could not be written, and have it written later."""
         try:
             yield
@@ -292,7 +292,7 @@ class Keeper:
             log.warning("%s is not written: %s", place.service, error)
 
     def _put_aside(self, path: Path, why: str) -> str:
-        """Move a file that cannot be read, and return what to say of it."""
+        """Move a file that cannot be read, and return the warning."""
         aside = self._folder.with_name(f"{self._folder.name}.{int(time.time())}") / path.parent.name
         aside.mkdir(parents=True, exist_ok=True)
         path.rename(aside / path.name)
@@ -322,7 +322,7 @@ def _remove(folder: Path) -> None:
 
 
 def _watch_objects(keeper: Keeper) -> None:
-    """Notice objects that the emulator itself puts: captured data, results of jobs."""
+    """Mark objects that the emulator itself puts: captured data, results of jobs."""
     put = S3Backend.put_object
 
     def put_object(self: S3Backend, *given: Any, **named: Any) -> Any:

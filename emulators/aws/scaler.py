@@ -38,6 +38,23 @@ LOOK, SHORTEST_LOOK = 10.0, 0.05
 #: Activities kept per account and region; the service keeps those of six weeks.
 KEPT = 200
 
+#: Seconds after a scaling in which no other follows, for SageMaker's variants ("Define a scaling
+#: policy", SageMaker developer guide).
+COOLDOWN = 300.0
+#: A variant has its minimum again only after this long below (`PERIODS` of a minute).
+PERIODS_HIGH, PERIODS_LOW = 3, 15
+#: Share of the target below which there are too many.
+LOW = 0.9
+RESOURCE = re.compile(r"endpoint/(?P<endpoint>[^/]+)/variant/(?P<variant>[^/]+)")
+REQUESTS = "SageMakerVariantInvocationsPerInstance"
+CONCURRENCY = "SageMakerVariantConcurrentRequestsPerModelHighResolution"
+#: Metric, statistic and seconds of a period, by predefined metric ("Define a scaling policy",
+#: SageMaker developer guide).
+METRICS = {
+    REQUESTS: ("InvocationsPerInstance", "Sum", 60),
+    CONCURRENCY: ("ConcurrentRequestsPerModel", "Maximum", 10),
+}
+
 
 @dataclass(frozen=True)
 class _Watched:
@@ -87,7 +104,7 @@ class Scaler:
     _changed: dict[str, float] = field(default_factory=dict)
 
     def run(self) -> None:
-        """Look until the emulator ends."""
+        """Scale until the emulator ends."""
         clock = self.cloud.clock
         while clock.sleep(max(LOOK, SHORTEST_LOOK * clock.speed)):
             try:
@@ -127,7 +144,7 @@ class Scaler:
             self._set(watched, watched.bounds.hold(fewer(watched.count)), _because(low))
 
     def _rested(self, watched: _Watched, way: str, now: float) -> bool:
-        """Tell whether the policy may scale that way again."""
+        """Return whether the cooldown of that direction is over."""
         last = self._changed.setdefault(watched.policy.policy_arn, watched.policy.creation_time)
         seconds = float(watched.settings.get(f"Scale{way}Cooldown", COOLDOWN))
         if way == "In":
@@ -207,15 +224,6 @@ def _activity(watched: _Watched, count: int, cause: str) -> dict[str, Any]:
     }
 
 
-#: Seconds after a scaling in which no other follows, for SageMaker's variants ("Define a scaling
-#: policy", SageMaker developer guide).
-COOLDOWN = 300.0
-#: A variant has its minimum again only after this long below (`PERIODS` of a minute).
-PERIODS_HIGH, PERIODS_LOW = 3, 15
-#: Share of the target below which there are too many.
-LOW = 0.9
-
-
 @dataclass(frozen=True)
 class Bounds:
     """The bounds of the number of instances.
@@ -244,19 +252,8 @@ def fewer(count: int) -> int:
     return count - 1
 
 
-RESOURCE = re.compile(r"endpoint/(?P<endpoint>[^/]+)/variant/(?P<variant>[^/]+)")
-REQUESTS = "SageMakerVariantInvocationsPerInstance"
-CONCURRENCY = "SageMakerVariantConcurrentRequestsPerModelHighResolution"
-#: Metric, statistic and seconds of a period, by predefined metric ("Define a scaling policy",
-#: SageMaker developer guide).
-METRICS = {
-    REQUESTS: ("InvocationsPerInstance", "Sum", 60),
-    CONCURRENCY: ("ConcurrentRequestsPerModel", "Maximum", 10),
-}
-
-
-def made_for(policy: FakeApplicationAutoscalingPolicy) -> list[Any]:
-    """Make the two alarms by which the service watches a target."""
+def make_alarms(policy: FakeApplicationAutoscalingPolicy) -> list[Any]:
+    """Make the two alarms of a target tracking policy."""
     settings = policy.target_tracking_scaling_policy_configuration or {}
     kind = settings["PredefinedMetricSpecification"]["PredefinedMetricType"]
     metric, statistic, period = METRICS[kind]

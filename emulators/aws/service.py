@@ -1,4 +1,4 @@
-"""The parts that complete and repair moto, in the order they are put in."""
+"""The parts that complete and correct moto, in the order of their installation."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ from tridock.emulators.aws.sagemaker import (
     registry,
     transitions,
 )
-from tridock.emulators.aws.sagemaker import endpoint_configs as instance_types
-from tridock.emulators.aws.sagemaker import registry as tagging
 from tridock.emulators.aws.transform import transform
 
 INSTALLERS: tuple[Installer, ...] = (
@@ -25,9 +23,9 @@ INSTALLERS: tuple[Installer, ...] = (
     access_keys.install,
     roles.install,
     permissions.install,
-    instance_types.install_instance_types,
+    endpoint_configs.install_instance_types,
     registry.install,
-    tagging.install_tags,
+    registry.install_tags,
     alarms.install,
     models.install,
     endpoint_configs.install,

@@ -40,7 +40,7 @@ _LOST = uuid.uuid4().bytes
 
 
 class OtherStateError(ValueError):
-    """A file that another version wrote, or that is none of ours, or not whole."""
+    """A file of another version, of another program, or one that is not whole."""
 
 
 class LostContentError(Exception):
@@ -49,7 +49,7 @@ class LostContentError(Exception):
 
 @dataclass(frozen=True)
 class _Stored:
-    """Bytes that stand among the blobs."""
+    """A reference to content among the blobs."""
 
     digest: str
 
@@ -60,7 +60,7 @@ class Blobs:
     Parameters
     ----------
     folder : Path
-        Where they stand; made when the first is written.
+        Their folder; made when the first is written.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -193,7 +193,7 @@ class _Pickler(pickle.Pickler):
         self.digests: set[str] = set()
 
     def persistent_id(self, thing: Any) -> tuple[str, str] | None:
-        """Name what does not stand in the file itself."""
+        """Return the reference to an object that is not in the file itself."""
         if type(thing) is _Stored:
             return "blob", thing.digest
         if type(thing) is AWSManagedPolicy and not thing.attachment_count:

@@ -62,7 +62,7 @@ class Rule:
         return self.periods + SPARE_POINTS
 
     def breaches(self, value: float) -> bool:
-        """Tell whether one data point is on the wrong side of the threshold."""
+        """Return whether one data point is on the wrong side of the threshold."""
         return COMPARISONS[self.comparison](value, self.threshold)
 
 

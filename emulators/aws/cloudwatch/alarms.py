@@ -1,4 +1,4 @@
-"""Alarms: evaluate them from the metrics on the service's clock, and word their reasons."""
+"""Alarms: their evaluation from the metrics on the service's clock, and their reasons."""
 
 from __future__ import annotations
 
@@ -32,6 +32,15 @@ LOOK = 6.0
 #: And not more often than this, in real seconds, however fast the clock runs.
 SHORTEST_LOOK = 0.05
 
+_SIGNS = {
+    "GreaterThanOrEqualToThreshold": "greater than or equal to",
+    "GreaterThanThreshold": "greater than",
+    "LessThanThreshold": "less than",
+    "LessThanOrEqualToThreshold": "less than or equal to",
+}
+_STATE_OF = re.compile(r"\b(ALARM|OK|INSUFFICIENT_DATA)\s*\(\s*[\"']?([^\"')]+?)[\"']?\s*\)")
+_WORDS = {"AND": "and", "OR": "or", "NOT": "not", "TRUE": "True", "FALSE": "False"}
+
 
 def install(cloud: Cloud) -> None:
     """Begin alarms in INSUFFICIENT_DATA, and evaluate them while the emulator runs."""
@@ -52,7 +61,7 @@ def _put_composite(self: CloudWatchResponse) -> ActionResult:
 
 
 def _keeping_state(put: Callable[..., Alarm]) -> Callable[..., Alarm]:
-    """Give a new alarm its first state, and an alarm that is put again the one it had."""
+    """Give a new alarm its first state; a replaced alarm keeps its state."""
 
     def put_metric_alarm(self: CloudWatchBackend, name: str, **settings: Any) -> Alarm:
         before = self.alarms.get(name)
@@ -68,7 +77,7 @@ def _keeping_state(put: Callable[..., Alarm]) -> Callable[..., Alarm]:
 
 @dataclass(frozen=True)
 class Watch:
-    """The thread that looks at every alarm of every account and region.
+    """The thread that evaluates every alarm of every account and region.
 
     Attributes
     ----------
@@ -80,7 +89,7 @@ class Watch:
     _seen: dict[str, float] = field(default_factory=dict)
 
     def run(self) -> None:
-        """Look until the emulator ends."""
+        """Evaluate alarms until the emulator ends."""
         clock = self.cloud.clock
         while clock.sleep(max(LOOK, SHORTEST_LOOK * clock.speed)):
             self.look(time.time())
@@ -103,7 +112,7 @@ class Watch:
     def _evaluate(self, backend: CloudWatchBackend, alarm: Alarm, now: float) -> None:
         if alarm.rule:
             states = {other.name: other.state_value for other in backend.alarms.values()}
-            self._turn(backend, alarm, composite(alarm.rule, states), (alarm.rule, "{}"))
+            self._set_state(backend, alarm, composite(alarm.rule, states), (alarm.rule, "{}"))
             return
         length = self.cloud.clock.real(_period(alarm))
         windows = Windows.until(now, length, _rule(alarm).points)
@@ -119,16 +128,16 @@ class Watch:
         try:
             series = points(alarm, list(backend.metric_data), windows)
         except ExpressionError as error:
-            self._turn(backend, alarm, State.INSUFFICIENT, (str(error), "{}"))
+            self._set_state(backend, alarm, State.INSUFFICIENT, (str(error), "{}"))
             return
         state = judge(series, rule, State(alarm.state_value))
         words = reason(state, series, rule), reason_data(series, rule, _period(alarm))
-        self._turn(backend, alarm, state, words)
+        self._set_state(backend, alarm, state, words)
 
-    def _turn(
+    def _set_state(
         self, backend: CloudWatchBackend, alarm: Alarm, state: State, words: tuple[str, str]
     ) -> None:
-        """Change the alarm to `state`, if that is news, and tell its topics why."""
+        """Change the alarm to `state`, if it is another one, and notify its topics."""
         before = alarm.state_value
         if state.value == before or backend.alarms.get(alarm.name) is not alarm:
             return
@@ -187,19 +196,8 @@ def _period(alarm: Alarm) -> float:
     return float(next((period for period in periods if period), 60))
 
 
-_SIGNS = {
-    "GreaterThanOrEqualToThreshold": "greater than or equal to",
-    "GreaterThanThreshold": "greater than",
-    "LessThanThreshold": "less than",
-    "LessThanOrEqualToThreshold": "less than or equal to",
-}
-
-_STATE_OF = re.compile(r"\b(ALARM|OK|INSUFFICIENT_DATA)\s*\(\s*[\"']?([^\"')]+?)[\"']?\s*\)")
-_WORDS = {"AND": "and", "OR": "or", "NOT": "not", "TRUE": "True", "FALSE": "False"}
-
-
 def reason(state: State, points: Sequence[float | None], rule: Rule) -> str:
-    """Say why the alarm is in `state`, as CloudWatch words it."""
+    """Return the reason of `state` in CloudWatch's words."""
     present = [point for point in points if point is not None][-rule.periods :]
     if state is State.INSUFFICIENT:
         return f"Insufficient Data: {rule.periods} datapoint{_s(rule.periods)} were unknown."
@@ -221,7 +219,7 @@ def reason(state: State, points: Sequence[float | None], rule: Rule) -> str:
 
 
 def reason_data(points: Sequence[float | None], rule: Rule, period: float) -> str:
-    """Return the same for machines, as JSON."""
+    """Return the reason of a state as JSON."""
     recent = [point for point in points if point is not None][-rule.periods :]
     data = {"version": "1.0", "period": period, "recentDatapoints": recent}
     return json.dumps(data | {"threshold": rule.threshold})

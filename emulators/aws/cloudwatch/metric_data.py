@@ -15,9 +15,19 @@ from tridock.emulators.aws.cloudwatch.metric_math import evaluate
 from tridock.emulators.aws.dataplane.cloud import Cloud
 from tridock.emulators.aws.protocol.calls import replace_methods
 
+#: Seconds by which a time at the beginning of a period may have been rounded down.
+ROUNDING = 1e-5
+_STATISTICS: Mapping[str, Callable[[Any], float]] = {
+    "Sum": lambda data: sum(_sum(datum) for datum in data),
+    "SampleCount": lambda data: sum(_count(datum) for datum in data),
+    "Average": lambda data: sum(map(_sum, data)) / sum(map(_count, data)),
+    "Minimum": lambda data: min(map(_lowest, data)),
+    "Maximum": lambda data: max(map(_highest, data)),
+}
+
 
 def install(cloud: Cloud) -> None:
-    """Let a period begin at a whole multiple of itself, and last as long as on the clock.
+    """Align periods to whole multiples of themselves, in the time of the clock.
 
     moto lets the first period begin where the caller's time does, counts in real seconds, and
     knows no percentiles. Queries among which are expressions are left to it.
@@ -48,7 +58,7 @@ def install(cloud: Cloud) -> None:
 def _points(
     metric: Metric, data: Sequence[Any], between: tuple[float, float], length: float
 ) -> Iterator[tuple[float, float]]:
-    """Yield when each period with data began, and its statistic."""
+    """Yield the begin and the statistic of each period with data."""
     first, last = between[0] // length, between[1] / length
     periods: dict[int, list[Any]] = defaultdict(list)
     for datum in data:
@@ -81,18 +91,6 @@ def _result(query: Mapping[str, Any], points: Sequence[tuple[float, float]]) -> 
         "timestamps": [dt.datetime.fromtimestamp(when, dt.UTC) for when, _ in points],
         "status_code": "Complete",
     }
-
-
-#: Seconds by which a time at the beginning of a period may have been rounded down.
-ROUNDING = 1e-5
-
-_STATISTICS: Mapping[str, Callable[[Any], float]] = {
-    "Sum": lambda data: sum(_sum(datum) for datum in data),
-    "SampleCount": lambda data: sum(_count(datum) for datum in data),
-    "Average": lambda data: sum(map(_sum, data)) / sum(map(_count, data)),
-    "Minimum": lambda data: min(map(_lowest, data)),
-    "Maximum": lambda data: max(map(_highest, data)),
-}
 
 
 @dataclass(frozen=True)
@@ -148,7 +146,7 @@ class Metric:
     unit: str = ""
 
     def has(self, datum: Any) -> bool:
-        """Tell whether `datum` was published to this metric."""
+        """Return whether `datum` was published to this metric."""
         return (
             datum.name == self.name
             and datum.namespace == self.namespace
@@ -158,7 +156,7 @@ class Metric:
 
 
 def points(alarm: Any, data: Iterable[Any], windows: Windows) -> list[float | None]:
-    """Return the alarm's data point for each period, oldest first; None where no data came.
+    """Return the alarm's data point for each period, oldest first; None where there are no data.
 
     Raises
     ------
@@ -188,7 +186,7 @@ def _series(metric: Metric, data: Iterable[Any], windows: Windows) -> list[float
 
 
 def statistic(name: str, data: list[Any]) -> float | None:
-    """Return a statistic of the data of one period; None where nothing came.
+    """Return a statistic of the data of one period; None if there are none.
 
     Parameters
     ----------
@@ -229,7 +227,7 @@ def _is_true(value: object) -> bool:
 
 
 def seconds(when: dt.datetime) -> float:
-    """Return a time of moto's, which is UTC without saying so, as seconds since 1970."""
+    """Return a time of moto's, UTC without a zone, as seconds since 1970."""
     return (when if when.tzinfo else when.replace(tzinfo=dt.UTC)).timestamp()
 
 

@@ -1,4 +1,4 @@
-"""Model data: found in the emulated S3 and unpacked as a container would see it."""
+"""Model data in the emulated S3: read, written, and unpacked for a container."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class MissingDataError(LookupError):
 
 
 class BrokenArchiveError(ValueError):
-    """The object is no tar.gz that may be unpacked."""
+    """The object is not a tar.gz that may be unpacked."""
 
 
 def address(uri: str) -> tuple[str, str]:
@@ -70,12 +70,12 @@ def write(account: str, uri: str, data: bytes, *, content_type: str | None = Non
 
 
 def exists(account: str, uri: str) -> bool:
-    """Tell whether an object, or anything below the prefix `uri`, exists."""
+    """Return whether an object, or anything below the prefix `uri`, exists."""
     return _key(account, uri) is not None or bool(_below(account, uri))
 
 
 def source(container: Mapping[str, Any]) -> tuple[str, bool] | None:
-    """Return where a container's model data is and whether it is an archive; None if it has none.
+    """Return the address of a container's model data and if it is an archive; None without any.
 
     ``ModelDataUrl`` is always a tar.gz; ``ModelDataSource`` says so in ``CompressionType``
     (API reference, ContainerDefinition and S3ModelDataSource).

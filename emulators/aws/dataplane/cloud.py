@@ -36,7 +36,7 @@ class Limits:
     invocation_seconds: float = INVOCATION_SECONDS
 
     def reset(self) -> None:
-        """Be the service's own again."""
+        """Restore the service's own limits."""
         self.invocation_seconds = INVOCATION_SECONDS
 
 

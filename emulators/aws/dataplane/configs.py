@@ -79,13 +79,13 @@ _NOUNS = {"endpoint-config": "endpoint configuration"}
 
 
 def not_found(backend: SageMakerModelBackend, kind: str, name: str) -> str:
-    """Say in the service's words that something does not exist."""
+    """Return the service's message for a resource that does not exist."""
     arn = arn_formatter(kind, name, backend.account_id, backend.region_name)
     return f'Could not find {_NOUNS.get(kind, kind)} "{arn}".'
 
 
 def already_exists(backend: SageMakerModelBackend, kind: str, name: str) -> str:
-    """Say in the service's words that a name is taken."""
+    """Return the service's message for a name that is taken."""
     arn = arn_formatter(kind, name, backend.account_id, backend.region_name)
     return f'Cannot create already existing {_NOUNS.get(kind, kind)} "{arn}".'
 
@@ -138,7 +138,7 @@ def deployable(backend: SageMakerModelBackend, container: Members) -> dict[str, 
 
 
 def refuse_tags() -> NoReturn:
-    """Say that a version has no tags (in a user's report: aws-cdk, issue 33699)."""
+    """Raise the error of tags on a version (in a user's report: aws-cdk, issue 33699)."""
     raise ValidationError(
         "Tags are not supported in Model Package versions. Please add them to the Model Package "
         "Group"
@@ -146,5 +146,5 @@ def refuse_tags() -> NoReturn:
 
 
 def arn_of(backend: SageMakerModelBackend, kind: str, name: str) -> str:
-    """Return the ARN of a thing in the account and region of `backend`."""
+    """Return the ARN of a resource in the account and region of `backend`."""
     return arn_formatter(kind, name, backend.account_id, backend.region_name)

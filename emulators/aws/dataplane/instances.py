@@ -1,4 +1,4 @@
-"""Containers of an endpoint: brought up from model data, held to their ping, ended."""
+"""Containers of an endpoint: started from model data, checked by their ping, ended."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def retire(cloud: Cloud, generation: Generation, *, grace: float = 30.0) -> None
 
     ending = [
         threading.Thread(target=end, args=(instance,), daemon=True)
-        for instance in generation.everyone()
+        for instance in generation.all_instances()
     ]
     for thread in ending:
         thread.start()
@@ -90,7 +90,7 @@ def revive(instance: Instance) -> None:
 
 
 def abandon(cloud: Cloud) -> None:
-    """Take every endpoint out of service at once; nothing starts its containers again."""
+    """Take every endpoint out of service at once; its containers are not restarted."""
     for instance in cloud.live.instances():
         with instance.life:
             instance.is_retired = True
@@ -121,7 +121,7 @@ def _begin(cloud: Cloud, key: Key, variant: Members, config: Config) -> Instance
 
 
 def _bring(key: Key, container: Members, model: Path) -> None:
-    """Fetch model data, failing in the service's words (seen in its users' reports)."""
+    """Fetch model data; errors have the service's words (seen in its users' reports)."""
     try:
         artifacts.fetch(key.account, container, model)
     except artifacts.MissingDataError as error:

@@ -1,4 +1,4 @@
-"""Invocations: a request to a container and what comes back, counted, captured, shadowed."""
+"""Invocations: requests to containers and their replies, measured, captured and shadowed."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def invoke(cloud: Cloud, request: Request) -> Answer:
     if not reply.is_success:
         raise ModelError(request.key, reply.status, reply.body.decode(errors="replace"))
     headers = [("Content-Type", reply.headers.get("Content-Type", "application/octet-stream"))]
-    return Answer(200, (*headers, *described(reply.headers, held.instance)), reply.body)
+    return Answer(200, (*headers, *variant_headers(reply.headers, held.instance)), reply.body)
 
 
 def install(cloud: Cloud) -> None:
@@ -176,14 +176,14 @@ def measure(cloud: Cloud, request: Request, held: Lease, reply: Reply, *, began:
     cloud.metrics.add(source, values)
 
 
-def described(headers: urllib3.HTTPHeaderDict, instance: Instance) -> list[tuple[str, str]]:
+def variant_headers(headers: urllib3.HTTPHeaderDict, instance: Instance) -> list[tuple[str, str]]:
     """Return the headers of an answer that name its variant and the container's own values."""
     kept = [(name, headers[name]) for name in ANSWERED if name in headers]
     return [("x-Amzn-Invoked-Production-Variant", instance.variant), *kept]
 
 
 def _instances(key: Key, variant: str) -> int:
-    """Return how many instances a variant has, of which one process answers for all."""
+    """Return the number of instances of a variant; one process answers for all of them."""
     endpoint: Any = sagemaker_backends[key.account][key.region].endpoints.get(key.endpoint)
     variants = endpoint.production_variants if endpoint else ()
     counts = (
@@ -207,7 +207,7 @@ def _not_serving(key: Key) -> str:
 
 
 def _check_serverless(request: Request, held: Lease) -> None:
-    """Hold a request to the smaller limit of serverless variants (seen in sdk issue 4271)."""
+    """Check the smaller body limit of serverless variants (seen in sdk issue 4271)."""
     config = held.share.generation.config
     serverless = any(
         variant.get("ServerlessConfig")

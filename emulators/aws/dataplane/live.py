@@ -95,7 +95,7 @@ class Generation:
     instances: Mapping[str, Instance]
     shadows: Mapping[str, Instance] = field(default_factory=dict)
 
-    def everyone(self) -> tuple[Instance, ...]:
+    def all_instances(self) -> tuple[Instance, ...]:
         """Return production and shadow instances."""
         return (*self.instances.values(), *self.shadows.values())
 
@@ -151,19 +151,19 @@ class Live:
             self._routes[key] = route
 
     def pop(self, key: Key) -> Route | None:
-        """Stop sending requests to an endpoint and return what its route was."""
+        """Remove the route of an endpoint and return it."""
         with self._lock:
             return self._routes.pop(key, None)
 
     def instances(self) -> tuple[Instance, ...]:
-        """Return every instance that a route leads to."""
+        """Return the instances of all routes."""
         with self._lock:
             routes = tuple(self._routes.values())
         return tuple(
             instance
             for route in routes
             for share in route
-            for instance in share.generation.everyone()
+            for instance in share.generation.all_instances()
         )
 
     def clear(self) -> None:
@@ -198,7 +198,7 @@ class Live:
 def choose(
     route: Route, target: str | None = None, *, dice: Callable[[], float] = random.random
 ) -> Lease:
-    """Pick who answers one request: the generation by percent, the variant by weight.
+    """Choose the instance for one request: the generation by percent, the variant by weight.
 
     Parameters
     ----------

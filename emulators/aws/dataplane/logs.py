@@ -54,7 +54,7 @@ def group_name(endpoint: str) -> str:
 
 
 class Logs:
-    """Follows log files until they are finished. One thread serves all of them."""
+    """The thread that copies log files to CloudWatch Logs until they are finished."""
 
     def __init__(self) -> None:
         self._followed: dict[Path, _Followed] = {}
@@ -62,11 +62,11 @@ class Logs:
         self._ended = threading.Event()
 
     def start(self) -> None:
-        """Begin to look at the files, every `INTERVAL`."""
+        """Start the thread, which reads the files every `INTERVAL`."""
         threading.Thread(target=self._run, name="logs", daemon=True).start()
 
     def stop(self) -> None:
-        """Look no more."""
+        """Stop the thread."""
         self._ended.set()
 
     def follow(self, owner: Owner, stream: str, path: Path) -> None:

@@ -31,7 +31,7 @@ class Minute(MetricAggregatedDatum):
     values: list[float]
 
     def count(self, value: float) -> None:
-        """Take one more value in."""
+        """Add one value."""
         self.min = min(self.min, value)
         self.max = max(self.max, value)
         self.sum += value
@@ -90,7 +90,7 @@ class Metrics:
                     datum.count(value)
 
     def clear(self) -> None:
-        """Forget what was counted: the backends that hold it were cleared."""
+        """Forget all sums: the backends that hold them were cleared."""
         with self._lock:
             self._current.clear()
 
@@ -105,7 +105,7 @@ class Metrics:
 
 
 def install(cloud: object) -> None:
-    """Let statistics of a metric count no other: more dimensions are another metric.
+    """Match metrics by exactly their dimensions: more dimensions are another metric.
 
     moto takes every metric that has at least the requested dimensions (CloudWatch User Guide,
     "Dimensions": each unique combination of dimensions is a separate metric).

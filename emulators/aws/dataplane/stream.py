@@ -1,4 +1,4 @@
-"""Streamed answers: each chunk of the container as an event of its own."""
+"""Streamed answers: each chunk of the container becomes one event."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def stream(cloud: Cloud, request: Request) -> tuple[Headers, Iterator[bytes]]:
         headers = (
             ("Content-Type", "application/vnd.amazon.eventstream"),
             ("X-Amzn-SageMaker-Content-Type", answer.headers.get("Content-Type", "")),
-            *invoke.described(answer.headers, held.instance),
+            *invoke.variant_headers(answer.headers, held.instance),
         )
         return headers, _events(cloud, request, answer, hold.pop_all(), held)
 
@@ -75,7 +75,7 @@ def event(kind: str, payload: bytes, *, message_type: str = "event") -> bytes:
 
 
 def _header(name: str, value: str) -> bytes:
-    """One header: name, type 7 (string), value."""
+    """Return one header: name, type 7 (string), value."""
     return bytes([len(name)]) + name.encode() + b"\x07" + _sized(value.encode())
 
 

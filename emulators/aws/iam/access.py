@@ -1,4 +1,4 @@
-"""IAM enforcement, once it is switched on: the data plane too, and in each protocol's words.
+"""IAM enforcement, if it is switched on: for moto's services and for the data plane.
 
 Switched on as in moto: ``POST /moto-api/reset-auth`` with the body ``0``.
 """
@@ -42,7 +42,10 @@ _S3 = "_authenticate_and_authorize_s3_action"
 
 def install(cloud: Cloud) -> None:
     """Check calls against the resources they name, and give JSON clients JSON error codes."""
-    for name, changed in ((_NORMAL, lambda check: _worded(_precise(check))), (_S3, _with_keys)):
+    for name, changed in (
+        (_NORMAL, lambda check: _in_json(_by_resource(check))),
+        (_S3, _with_keys),
+    ):
         setattr(BaseResponse, name, _unless_own(cloud.key.id, changed(getattr(BaseResponse, name))))
     # `authentication` has verified it, in every form; moto knows headers alone.
     replace_methods(IAMRequestBase, {"check_signature": _verified})
@@ -95,7 +98,7 @@ def _unless_own(own: str, check: Callable[..., None]) -> Callable[..., None]:
     return authenticate_and_authorize
 
 
-def _precise(check: Callable[..., None]) -> Callable[..., None]:
+def _by_resource(check: Callable[..., None]) -> Callable[..., None]:
     """Check each resource that a call names and its dependent actions; moto checks any resource."""
 
     def authenticate_and_authorize(self: Any, resource: str = "*") -> None:
@@ -111,7 +114,7 @@ def _precise(check: Callable[..., None]) -> Callable[..., None]:
                 check(self, arn)
         for need in needed:
             if need not in plain:
-                _demand(self, need)
+                _require(self, need)
 
     return authenticate_and_authorize
 
@@ -133,7 +136,7 @@ def _with_keys(check: Callable[..., None]) -> Callable[..., None]:
             key = rule.get("ApplyServerSideEncryptionByDefault", {}).get("KMSMasterKeyID")
             writes = needed == "kms:GenerateDataKey"
             if key and (writes or self.backend.get_object(bucket_name, key_name)):
-                _demand_key(self, Need(needed, key))
+                _require_key(self, Need(needed, key))
 
     return authenticate_and_authorize
 
@@ -150,8 +153,8 @@ def _request(response: Any, action: str) -> IAMRequest:
     )
 
 
-def _demand(response: Any, need: Need) -> None:
-    """Return if the caller's policies permit what a call needs besides its own action."""
+def _require(response: Any, need: Need) -> None:
+    """Check that the caller's policies permit one need of a call."""
     caller = _request(response, need.action)._access_key
     results = {
         IAMPolicy(policy).is_action_permitted(
@@ -163,15 +166,15 @@ def _demand(response: Any, need: Need) -> None:
         raise AccessDeniedError(user_arn=caller.arn, action=need.action)
 
 
-def _demand_key(response: Any, need: Need) -> None:
-    """Demand as `_demand`, and word a refusal as S3 does."""
+def _require_key(response: Any, need: Need) -> None:
+    """Check one need of a call; the refusal has S3's form."""
     try:
-        _demand(response, need)
+        _require(response, need)
     except AccessDeniedError as error:
         raise S3ClientError("AccessDenied", str(error.message)) from error
 
 
-def _worded(check: Callable[..., None]) -> Callable[..., None]:
+def _in_json(check: Callable[..., None]) -> Callable[..., None]:
     def authenticate_and_authorize(self: Any, resource: str = "*") -> None:
         try:
             check(self, resource)

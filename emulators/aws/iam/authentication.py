@@ -40,7 +40,7 @@ LONGEST = 604_800
 #: digest is signed apart, are read behind it.
 LONGEST_BODY = 64 * 1024 * 1024
 
-#: Actions that a bucket's policy can allow to everyone, by method: on an object, on the bucket.
+#: Actions that a bucket's policy can allow to everyone, by method: on an object, on it.
 _PUBLIC = {
     "GET": ("GetObject", "ListBucket"),
     "HEAD": ("GetObject", "ListBucket"),
@@ -238,7 +238,7 @@ def _bucket(environ: Environ) -> tuple[str, str]:
 
 
 def _is_public(environ: Environ) -> bool:
-    """Tell whether a bucket's policy or an object's list lets everyone do this."""
+    """Return whether a bucket's policy or an object's access list allows this to everyone."""
     name, key = _bucket(environ)
     actions = _PUBLIC.get(environ["REQUEST_METHOD"])
     buckets: Any = s3_backends[ACCOUNT]["aws"].buckets

@@ -65,7 +65,7 @@ _LISTS = ("ListEndpoints", "ListEndpointConfigs", "ListModels", "ListModelPackag
 
 
 def needs(service: str, operation: str, body: bytes, place: tuple[str, str]) -> Iterator[Need]:
-    """Yield all that a call needs; nothing for calls that have no rule here.
+    """Yield all needs of a call; nothing for calls that have no rule here.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def _sagemaker(operation: str, given: Mapping[str, Any], place: tuple[str, str])
 def _autoscaling(
     operation: str, given: Mapping[str, Any], place: tuple[str, str]
 ) -> Iterator[Need]:
-    """Yield the action, and what is validated with it of the target's service and CloudWatch.
+    """Yield the action and its dependent actions of the target's service and of CloudWatch.
 
     Source: "Permissions validation for Application Auto Scaling API calls on target resources",
     Application Auto Scaling User Guide; "Auto scaling prerequisites", SageMaker developer guide.
@@ -135,14 +135,14 @@ def _autoscaling(
 
 
 def _linked(account: str) -> Iterator[Need]:
-    """Yield what the first registration of an account needs: it makes the service-linked role."""
+    """Yield the needs of an account's first registration, which makes the service-linked role."""
     if LINKED_ROLE not in {role.name for role in iam_backends[account]["aws"].get_roles()}:
         arn = f"arn:aws:iam::{account}:role/aws-service-role/{LINKED_SERVICE}/{LINKED_ROLE}"
         yield Need("iam:CreateServiceLinkedRole", arn, {"iam:AWSServiceName": LINKED_SERVICE})
 
 
 def _resources(operation: str, given: Mapping[str, Any], place: tuple[str, str]) -> Iterator[str]:
-    """Yield the ARNs that an operation is about; the first one is what is made."""
+    """Yield the ARNs of an operation's resources; the first one is the new resource."""
     if operation in ("AddTags", "ListTags", "DeleteTags"):
         yield str(given.get("ResourceArn", "*"))
         return

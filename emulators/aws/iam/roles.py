@@ -24,9 +24,9 @@ _ASSUME = {"sts:assumerole", "sts:*", "*"}
 
 def install(cloud: Cloud) -> None:
     """Check trust policies where roles are made, and put the ready role in place."""
-    IAMBackend.create_role = _with_sound_trust(IAMBackend.create_role)  # type: ignore[method-assign]
+    IAMBackend.create_role = _checked_create(IAMBackend.create_role)  # type: ignore[method-assign]
     update = IAMBackend.update_assume_role_policy
-    IAMBackend.update_assume_role_policy = _sound(update)  # type: ignore[method-assign]
+    IAMBackend.update_assume_role_policy = _checked_update(update)  # type: ignore[method-assign]
     read = IAMBackend._init_aws_policies
     IAMBackend._init_aws_policies = _kept(read)  # type: ignore[method-assign]
     cloud.on_start.append(make_ready_role)
@@ -121,7 +121,7 @@ def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _with_sound_trust(create: Callable[..., Role]) -> Callable[..., Role]:
+def _checked_create(create: Callable[..., Role]) -> Callable[..., Role]:
     def create_role(
         self: IAMBackend, role_name: str, assume_role_policy_document: Any, *more: Any, **named: Any
     ) -> Role:
@@ -132,7 +132,7 @@ def _with_sound_trust(create: Callable[..., Role]) -> Callable[..., Role]:
     return create_role
 
 
-def _sound(update: Callable[..., None]) -> Callable[..., None]:
+def _checked_update(update: Callable[..., None]) -> Callable[..., None]:
     def update_assume_role_policy(self: IAMBackend, role_name: str, policy_document: str) -> None:
         check_trust(policy_document)
         update(self, role_name, policy_document)

@@ -41,7 +41,7 @@ class UnsupportedAlgorithmError(ValueError):
 
 @dataclass(frozen=True)
 class Signed:
-    """The signature of a request, and what the client says of it.
+    """The signature of a request with the client's statements about it.
 
     Attributes
     ----------

@@ -30,6 +30,9 @@ UNSIGNED_TRAILER = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 _EMPTY = hashlib.sha256(b"").hexdigest()
 _LAST = b"x-amz-trailer-signature"
 
+#: Fields that no condition has to name.
+_FREE = ("x-amz-signature", "signature", "awsaccesskeyid", "file", "policy")
+
 
 class ChunkError(ValueError):
     """A chunk is incomplete, or its signature is not that of its bytes."""
@@ -94,10 +97,6 @@ def _check_trailer(rest: bytes, signed: Signed, secret: str, previous: str) -> N
 def _text(kind: str, signed: Signed, previous: str, digests: str) -> str:
     first = f"AWS4-HMAC-SHA256-{kind}\n{signed.time:{STAMP}}\n{signed.scope}\n"
     return f"{first}{previous}\n{digests}"
-
-
-#: Fields that no condition has to name.
-_FREE = ("x-amz-signature", "signature", "awsaccesskeyid", "file", "policy")
 
 
 class PolicyError(ValueError):

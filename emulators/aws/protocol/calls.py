@@ -89,7 +89,7 @@ class Call:
 
 
 def identify(environ: Environ, dispatcher: DomainDispatcherApplication) -> Call:
-    """Name the operation that a request asks for.
+    """Return the operation of a request.
 
     A form body is read and put back; other bodies stay untouched.
     """
@@ -115,7 +115,7 @@ def identify(environ: Environ, dispatcher: DomainDispatcherApplication) -> Call:
 
 
 def presumed(environ: Environ) -> Call:
-    """Name a request by its headers alone: nothing of its body is read."""
+    """Return the operation of a request from its headers alone; the body is not read."""
     _, region, signed = _credential(environ)
     signed = signed or _unsigned_service(environ)
     service = _names().get(signed.replace("-", ""), "s3")
@@ -160,7 +160,7 @@ def _credential(environ: Environ) -> tuple[str, str, str]:
 
 
 def _backend(environ: Environ, dispatcher: DomainDispatcherApplication) -> str | None:
-    """Ask moto which of its services this is; None if it has none."""
+    """Return moto's name of the service; None if it has none."""
     host = dispatcher.infer_service_region_host(environ, environ["PATH_INFO"])
     return dispatcher.get_backend_for_host(host) if host else None
 

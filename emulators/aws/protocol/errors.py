@@ -138,7 +138,7 @@ def render(call: Call, error: ServiceException) -> Answer:
 
 
 def install(cloud: object) -> None:
-    """Let moto answer our errors with their own status."""
+    """Make moto answer our errors with their own status."""
     serialized = BaseResponse.serialized
 
     def with_status(self: BaseResponse, result: ActionResult) -> Any:

@@ -1,4 +1,4 @@
-"""Filters and order that SageMaker's List calls have in common."""
+"""The filters, order and pages of SageMaker's List calls."""
 
 from __future__ import annotations
 

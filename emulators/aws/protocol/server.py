@@ -45,7 +45,7 @@ class Handler(MotoRequestHandler):
         self._drain(body)
 
     def handle_expect_100(self) -> bool:
-        """Tell the client to go on, now: the answer's buffer is flushed only at its end."""
+        """Send the client `100 Continue` now: the answer's buffer is flushed only at its end."""
         going_on = bool(super().handle_expect_100())
         self.wfile.flush()
         return going_on

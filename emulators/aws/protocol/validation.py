@@ -1,4 +1,4 @@
-"""Requests held to the service's own model, and refused in its words.
+"""Validation of requests by the service's own model, with its messages.
 
 The model is the one botocore brings: what AWS publishes of its API. The wording is the one AWS's
 front ends use for every service ("1 validation error detected: Value …").
@@ -63,7 +63,7 @@ class SerializationError(AwsError):
 
 
 def check_body(service: str, operation: str, body: bytes) -> None:
-    """Return if `body` is a request the service would look at.
+    """Check that `body` is a request that the service accepts.
 
     Unknown members are no violation: AWS's JSON protocol ignores them.
 
@@ -120,7 +120,7 @@ def describe_headers(service: str, operation: str, headers: Mapping[str, str]) -
 
 
 def check_kinds(shape: Shape, value: Any) -> None:
-    """Return if every value is of the kind its shape wants.
+    """Check that every value is of the kind of its shape.
 
     Raises
     ------

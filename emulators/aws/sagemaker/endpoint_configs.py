@@ -47,7 +47,7 @@ class CheckedConfig(FakeEndpointConfig):
 
 
 def install(cloud: Cloud) -> None:
-    """Put the checks into moto's backend, where CloudFormation passes too."""
+    """Add the checks to moto's backend, which CloudFormation uses too."""
     replace_methods(
         SageMakerModelBackend,
         {
@@ -153,7 +153,7 @@ def _check_capacity(variant: dict[str, Any]) -> None:
 
 
 def _check_shadows(backend: SageMakerModelBackend, variants: Variants, shadows: Variants) -> None:
-    """Hold shadows to the service's rule (API reference, CreateEndpointConfig)."""
+    """Check the service's rule for shadows (API reference, CreateEndpointConfig)."""
     if len(variants) != 1 or len(shadows) != 1:
         raise ValidationError(
             "If you use ShadowProductionVariants, you can specify only one variant in "

@@ -32,9 +32,12 @@ from tridock.emulators.aws.sagemaker.records import Endpoint, summaries
 #: Real seconds between two looks at the containers.
 KEEP_INTERVAL = 0.5
 
+_PROPERTIES = ("DesiredWeight", "DesiredInstanceCount", "DataCaptureConfig")
+_NAMESPACE, _DIMENSION = "sagemaker", "sagemaker:variant:DesiredInstanceCount"
+
 
 def install(cloud: Cloud) -> None:
-    """Give moto's endpoints a life: every change is a transition with model servers behind it."""
+    """Replace moto's endpoints: every change is a transition with real model servers."""
     calls = _Calls(cloud)
     replace_methods(
         SageMakerModelBackend,
@@ -83,7 +86,7 @@ class _Calls:
         endpoint_config_name: str,
         tags: list[dict[str, str]] | None = None,
     ) -> Endpoint:
-        """Begin to bring an endpoint up; CloudFormation comes here too."""
+        """Start to create an endpoint; CloudFormation calls this too."""
         with self._cloud.lock:
             if endpoint_name in backend.endpoints:
                 raise ValidationError(already_exists(backend, "endpoint", endpoint_name))
@@ -216,9 +219,6 @@ def _desired(endpoint: Endpoint, members: Sequence[Members]) -> dict[str, Member
     return {item["VariantName"]: item for item in members}
 
 
-_PROPERTIES = ("DesiredWeight", "DesiredInstanceCount", "DataCaptureConfig")
-
-
 @dataclass(frozen=True)
 class Retention:
     """The properties of the old variants that an update keeps.
@@ -251,7 +251,7 @@ class Retention:
         return old if "DataCaptureConfig" in self.properties else fresh
 
     def variants(self, fresh: Sequence[Members], old: Sequence[Members]) -> list[dict[str, Any]]:
-        """Return the summaries `fresh` with what stays of those in `old` of the same name."""
+        """Return the summaries `fresh` with the retained properties of those in `old`."""
         by_name = {variant["VariantName"]: variant for variant in old}
         return [
             {**summary, **self._kept(by_name.get(summary["VariantName"], {}))} for summary in fresh
@@ -264,11 +264,8 @@ class Retention:
         return kept
 
 
-_NAMESPACE, _DIMENSION = "sagemaker", "sagemaker:variant:DesiredInstanceCount"
-
-
 def refuse_scaled(endpoint: Endpoint, config: Config) -> None:
-    """Refuse an update that takes a scaled variant away or gives it another machine size.
+    """Refuse an update that removes a scaled variant or changes its instance type.
 
     "Update endpoints that use auto scaling", SageMaker developer guide.
 

@@ -1,4 +1,4 @@
-"""SageMaker models: what moto's lack of checks would let through."""
+"""SageMaker models, with the service's checks that moto does not have."""
 
 from __future__ import annotations
 

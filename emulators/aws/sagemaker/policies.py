@@ -28,7 +28,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Plan:
-    """The way from the old fleet to the new one.
+    """The steps from the old fleet to the new one.
 
     Attributes
     ----------

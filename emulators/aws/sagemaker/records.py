@@ -59,7 +59,7 @@ class Endpoint(FakeEndpoint):
         return bool(self.endpoint_status != "Creating")
 
     def adopt(self, config: Config, variants: list[Summary]) -> None:
-        """Describe `config` from now on."""
+        """Take over `config` and its variants."""
         self.endpoint_config_name = config.name
         self.config = config
         self.production_variants = variants
@@ -75,7 +75,7 @@ class Endpoint(FakeEndpoint):
         self.last_modified_time = utcnow()
 
     def settle(self, reason: str | None = None) -> None:
-        """Be in service with nothing pending."""
+        """Set the endpoint in service with nothing pending."""
         self.pending = None
         for variant in (*self.production_variants, *self.shadow_production_variants):
             variant.pop("VariantStatus", None)
@@ -92,7 +92,7 @@ class Endpoint(FakeEndpoint):
         self.change("Updating")
 
     def mark_pending(self, status: str) -> None:
-        """Say how far the pending variants are, e.g. ``"Baking"``."""
+        """Set the status of the pending variants, e.g. ``"Baking"``."""
         for variant in (self.pending or {}).get("ProductionVariants", ()):
             variant["VariantStatus"] = [{"Status": status, "StartTime": utcnow()}]
 

@@ -1,4 +1,4 @@
-"""The model registry: versions that keep what was said of them, approval, and deletion."""
+"""The model registry: versions with all their members, approval, deletion, and tags."""
 
 from __future__ import annotations
 
@@ -28,6 +28,9 @@ _UPDATED = {
     "InferenceSpecification": "inference_specification",
 }
 
+#: Tags of a resource at most (API reference, AddTags: it adds or overwrites them).
+MOST_TAGS = 50
+
 
 def install(cloud: Cloud) -> None:
     """Complete moto's registry."""
@@ -46,7 +49,7 @@ def install(cloud: Cloud) -> None:
 
 
 def _counted(create: Callable[..., str]) -> Callable[..., str]:
-    """Keep counting versions upward: a deleted version's number is not given again.
+    """Count versions upward: the number of a deleted version is not used again.
 
     The same call twice, by its token, is one version.
     """
@@ -179,9 +182,6 @@ def _delete_model_package_group(self: SageMakerResponse) -> ActionResult:
     return EmptyResult()
 
 
-MOST_TAGS = 50
-
-
 def install_tags(cloud: Cloud) -> None:
     """Complete moto's tags."""
     find = SageMakerModelBackend._get_resource_from_arn
@@ -204,7 +204,7 @@ def add_tags(
 
 
 def _tagged(find: Callable[..., Any]) -> Callable[..., Any]:
-    """Refuse what is not there (moto fails with an attribute of None)."""
+    """Refuse a resource that does not exist (moto fails with an attribute of None)."""
 
     def _get_resource_from_arn(self: SageMakerModelBackend, arn: str) -> Any:
         kind, _, name = arn.rpartition(":")[2].partition("/")

@@ -29,6 +29,9 @@ ALARM_INTERVAL = 0.1
 
 log = logging.getLogger(__name__)
 
+#: Real seconds that the start waits for the model servers; slower ones come up behind it.
+PATIENCE = 40.0
+
 
 class RollbackError(Exception):
     """An update must go back; the message is the endpoint's ``FailureReason``."""
@@ -233,10 +236,6 @@ def _endpoints(endpoint: Endpoint) -> dict[str, Endpoint]:
     backend = sagemaker_backends[endpoint.key.account][endpoint.key.region]
     endpoints: Any = backend.endpoints
     return endpoints  # type: ignore[no-any-return]
-
-
-#: Real seconds that the start waits for the model servers; slower ones come up behind it.
-PATIENCE = 40.0
 
 
 def install(cloud: Cloud) -> None:

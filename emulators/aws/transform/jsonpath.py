@@ -68,11 +68,11 @@ class Path:
         return cls(text, tuple(steps))
 
     def is_root(self) -> bool:
-        """Tell whether it selects everything."""
+        """Return whether it selects everything."""
         return not self.steps
 
     def select(self, document: Any) -> Any:
-        """Return what the path leads to.
+        """Return the part of a record at the path.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Batch transform: CreateTransformJob and its companions, with jobs that really transform."""
+"""Batch transform: CreateTransformJob and its companions, with jobs that run."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ class Jobs:
         return arn
 
     def stop(self, backend: SageMakerModelBackend, name: str) -> None:
-        """Ask a job to stop; it is Stopping, and Stopped a while later.
+        """Begin to stop a job: it is Stopping, and Stopped later.
 
         Raises
         ------
@@ -128,7 +128,7 @@ class Jobs:
                 "The request was rejected because the transform job is in status "
                 f"{job.transform_job_status}"
             )
-        _turn(job, "Stopping")
+        _set_state(job, "Stopping")
         self._running[job.arn].stopping.set()
 
     def clear(self) -> None:
@@ -185,7 +185,7 @@ def _job(backend: SageMakerModelBackend, request: dict[str, Any]) -> FakeTransfo
     return job
 
 
-def _turn(job: FakeTransformJob, status: str) -> None:
+def _set_state(job: FakeTransformJob, status: str) -> None:
     job.transform_job_status = status
     job.last_modified_time = utcnow()
 
@@ -193,7 +193,7 @@ def _turn(job: FakeTransformJob, status: str) -> None:
 def _end(job: FakeTransformJob, status: str, reason: str | None = None) -> None:
     job.__dict__["failure_reason"] = reason
     job.transform_end_time = utcnow()
-    _turn(job, status)
+    _set_state(job, status)
     log.info("transform job %s: %s %s", job.transform_job_name, status, reason or "")
 
 

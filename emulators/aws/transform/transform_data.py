@@ -21,7 +21,7 @@ CSV, JSON, JSON_LINES = "text/csv", "application/json", "application/jsonlines"
 
 
 class DataError(ValueError):
-    """Data that the job cannot go on with; the message is for the job's log."""
+    """Data that the job cannot process; the message is for the job's log."""
 
 
 @dataclass(frozen=True)

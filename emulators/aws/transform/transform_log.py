@@ -18,6 +18,9 @@ from tridock.emulators.fleet import Server
 #: Amazon SageMaker Developer Guide, "Log groups and streams that Amazon SageMaker generates".
 GROUP = "/aws/sagemaker/TransformJobs"
 
+#: Amazon SageMaker Developer Guide, "SageMaker jobs and endpoint metrics".
+NAMESPACE = "/aws/sagemaker/TransformJobs"
+
 
 @dataclass(frozen=True)
 class JobLog:
@@ -57,10 +60,6 @@ class JobLog:
             backend.put_log_events(GROUP, stream, events)
 
 
-#: Amazon SageMaker Developer Guide, "SageMaker jobs and endpoint metrics".
-NAMESPACE = "/aws/sagemaker/TransformJobs"
-
-
 @dataclass(frozen=True)
 class Gauge:
     """A model server's use of this machine, since it was started.
@@ -83,7 +82,7 @@ class Gauge:
         return cls(process.pid if process else None, time.monotonic())
 
     def publish(self, account: str, region: str, host: str) -> None:
-        """Publish the use so far; nothing where this machine does not tell it.
+        """Publish the use so far; nothing where this machine has no ``/proc``.
 
         Parameters
         ----------

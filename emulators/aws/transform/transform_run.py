@@ -159,7 +159,7 @@ class Run:
 
 
 def parameters(server: Server) -> Mapping[str, Any]:
-    """Return what the container prefers: its ``GET /execution-parameters``, if it has that."""
+    """Return the container's ``GET /execution-parameters``; empty if it has none."""
     try:
         answer = urllib3.request("GET", f"{server.url}/execution-parameters", timeout=10.0)
         preferred = json.loads(answer.data) if answer.status == 200 else {}
@@ -178,7 +178,7 @@ class Work:
     record: JobLog
 
     def object(self, source: Source) -> str | None:
-        """Transform one input object; return why it failed, or None."""
+        """Transform one input object; return the failure reason, or None."""
         try:
             result = assemble(self._parts(source), by_line=self.settings.assemble_by_line)
             accept = self.settings.accept
@@ -215,7 +215,7 @@ class Work:
         ]
 
     def _by_line(self) -> bool:
-        """Tell whether records are lines: CSV and JSON lines always are to filters and joins."""
+        """Return whether records are lines: CSV and JSON lines always are to filters and joins."""
         processing = self.settings.processing
         return self.settings.by_line or (processing.is_needed() and processing.content_type != JSON)
 

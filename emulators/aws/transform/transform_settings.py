@@ -104,7 +104,7 @@ def read_settings(request: Members) -> Settings:
 
 
 def tuned(settings: Settings, request: Members, container: Members) -> Settings:
-    """Take what the request left open from the container's ``/execution-parameters``."""
+    """Return the settings with the container's preferences where the request has none."""
     changes: dict[str, Any] = {}
     if not request.get("MaxConcurrentTransforms") and container.get("MaxConcurrentTransforms"):
         changes["concurrency"] = int(container["MaxConcurrentTransforms"])
