@@ -20,6 +20,11 @@ from tridock.emulators.azure.core.cloud import Cloud
 from tridock.emulators.azure.core.entra import bearer
 from tridock.emulators.azure.http.call import Answer, Call
 from tridock.emulators.azure.http.errors import AzureError
+from tridock.emulators.byte_ranges import (
+    UnsatisfiableRangeError,
+    content_range,
+    requested_range,
+)
 
 XML = "application/xml"
 PAGE = 5000
@@ -197,18 +202,17 @@ class Storage:
 
     def _get(self, call: Call, place: Place) -> Answer:
         blob = self._find(place)
-        wanted = call.headers.get("x-ms-range") or call.headers.get("range")
-        if not wanted:
+        header = call.headers.get("x-ms-range") or call.headers.get("range") or ""
+        try:
+            span = requested_range(header, blob.size)
+        except UnsatisfiableRangeError as error:
+            raise AzureError(416, "InvalidRange", "The range specified is invalid.") from error
+        if span is None:
             return Answer(200, blob.path.read_bytes(), _headers(blob))
-        first, _, last = wanted.removeprefix("bytes=").partition("-")
-        start, end = int(first), min(int(last or blob.size), blob.size - 1)
-        if start >= blob.size:
-            raise AzureError(416, "InvalidRange", "The range specified is invalid.")
         with blob.path.open("rb") as file:
-            file.seek(start)
-            part = file.read(end - start + 1)
-        span = {"Content-Range": f"bytes {start}-{end}/{blob.size}"}
-        return Answer(206, part, _headers(blob) | span)
+            file.seek(span.start)
+            part = file.read(len(span))
+        return Answer(206, part, _headers(blob) | {"Content-Range": content_range(span, blob.size)})
 
     def _head(self, call: Call, place: Place) -> Answer:
         blob = self._find(place)

@@ -9,6 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
+from tridock.emulators.byte_ranges import (
+    UnsatisfiableRangeError,
+    content_range,
+    requested_range,
+)
 from tridock.emulators.gcp.core.cloud import Cloud
 from tridock.emulators.gcp.core.faulty import faults
 from tridock.emulators.gcp.protocol import masks
@@ -229,10 +234,10 @@ class Storage:
         }
         if record.get("contentEncoding"):
             headers["content-encoding"] = record["contentEncoding"]
-        span = _span(request.headers.get("range", ""), len(data))
+        span = _requested(request, len(data))
         if span is None:
             return Answer(200, data, headers)
-        headers["content-range"] = f"bytes {span.start}-{span.stop - 1}/{len(data)}"
+        headers["content-range"] = content_range(span, len(data))
         return Answer(206, data[span.start : span.stop], headers)
 
 
@@ -309,14 +314,8 @@ def _group(name: str, prefix: str, delimiter: str) -> str:
     return prefix + head + found if found else ""
 
 
-def _span(header: str, size: int) -> range | None:
-    """Read a Range header of one span (RFC 9110, 14.1.2)."""
-    match = re.fullmatch(r"bytes=(\d*)-(\d*)", header)
-    if not match or not (match[1] or match[2]):
-        return None
-    if not match[1]:
-        return range(max(0, size - int(match[2])), size)
-    start, stop = int(match[1]), min(size, int(match[2]) + 1 if match[2] else size)
-    if start >= size:
-        raise RangeError(f"The requested range {header} cannot be satisfied: {size} bytes.")
-    return range(start, stop)
+def _requested(request: Request, size: int) -> range | None:
+    try:
+        return requested_range(request.headers.get("range", ""), size)
+    except UnsatisfiableRangeError as error:
+        raise RangeError(str(error)) from error

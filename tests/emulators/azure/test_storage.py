@@ -118,3 +118,22 @@ def test_nobody_is_refused(rest: Rest) -> None:
     request = rest.client.build_request("GET", f"https://{ACCOUNT}.blob.core.windows.net/judged/x")
     del request.headers["Authorization"]
     assert rest.client.send(request).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("header", "part"), [("bytes=-3", b"789"), ("bytes=5-2", None), ("bytes=a-b", None)]
+)
+def test_any_range_is_answered(
+    container: ContainerClient,
+    signatures: Signatures,
+    rest: Rest,
+    header: str,
+    part: bytes | None,
+) -> None:
+    data = b"0123456789"
+    container.upload_blob("ranged", data)
+    url = f"https://{ACCOUNT}.blob.core.windows.net/judged/ranged?{signatures.sign()}"
+    request = rest.client.build_request("GET", url, headers={"range": header})
+    del request.headers["Authorization"]
+    answer = rest.client.send(request)
+    assert (answer.status_code, answer.content) == ((206, part) if part else (200, data))
