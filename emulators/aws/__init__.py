@@ -15,6 +15,9 @@ PREFERRED_PORTS = (4587, 4586)
 def serve(place: Place, ready: Ready) -> None:
     """Answer until SIGTERM or SIGINT; `ready` gets the clients' variables first."""
     _isolate()
+    from tridock.emulators.aws.protocol import model_files
+
+    model_files.install()
     from tridock.emulators.aws.dataplane.cloud import Cloud
     from tridock.emulators.aws.dataplane.instances import abandon
     from tridock.emulators.aws.front import Front
