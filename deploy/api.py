@@ -18,7 +18,7 @@ from tridock.deploy.models import approval
 from tridock.deploy.progress import Progress
 from tridock.deploy.rollout import endpoint_changes
 from tridock.deploy.rollout.release import release as run_release
-from tridock.deploy.rollout.request import Stage
+from tridock.deploy.rollout.request import Rollout
 from tridock.deploy.rollout.rollback import rollback as run_rollback
 from tridock.deploy.target.protocol import Endpoint
 
@@ -88,7 +88,7 @@ def release(
         approval.demand(session.objection(verified), session.config.target, None)
         order = replace(session.order(verified), why=reason)
         with session.alone(f"release of {verified.name} {verified.version}") as alone:
-            return run_release(alone.stage(verified), verified, order)
+            return run_release(alone.rollout(verified), verified, order)
 
 
 def status(endpoint: str, *, account: Account = DEFAULT) -> Endpoint:
@@ -147,8 +147,8 @@ def rollback(
         If no earlier deployment is left.
     """
     with _session(account, {"endpoint": endpoint}) as session, session.alone("rollback") as alone:
-        stage = Stage(alone.target, say=session.say)
-        return run_rollback(stage, session.endpoint, session.deadline(), to=to, why=reason)
+        rollout = Rollout(alone.target, say=session.say)
+        return run_rollback(rollout, session.endpoint, session.deadline(), to=to, why=reason)
 
 
 def delete(endpoint: str, *, account: Account = DEFAULT) -> None:

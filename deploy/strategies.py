@@ -64,7 +64,7 @@ class Move:
     step: Step
 
 
-def course(strategy: Strategy) -> tuple[Step, ...]:
+def steps_of(strategy: Strategy) -> tuple[Step, ...]:
     """Return the steps of a strategy.
 
     Raises
@@ -72,7 +72,7 @@ def course(strategy: Strategy) -> tuple[Step, ...]:
     ValueError
         If there are bake times for some of the steps only.
     """
-    return COURSES[strategy.name](strategy)
+    return STRATEGIES[strategy.name](strategy)
 
 
 def _canary(strategy: Strategy) -> tuple[Step, ...]:
@@ -98,7 +98,7 @@ def _ab(strategy: Strategy) -> tuple[Step, ...]:
     return (Step(0, awaited=False), replace(split, held=True))
 
 
-COURSES: Mapping[str, Callable[[Strategy], tuple[Step, ...]]] = {
+STRATEGIES: Mapping[str, Callable[[Strategy], tuple[Step, ...]]] = {
     "canary": _canary,
     "linear": _linear,
     "blue-green": _blue_green,

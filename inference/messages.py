@@ -63,7 +63,7 @@ class Reply:
 
 
 @dataclass(frozen=True)
-class Order:
+class PredictionRequest:
     """What a call wants predicted, and how the answer is to be written.
 
     Attributes
@@ -82,7 +82,7 @@ class Order:
 
 
 @dataclass(slots=True)
-class Visit:
+class RequestRecord:
     """What is told of a request in logs and metrics, filled in on its way.
 
     Attributes

@@ -14,17 +14,17 @@ from typing import Any
 from tridock.deploy.aws import captured, metrics, names, snippets
 from tridock.deploy.aws.account import Account
 from tridock.deploy.aws.errors import translated
-from tridock.deploy.aws.leftovers import Remains
 from tridock.deploy.aws.logs import Logs
 from tridock.deploy.aws.models import SageMakerModels
 from tridock.deploy.aws.notes import S3Notes
+from tridock.deploy.aws.orphans import Remains
 from tridock.deploy.aws.reading import Reading
 from tridock.deploy.aws.scaling import Scalings
 from tridock.deploy.aws.store import Store
 from tridock.deploy.aws.updates import Guard, Updates
 from tridock.deploy.target.errors import ConflictError, NotFoundError
-from tridock.deploy.target.leftovers import Leftover
 from tridock.deploy.target.metrics import Answer, Metrics
+from tridock.deploy.target.orphans import Orphan
 from tridock.deploy.target.protocol import Endpoint, Release, Scaling
 from tridock.inference.bundle.bundle import Bundle
 
@@ -262,13 +262,13 @@ class SageMakerTarget:
         there = {one["VariantName"] for one in _all(reading)}
         self._scalings.end(endpoint, lambda variant: variant not in there)
 
-    def leftovers(self) -> Sequence[Leftover]:
-        """See `Target.leftovers`."""
+    def orphans(self) -> Sequence[Orphan]:
+        """See `Target.orphans`."""
         return tuple(Remains(self.account, self.store).found())
 
-    def discard(self, leftover: Leftover) -> None:
+    def discard(self, orphan: Orphan) -> None:
         """See `Target.discard`."""
-        Remains(self.account, self.store).discard(leftover)
+        Remains(self.account, self.store).discard(orphan)
 
     def snippets(self, endpoint: str, body: bytes) -> Mapping[str, str]:
         """See `Target.snippets`."""

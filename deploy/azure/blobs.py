@@ -17,7 +17,7 @@ from tridock.deploy.azure.apps import TAG
 from tridock.deploy.azure.bundles import PREFIX, Bundles
 from tridock.deploy.azure.errors import translated
 from tridock.deploy.target.errors import ConflictError
-from tridock.deploy.target.leftovers import Leftover
+from tridock.deploy.target.orphans import Orphan
 from tridock.inference.bundle.manifest import MANIFEST
 
 MARK, BUNDLE = "mark of use", "stored bundle"
@@ -33,7 +33,7 @@ class StoredRemains:
 
     bundles: Bundles
 
-    def found(self) -> Iterator[Leftover]:
+    def found(self) -> Iterator[Orphan]:
         """Yield marks of those who are gone, and bundles that bear no others."""
         blobs = self._blobs()  # first: a mark is written before its user is made
         users, kept = _users(self.bundles.account), set()
@@ -43,15 +43,15 @@ class StoredRemains:
                 kept.add(use[1])
             elif use:
                 endpoint, why = use[2].partition("--")[0], "who used the bundle is gone"
-                yield Leftover(MARK, f"{use[1]}/{use[2]}", endpoint, one.last_modified, why)
+                yield Orphan(MARK, f"{use[1]}/{use[2]}", endpoint, one.last_modified, why)
         for digest, files in grouped(blobs, PREFIX).items():
             if digest not in kept:
                 whole = any(one.name.endswith(f"/{FILES_OF}/{MANIFEST}") for one in files)
                 half = "" if whole else ", and is half stored"
                 made = min(one.last_modified for one in files)
-                yield Leftover(BUNDLE, digest, "", made, f"it has no user{half}")
+                yield Orphan(BUNDLE, digest, "", made, f"it has no user{half}")
 
-    def discard(self, one: Leftover) -> None:
+    def discard(self, one: Orphan) -> None:
         """Delete one."""
         digest, _, user = one.name.partition("/")
         if one.kind == MARK:
@@ -99,6 +99,6 @@ def _revisions(client: Any, group: str, app: str) -> list[Any]:
         return []
 
 
-def _refuse_used(one: Leftover, used: bool) -> None:
+def _refuse_used(one: Orphan, used: bool) -> None:
     if used:
         raise ConflictError(f"{one} is used again")

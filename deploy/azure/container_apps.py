@@ -30,8 +30,8 @@ from tridock.deploy.target.errors import (
     before_sending,
 )
 from tridock.deploy.target.hosts import trusted
-from tridock.deploy.target.leftovers import Leftover
 from tridock.deploy.target.metrics import Answer, Metrics, with_log
+from tridock.deploy.target.orphans import Orphan
 from tridock.deploy.target.own_requests import Own
 from tridock.deploy.target.protocol import Endpoint, Release, Scaling
 from tridock.inference.bundle.bundle import Bundle
@@ -193,7 +193,7 @@ class ContainerAppsTarget:
     def metrics(self, endpoint: str, deployment: str, since: datetime) -> Metrics | None:
         """See `Target.metrics`, and `limits`: whole minutes, some minutes after they are over."""
         revision = apps.revision_name(endpoint, deployment)
-        whose = metrics.Whose(endpoint, deployment, self.own)
+        whose = metrics.Measured(endpoint, deployment, self.own)
         with suppress(NotFoundError):
             found = metrics.of_app(self.account, whose, revision, since)
             return with_log(found, self.logs(endpoint, deployment, lines=LOG_LINES), since)
@@ -247,13 +247,13 @@ class ContainerAppsTarget:
         used = {one.name for one in revisions if one.properties.active}
         self.bundles.release(apps.revision_name(endpoint, ""), used)
 
-    def leftovers(self) -> Sequence[Leftover]:
-        """See `Target.leftovers`."""
+    def orphans(self) -> Sequence[Orphan]:
+        """See `Target.orphans`."""
         return tuple(StoredRemains(self.bundles).found())
 
-    def discard(self, leftover: Leftover) -> None:
+    def discard(self, orphan: Orphan) -> None:
         """See `Target.discard`."""
-        StoredRemains(self.bundles).discard(leftover)
+        StoredRemains(self.bundles).discard(orphan)
 
     def snippets(self, endpoint: str, body: bytes) -> Mapping[str, str]:
         """See `Target.snippets`."""

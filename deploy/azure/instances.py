@@ -31,8 +31,8 @@ from tridock.deploy.target.errors import (
     UnsupportedError,
     before_sending,
 )
-from tridock.deploy.target.leftovers import Leftover
 from tridock.deploy.target.metrics import Answer, Metrics
+from tridock.deploy.target.orphans import Orphan
 from tridock.deploy.target.protocol import Deployment, Endpoint, Release, Scaling, State
 from tridock.inference.bundle.bundle import Bundle
 
@@ -195,13 +195,13 @@ class InstancesTarget:
         used = {f"{endpoint}--{found.tags.get('name')}"} if found is not None else set()
         self.bundles.release(f"{endpoint}--", used)
 
-    def leftovers(self) -> Sequence[Leftover]:
-        """See `Target.leftovers`."""
+    def orphans(self) -> Sequence[Orphan]:
+        """See `Target.orphans`."""
         return tuple(StoredRemains(self.bundles).found())
 
-    def discard(self, leftover: Leftover) -> None:
+    def discard(self, orphan: Orphan) -> None:
         """See `Target.discard`."""
-        StoredRemains(self.bundles).discard(leftover)
+        StoredRemains(self.bundles).discard(orphan)
 
     def snippets(self, endpoint: str, body: bytes) -> Mapping[str, str]:
         """See `Target.snippets`."""

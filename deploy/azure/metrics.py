@@ -62,7 +62,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Whose:
+class Measured:
     """Whose live requests are asked for.
 
     Attributes
@@ -78,7 +78,7 @@ class Whose:
     own: Own
 
 
-def of_endpoint(account: Account, whose: Whose, since: datetime) -> Metrics:
+def of_endpoint(account: Account, whose: Measured, since: datetime) -> Metrics:
     """Return what was measured of an Azure ML deployment, without our own requests.
 
     Azure Monitor does not tell who named a deployment: what this process sent is taken off by its
@@ -96,7 +96,7 @@ def of_endpoint(account: Account, whose: Whose, since: datetime) -> Metrics:
     return _found(asked, late, whose)
 
 
-def of_app(account: Account, whose: Whose, revision: str, since: datetime) -> Metrics:
+def of_app(account: Account, whose: Measured, revision: str, since: datetime) -> Metrics:
     """Return what was measured of a revision, without our own requests, and without latencies.
 
     Container Apps tells response times of whole apps only, and no percentiles.
@@ -107,7 +107,7 @@ def of_app(account: Account, whose: Whose, revision: str, since: datetime) -> Me
     return _found(_points(account, Meter(app, "Requests", "Total", where), since), (), whose)
 
 
-def _found(asked: Sequence[Point], late: Sequence[Point], whose: Whose) -> Metrics:
+def _found(asked: Sequence[Point], late: Sequence[Point], whose: Measured) -> Metrics:
     counts: Counter[datetime] = Counter()
     for one in asked:
         counts[one.start] += round(one.value or 0)

@@ -16,16 +16,16 @@ from tridock.deploy.azure.autoscale import Autoscale
 from tridock.deploy.azure.bundles import Bundles
 from tridock.deploy.azure.collected import Collected, percent_of
 from tridock.deploy.azure.errors import translated
-from tridock.deploy.azure.leftovers import Remains
 from tridock.deploy.azure.models import AzureModels
 from tridock.deploy.azure.notes import BlobNotes
+from tridock.deploy.azure.orphans import Remains
 from tridock.deploy.azure.scoring import Scoring
 from tridock.deploy.azure.snippets import snippets
 from tridock.deploy.azure.store import Store
 from tridock.deploy.azure.translation import FIRST, TAG
 from tridock.deploy.target.errors import ConflictError, NotFoundError
-from tridock.deploy.target.leftovers import Leftover
 from tridock.deploy.target.metrics import Answer, Metrics, with_log
+from tridock.deploy.target.orphans import Orphan
 from tridock.deploy.target.protocol import Endpoint, Release, Scaling
 from tridock.inference.bundle.bundle import Bundle
 
@@ -194,7 +194,7 @@ class AzureTarget:
 
     def metrics(self, endpoint: str, deployment: str, since: datetime) -> Metrics | None:
         """See `Target.metrics`, and `limits`: whole minutes, some minutes after they are over."""
-        whose = metrics.Whose(endpoint, deployment, self.scoring.own)
+        whose = metrics.Measured(endpoint, deployment, self.scoring.own)
         with suppress(NotFoundError):
             found = metrics.of_endpoint(self.account, whose, since)
             return with_log(found, self.logs(endpoint, deployment, lines=LOG_LINES), since)
@@ -245,13 +245,13 @@ class AzureTarget:
                 for one in self.account.call("GET", f"/environments/{TAG}/versions")["value"]:
                     self.account.call("DELETE", f"/environments/{TAG}/versions/{one['name']}")
 
-    def leftovers(self) -> Sequence[Leftover]:
-        """See `Target.leftovers`."""
+    def orphans(self) -> Sequence[Orphan]:
+        """See `Target.orphans`."""
         return tuple(Remains(self.account, self.store).found())
 
-    def discard(self, leftover: Leftover) -> None:
+    def discard(self, orphan: Orphan) -> None:
         """See `Target.discard`."""
-        Remains(self.account, self.store).discard(leftover)
+        Remains(self.account, self.store).discard(orphan)
 
     def snippets(self, endpoint: str, body: bytes) -> Mapping[str, str]:
         """See `Target.snippets`."""

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field, replace
 from tridock.deploy.progress import Progress
 from tridock.deploy.rollout import endpoint_changes, experiment, history, journal
 from tridock.deploy.target.errors import ConflictError, LockedError, NotFoundError, TargetError
-from tridock.deploy.target.leftovers import Leftover
+from tridock.deploy.target.orphans import Orphan
 from tridock.deploy.target.protocol import Endpoint, Target
 from tridock.deploy.waiting import lock
 from tridock.deploy.waiting.lock import Claim, Terms
-from tridock.deploy.waiting.retry import Patient
+from tridock.deploy.waiting.retry import RetryingTarget
 from tridock.deploy.waiting.wait import Deadline
 
 #: What the core itself finds left over; all other kinds are the target's.
@@ -24,7 +24,7 @@ ENDPOINT, EXPERIMENT, HISTORY, LOCK = "endpoint", "experiment", "history", "lock
 class Kept:
     """A leftover that stays, and why."""
 
-    leftover: Leftover
+    orphan: Orphan
     because: str
 
 
@@ -40,7 +40,7 @@ class Found:
         What cannot: its endpoint is being changed.
     """
 
-    leftovers: tuple[Leftover, ...]
+    orphans: tuple[Orphan, ...]
     kept: tuple[Kept, ...] = ()
 
 
@@ -54,7 +54,7 @@ class Swept:
         What the target refused for other reasons than that a thing is used again.
     """
 
-    deleted: list[Leftover] = field(default_factory=list)
+    deleted: list[Orphan] = field(default_factory=list)
     kept: list[Kept] = field(default_factory=list)
     failures: list[TargetError] = field(default_factory=list)
 
@@ -71,7 +71,7 @@ class Broom:
         Of the locks that it holds.
     """
 
-    target: Patient
+    target: RetryingTarget
     say: Progress
     deadline: Deadline
     terms: Terms = field(default_factory=Terms)
@@ -89,7 +89,7 @@ def look(target: Target, *, only: str = "", terms: Terms | None = None) -> Found
         An endpoint's name, to look at nothing else; empty for the whole account.
     """
     busy = lock.busy(target.notes, terms)
-    every = [*_endpoints(target), *target.leftovers(), *_notes(target, busy)]
+    every = [*_endpoints(target), *target.orphans(), *_notes(target, busy)]
     wanted = [one for one in every if only in ("", one.endpoint)]
     reasons = [(one, _hindrance(one, busy)) for one in wanted]
     return Found(
@@ -104,30 +104,28 @@ def sweep(broom: Broom, found: Found) -> Swept:
     It may be cut short anywhere: what is left is found by the next one.
     """
     swept = Swept(kept=list(found.kept))
-    owned = [one for one in found.leftovers if one.endpoint]
+    owned = [one for one in found.orphans if one.endpoint]
     for endpoint in dict.fromkeys(one.endpoint for one in owned):
         _sweep_endpoint(broom, endpoint, [one for one in owned if one.endpoint == endpoint], swept)
-    for one in found.leftovers:
+    for one in found.orphans:
         if not one.endpoint:
             _sweep_unowned(broom, one, swept)
     return swept
 
 
-def _sweep_endpoint(
-    broom: Broom, endpoint: str, leftovers: Sequence[Leftover], swept: Swept
-) -> None:
+def _sweep_endpoint(broom: Broom, endpoint: str, orphans: Sequence[Orphan], swept: Swept) -> None:
     notes = broom.target.notes
     terms = replace(broom.terms, caller=broom.target.caller())
     try:
         with lock.held(notes, endpoint, "sweep", terms=terms, tell=broom.say.note) as lease:
-            for one in leftovers:
+            for one in orphans:
                 _discard(broom, broom.target.under(lease.check), one, swept)
     except LockedError as error:
-        done = {*swept.deleted, *(each.leftover for each in swept.kept)}
-        swept.kept += [Kept(one, str(error)) for one in leftovers if one not in done]
+        done = {*swept.deleted, *(each.orphan for each in swept.kept)}
+        swept.kept += [Kept(one, str(error)) for one in orphans if one not in done]
 
 
-def _sweep_unowned(broom: Broom, one: Leftover, swept: Swept) -> None:
+def _sweep_unowned(broom: Broom, one: Orphan, swept: Swept) -> None:
     """Delete what anybody may be given next, unless somebody began to change something."""
     because = _hindrance(one, lock.busy(broom.target.notes, broom.terms))
     if because:
@@ -136,7 +134,7 @@ def _sweep_unowned(broom: Broom, one: Leftover, swept: Swept) -> None:
         _discard(broom, broom.target, one, swept)
 
 
-def _discard(broom: Broom, target: Patient, one: Leftover, swept: Swept) -> None:
+def _discard(broom: Broom, target: RetryingTarget, one: Orphan, swept: Swept) -> None:
     try:
         with broom.say.step(f"delete {one}"):
             _delete(target, one, broom.deadline)
@@ -149,7 +147,7 @@ def _discard(broom: Broom, target: Patient, one: Leftover, swept: Swept) -> None
         swept.deleted.append(one)
 
 
-def _delete(target: Patient, one: Leftover, deadline: Deadline) -> None:
+def _delete(target: RetryingTarget, one: Orphan, deadline: Deadline) -> None:
     if one.kind == ENDPOINT:
         with suppress(NotFoundError):
             if not _why_dead(target.describe(one.name)):
@@ -167,12 +165,12 @@ def _delete(target: Patient, one: Leftover, deadline: Deadline) -> None:
         target.discard(one)
 
 
-def _endpoints(target: Target) -> Iterator[Leftover]:
+def _endpoints(target: Target) -> Iterator[Orphan]:
     for name in target.endpoints():
         with suppress(NotFoundError):
             why = _why_dead(target.describe(name))
             if why:
-                yield Leftover(ENDPOINT, name, name, reason=why)
+                yield Orphan(ENDPOINT, name, name, reason=why)
 
 
 def _why_dead(found: Endpoint) -> str:
@@ -182,30 +180,30 @@ def _why_dead(found: Endpoint) -> str:
     return "it failed, and nothing behind it is ready" if history.is_dead(found) else ""
 
 
-def _notes(target: Target, busy: Mapping[str, Claim | None]) -> Iterator[Leftover]:
+def _notes(target: Target, busy: Mapping[str, Claim | None]) -> Iterator[Orphan]:
     keys = target.notes.keys()
     yield from _experiments(target, lock.endpoints(keys, experiment.FOLDER))
     yield from _histories(target, lock.endpoints(keys, journal.FOLDER))
     for name in lock.endpoints(keys):
         if name not in busy:
-            yield Leftover(LOCK, name, name, reason="its time is over, or its holder has ended")
+            yield Orphan(LOCK, name, name, reason="its time is over, or its holder has ended")
 
 
-def _experiments(target: Target, names: Iterable[str]) -> Iterator[Leftover]:
+def _experiments(target: Target, names: Iterable[str]) -> Iterator[Orphan]:
     for name in names:
         if not experiment.stands(target, name):
-            yield Leftover(EXPERIMENT, name, name, reason="one of its two deployments is gone")
+            yield Orphan(EXPERIMENT, name, name, reason="one of its two deployments is gone")
 
 
-def _histories(target: Target, names: Iterable[str]) -> Iterator[Leftover]:
+def _histories(target: Target, names: Iterable[str]) -> Iterator[Orphan]:
     for name in names:
         try:
             target.describe(name)
         except NotFoundError:
-            yield Leftover(HISTORY, name, name, reason="its endpoint is gone")
+            yield Orphan(HISTORY, name, name, reason="its endpoint is gone")
 
 
-def _hindrance(one: Leftover, busy: Mapping[str, Claim | None]) -> str:
+def _hindrance(one: Orphan, busy: Mapping[str, Claim | None]) -> str:
     """Say who is changing what this may be needed for."""
     if one.endpoint:
         return _told(one.endpoint, busy[one.endpoint]) if one.endpoint in busy else ""

@@ -27,7 +27,7 @@ def run(options: argparse.Namespace, session: Session) -> None:
     """
     with session.say.step("look for what serves nothing") as step:
         found = look(session.target, only=options.endpoint or "")
-        step.detail = f"{len(found.leftovers)} to delete, {len(found.kept)} to keep"
+        step.detail = f"{len(found.orphans)} to delete, {len(found.kept)} to keep"
     if not options.json:
         report.say_leftovers(found)
     swept = _swept(options, session, found)
@@ -41,9 +41,9 @@ def run(options: argparse.Namespace, session: Session) -> None:
 
 def _swept(options: argparse.Namespace, session: Session, found: Found) -> Swept | None:
     """Delete what was found; None if that was not asked for, as nobody reads a question as JSON."""
-    if not found.leftovers or (options.json and not options.yes):
+    if not found.orphans or (options.json and not options.yes):
         return None
-    count, place = len(found.leftovers), session.config.target
+    count, place = len(found.orphans), session.config.target
     account = "live " if session.live else ""
     confirm.demand(options, f"delete {count} left over on the {account}target {place}")
     return sweep(Broom(session.target, session.say, session.deadline()), found)

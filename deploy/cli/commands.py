@@ -24,11 +24,11 @@ from tridock.deploy.rollout import (
     steps,
 )
 from tridock.deploy.rollout.labels import Labels
-from tridock.deploy.rollout.manual_traffic import Division
+from tridock.deploy.rollout.manual_traffic import TrafficSplit
 from tridock.deploy.rollout.plan import Plan, plan
 from tridock.deploy.rollout.promote import promote, stop
 from tridock.deploy.rollout.release import release
-from tridock.deploy.rollout.request import Order, Stage
+from tridock.deploy.rollout.request import ReleaseRequest, Rollout
 from tridock.deploy.rollout.rollback import rollback
 from tridock.deploy.target.errors import ConfigError, NotFoundError
 from tridock.deploy.target.protocol import Endpoint
@@ -61,7 +61,7 @@ def _release(options: argparse.Namespace, session: Session) -> None:
             )
             approval.record(alone.target.notes, forced)
             session.say.note(f"forced, and recorded: {against.said}")
-        found = release(alone.stage(bundle), bundle, order)
+        found = release(alone.rollout(bundle), bundle, order)
     _show(options, session, found)
 
 
@@ -116,10 +116,10 @@ def _traffic(options: argparse.Namespace, session: Session) -> None:
         text = history.traffic_text(wanted)
         if session.live:
             confirm.demand(options, f"split traffic of {endpoint}: {text}")
-        division = Division(wanted, options.reason, options.end_experiment)
+        division = TrafficSplit(wanted, options.reason, options.end_experiment)
         with session.alone(f"traffic: {text}") as alone:
             manual_traffic.split(
-                Stage(alone.target, say=alone.say), endpoint, division, alone.deadline()
+                Rollout(alone.target, say=alone.say), endpoint, division, alone.deadline()
             )
     _show(options, session, session.target.describe(endpoint))
 
@@ -143,8 +143,8 @@ def _promote(options: argparse.Namespace, session: Session) -> None:
     if session.live:
         confirm.demand(options, f"move all traffic of {session.endpoint} to {name}")
     with session.alone(f"promotion of {name}") as alone:
-        stage = Stage(alone.target, alone.judge_of(name), alone.say)
-        found = promote(stage, replace(alone.promotion(name), why=options.reason))
+        rollout = Rollout(alone.target, alone.judge_of(name), alone.say)
+        found = promote(rollout, replace(alone.promotion(name), why=options.reason))
     _show(options, session, found)
 
 
@@ -153,8 +153,8 @@ def _stop(options: argparse.Namespace, session: Session) -> None:
     if session.live:
         confirm.demand(options, f"undeploy {name}, and give its traffic of {session.endpoint} back")
     with session.alone(f"stop of {name}") as alone:
-        stage = Stage(alone.target, say=alone.say)
-        found = stop(stage, session.endpoint, name, session.deadline(), why=options.reason)
+        rollout = Rollout(alone.target, say=alone.say)
+        found = stop(rollout, session.endpoint, name, session.deadline(), why=options.reason)
     _show(options, session, found)
 
 
@@ -182,9 +182,9 @@ def _rollback(options: argparse.Namespace, session: Session) -> None:
         to = options.to or "the release before"
         confirm.demand(options, f"roll {session.endpoint} back to {to}")
     with session.alone("rollback") as alone:
-        stage = Stage(alone.target, say=session.say)
+        rollout = Rollout(alone.target, say=session.say)
         found = rollback(
-            stage, session.endpoint, session.deadline(), to=options.to, why=options.reason
+            rollout, session.endpoint, session.deadline(), to=options.to, why=options.reason
         )
     _show(options, session, found)
 
@@ -236,7 +236,7 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace, Session], None]] = {
 }
 
 
-def _order(options: argparse.Namespace, session: Session, bundle: Bundle) -> Order:
+def _order(options: argparse.Namespace, session: Session, bundle: Bundle) -> ReleaseRequest:
     """Return what a release is to do, with what the words of the command say of it."""
     why = getattr(options, "reason", "") or getattr(options, "force", "") or ""
     return replace(session.order(bundle), why=why, end_experiment=options.end_experiment)
@@ -257,7 +257,7 @@ def _verified(session: Session) -> Bundle:
     return bundle
 
 
-def _plan_of(session: Session, order: Order) -> Plan:
+def _plan_of(session: Session, order: ReleaseRequest) -> Plan:
     try:
         before = session.target.describe(order.wanted.endpoint)
     except NotFoundError:

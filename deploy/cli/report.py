@@ -27,8 +27,8 @@ from tridock.deploy.rollout import compare, history
 from tridock.deploy.rollout.compare import Comparison
 from tridock.deploy.rollout.journal import Entry
 from tridock.deploy.rollout.plan import Plan
-from tridock.deploy.target.leftovers import Leftover
 from tridock.deploy.target.model_registry import ModelVersion
+from tridock.deploy.target.orphans import Orphan
 from tridock.deploy.target.probes import probes, read_request
 from tridock.deploy.target.protocol import Deployment, Endpoint, Restarts, State
 from tridock.inference.plaintext import line, lines
@@ -153,9 +153,9 @@ def _by(record: Forced | Naming) -> str:
 def say_leftovers(found: Found) -> None:
     """Print what is left over, and what of it stays."""
     table = Table(*LEFTOVERS, "why it is left over", **STYLE)
-    for one in found.leftovers:
+    for one in found.orphans:
         _row(table, *_leftover(one), one.reason)
-    if found.leftovers:
+    if found.orphans:
         _print(table)
     else:
         say("nothing is left over" + (" that can be deleted now" if found.kept else ""))
@@ -175,9 +175,9 @@ def sweep_record(found: Found, swept: Swept | None) -> dict[str, Any]:
     kept = swept.kept if swept else found.kept
     deleted = swept.deleted if swept else ()
     return {
-        "found": [_leftover_record(one) for one in found.leftovers],
+        "found": [_leftover_record(one) for one in found.orphans],
         "deleted": [_leftover_record(one) for one in deleted],
-        "kept": [_leftover_record(one.leftover) | {"because": one.because} for one in kept],
+        "kept": [_leftover_record(one.orphan) | {"because": one.because} for one in kept],
     }
 
 
@@ -208,10 +208,10 @@ def _say_kept(kept: Sequence[Kept]) -> None:
         say(f"kept, because {because}:")
         for each in kept:
             if each.because == because:
-                say(f"  {each.leftover.kind} {_short(each.leftover.name)}")
+                say(f"  {each.orphan.kind} {_short(each.orphan.name)}")
 
 
-def _leftover(one: Leftover) -> tuple[str, ...]:
+def _leftover(one: Orphan) -> tuple[str, ...]:
     return one.kind, _short(one.name), one.endpoint, _time(one.created)
 
 
@@ -220,7 +220,7 @@ def _short(name: str) -> str:
     return DIGEST.sub(lambda found: f"{found[0][:12]}…", name)
 
 
-def _leftover_record(one: Leftover) -> dict[str, Any]:
+def _leftover_record(one: Orphan) -> dict[str, Any]:
     return {**asdict(one), "created": one.created.isoformat() if one.created else None}
 
 

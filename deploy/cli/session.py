@@ -16,7 +16,7 @@ from tridock.deploy.models import reference as download
 from tridock.deploy.models.approval import Objection
 from tridock.deploy.progress import Progress
 from tridock.deploy.rollout.judge import Judge
-from tridock.deploy.rollout.request import Order, Stage
+from tridock.deploy.rollout.request import ReleaseRequest, Rollout
 from tridock.deploy.strategies import Step
 from tridock.deploy.target import names, plugins
 from tridock.deploy.target.errors import ConfigError, UnsupportedError
@@ -24,7 +24,7 @@ from tridock.deploy.target.plugins import Cloud
 from tridock.deploy.target.probes import Probe, check_request, probes, read_request
 from tridock.deploy.target.protocol import Release, deployment_name
 from tridock.deploy.waiting import lock
-from tridock.deploy.waiting.retry import Patient, Policy
+from tridock.deploy.waiting.retry import Policy, RetryingTarget
 from tridock.deploy.waiting.wait import Deadline
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Session:
 
     config: Config
     cloud: Cloud
-    target: Patient
+    target: RetryingTarget
     live: bool
     say: Progress
 
@@ -103,7 +103,7 @@ class Session:
             step.detail = f"{found.model} {found.version}, {found.approval.value}"
         return replace(self, config=replace(self.config, bundle=place))
 
-    def order(self, bundle: Bundle) -> Order:
+    def order(self, bundle: Bundle) -> ReleaseRequest:
         """Return what a release of `bundle` is to do.
 
         Raises
@@ -131,11 +131,11 @@ class Session:
             scaling=self.config.scaling,
             allow_pickle=self.config.allow_pickle,
         )
-        course = strategies.course(self.config.strategy)
-        if any(step.shadow for step in course) and "shadow" in self.target.limits:
+        steps = strategies.steps_of(self.config.strategy)
+        if any(step.shadow for step in steps) and "shadow" in self.target.limits:
             reason = self.target.limits["shadow"]
             raise UnsupportedError(f"strategy shadow on target {self.config.target}: {reason}")
-        return Order(wanted, course, self.config.keep_previous, self.deadline())
+        return ReleaseRequest(wanted, steps, self.config.keep_previous, self.deadline())
 
     def _own_settings(self) -> Mapping[str, str]:
         """Return what a deployment is to run with that is not the default.
@@ -164,9 +164,9 @@ class Session:
         predictions = baseline.predictions if baseline else ()
         return Judge(self.target, own, gates, predictions[0] if len(predictions) == 1 else None)
 
-    def stage(self, bundle: Bundle) -> Stage:
+    def rollout(self, bundle: Bundle) -> Rollout:
         """Return what a release of `bundle` works with: the target, a judge, and the progress."""
-        return Stage(self.target, self.judge(bundle), self.say)
+        return Rollout(self.target, self.judge(bundle), self.say)
 
     def objection(self, bundle: Bundle) -> Objection | None:
         """Return why a bundle may not be released; in an emulated account it always may be."""
@@ -177,12 +177,12 @@ class Session:
             self.say.note(f"nobody is asked for approval: {reason}")
         return approval.objection(self.target, bundle)
 
-    def promotion(self, name: str) -> Order:
+    def promotion(self, name: str) -> ReleaseRequest:
         """Return what a promotion of a deployment is to do."""
         bake = self.config.strategy.bake
         step = Step(100, bake=bake[-1] if bake else 0.0)
         wanted = Release(self.endpoint, name, "", scaling=self.config.scaling)
-        return Order(wanted, (step,), self.config.keep_previous, self.deadline())
+        return ReleaseRequest(wanted, (step,), self.config.keep_previous, self.deadline())
 
     def judge_of(self, name: str) -> Judge | None:
         """Return the judge of a deployment that stands.
@@ -271,9 +271,9 @@ def connect(config: Config, say: Progress, *, live: bool) -> Session:
     return Session(config, cloud, target, live, say)
 
 
-def _opened(config: Config, settings: Mapping[str, str]) -> Patient:
+def _opened(config: Config, settings: Mapping[str, str]) -> RetryingTarget:
     target = plugins.open_target(config.target, {**settings, "state": str(config.state)})
-    return Patient(target, Policy(busy=config.timeout))
+    return RetryingTarget(target, Policy(busy=config.timeout))
 
 
 def _emulated(cloud: Cloud, config: Config) -> dict[str, str]:

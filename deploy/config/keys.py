@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tridock.deploy.models.reference import Reference
-from tridock.deploy.strategies import COURSES
+from tridock.deploy.strategies import STRATEGIES
 from tridock.deploy.target.protocol import METRICS
 
 #: Emulated clouds and the local router keep their state in the current folder.
@@ -76,8 +76,8 @@ def steps(value: object) -> tuple[int, ...]:
 
 def strategy(value: object) -> str:
     """Read the name of a way in which traffic moves."""
-    if value not in COURSES:
-        raise ValueError(f"one of {', '.join(COURSES)} was expected")
+    if value not in STRATEGIES:
+        raise ValueError(f"one of {', '.join(STRATEGIES)} was expected")
     return str(value)
 
 

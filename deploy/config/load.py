@@ -165,7 +165,7 @@ def _strategy(core: dict[str, Any]) -> Strategy:
     names = [each.name for each in fields(Strategy) if each.name != "name"]
     found = Strategy(core.pop("strategy"), **{name: core.pop(name) for name in names})
     try:
-        strategies.course(found)
+        strategies.steps_of(found)
     except ValueError as error:
         raise ConfigError(f"bake of strategy {found.name}: {error}") from error
     return found

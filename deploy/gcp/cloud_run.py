@@ -18,9 +18,9 @@ from tridock.deploy.gcp import monitoring, names, snippets
 from tridock.deploy.gcp.account import TIMEOUT_SECONDS, Account
 from tridock.deploy.gcp.entries import last
 from tridock.deploy.gcp.errors import translated
-from tridock.deploy.gcp.leftovers import CloudRunRemains
 from tridock.deploy.gcp.models import GoogleModels
 from tridock.deploy.gcp.notes import ObjectNotes
+from tridock.deploy.gcp.orphans import CloudRunRemains
 from tridock.deploy.gcp.revisions import Look, revision_name, target, template
 from tridock.deploy.gcp.store import Store
 from tridock.deploy.target.errors import (
@@ -31,8 +31,8 @@ from tridock.deploy.target.errors import (
     before_sending,
 )
 from tridock.deploy.target.hosts import trusted
-from tridock.deploy.target.leftovers import Leftover
 from tridock.deploy.target.metrics import Answer, Metrics
+from tridock.deploy.target.orphans import Orphan
 from tridock.deploy.target.protocol import Endpoint, Release, Scaling
 from tridock.inference.bundle.bundle import Bundle
 from tridock.inference.cloud_hosts import GOOGLE_RUN
@@ -245,13 +245,13 @@ class CloudRunTarget:
         users = {f"{endpoint}--{name}" for name in used}
         self.store.release(f"{endpoint}--", users)
 
-    def leftovers(self) -> Sequence[Leftover]:
-        """See `Target.leftovers`."""
+    def orphans(self) -> Sequence[Orphan]:
+        """See `Target.orphans`."""
         return tuple(CloudRunRemains(self.account, self.store).found())
 
-    def discard(self, leftover: Leftover) -> None:
+    def discard(self, orphan: Orphan) -> None:
         """See `Target.discard`."""
-        CloudRunRemains(self.account, self.store).discard(leftover)
+        CloudRunRemains(self.account, self.store).discard(orphan)
 
     def snippets(self, endpoint: str, body: bytes) -> Mapping[str, str]:
         """See `Target.snippets`."""

@@ -15,9 +15,9 @@ from tridock.deploy.gcp.account import Account
 from tridock.deploy.gcp.asking import Asking
 from tridock.deploy.gcp.deployments import Deployments
 from tridock.deploy.gcp.entries import last
-from tridock.deploy.gcp.leftovers import VertexRemains
 from tridock.deploy.gcp.models import GoogleModels
 from tridock.deploy.gcp.notes import ObjectNotes
+from tridock.deploy.gcp.orphans import VertexRemains
 from tridock.deploy.gcp.reading import Reading
 from tridock.deploy.gcp.registry import Registry
 from tridock.deploy.gcp.store import Store
@@ -27,8 +27,8 @@ from tridock.deploy.target.errors import (
     UnsupportedError,
     before_sending,
 )
-from tridock.deploy.target.leftovers import Leftover
 from tridock.deploy.target.metrics import Answer, Metrics
+from tridock.deploy.target.orphans import Orphan
 from tridock.deploy.target.protocol import Endpoint, Release, Scaling
 from tridock.inference.bundle.bundle import Bundle
 
@@ -218,13 +218,13 @@ class VertexTarget:
         users = {_user(endpoint, name) for name in registry.users(endpoint)}
         self.store.release(_user(endpoint, ""), users)
 
-    def leftovers(self) -> Sequence[Leftover]:
-        """See `Target.leftovers`."""
+    def orphans(self) -> Sequence[Orphan]:
+        """See `Target.orphans`."""
         return tuple(VertexRemains(self._deployments, self.store).found())
 
-    def discard(self, leftover: Leftover) -> None:
+    def discard(self, orphan: Orphan) -> None:
         """See `Target.discard`."""
-        VertexRemains(self._deployments, self.store).discard(leftover)
+        VertexRemains(self._deployments, self.store).discard(orphan)
 
     def snippets(self, endpoint: str, body: bytes) -> Mapping[str, str]:
         """See `Target.snippets`."""

@@ -33,8 +33,8 @@ from tridock.deploy.target.errors import (
     TargetError,
     UnavailableError,
 )
-from tridock.deploy.target.leftovers import Leftover
 from tridock.deploy.target.metrics import Answer, Metrics, with_log
+from tridock.deploy.target.orphans import Orphan
 from tridock.deploy.target.protocol import Deployment, Endpoint, Release, Restarts, Scaling, State
 from tridock.deploy.waiting import lock, owner
 from tridock.inference.bundle.bundle import Bundle
@@ -194,13 +194,13 @@ class LocalTarget:
                 if names.DIGEST.fullmatch(place.name) and place.name not in used and not busy:
                     shutil.rmtree(place)
 
-    def leftovers(self) -> Sequence[Leftover]:
-        """See `Target.leftovers`."""
+    def orphans(self) -> Sequence[Orphan]:
+        """See `Target.orphans`."""
         return tuple(self._remains().found())
 
-    def discard(self, leftover: Leftover) -> None:
+    def discard(self, orphan: Orphan) -> None:
         """See `Target.discard`."""
-        self._remains().discard(leftover)
+        self._remains().discard(orphan)
 
     def snippets(self, endpoint: str, body: bytes) -> Mapping[str, str]:
         """See `Target.snippets`."""
@@ -358,24 +358,24 @@ class Remains:
     running: Collection[str]
     endpoints: Collection[str]
 
-    def found(self) -> Iterator[Leftover]:
+    def found(self) -> Iterator[Orphan]:
         """Yield all of it."""
         for path in sorted((self.folder / "bundles").glob("*")):
             if DIGEST.fullmatch(path.name) and path.name not in self.running:
-                yield Leftover(BUNDLE, path.name, "", _made(path), "no deployment runs it")
+                yield Orphan(BUNDLE, path.name, "", _made(path), "no deployment runs it")
             if TEMPORARY.fullmatch(path.name):
-                yield Leftover(DRAFT, path.name, "", _made(path), "an upload was cut short")
+                yield Orphan(DRAFT, path.name, "", _made(path), "an upload was cut short")
         for path in sorted((self.folder / "servers").glob("*")):
             if path.name not in self.endpoints:
                 why = "its endpoint is gone"
-                yield Leftover(LOGS, path.name, path.name, _made(path), why)
+                yield Orphan(LOGS, path.name, path.name, _made(path), why)
 
-    def discard(self, leftover: Leftover) -> None:
+    def discard(self, orphan: Orphan) -> None:
         """Delete one."""
-        if leftover.name in (*self.running, *self.endpoints):
-            raise ConflictError(f"{leftover} is used again")
-        place = "servers" if leftover.kind == LOGS else "bundles"
-        shutil.rmtree(self.folder / place / leftover.name, ignore_errors=True)
+        if orphan.name in (*self.running, *self.endpoints):
+            raise ConflictError(f"{orphan} is used again")
+        place = "servers" if orphan.kind == LOGS else "bundles"
+        shutil.rmtree(self.folder / place / orphan.name, ignore_errors=True)
 
 
 def _made(path: Path) -> datetime:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
-from tridock.deploy.rollout.request import Order
+from tridock.deploy.rollout.request import ReleaseRequest
 from tridock.deploy.target.errors import ConfigError, ConflictError, NotFoundError
 from tridock.deploy.target.notes import Notes
 from tridock.deploy.target.protocol import Endpoint, Target
@@ -115,9 +115,9 @@ def running(target: Target, endpoint: str) -> Experiment | None:
     return None
 
 
-def is_spoiled(trial: Experiment, order: Order) -> bool:
+def is_spoiled(trial: Experiment, order: ReleaseRequest) -> bool:
     """Tell whether a release does anything else than to go on with an experiment."""
-    return order.wanted.name != trial.new or not order.course[-1].held
+    return order.wanted.name != trial.new or not order.steps[-1].held
 
 
 def refused(trial: Experiment, what: str, *, ending: bool = True) -> ConfigError:

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from tridock.deploy.config import keys
 from tridock.deploy.rollout import endpoint_changes, experiment, history, journal
 from tridock.deploy.rollout.journal import Entry
-from tridock.deploy.rollout.request import Stage
+from tridock.deploy.rollout.request import Rollout
 from tridock.deploy.target.errors import ConfigError, NotFoundError
 from tridock.deploy.waiting import wait
 from tridock.deploy.waiting.wait import Deadline
 
 
 @dataclass(frozen=True)
-class Division:
+class TrafficSplit:
     """A split that is wanted.
 
     Attributes
@@ -53,7 +53,7 @@ def read(words: Sequence[str]) -> dict[str, int]:
     return {name: percent for name, percent in split.items() if percent}
 
 
-def split(stage: Stage, endpoint: str, division: Division, deadline: Deadline) -> None:
+def split(rollout: Rollout, endpoint: str, division: TrafficSplit, deadline: Deadline) -> None:
     """Split traffic, and record it.
 
     Raises
@@ -61,8 +61,8 @@ def split(stage: Stage, endpoint: str, division: Division, deadline: Deadline) -
     ConfigError
         If a side of an experiment would begin or end to serve.
     """
-    notes, wanted = stage.target.notes, dict(division.split)
-    found = wait.until_settled(stage.target, endpoint, deadline)
+    notes, wanted = rollout.target.notes, dict(division.split)
+    found = wait.until_settled(rollout.target, endpoint, deadline)
     trial = experiment.standing(notes, found)
     if trial and set(wanted) == set(found.traffic):  # other shares of its sides: it goes on
         trial = None
@@ -76,13 +76,13 @@ def split(stage: Stage, endpoint: str, division: Division, deadline: Deadline) -
     if trial and not division.end_experiment:
         raise experiment.refused(trial, text)
     entry = Entry(
-        "traffic", "", dict(found.traffic), wanted, division.why, journal.by(stage.target)
+        "traffic", "", dict(found.traffic), wanted, division.why, journal.by(rollout.target)
     )
     with journal.recorded(notes, endpoint, entry):
         if trial:
-            stage.say.note(f"this ends {trial}")
-            endpoint_changes.copy(stage.target, endpoint, trial.new, 0, deadline)
-        with stage.say.step(text):
-            endpoint_changes.shift(stage.target, endpoint, wanted, deadline)
+            rollout.say.note(f"this ends {trial}")
+            endpoint_changes.copy(rollout.target, endpoint, trial.new, 0, deadline)
+        with rollout.say.step(text):
+            endpoint_changes.shift(rollout.target, endpoint, wanted, deadline)
         if trial:
             experiment.end(notes, endpoint)

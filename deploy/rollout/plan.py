@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from tridock.deploy import strategies
 from tridock.deploy.rollout import history
-from tridock.deploy.rollout.request import Order
+from tridock.deploy.rollout.request import ReleaseRequest
 from tridock.deploy.target.plugins import Prices
 from tridock.deploy.target.protocol import Deployment, Endpoint, Release, State
 
@@ -37,7 +37,10 @@ class Plan:
 
 
 def plan(
-    order: Order, before: Endpoint | None, prices: Prices | None, way_back: str | None = None
+    order: ReleaseRequest,
+    before: Endpoint | None,
+    prices: Prices | None,
+    way_back: str | None = None,
 ) -> Plan:
     """Return what a release would do to the endpoint as it stands.
 
@@ -58,7 +61,7 @@ def plan(
     kept = {new.name}
     if before and order.keep_previous:
         kept |= {way_back or history.previous(before, new.name) or new.name}
-    if order.course[-1].held:
+    if order.steps[-1].held:
         kept |= set(running)
     after = {name: one for name, one in (running | {new.name: wanted}).items() if name in kept}
     return Plan(
@@ -85,7 +88,7 @@ def _grown(one: Deployment) -> Deployment:
     return replace(one, count=one.scaling.maximum) if one.scaling else one
 
 
-def _steps(order: Order, before: Endpoint | None, kept: set[str]) -> Iterable[str]:
+def _steps(order: ReleaseRequest, before: Endpoint | None, kept: set[str]) -> Iterable[str]:
     new = order.wanted
     size = f" on {new.count} x {new.instance}" if new.instance else ""
     if before is None:
@@ -100,7 +103,7 @@ def _steps(order: Order, before: Endpoint | None, kept: set[str]) -> Iterable[st
         count = before.deployments[new.name].count
         yield f"resize {new.name}, in place: {count} to {new.count} instances"
     now = before.traffic if before else {}
-    for move in strategies.moves(now, new.name, order.course):
+    for move in strategies.moves(now, new.name, order.steps):
         yield from _moved(now, new.name, move)
         now = move.split
     for name in sorted(set(before.deployments if before else ()) - kept):

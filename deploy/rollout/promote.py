@@ -5,14 +5,14 @@ from __future__ import annotations
 from tridock.deploy import strategies
 from tridock.deploy.rollout import endpoint_changes, experiment, history, journal, restore, steps
 from tridock.deploy.rollout.journal import Entry, Outcome
-from tridock.deploy.rollout.request import Order, Stage
+from tridock.deploy.rollout.request import ReleaseRequest, Rollout
 from tridock.deploy.target.errors import ConfigError
 from tridock.deploy.target.protocol import Endpoint
 from tridock.deploy.waiting import wait
 from tridock.deploy.waiting.wait import Deadline
 
 
-def promote(stage: Stage, order: Order) -> Endpoint:
+def promote(rollout: Rollout, order: ReleaseRequest) -> Endpoint:
     """Move all traffic to a deployment that stands already, judged; on any failure it goes back.
 
     Raises
@@ -23,46 +23,48 @@ def promote(stage: Stage, order: Order) -> Endpoint:
         If the cloud took too long, or refused.
     """
     name, endpoint = order.wanted.name, order.wanted.endpoint
-    before = wait.until_settled(stage.target, endpoint, order.deadline)
-    notes = stage.target.notes
-    if _is_promoted(stage, before, name):
-        stage.say.note(f"{name} serves all traffic of {endpoint} already; nothing to do")
+    before = wait.until_settled(rollout.target, endpoint, order.deadline)
+    notes = rollout.target.notes
+    if _is_promoted(rollout, before, name):
+        rollout.say.note(f"{name} serves all traffic of {endpoint} already; nothing to do")
         return before
     begun = Entry(
-        "promote", name, dict(before.traffic), {name: 100}, order.why, journal.by(stage.target)
+        "promote", name, dict(before.traffic), {name: 100}, order.why, journal.by(rollout.target)
     )
     journal.begin(notes, endpoint, begun)
     try:
-        steps.copies(stage, order, 0)
-        steps.run(stage, order, before)
+        steps.copies(rollout, order, 0)
+        steps.run(rollout, order, before)
     except BaseException as failure:  # a gate, a cloud error or Ctrl-C: all goes back
-        back = restore.put_traffic_back(stage, before, order.deadline.again(), failure)
+        back = restore.put_traffic_back(rollout, before, order.deadline.again(), failure)
         journal.settle(notes, endpoint, Outcome.PUT_BACK if back else Outcome.FAILED, failure)
         raise
-    _scale(stage, order, before)
-    steps.retire(stage, order, before)
+    _scale(rollout, order, before)
+    steps.retire(rollout, order, before)
     experiment.end(notes, endpoint)
     journal.settle(notes, endpoint, Outcome.DONE)
-    stage.say.note(f"{name} serves all traffic of {endpoint}")
-    return stage.target.describe(endpoint)
+    rollout.say.note(f"{name} serves all traffic of {endpoint}")
+    return rollout.target.describe(endpoint)
 
 
-def _is_promoted(stage: Stage, found: Endpoint, name: str) -> bool:
+def _is_promoted(rollout: Rollout, found: Endpoint, name: str) -> bool:
     """Tell whether a promotion was done, down to its last note."""
-    entry = journal.last(stage.target.notes, found.name, "promote")
+    entry = journal.last(rollout.target.notes, found.name, "promote")
     is_done = entry and entry.deployment == name and not entry.is_open
     return bool(is_done) and dict(found.traffic) == {name: 100}
 
 
-def _scale(stage: Stage, order: Order, before: Endpoint) -> None:
+def _scale(rollout: Rollout, order: ReleaseRequest, before: Endpoint) -> None:
     """Scale as the configuration wants it, if it does: SageMaker scales no shadow."""
     new = order.wanted
     if new.scaling and before.deployments[new.name].scaling != new.scaling:
-        with stage.say.step(f"scale {new.name}: {new.scaling}"):
-            stage.target.scale(new.endpoint, new.name, new.scaling)
+        with rollout.say.step(f"scale {new.name}: {new.scaling}"):
+            rollout.target.scale(new.endpoint, new.name, new.scaling)
 
 
-def stop(stage: Stage, endpoint: str, name: str, deadline: Deadline, *, why: str = "") -> Endpoint:
+def stop(
+    rollout: Rollout, endpoint: str, name: str, deadline: Deadline, *, why: str = ""
+) -> Endpoint:
     """Give the traffic of a deployment to the others, and undeploy it. Gone already is success.
 
     Raises
@@ -70,22 +72,22 @@ def stop(stage: Stage, endpoint: str, name: str, deadline: Deadline, *, why: str
     ConfigError
         If nobody else is there to serve.
     """
-    found = wait.until_settled(stage.target, endpoint, deadline)
+    found = wait.until_settled(rollout.target, endpoint, deadline)
     if name not in found.deployments:
-        stage.target.purge(endpoint)
-        experiment.end(stage.target.notes, endpoint)
-        journal.finish(stage.target.notes, found, "stop")
-        stage.say.note(f"{name} is gone from {endpoint} already; nothing to do")
+        rollout.target.purge(endpoint)
+        experiment.end(rollout.target.notes, endpoint)
+        journal.finish(rollout.target.notes, found, "stop")
+        rollout.say.note(f"{name} is gone from {endpoint} already; nothing to do")
         return found
     previous = history.previous(found, name)
     rest = strategies.without(found.traffic, name) or ({previous: 100} if previous else {})
     if not rest:
         raise ConfigError(f"{name} is alone at {endpoint}: `delete` removes the endpoint")
-    entry = Entry("stop", name, dict(found.traffic), rest, why, journal.by(stage.target))
-    with journal.recorded(stage.target.notes, endpoint, entry):
-        with stage.say.step(f"traffic: {history.traffic_text(rest)}"):
-            endpoint_changes.shift(stage.target, endpoint, rest, deadline)
-        with stage.say.step(f"undeploy {name}"):
-            endpoint_changes.retire(stage.target, endpoint, name, deadline)
-        experiment.end(stage.target.notes, endpoint)
-    return stage.target.describe(endpoint)
+    entry = Entry("stop", name, dict(found.traffic), rest, why, journal.by(rollout.target))
+    with journal.recorded(rollout.target.notes, endpoint, entry):
+        with rollout.say.step(f"traffic: {history.traffic_text(rest)}"):
+            endpoint_changes.shift(rollout.target, endpoint, rest, deadline)
+        with rollout.say.step(f"undeploy {name}"):
+            endpoint_changes.retire(rollout.target, endpoint, name, deadline)
+        experiment.end(rollout.target.notes, endpoint)
+    return rollout.target.describe(endpoint)

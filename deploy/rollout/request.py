@@ -12,14 +12,14 @@ from tridock.deploy.waiting.wait import Deadline
 
 
 @dataclass(frozen=True)
-class Order:
+class ReleaseRequest:
     """What a release is to do.
 
     Attributes
     ----------
     wanted : Release
         What to run; the upload fills in its artifact.
-    course : tuple of Step
+    steps : tuple of Step
         What its strategy comes to, step by step.
     keep_previous : bool
         Whether the deployment before stays, at 0 %, for a rollback.
@@ -32,7 +32,7 @@ class Order:
     """
 
     wanted: Release
-    course: tuple[Step, ...]
+    steps: tuple[Step, ...]
     keep_previous: bool
     deadline: Deadline
     why: str = ""
@@ -40,7 +40,7 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Stage:
+class Rollout:
     """Where a release plays: the target, its judge (None for none), and who tells of it."""
 
     target: Target

@@ -6,13 +6,15 @@ from contextlib import suppress
 
 from tridock.deploy import strategies
 from tridock.deploy.rollout import endpoint_changes, experiment, history
-from tridock.deploy.rollout.request import Order, Stage
+from tridock.deploy.rollout.request import ReleaseRequest, Rollout
 from tridock.deploy.target.errors import ConflictError, DeployError, NotFoundError
 from tridock.deploy.target.protocol import Endpoint
 from tridock.deploy.waiting.wait import Deadline
 
 
-def put_back(stage: Stage, order: Order, before: Endpoint | None, failure: BaseException) -> bool:
+def put_back(
+    rollout: Rollout, order: ReleaseRequest, before: Endpoint | None, failure: BaseException
+) -> bool:
     """Undo what a release began, and note on `failure` whatever could not be undone.
 
     It has as much time as the release had. A second Ctrl-C ends it.
@@ -24,14 +26,14 @@ def put_back(stage: Stage, order: Order, before: Endpoint | None, failure: BaseE
     """
     deadline = order.deadline.again()
     try:
-        experiment.end(stage.target.notes, order.wanted.endpoint)
+        experiment.end(rollout.target.notes, order.wanted.endpoint)
         if before and history.is_broken(before, order.wanted.name):
             failure.add_note(_left(before, order.wanted.name))
         elif before is None or history.is_first(before, order.wanted.name):
-            _remove(stage, order.wanted.endpoint, order.wanted.name, deadline)
+            _remove(rollout, order.wanted.endpoint, order.wanted.name, deadline)
         else:
-            _restore(stage, before, order.wanted.name, deadline)
-        experiment.end(stage.target.notes, order.wanted.endpoint)
+            _restore(rollout, before, order.wanted.name, deadline)
+        experiment.end(rollout.target.notes, order.wanted.endpoint)
     except DeployError as error:
         failure.add_note(
             f"Putting things back failed, too: {error}\n"
@@ -42,7 +44,7 @@ def put_back(stage: Stage, order: Order, before: Endpoint | None, failure: BaseE
 
 
 def put_traffic_back(
-    stage: Stage, before: Endpoint, deadline: Deadline, failure: BaseException
+    rollout: Rollout, before: Endpoint, deadline: Deadline, failure: BaseException
 ) -> bool:
     """Split traffic as before, taking nothing away; note on `failure` if that cannot be done.
 
@@ -53,8 +55,8 @@ def put_traffic_back(
     """
     traffic = dict(before.traffic)
     try:
-        with stage.say.step(f"put traffic back: {history.traffic_text(traffic)}"):
-            endpoint_changes.shift(stage.target, before.name, traffic, deadline)
+        with rollout.say.step(f"put traffic back: {history.traffic_text(traffic)}"):
+            endpoint_changes.shift(rollout.target, before.name, traffic, deadline)
     except DeployError as error:
         failure.add_note(f"Putting traffic back failed, too: {error}")
         return False
@@ -68,22 +70,22 @@ def _left(before: Endpoint, name: str) -> str:
     )
 
 
-def _remove(stage: Stage, endpoint: str, new: str, deadline: Deadline) -> None:
+def _remove(rollout: Rollout, endpoint: str, new: str, deadline: Deadline) -> None:
     """Delete what a first release made, and nothing that others serve behind it."""
     with suppress(NotFoundError):
-        others = sorted(set(stage.target.describe(endpoint).deployments) - {new})
+        others = sorted(set(rollout.target.describe(endpoint).deployments) - {new})
         if others:
             raise ConflictError(f"{endpoint} has {', '.join(others)}, too: it is left as it is")
-    with stage.say.step(f"delete endpoint {endpoint}: it was made by this release"):
-        endpoint_changes.remove(stage.target, endpoint, deadline)
+    with rollout.say.step(f"delete endpoint {endpoint}: it was made by this release"):
+        endpoint_changes.remove(rollout.target, endpoint, deadline)
 
 
-def _restore(stage: Stage, before: Endpoint, new: str, deadline: Deadline) -> None:
+def _restore(rollout: Rollout, before: Endpoint, new: str, deadline: Deadline) -> None:
     previous = history.previous(before, new)
     traffic = strategies.without(before.traffic, new) or {previous or new: 100}
-    with stage.say.step(f"put traffic back: {history.traffic_text(traffic)}"):
-        endpoint_changes.shift(stage.target, before.name, traffic, deadline)
+    with rollout.say.step(f"put traffic back: {history.traffic_text(traffic)}"):
+        endpoint_changes.shift(rollout.target, before.name, traffic, deadline)
     if history.is_older(before, new):
         return
-    with stage.say.step(f"undeploy {new}"):
-        endpoint_changes.retire(stage.target, before.name, new, deadline)
+    with rollout.say.step(f"undeploy {new}"):
+        endpoint_changes.retire(rollout.target, before.name, new, deadline)

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from tridock.deploy.rollout import endpoint_changes, experiment, history, journal
 from tridock.deploy.rollout.journal import Entry
-from tridock.deploy.rollout.request import Stage
+from tridock.deploy.rollout.request import Rollout
 from tridock.deploy.target.errors import DeployError
 from tridock.deploy.target.protocol import Endpoint, State
 from tridock.deploy.waiting import wait
@@ -15,7 +15,7 @@ from tridock.deploy.waiting.wait import Deadline
 
 
 def rollback(
-    stage: Stage, endpoint: str, deadline: Deadline, *, to: str = "", why: str = ""
+    rollout: Rollout, endpoint: str, deadline: Deadline, *, to: str = "", why: str = ""
 ) -> Endpoint:
     """Move all traffic to what served before the last release, as the endpoint's history tells.
 
@@ -35,26 +35,28 @@ def rollback(
     DeployError
         If there is nothing to go back to.
     """
-    with stage.say.step(f"find endpoint {endpoint}") as step:
-        found = wait.until_settled(stage.target, endpoint, deadline)
+    with rollout.say.step(f"find endpoint {endpoint}") as step:
+        found = wait.until_settled(rollout.target, endpoint, deadline)
         step.detail = history.traffic_text(found.traffic)
-    trial = experiment.standing(stage.target.notes, found)
-    entries = journal.read(stage.target.notes, endpoint)
+    trial = experiment.standing(rollout.target.notes, found)
+    entries = journal.read(rollout.target.notes, endpoint)
     goal = to or (trial.old if trial else _goal(found, entries))
     _refuse_absent(found, goal)
     if not trial and dict(found.traffic) == {goal: 100}:
-        journal.finish(stage.target.notes, found, "rollback")
-        stage.say.note(_nothing_to_do(found, entries, goal))
+        journal.finish(rollout.target.notes, found, "rollback")
+        rollout.say.note(_nothing_to_do(found, entries, goal))
         return found
-    entry = Entry("rollback", goal, dict(found.traffic), {goal: 100}, why, journal.by(stage.target))
-    with journal.recorded(stage.target.notes, endpoint, entry):
+    entry = Entry(
+        "rollback", goal, dict(found.traffic), {goal: 100}, why, journal.by(rollout.target)
+    )
+    with journal.recorded(rollout.target.notes, endpoint, entry):
         if trial:
-            stage.say.note(f"this ends {trial}")
-            endpoint_changes.copy(stage.target, endpoint, trial.new, 0, deadline)
-        with stage.say.step(f"traffic: {goal} 100 %"):
-            endpoint_changes.shift(stage.target, endpoint, {goal: 100}, deadline)
-        experiment.end(stage.target.notes, endpoint)
-    return stage.target.describe(endpoint)
+            rollout.say.note(f"this ends {trial}")
+            endpoint_changes.copy(rollout.target, endpoint, trial.new, 0, deadline)
+        with rollout.say.step(f"traffic: {goal} 100 %"):
+            endpoint_changes.shift(rollout.target, endpoint, {goal: 100}, deadline)
+        experiment.end(rollout.target.notes, endpoint)
+    return rollout.target.describe(endpoint)
 
 
 def _goal(found: Endpoint, entries: Sequence[Entry]) -> str:

@@ -12,10 +12,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from tridock.deploy.target.leftovers import Leftover
     from tridock.deploy.target.metrics import Answer, Metrics
     from tridock.deploy.target.model_registry import Models
     from tridock.deploy.target.notes import Notes
+    from tridock.deploy.target.orphans import Orphan
     from tridock.inference.bundle.bundle import Bundle
 
 
@@ -343,7 +343,7 @@ class Target(Protocol):
         """
         ...
 
-    def leftovers(self) -> Sequence[Leftover]:
+    def orphans(self) -> Sequence[Orphan]:
         """Return what bears our marks and serves nothing, whoever's it was.
 
         In the order in which it can go: what is used by one thing follows it. Nothing that is
@@ -352,7 +352,7 @@ class Target(Protocol):
         """
         ...
 
-    def discard(self, leftover: Leftover) -> None:
+    def discard(self, orphan: Orphan) -> None:
         """Delete a leftover, after a look whether it is one still. Absent is success.
 
         A `ConflictError` if something uses it by now.

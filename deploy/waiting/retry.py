@@ -17,8 +17,8 @@ from tridock.deploy.target.protocol import Endpoint, Release, Scaling, Target
 from tridock.deploy.waiting.wait import Clock, Deadline
 
 if TYPE_CHECKING:
-    from tridock.deploy.target.leftovers import Leftover
     from tridock.deploy.target.metrics import Answer, Metrics
+    from tridock.deploy.target.orphans import Orphan
     from tridock.inference.bundle.bundle import Bundle
 
 Result = TypeVar("Result")
@@ -76,7 +76,7 @@ def call(
 
 
 @dataclass(frozen=True)
-class Patient:
+class RetryingTarget:
     """A target that tries again. Its verbs may be repeated: the contract demands it.
 
     Names are checked here, for every target: a `ConfigError` before anything is touched.
@@ -88,7 +88,7 @@ class Patient:
     target: Target
     policy: Policy = field(default_factory=Policy)
 
-    def under(self, permit: Callable[[], None]) -> Patient:
+    def under(self, permit: Callable[[], None]) -> RetryingTarget:
         """Return the same target with `permit` asked before each try of each verb."""
         return replace(self, policy=replace(self.policy, permit=permit))
 
@@ -105,12 +105,12 @@ class Patient:
     @property
     def notes(self) -> Notes:
         """See `Target.notes`."""
-        return PatientNotes(self.target.notes, self.policy)
+        return RetryingNotes(self.target.notes, self.policy)
 
     @property
     def models(self) -> Models:
         """See `Target.models`."""
-        return PatientModels(self.target.models, self.policy)
+        return RetryingModels(self.target.models, self.policy)
 
     def identity(self) -> str:
         """See `Target.identity`."""
@@ -198,13 +198,13 @@ class Patient:
         _check(endpoint)
         call(lambda: self.target.purge(endpoint), self.policy)
 
-    def leftovers(self) -> Sequence[Leftover]:
-        """See `Target.leftovers`."""
-        return call(self.target.leftovers, self.policy)
+    def orphans(self) -> Sequence[Orphan]:
+        """See `Target.orphans`."""
+        return call(self.target.orphans, self.policy)
 
-    def discard(self, leftover: Leftover) -> None:
+    def discard(self, orphan: Orphan) -> None:
         """See `Target.discard`."""
-        call(lambda: self.target.discard(leftover), self.policy)
+        call(lambda: self.target.discard(orphan), self.policy)
 
     def snippets(self, endpoint: str, body: bytes) -> Mapping[str, str]:
         """See `Target.snippets`."""
@@ -218,7 +218,7 @@ def _check(endpoint: str, *deployments: str) -> None:
 
 
 @dataclass(frozen=True)
-class PatientNotes:
+class RetryingNotes:
     """Notes that are tried again, and that know their own hand.
 
     A write whose answer was lost may have been done. Then the next try meets what stands there,
@@ -255,7 +255,7 @@ class PatientNotes:
 
 
 @dataclass(frozen=True)
-class PatientModels:
+class RetryingModels:
     """A registry that tries again. All its verbs may be repeated: the contract demands it."""
 
     models: Models

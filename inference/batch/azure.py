@@ -16,7 +16,7 @@ from pathlib import Path
 from tridock.inference import score
 from tridock.inference.batch.errors import BadRowError, BatchError
 from tridock.inference.batch.files import File, Format
-from tridock.inference.batch.planning import Wish, names, plan
+from tridock.inference.batch.planning import BatchOptions, names, plan
 from tridock.inference.batch.reader import Reader
 from tridock.inference.batch.scorer import Scorer
 from tridock.inference.model.model import Model
@@ -54,7 +54,7 @@ class MiniBatch:
             If a row does not fit: the service counts the file as failed.
         """
         output = File(Path("predictions.csv"), Format.CSV, gzipped=False)
-        wish = Wish((File.of(path),), output, self.probabilities, self.keep)
+        wish = BatchOptions((File.of(path),), output, self.probabilities, self.keep)
         made = plan(wish, self.model.signature, self.model.output)
         scorer, reader = Scorer.of(made, self.model), Reader(made, CHUNK_ROWS)
         for chunk in reader.chunks(reader.start):

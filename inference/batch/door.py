@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tridock.inference.batch.job import Job
     from tridock.inference.batch.journal import Mark
     from tridock.inference.batch.plan import Plan
-    from tridock.inference.batch.planning import Wish
+    from tridock.inference.batch.planning import BatchOptions
     from tridock.inference.bundle.bundle import Bundle
     from tridock.inference.model.model import Model
     from tridock.inference.score import Loaded
@@ -123,11 +123,11 @@ def _spread(options: argparse.Namespace, made: Plan, bundle: Bundle) -> Mark:
     return raydata.run(spread, bundle.digest, options.errors, options.workers)
 
 
-def _wish(options: argparse.Namespace) -> Wish:
+def _wish(options: argparse.Namespace) -> BatchOptions:
     from tridock.inference.batch import files
-    from tridock.inference.batch.planning import Wish, names
+    from tridock.inference.batch.planning import BatchOptions, names
 
-    return Wish(
+    return BatchOptions(
         files.inputs(options.inputs),
         files.File.of(options.output),
         options.probabilities,
@@ -135,7 +135,7 @@ def _wish(options: argparse.Namespace) -> Wish:
     )
 
 
-def _check_places(options: argparse.Namespace, wish: Wish) -> None:
+def _check_places(options: argparse.Namespace, wish: BatchOptions) -> None:
     from tridock.inference.batch.planning import partial
 
     taken = [file.path.resolve() for file in wish.inputs]

@@ -21,7 +21,7 @@ _HEADERS = {
 
 
 @dataclass(frozen=True)
-class Wish:
+class BatchOptions:
     """What a user asks for.
 
     Attributes
@@ -42,7 +42,7 @@ class Wish:
     keep: tuple[str, ...] | None = None
 
 
-def plan(wish: Wish, signature: Signature, answers: OutputSignature) -> Plan:
+def plan(wish: BatchOptions, signature: Signature, answers: OutputSignature) -> Plan:
     """Decide how the rows are read, checked and written.
 
     Raises

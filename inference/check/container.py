@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from tridock.inference.check.example import MissingExampleError
 from tridock.inference.check.finding import Rule, State, Verdict
-from tridock.inference.check.stage import DOCKS, Stage
+from tridock.inference.check.stage import DOCKS, StartedContainer
 from tridock.inference.check.subject import SilenceError, Subject
 from tridock.inference.image.container import ContainerServer
 from tridock.inference.image.engine import EngineError, docker
@@ -36,9 +36,9 @@ CALLERS = 4
 BEFORE_SECONDS, AFTER_SECONDS = 0.5, 1.5
 
 
-def rules(cloud: str) -> tuple[Rule[Stage], ...]:
+def rules(cloud: str) -> tuple[Rule[StartedContainer], ...]:
     """Return the rules about a running container of `cloud`; the last of them ends it."""
-    dock = DOCKS[cloud]
+    contract = DOCKS[cloud]
     own = SAGEMAKER if cloud == "aws" else ()
     return (
         Rule(f"{cloud}-confined", "runs with a read-only root and one core", PRACTICE, _confined),
@@ -46,14 +46,14 @@ def rules(cloud: str) -> tuple[Rule[Stage], ...]:
         *own,
         Rule(
             f"{cloud}-stop",
-            f"after SIGTERM answers what it took, exits with 0 in {dock.stop_seconds:g} s",
+            f"after SIGTERM answers what it took, exits with 0 in {contract.stop_seconds:g} s",
             STOP[cloud],
             _stop,
         ),
     )
 
 
-def start(cloud: str) -> Rule[Stage]:
+def start(cloud: str) -> Rule[StartedContainer]:
     """Return the rule about the first healthy answer."""
     what = f"healthy within {DOCKS[cloud].start_seconds:g} s, {HOW[cloud]}"
     return Rule(f"{cloud}-start", what, START[cloud], _start)
@@ -67,7 +67,7 @@ HOW = {
 }
 
 
-def _start(stage: Stage) -> Verdict:
+def _start(stage: StartedContainer) -> Verdict:
     if stage.seconds is not None:
         return Verdict(State.KEPT, f"{stage.seconds:.1f} s")
     code = stage.server.exit_code()
@@ -75,16 +75,18 @@ def _start(stage: Stage) -> Verdict:
     return Verdict(State.BROKEN, f"{ended}: {' / '.join(stage.server.tail(3).splitlines())}")
 
 
-def _confined(stage: Stage) -> Verdict:
+def _confined(stage: StartedContainer) -> Verdict:
     """Look at it after all other requests: nothing was killed and all was answered."""
     state = json.loads(docker("inspect", "--format", "{{json .State}}", stage.server.name))
     limits = docker("inspect", "--format", "{{.HostConfig.Memory}}", stage.server.name)
     told = f"{state['Status']}, within {int(limits) >> 20} MB"
-    fine = state["Running"] and not state["OOMKilled"] and stage.server.is_ready(stage.dock.health)
+    fine = (
+        state["Running"] and not state["OOMKilled"] and stage.server.is_ready(stage.contract.health)
+    )
     return Verdict.of(fine, told if fine else f"{told}, out of memory: {state['OOMKilled']}")
 
 
-def _healthcheck(stage: Stage) -> Verdict:
+def _healthcheck(stage: StartedContainer) -> Verdict:
     words = (stage.image.config.get("Healthcheck") or {}).get("Test") or ["NONE"]
     if words[0] == "NONE":
         return Verdict(State.ABSENT, "the image has no HEALTHCHECK")
@@ -97,7 +99,7 @@ def _healthcheck(stage: Stage) -> Verdict:
     return Verdict(State.KEPT, f"healthy, asked in {time.monotonic() - begun:.2f} s")
 
 
-def _port(stage: Stage) -> Verdict:
+def _port(stage: StartedContainer) -> Verdict:
     """Start a second container that is told its port, if the image promises to take it."""
     if stage.image.labels.get(f"{LABEL}accept-bind-to-port") != "true":
         return Verdict(State.ABSENT, "no label: it cannot be one of several containers")
@@ -105,7 +107,7 @@ def _port(stage: Stage) -> Verdict:
     folder = stage.server.log.parent
     second = ContainerServer.start(plan, folder / "second.log")
     try:
-        end = time.monotonic() + stage.dock.start_seconds
+        end = time.monotonic() + stage.contract.start_seconds
         while not second.is_ready("/ping") and time.monotonic() < end:
             if second.exit_code() is not None:
                 return Verdict(State.BROKEN, f"told {second.port}, it ended: {second.tail(1)}")
@@ -115,14 +117,14 @@ def _port(stage: Stage) -> Verdict:
         second.stop(grace=1.0)
 
 
-def _several(stage: Stage) -> Verdict:
+def _several(stage: StartedContainer) -> Verdict:
     if stage.image.labels.get(f"{LABEL}multi-models") != "true":
         return Verdict(State.ABSENT, "no label: a container has one model")
     came = stage.subject.ask("GET", "/models")
     return Verdict.of(came.status == 200, f"the label is set, and GET /models is {came.status}")
 
 
-SAGEMAKER: tuple[Rule[Stage], ...] = (
+SAGEMAKER: tuple[Rule[StartedContainer], ...] = (
     Rule("aws-bind-to-port", f"listens at {BIND}, if its label says so", PIPELINE, _port),
     Rule("aws-multi-models", "has the routes below /models, if its label says so", MULTI, _several),
 )
@@ -156,9 +158,9 @@ class _Load:
                 self.lost.append(f"{came.told()}: {said}")
 
 
-def _stop(stage: Stage) -> Verdict:
+def _stop(stage: StartedContainer) -> Verdict:
     """Send SIGTERM under load: each request sent before it is to be answered."""
-    load = _Load(stage.subject, stage.dock.predict, _body(stage))
+    load = _Load(stage.subject, stage.contract.predict, _body(stage))
     callers = [threading.Thread(target=load.call) for _ in range(CALLERS)]
     for caller in callers:
         caller.start()
@@ -167,7 +169,7 @@ def _stop(stage: Stage) -> Verdict:
     stage.server.terminate()
     time.sleep(AFTER_SECONDS)
     load.is_over = True
-    code = _ended(stage, load.terminated + stage.dock.stop_seconds)
+    code = _ended(stage, load.terminated + stage.contract.stop_seconds)
     seconds = time.monotonic() - load.terminated
     for caller in callers:
         caller.join()
@@ -177,14 +179,14 @@ def _stop(stage: Stage) -> Verdict:
     return Verdict.of(code == 0 and not load.lost, "; ".join([told, *load.lost[:1]]))
 
 
-def _body(stage: Stage) -> bytes:
+def _body(stage: StartedContainer) -> bytes:
     instances: Mapping[str, object] = stage.subject.instances()
     if not instances:
         raise MissingExampleError("there is no request to send while it ends")
     return json.dumps(instances).encode()
 
 
-def _ended(stage: Stage, end: float) -> int | None:
+def _ended(stage: StartedContainer, end: float) -> int | None:
     while stage.server.exit_code() is None and time.monotonic() < end:
         time.sleep(0.02)
     return stage.server.exit_code()

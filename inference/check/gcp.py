@@ -6,7 +6,7 @@ import json
 
 from tridock.inference.check.finding import Rule, Verdict
 from tridock.inference.check.judgement import awake_at, healthy_at, refuses_at
-from tridock.inference.check.subject import Came, Subject
+from tridock.inference.check.subject import Response, Subject
 
 CONTAINER = "Custom container requirements for inference (Vertex AI)"
 ENDPOINTS = "Choose an endpoint type (Vertex AI)"
@@ -17,7 +17,7 @@ ANSWER_SECONDS = 60.0
 ANSWER_BYTES = 1_500_000
 
 
-def _ask(subject: Subject, **more: object) -> Came:
+def _ask(subject: Subject, **more: object) -> Response:
     body = json.dumps({**subject.instances(), **more}).encode()
     headers = {"content-type": "application/json"}
     return subject.ask("POST", subject.vertex_predict, body=body, headers=headers)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tridock.inference.check import RULES, container
 from tridock.inference.check.finding import Finding, Rule, State, Verdict
-from tridock.inference.check.stage import DEFAULT_MEMORY, DOCKS, Stage, staged
+from tridock.inference.check.stage import DEFAULT_MEMORY, DOCKS, StartedContainer, staged
 from tridock.inference.image.contents import read
 from tridock.inference.image.engine import EngineError, Image, demand, docker, inspect
 from tridock.inference.image.size import measure
@@ -36,7 +36,7 @@ TITLES = ("title", "description", "licenses", "version", "base.name")
 
 
 @dataclass(frozen=True)
-class Exhibit:
+class InspectedImage:
     """An image that is looked at and not started."""
 
     image: Image
@@ -70,7 +70,7 @@ def judge(
     """
     demand()
     image = inspect(name)
-    exhibit = Exhibit(image)
+    exhibit = InspectedImage(image)
     yield from (rule.judge(exhibit) for rule in LOOKS)
     for cloud in clouds:
         with tempfile.TemporaryDirectory(prefix="check-") as folder:
@@ -92,57 +92,57 @@ def _performed(
         yield from (_judged(rule, stage) for rule in container.rules(cloud))
 
 
-def _judged(rule: Rule[Stage], stage: Stage) -> Finding:
+def _judged(rule: Rule[StartedContainer], stage: StartedContainer) -> Finding:
     try:
         return rule.judge(stage)
     except EngineError as error:
         return rule.found(Verdict(State.UNJUDGED, str(error)))
 
 
-def _entry(exhibit: Exhibit) -> Verdict:
+def _entry(exhibit: InspectedImage) -> Verdict:
     words = exhibit.image.config.get("Entrypoint") or []
     is_shell = not words or words[0].rpartition("/")[2] in ("sh", "bash", "dash")
     return Verdict.of(not is_shell, " ".join(words) or "no ENTRYPOINT")
 
 
-def _user(exhibit: Exhibit) -> Verdict:
+def _user(exhibit: InspectedImage) -> Verdict:
     user = exhibit.image.config.get("User") or ""
     number = user.partition(":")[0]
     return Verdict.of(number.isdecimal() and int(number) > 0, user or "root, as no USER is set")
 
 
-def _tools(exhibit: Exhibit) -> Verdict:
+def _tools(exhibit: InspectedImage) -> Verdict:
     found = [path for path in exhibit.paths if TOOLS.search(path)]
     told = f"{len(found)}: {', '.join(found[:3])}" if found else "none"
     return Verdict.of(not found, told)
 
 
-def _secrets(exhibit: Exhibit) -> Verdict:
+def _secrets(exhibit: InspectedImage) -> Verdict:
     history = docker("history", "--no-trunc", "--format", "{{.CreatedBy}}", exhibit.image.id)
     variables = "\n".join(exhibit.image.config.get("Env") or ())
     found = SECRETS.findall(f"{history}\n{variables}")
     return Verdict.of(not found, f"{len(found)} found" if found else "none")
 
 
-def _titles(exhibit: Exhibit) -> Verdict:
+def _titles(exhibit: InspectedImage) -> Verdict:
     known = exhibit.image.labels
     missing = [one for one in TITLES if not known.get(f"org.opencontainers.image.{one}")]
     return Verdict.of(not missing, f"without {', '.join(missing)}" if missing else "all")
 
 
-def _quiet(exhibit: Exhibit) -> Verdict:
+def _quiet(exhibit: InspectedImage) -> Verdict:
     if not any(path.endswith("onnxruntime/__init__.py") for path in exhibit.paths):
         return Verdict(State.ABSENT, "there is no ONNX Runtime in it")
     value = exhibit.image.variables.get("ORT_DISABLE_TELEMETRY", "")
     return Verdict.of(value == "1", f"ORT_DISABLE_TELEMETRY={value}")
 
 
-def _size(exhibit: Exhibit) -> Verdict:
+def _size(exhibit: InspectedImage) -> Verdict:
     told = f"{exhibit.image.platform}, {measure(exhibit.image)}"
     return Verdict.of(exhibit.image.bytes <= MOST_BYTES, told)
 
 
-LOOKS: tuple[Rule[Exhibit], ...] = (
+LOOKS: tuple[Rule[InspectedImage], ...] = (
     Rule("image-entry", "ENTRYPOINT in the exec form, so that signals arrive", HOSTING, _entry),
     Rule("image-user", "USER is a number other than 0", CONTEXT, _user),
     Rule("image-tools", "no compiler and no package installer", PRACTICES, _tools),

@@ -21,7 +21,7 @@ DEFAULT_MEMORY = "512m"
 
 
 @dataclass(frozen=True)
-class Dock:
+class CloudContract:
     """How one cloud starts a container.
 
     Attributes
@@ -44,7 +44,7 @@ class Dock:
 
 
 @dataclass(frozen=True)
-class Stage:
+class StartedContainer:
     """A container under judgement.
 
     Attributes
@@ -64,7 +64,7 @@ class Stage:
     """
 
     image: Image
-    dock: Dock
+    contract: CloudContract
     plan: Plan
     server: ContainerServer
     subject: Subject
@@ -72,8 +72,10 @@ class Stage:
 
 
 @contextmanager
-def staged(image: Image, dock: Dock, bundle: Path, *, memory: str, folder: Path) -> Iterator[Stage]:
-    """Start `image` as `dock` does, wait for its health, and end it afterwards.
+def staged(
+    image: Image, contract: CloudContract, bundle: Path, *, memory: str, folder: Path
+) -> Iterator[StartedContainer]:
+    """Start `image` as `contract` does, wait for its health, and end it afterwards.
 
     Parameters
     ----------
@@ -87,24 +89,24 @@ def staged(image: Image, dock: Dock, bundle: Path, *, memory: str, folder: Path)
     EngineError
         If it cannot be started.
     """
-    with dock.plan(bundle) as plan:
+    with contract.plan(bundle) as plan:
         limits = (*CONFINED, "--memory", memory, "--memory-swap", memory)
         plan = replace(plan, image=image.id, options=(*limits, *plan.options))
         begun = time.monotonic()
         server = ContainerServer.start(plan, folder / "server.log")
         try:
-            is_ready = _wait(server, dock)
+            is_ready = _wait(server, contract)
             seconds = time.monotonic() - begun if is_ready else None
             subject = Subject(urlsplit(server.url), variables=plan.environment)
-            yield Stage(image, dock, plan, server, subject, seconds)
+            yield StartedContainer(image, contract, plan, server, subject, seconds)
         finally:
             server.stop(grace=1.0)
 
 
-def _wait(server: ContainerServer, dock: Dock) -> bool:
-    end = time.monotonic() + dock.start_seconds
+def _wait(server: ContainerServer, contract: CloudContract) -> bool:
+    end = time.monotonic() + contract.start_seconds
     while time.monotonic() < end and server.exit_code() is None:
-        if server.is_ready(dock.health):
+        if server.is_ready(contract.health):
             return True
         time.sleep(0.02)
     return False
@@ -145,8 +147,8 @@ VERTEX = "/v1/endpoints/1/deployedModels/2"
 #: SIGKILL comes after 30 s at SageMaker, 10 s at Cloud Run (Vertex AI does not say) and 30 s in
 #: Kubernetes, below Azure ML (which does not say); the first answer within 4 minutes, 30 minutes
 #: (`deployment_timeout`) and 310 s (the probes' defaults). Nobody waits half an hour for a check.
-DOCKS: Mapping[str, Dock] = {
-    "aws": Dock("/ping", "/invocations", 240, 30, _sagemaker),
-    "gcp": Dock(VERTEX, f"{VERTEX}:predict", 310, 10, _vertex),
-    "azure": Dock("/", "/score", 310, 30, _azure),
+DOCKS: Mapping[str, CloudContract] = {
+    "aws": CloudContract("/ping", "/invocations", 240, 30, _sagemaker),
+    "gcp": CloudContract(VERTEX, f"{VERTEX}:predict", 310, 10, _vertex),
+    "azure": CloudContract("/", "/score", 310, 30, _azure),
 }

@@ -25,7 +25,7 @@ from tridock.inference.check.example import (
     with_instances,
 )
 
-__all__ = ["Came", "MissingExampleError", "SilenceError", "Subject", "UnreachableError"]
+__all__ = ["Response", "MissingExampleError", "SilenceError", "Subject", "UnreachableError"]
 
 #: Longer than any contract allows, so that a late answer is told apart from none.
 PATIENCE_SECONDS = 65.0
@@ -45,7 +45,7 @@ class SilenceError(Exception):
 
 
 @dataclass(frozen=True)
-class Came:
+class Response:
     """An answer.
 
     Attributes
@@ -124,7 +124,7 @@ class Subject:
         *,
         body: bytes | None = None,
         headers: dict[str, str] | None = None,
-    ) -> Came:
+    ) -> Response:
         """Send one request on a connection of its own.
 
         Raises
@@ -141,13 +141,13 @@ class Subject:
                 with connection.getresponse() as response:
                     content = response.read()
                     spent = time.monotonic() - start
-                    return Came(response.status, response.headers, content, spent, connected)
+                    return Response(response.status, response.headers, content, spent, connected)
         except (OSError, HTTPException) as error:
             spent = time.monotonic() - start
             reason = f"{type(error).__name__}: {error}"
             raise SilenceError(f"no answer after {spent:.1f} s: {reason}") from error
 
-    def post(self, path: str, media: str = "application/json", **headers: str) -> Came:
+    def post(self, path: str, media: str = "application/json", **headers: str) -> Response:
         """Send the example of a content type that works on `path`.
 
         Raises

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 import orjson
 
-from tridock.inference.messages import Visit
+from tridock.inference.messages import RequestRecord
 from tridock.inference.monitoring.shared_counters import Key, Tally
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ PLACES = tuple(map(str, range(len(SECONDS) + 1)))
 LINES = 12
 
 #: A request that was answered, and how many seconds that took.
-Ended: TypeAlias = tuple[Visit, float]
+Ended: TypeAlias = tuple[RequestRecord, float]
 
 
 class Metrics:
@@ -60,17 +60,17 @@ class Metrics:
         """Count requests out."""
         counts: Counter[Key] = Counter()
         seconds_sums: dict[str, float] = {}
-        for visit, seconds in ended:
+        for record, seconds in ended:
             self._in_flight -= 1
-            route = visit.route
-            counts["requests", route, str(visit.status)] += 1
+            route = record.route
+            counts["requests", route, str(record.status)] += 1
             counts["seconds", route, PLACES[bisect_left(SECONDS, seconds)]] += 1
             seconds_sums[route] = seconds_sums.get(route, 0.0) + seconds
-            if visit.error:
-                counts["errors", visit.error] += 1
-            if visit.rows:
-                counts["rows",] += visit.rows
-                counts["batch", PLACES[bisect_left(ROWS, visit.rows)]] += 1
+            if record.error:
+                counts["errors", record.error] += 1
+            if record.rows:
+                counts["rows",] += record.rows
+                counts["batch", PLACES[bisect_left(ROWS, record.rows)]] += 1
         for key, count in counts.items():
             self.tally.add(key, count)
         for route, seconds in seconds_sums.items():
@@ -126,7 +126,7 @@ class RequestLog:
     def write(self, ended: Iterable[Ended]) -> None:
         """Write the lines of requests that ended just now."""
         now = self._now()
-        lines = [_line(now, visit, seconds).encode() for visit, seconds in ended]
+        lines = [_line(now, record, seconds).encode() for record, seconds in ended]
         for start in range(0, len(lines), LINES):
             self.add(b"".join(lines[start : start + LINES]))
 
@@ -169,11 +169,11 @@ class Watch:
         self._metrics.enter()
         return time.perf_counter()
 
-    def leave(self, visit: Visit, since: float) -> None:
+    def leave(self, record: RequestRecord, since: float) -> None:
         """Note that it was answered."""
         if not self._ended:
             asyncio.get_running_loop().call_soon(self.tell)
-        self._ended.append((visit, time.perf_counter() - since))
+        self._ended.append((record, time.perf_counter() - since))
 
     def tell(self) -> None:
         """Count and write down what has ended since the last time."""
@@ -183,14 +183,14 @@ class Watch:
             self._log.write(ended)
 
 
-def _line(now: str, visit: Visit, seconds: float) -> str:
+def _line(now: str, record: RequestRecord, seconds: float) -> str:
     """Write one line by hand: it is most of what a short request costs beside its socket."""
-    request_id = orjson.dumps(visit.request_id).decode()
-    error = f',"error":"{visit.error}"' if visit.error else ""
+    request_id = orjson.dumps(record.request_id).decode()
+    error = f',"error":"{record.error}"' if record.error else ""
     return (
-        f'{{"time":"{now}","method":"{visit.method}","route":{_quoted(visit.route)},'
-        f'"status":{visit.status},"ms":{seconds * 1000:.3f},"rows":{visit.rows},'
-        f'"bytes_in":{visit.bytes_in},"bytes_out":{visit.bytes_out},'
+        f'{{"time":"{now}","method":"{record.method}","route":{_quoted(record.route)},'
+        f'"status":{record.status},"ms":{seconds * 1000:.3f},"rows":{record.rows},'
+        f'"bytes_in":{record.bytes_in},"bytes_out":{record.bytes_out},'
         f'"request_id":{request_id}{error}}}\n'
     )
 

@@ -49,7 +49,7 @@ class Count:
     sample: Sequence[Table]
 
 
-class Census:
+class PredictionCounts:
     """Counts predictions, a batch at a time; safe to use from several threads.
 
     Parameters

@@ -15,7 +15,7 @@ import orjson
 from tridock.inference.data.table import joined, kind
 from tridock.inference.errors import RequestError
 from tridock.inference.model.model import Model
-from tridock.inference.monitoring.prediction_counts import Census, Count
+from tridock.inference.monitoring.prediction_counts import Count, PredictionCounts
 
 if TYPE_CHECKING:
     from tridock.inference.data.table import Table
@@ -27,7 +27,7 @@ SHARE = 0.004
 LONGEST = 4096
 
 
-class Bulletin:
+class SummaryLog:
     """Has a line for the log, once in a while in which requests came; used from one event loop.
 
     Parameters
@@ -43,7 +43,7 @@ class Bulletin:
 
     def __init__(
         self,
-        counted: Callable[[], tuple[Census, Model | None] | None],
+        counted: Callable[[], tuple[PredictionCounts, Model | None] | None],
         write: Callable[[bytes], None],
         *,
         seconds: float,
@@ -80,19 +80,19 @@ class Bulletin:
             self._write(await asyncio.to_thread(line, *counted, seconds))
 
 
-def line(census: Census, model: Model | None, seconds: float) -> bytes:
+def line(prediction_counts: PredictionCounts, model: Model | None, seconds: float) -> bytes:
     """Return the line on what came since the last one, and a line feed.
 
     Parameters
     ----------
-    census : Census
+    prediction_counts : PredictionCounts
         Counted; it begins anew.
     model : Model or None
         Asked how sure it is of a sample.
     seconds : float
         About so long may that take.
     """
-    now, count = datetime.now(UTC), census.draw()
+    now, count = datetime.now(UTC), prediction_counts.draw()
     sample = list(count.sample)
     random.shuffle(sample)
     found = unsure(model, sample, seconds=seconds) if model else None

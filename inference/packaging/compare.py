@@ -21,7 +21,7 @@ from tridock.inference.model.sklearn_engine import Estimator
 from tridock.inference.packaging import sample_column
 from tridock.inference.packaging.request_bodies import FORMS, Form, Predictions, Row
 from tridock.inference.packaging.sample import Sample
-from tridock.inference.scheduling.batched_model import Together
+from tridock.inference.scheduling.batched_model import BatchedModel
 from tridock.inference.score import Loaded
 from tridock.inference.web import predict_request
 from tridock.inference.web.predict_route import answered
@@ -169,7 +169,7 @@ class _Comparison:
         call = Call(headers, body, len(body), probabilities=output.probabilities)
         try:
             order = predict_request.order(call, Loaded(self.bundle, model, None))
-            return form.read(answered(order, Together(model)).body, output)
+            return form.read(answered(order, BatchedModel(model)).body, output)
         except InferenceError as error:
             first, last = self.indices[chosen[0]], self.indices[chosen[-1]]
             raise PackagingError(

@@ -73,7 +73,7 @@ def _load_and_serve(listener: socket.socket, settings: Settings) -> NoReturn:
     lifecycle = Lifecycle()
     loading = lifecycle.load(settings.bundle, _fail)
     metrics = Metrics(settings.workers)
-    house = _House(listener, settings, lifecycle, metrics)
+    house = ServerProcess(listener, settings, lifecycle, metrics)
     if settings.workers > 1:
         loading.join(HEAD_START_SECONDS)
         if loading.is_alive():
@@ -84,7 +84,7 @@ def _load_and_serve(listener: socket.socket, settings: Settings) -> NoReturn:
 
 
 @dataclass(frozen=True)
-class _House:
+class ServerProcess:
     """What one server process works with."""
 
     listener: socket.socket
@@ -94,12 +94,14 @@ class _House:
 
     def serve(self) -> NoReturn:
         """Serve alone."""
-        uvicorn_server.Alone(self._config(), drain=self.settings.drain).run(sockets=[self.listener])
+        uvicorn_server.SingleServer(self._config(), drain=self.settings.drain).run(
+            sockets=[self.listener]
+        )
         _end(0)
 
     def wait(self, loading: threading.Thread) -> None:
         """Say 503 until the model is loaded."""
-        uvicorn_server.Waiting(self._config(), loading).run(sockets=[self.listener.dup()])
+        uvicorn_server.LoadingServer(self._config(), loading).run(sockets=[self.listener.dup()])
         if self.lifecycle.is_draining:
             _end(0)
         loading.join()

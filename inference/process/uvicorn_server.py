@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 if TYPE_CHECKING:
-    from tridock.inference.web.app_state import Desk
+    from tridock.inference.web.app_state import AppState
 
 #: No request for so long means that callers have gone elsewhere.
 QUIET_SECONDS = 0.5
@@ -40,18 +40,18 @@ class _Server(uvicorn.Server):
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
-        self._desk: Desk = config.app.desk  # type: ignore[union-attr]
+        self._app_state: AppState = config.app.app_state  # type: ignore[union-attr]
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to end; a second Ctrl-C ends at once."""
-        self._desk.lifecycle.drain()
+        self._app_state.lifecycle.drain()
         self.force_exit = self.should_exit and sig == signal.SIGINT
         self.should_exit = True
 
     async def on_tick(self, counter: int) -> bool:
         """Tell, ten times a second, that this process lives; now and then, what it answered."""
-        self._desk.metrics.tell()
-        self._desk.bulletin.look()
+        self._app_state.metrics.tell()
+        self._app_state.summary_log.look()
         if counter % 10 == 0:
             self._look_at_connections()
         return await super().on_tick(counter)
@@ -65,10 +65,10 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Finish what was accepted, and tell what was answered."""
         await super().shutdown(sockets)
-        await self._desk.bulletin.close()
+        await self._app_state.summary_log.close()
 
 
-class Alone(_Server):
+class SingleServer(_Server):
     """A server of one process, which takes its time to end.
 
     SIGTERM comes while callers still send: those who find the server not ready go elsewhere, but
@@ -125,10 +125,10 @@ class Worker(_Server):
         yield
 
     def _drain(self, sig: int, frame: FrameType | None) -> None:
-        self._desk.lifecycle.drain()
+        self._app_state.lifecycle.drain()
 
 
-class Waiting(_Server):
+class LoadingServer(_Server):
     """Says that the model is not loaded, until it is.
 
     Parameters

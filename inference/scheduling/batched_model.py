@@ -15,7 +15,7 @@ import numpy as np
 from tridock.inference.data.table import Columns, joined, kind, part, rows
 from tridock.inference.errors import RequestError
 from tridock.inference.model.model import Model
-from tridock.inference.monitoring.prediction_counts import Census
+from tridock.inference.monitoring.prediction_counts import PredictionCounts
 
 if TYPE_CHECKING:
     from tridock.inference.data.table import Table
@@ -25,7 +25,7 @@ Outcome: TypeAlias = list[Any] | Exception
 
 #: So many rows are predicted together at the most.
 BLOCK = 32
-#: So long may `Together.of` try whether a model needs whole blocks.
+#: So long may `BatchedModel.of` try whether a model needs whole blocks.
 TRIAL_SECONDS = 0.03
 TRIAL_ROWS = 48
 TRIAL_SIZES = (2, 3, 5, 8, 13, 21, BLOCK)
@@ -33,7 +33,7 @@ TRIAL_SIZES = (2, 3, 5, 8, 13, 21, BLOCK)
 log = logging.getLogger(__name__)
 
 
-class Together:
+class BatchedModel:
     """A model asked by many at once.
 
     What a caller is answered must not depend on who asked at the same time. A matrix product may:
@@ -47,33 +47,44 @@ class Together:
         Asked.
     block : bool
         Whether it is always to be asked for whole blocks.
-    census : Census, optional
+    prediction_counts : PredictionCounts, optional
         Counts what it answers.
 
     Attributes
     ----------
-    census : Census
+    prediction_counts : PredictionCounts
         What counts.
     """
 
-    def __init__(self, model: Model, *, block: bool = True, census: Census | None = None) -> None:
+    def __init__(
+        self, model: Model, *, block: bool = True, prediction_counts: PredictionCounts | None = None
+    ) -> None:
         self.model = model
         self.block = block
-        self.census = census or Census()
+        self.prediction_counts = prediction_counts or PredictionCounts()
         self.is_text = model.signature.container == "text"
 
     @classmethod
-    def of(cls, model: Model, examples: Sequence[Any], census: Census | None = None) -> Together:
+    def of(
+        cls,
+        model: Model,
+        examples: Sequence[Any],
+        prediction_counts: PredictionCounts | None = None,
+    ) -> BatchedModel:
         """Find out, within `TRIAL_SECONDS`, whether a model has to be asked in whole blocks.
 
         Parameters
         ----------
         examples : sequence
             Rows the model takes.
-        census : Census, optional
+        prediction_counts : PredictionCounts, optional
             Counts what it answers from then on.
         """
-        return cls(model, block=not (examples and _is_free(model, examples)), census=census)
+        return cls(
+            model,
+            block=not (examples and _is_free(model, examples)),
+            prediction_counts=prediction_counts,
+        )
 
     def outcomes(self, asked: Sequence[Any], *, probabilities: bool) -> list[Outcome]:
         """Predict the rows of many requests; `asked` is what each of them sent, in order."""
@@ -93,7 +104,7 @@ class Together:
         count = rows(table)
         whole = _padded(table, BLOCK) if self.block and count < BLOCK else table
         values = self.model.answers(whole, probabilities=probabilities).part(0, count).values()
-        self.census.take(table, values)
+        self.prediction_counts.take(table, values)
         return values
 
     def _tables(
@@ -187,16 +198,16 @@ def _is_free(model: Model, examples: Sequence[Any]) -> bool:
     table = model.signature.rows([_varied(model, row, dice) for row in _cycle(examples)])
     alone: list[Any] = []
     for size in (1, *TRIAL_SIZES):
-        together: list[Any] = []
+        batched_model: list[Any] = []
         for start in range(0, TRIAL_ROWS, size):
             if time.thread_time() > end:
                 return False
             answers = model.answers(
                 part(table, start, start + size), probabilities=model.output.probabilities
             )
-            together += answers.values()
-        alone = alone or together
-        if together != alone:
+            batched_model += answers.values()
+        alone = alone or batched_model
+        if batched_model != alone:
             return False
     return True
 

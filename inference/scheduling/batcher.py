@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
 from tridock.inference.errors import OverloadedError
-from tridock.inference.scheduling.batched_model import BLOCK, Outcome, Together
+from tridock.inference.scheduling.batched_model import BLOCK, BatchedModel, Outcome
 
 #: Weight of the newest duration in the running mean: about the last ten count.
 NEWEST = 0.2
@@ -37,7 +37,7 @@ class Item(Protocol):
         Time (`time.perf_counter`) after which it is refused instead of begun.
     """
 
-    together: Together
+    batched_model: BatchedModel
     asked: list[Any]
     probabilities: bool
     latest: float
@@ -59,8 +59,8 @@ class Waiting:
         Whether it wants them.
     """
 
-    def __init__(self, together: Together, asked: list[Any], probabilities: bool) -> None:
-        self.together = together
+    def __init__(self, batched_model: BatchedModel, asked: list[Any], probabilities: bool) -> None:
+        self.batched_model = batched_model
         self.asked = asked
         self.probabilities = probabilities
         self.latest = math.inf
@@ -119,7 +119,9 @@ class Batcher:
         else:
             self._plan()
 
-    async def predict(self, together: Together, rows: list[Any], probabilities: bool) -> list[Any]:
+    async def predict(
+        self, batched_model: BatchedModel, rows: list[Any], probabilities: bool
+    ) -> list[Any]:
         """Predict a request's rows and return a JSON-ready value for each.
 
         Raises
@@ -129,7 +131,7 @@ class Batcher:
         Exception
             Whatever went wrong with these rows.
         """
-        item = Waiting(together, rows, probabilities)
+        item = Waiting(batched_model, rows, probabilities)
         self.put(item)
         outcome = await item.future
         if isinstance(outcome, Exception):
@@ -232,7 +234,7 @@ def _predicted(items: list[Item]) -> tuple[list[Outcome], float]:
     start = time.perf_counter()
     groups: dict[tuple[int, bool], list[int]] = {}
     for index, item in enumerate(items):
-        groups.setdefault((id(item.together), item.probabilities), []).append(index)
+        groups.setdefault((id(item.batched_model), item.probabilities), []).append(index)
     found: dict[int, Outcome] = {}
     for indices in groups.values():
         found.update(zip(indices, _group([items[index] for index in indices]), strict=True))
@@ -243,7 +245,7 @@ def _group(items: list[Item]) -> list[Outcome]:
     first = items[0]
     try:
         asked = [item.asked for item in items]
-        return first.together.outcomes(asked, probabilities=first.probabilities)
+        return first.batched_model.outcomes(asked, probabilities=first.probabilities)
     except Exception as error:  # a defect of ours; nobody may wait for ever
         return [error] * len(items)
 

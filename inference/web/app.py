@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from tridock.inference.cors import Cors
 from tridock.inference.errors import DisconnectedError, NoRouteError, RequestError, WrongMethodError
-from tridock.inference.messages import Visit
+from tridock.inference.messages import RequestRecord
 from tridock.inference.monitoring.metrics import Metrics
 from tridock.inference.settings import Settings
-from tridock.inference.web.app_state import Desk
+from tridock.inference.web.app_state import AppState
 from tridock.inference.web.asgi import AsgiApp, Message, Receive, Scope, Send, send_reply
 from tridock.inference.web.error_responses import refusal
-from tridock.inference.web.fast_path import Hot
+from tridock.inference.web.fast_path import FastPath
 from tridock.inference.web.lifecycle import Lifecycle
 from tridock.inference.web.openapi.document import document
 from tridock.inference.web.request_headers import echoed, request_id
@@ -28,22 +28,22 @@ class App:
 
     Attributes
     ----------
-    desk : Desk
+    app_state : AppState
         What its routes share.
-    hot : Hot
+    fast_path : FastPath
         The short way of plain requests, for servers that know it.
     """
 
-    def __init__(self, desk: Desk) -> None:
-        self.desk = desk
-        self.hot = Hot(desk)
-        self._front = Front(Router(desk, Documentation(desk)), desk)
+    def __init__(self, app_state: AppState) -> None:
+        self.app_state = app_state
+        self.fast_path = FastPath(app_state)
+        self._middleware = Middleware(Router(app_state, Documentation(app_state)), app_state)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; other kinds of connections than HTTP are not spoken."""
         if scope["type"] != "http":
             raise NotImplementedError(f"this app speaks HTTP, not {scope['type']}")
-        await self._front(scope, receive, send)
+        await self._middleware(scope, receive, send)
 
 
 def create_app(
@@ -66,53 +66,55 @@ def create_app(
     log : BinaryIO, optional
         Receives the request log; by default standard output.
     """
-    desk = Desk.of(settings or Settings(), lifecycle or Lifecycle(), metrics=metrics, log=log)
-    return App(desk)
+    app_state = AppState.of(
+        settings or Settings(), lifecycle or Lifecycle(), metrics=metrics, log=log
+    )
+    return App(app_state)
 
 
 # What every request passes first: its id, the headers that clouds expect back, the last guard.
 
 
-class Front:
+class Middleware:
     """ASGI middleware around all routes.
 
     Parameters
     ----------
     app : AsgiApp
         What it stands before.
-    desk : Desk
+    app_state : AppState
         Sees each request, and tells when connections shall not be kept.
     """
 
-    def __init__(self, app: AsgiApp, desk: Desk) -> None:
+    def __init__(self, app: AsgiApp, app_state: AppState) -> None:
         self._app = app
-        self._desk = desk
-        self._cors = Cors(desk.settings.cors_origins)
+        self._app_state = app_state
+        self._cors = Cors(app_state.settings.cors_origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one request on and see it end."""
         sent = dict(scope["headers"])
-        visit = scope["visit"] = Visit(scope["method"], request_id(sent))
-        since = self._desk.watch.enter()
-        outlet = _Outlet(send, visit, self._added(sent, visit))
+        record = scope["record"] = RequestRecord(scope["method"], request_id(sent))
+        since = self._app_state.watch.enter()
+        outlet = _Outlet(send, record, self._added(sent, record))
         try:
             if preflight := self._cors.preflight(scope["method"], sent):
                 await send_reply(preflight, outlet)
             else:
                 await self._app(scope, receive, outlet)
         except DisconnectedError:
-            visit.error = "disconnected"
+            record.error = "disconnected"
         except Exception as error:  # the server's edge: whatever it is becomes an answer
-            reply = refusal(error, visit, self._desk.retry_after())
+            reply = refusal(error, record, self._app_state.retry_after())
             if not outlet.started:
                 await send_reply(reply, outlet)
         finally:
-            self._desk.watch.leave(visit, since)
+            self._app_state.watch.leave(record, since)
 
-    def _added(self, sent: dict[bytes, bytes], visit: Visit) -> list[tuple[bytes, bytes]]:
-        added = [(b"x-request-id", visit.request_id.encode()), *echoed(sent)]
+    def _added(self, sent: dict[bytes, bytes], record: RequestRecord) -> list[tuple[bytes, bytes]]:
+        added = [(b"x-request-id", record.request_id.encode()), *echoed(sent)]
         added += self._cors.headers(sent)
-        if self._desk.lifecycle.is_draining:
+        if self._app_state.lifecycle.is_draining:
             added.append((b"connection", b"close"))
         return added
 
@@ -120,19 +122,19 @@ class Front:
 class _Outlet:
     """ASGI's ``send`` with headers added, and a look at what passes."""
 
-    def __init__(self, send: Send, visit: Visit, added: list[tuple[bytes, bytes]]) -> None:
+    def __init__(self, send: Send, record: RequestRecord, added: list[tuple[bytes, bytes]]) -> None:
         self._send = send
-        self._visit = visit
+        self._record = record
         self._added = added
         self.started = False
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.started = True
-            self._visit.status = message["status"]
+            self._record.status = message["status"]
             message = {**message, "headers": [*message.get("headers", ()), *self._added]}
         else:
-            self._visit.bytes_out += len(message.get("body", b""))
+            self._record.bytes_out += len(message.get("body", b""))
         await self._send(message)
 
 
@@ -147,23 +149,23 @@ class Documentation:
 
     Parameters
     ----------
-    desk : Desk
+    app_state : AppState
         Tells what is served.
     """
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, app_state: AppState) -> None:
+        self._app_state = app_state
         self._app: FastAPI | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; the first one waits for the import, and nobody else does."""
-        self._desk.lifecycle.loaded()  # there is nothing to describe before
+        self._app_state.lifecycle.loaded()  # there is nothing to describe before
         if self._app is None:
-            self._app = await asyncio.to_thread(_app, self._desk)
+            self._app = await asyncio.to_thread(_app, self._app_state)
         await self._app(scope, receive, send)
 
 
-def _app(desk: Desk) -> FastAPI:
+def _app(app_state: AppState) -> FastAPI:
     from fastapi import FastAPI, Response
     from fastapi.openapi.docs import get_swagger_ui_html
     from starlette.exceptions import HTTPException
@@ -173,7 +175,7 @@ def _app(desk: Desk) -> FastAPI:
         """FastAPI whose document is made of the model's signature, not of Python's types."""
 
         def openapi(self) -> dict[str, Any]:
-            return document(desk.lifecycle.loaded().bundle.manifest, desk.settings)
+            return document(app_state.lifecycle.loaded().bundle.manifest, app_state.settings)
 
     async def page(request: Request) -> Response:
         return get_swagger_ui_html(
@@ -186,7 +188,7 @@ def _app(desk: Desk) -> FastAPI:
         )
 
     async def refuse(request: Request, error: Exception) -> Response:
-        told = refusal(_ours(request, error), request.scope["visit"], desk.retry_after())
+        told = refusal(_ours(request, error), request.scope["record"], app_state.retry_after())
         return Response(told.body, told.status, told.headers, told.media)
 
     app = Described(docs_url=None, redoc_url=None, redirect_slashes=False)

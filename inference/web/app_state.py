@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from tridock.inference.monitoring.metrics import Metrics, RequestLog, Watch
-from tridock.inference.monitoring.summary_log import Bulletin
-from tridock.inference.scheduling.batched_model import Together
+from tridock.inference.monitoring.summary_log import SummaryLog
+from tridock.inference.scheduling.batched_model import BatchedModel
 from tridock.inference.scheduling.batcher import Batcher
 from tridock.inference.scheduling.thread_pool import Pool
 from tridock.inference.score import Loaded
@@ -16,7 +16,7 @@ from tridock.inference.web.lifecycle import Lifecycle
 
 
 @dataclass(frozen=True)
-class Desk:
+class AppState:
     """The state of one app.
 
     Attributes
@@ -33,7 +33,7 @@ class Desk:
         What is counted.
     watch : Watch
         Sees each request.
-    bulletin : Bulletin
+    summary_log : SummaryLog
         Writes now and then what the model answered.
     """
 
@@ -43,7 +43,7 @@ class Desk:
     pool: Pool
     metrics: Metrics
     watch: Watch
-    bulletin: Bulletin
+    summary_log: SummaryLog
 
     @classmethod
     def of(
@@ -53,7 +53,7 @@ class Desk:
         *,
         metrics: Metrics | None = None,
         log: BinaryIO | None = None,
-    ) -> Desk:
+    ) -> AppState:
         """Set one up."""
         metrics = metrics or Metrics()
         threads = max(1, settings.workers // settings.processes)
@@ -65,12 +65,12 @@ class Desk:
             Pool(threads, queue=settings.queue, patience=settings.patience),
             metrics,
             Watch(metrics, lines),
-            Bulletin(lifecycle.counted, lines.add, seconds=settings.interval),
+            SummaryLog(lifecycle.counted, lines.add, seconds=settings.interval),
         )
 
-    def together(self, loaded: Loaded) -> Together | None:
+    def batched_model(self, loaded: Loaded) -> BatchedModel | None:
         """Return what asks the loaded model, or None where there is a script or nothing."""
-        return self.lifecycle.together(loaded)
+        return self.lifecycle.batched_model(loaded)
 
     def retry_after(self) -> int:
         """Return whole seconds after which a refused caller may try again."""

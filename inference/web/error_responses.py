@@ -20,7 +20,7 @@ from tridock.inference.errors import (
     UnsupportedMediaTypeError,
     WrongMethodError,
 )
-from tridock.inference.messages import Reply, Visit
+from tridock.inference.messages import Reply, RequestRecord
 from tridock.inference.web.openinference import UnknownModelError
 
 #: The status and the machine-readable code of each error.
@@ -44,8 +44,8 @@ STATUSES: dict[type[Exception], tuple[int, str]] = {
 log = logging.getLogger(__name__)
 
 
-def refusal(error: Exception, visit: Visit, retry_after: int) -> Reply:
-    """Return the answer that an error is, and note its kind in `visit`.
+def refusal(error: Exception, record: RequestRecord, retry_after: int) -> Reply:
+    """Return the answer that an error is, and note its kind in `record`.
 
     A defect of ours must not reach the caller raw: its traceback is for the log only.
 
@@ -53,16 +53,16 @@ def refusal(error: Exception, visit: Visit, retry_after: int) -> Reply:
     ----------
     error : Exception
         What went wrong.
-    visit : Visit
+    record : RequestRecord
         The request.
     retry_after : int
         Seconds to tell those who shall come again.
     """
-    status, visit.error = next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
+    status, record.error = next(STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES)
     message = str(error)
     if not isinstance(error, InferenceError):
-        log.error("request %s failed", visit.request_id, exc_info=error)
-        message = f"internal error: the server's log has request {visit.request_id}"
+        log.error("request %s failed", record.request_id, exc_info=error)
+        message = f"internal error: the server's log has request {record.request_id}"
     headers: dict[str, str] = {}
     if isinstance(error, WrongMethodError):
         headers["Allow"] = error.allowed
@@ -72,7 +72,7 @@ def refusal(error: Exception, visit: Visit, retry_after: int) -> Reply:
         headers["Connection"] = "close"
     if status in (429, 503):
         headers["Retry-After"] = str(retry_after)
-    body = dumps({"error": _utf8(message), "code": visit.error})
+    body = dumps({"error": _utf8(message), "code": record.error})
     return Reply(body, status=status, headers=headers)
 
 

@@ -10,16 +10,16 @@ from tridock.inference.codec.envelope import ANSWERS, Envelope
 from tridock.inference.codec.media import Form, Media, answer_type, form_of
 from tridock.inference.codec.quick import open_quickly
 from tridock.inference.errors import RequestError
-from tridock.inference.messages import Reply, Visit
+from tridock.inference.messages import Reply, RequestRecord
 from tridock.inference.scheduling.batched_model import BLOCK, Outcome
-from tridock.inference.web.app_state import Desk
+from tridock.inference.web.app_state import AppState
 from tridock.inference.web.connection_limits import RefusedError, most_connections
 from tridock.inference.web.error_responses import refusal
 from tridock.inference.web.request_headers import request_id
 from tridock.inference.web.routes import plain
 
 if TYPE_CHECKING:
-    from tridock.inference.web.fast_request import Turn
+    from tridock.inference.web.fast_request import FastRequest
 
 #: So many pairs of Content-Type and Accept are remembered.
 REMEMBERED = 256
@@ -41,7 +41,7 @@ OPENINGS = {envelope: f'{{"{name}":'.encode() for envelope, name in ANSWERS.item
 Words = tuple[bytes | None, bytes | None]
 
 
-class Hot:
+class FastPath:
     """Answers the plain requests: few rows as JSON, wanted as JSON, of a model that is ready.
 
     Whatever is not plain, the wrong ones among them, goes the long way, which has the words for
@@ -49,7 +49,7 @@ class Hot:
 
     Parameters
     ----------
-    desk : Desk
+    app_state : AppState
         What it shares with the routes.
 
     Attributes
@@ -62,15 +62,15 @@ class Hot:
         Most that are open in this process.
     """
 
-    def __init__(self, desk: Desk) -> None:
-        self.routes = {path.encode(): route for path, route in plain(desk).items()}
+    def __init__(self, app_state: AppState) -> None:
+        self.routes = {path.encode(): route for path, route in plain(app_state).items()}
         # What a web page sends is answered with headers of its own.
-        self.special = SPECIAL | {b"origin"} if desk.settings.cors_origins else SPECIAL
-        self.connections = desk.settings.connections or most_connections()
-        self._desk = desk
-        self._watch = desk.watch
-        self._lifecycle = desk.lifecycle
-        self._put = desk.batcher.put
+        self.special = SPECIAL | {b"origin"} if app_state.settings.cors_origins else SPECIAL
+        self.connections = app_state.settings.connections or most_connections()
+        self._app_state = app_state
+        self._watch = app_state.watch
+        self._lifecycle = app_state.lifecycle
+        self._put = app_state.batcher.put
         self._plain: dict[Words, bool] = {}
 
     def is_plain(self, words: Words) -> bool:
@@ -82,46 +82,48 @@ class Hot:
                 self._plain[words] = plain
         return plain
 
-    def take(self, turn: Turn, body: bytes) -> bool:
+    def take(self, fast_request: FastRequest, body: bytes) -> bool:
         """Take a request to the batcher; False if it has to go the long way."""
-        together = self._lifecycle.asked()
-        if together is None:
+        batched_model = self._lifecycle.asked()
+        if batched_model is None:
             return False
-        opened = open_quickly(body, is_text=together.is_text)
+        opened = open_quickly(body, is_text=batched_model.is_text)
         if opened is None or len(opened[0]) > BLOCK:
             return False
-        turn.asked, turn.envelope = opened
-        turn.together = together
-        turn.bytes_in = len(body)
-        turn.since = self._watch.enter()
-        self._put(turn)
+        fast_request.asked, fast_request.envelope = opened
+        fast_request.batched_model = batched_model
+        fast_request.bytes_in = len(body)
+        fast_request.since = self._watch.enter()
+        self._put(fast_request)
         return True
 
-    def answer(self, turn: Turn, outcome: Outcome) -> bytes | Reply:
+    def answer(self, fast_request: FastRequest, outcome: Outcome) -> bytes | Reply:
         """Return the body that answers a request in kind, or the refusal it gets."""
         if not isinstance(outcome, Exception):
-            turn.rows = len(outcome)
-            told = outcome[0] if turn.envelope is Envelope.ROW else outcome
+            fast_request.rows = len(outcome)
+            told = outcome[0] if fast_request.envelope is Envelope.ROW else outcome
             try:
-                return OPENINGS[turn.envelope] + orjson.dumps(told) + b"}"
+                return OPENINGS[fast_request.envelope] + orjson.dumps(told) + b"}"
             except TypeError as error:  # something no JSON can hold, which is a defect of ours
                 outcome = error
-        return refusal(outcome, turn, self._desk.retry_after())
+        return refusal(outcome, fast_request, self._app_state.retry_after())
 
-    def leave(self, turn: Turn) -> None:
+    def leave(self, fast_request: FastRequest) -> None:
         """Note that a request has ended."""
-        self._watch.leave(turn, turn.since)
+        self._watch.leave(fast_request, fast_request.since)
 
-    def abandon(self, turn: Turn) -> None:
+    def abandon(self, fast_request: FastRequest) -> None:
         """Note a caller who left before the end of the body."""
-        turn.error = "disconnected"
-        turn.since = self._watch.enter()
-        self.leave(turn)
+        fast_request.error = "disconnected"
+        fast_request.since = self._watch.enter()
+        self.leave(fast_request)
 
     def note(self, refused: RefusedError) -> None:
         """Count and log a refusal of what never became a request."""
-        visit = Visit("-", request_id({}), status=int(refused.status[:3]), error=refused.code)
-        self._watch.leave(visit, self._watch.enter())
+        record = RequestRecord(
+            "-", request_id({}), status=int(refused.status[:3]), error=refused.code
+        )
+        self._watch.leave(record, self._watch.enter())
 
     def _looks_plain(self, words: Words) -> bool:
         sent, accept = ((word or b"").decode("latin-1") for word in words)
@@ -130,7 +132,7 @@ class Hot:
             return False
         try:
             if accept in ("", "*/*"):
-                accept = self._desk.settings.accept
+                accept = self._app_state.settings.accept
             # The first character of a body that says nothing of itself is looked at: a brace.
             json = form_of(media, b"{") is Form.JSON
             return json and answer_type(accept, "application/json") == "application/json"

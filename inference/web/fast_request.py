@@ -6,16 +6,16 @@ import math
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from tridock.inference.messages import Reply, Visit
+from tridock.inference.messages import Reply, RequestRecord
 from tridock.inference.web.request_headers import ANY_OF, echoed, request_id
 
 if TYPE_CHECKING:
     from tridock.inference.codec.envelope import Envelope
-    from tridock.inference.scheduling.batched_model import Outcome, Together
+    from tridock.inference.scheduling.batched_model import BatchedModel, Outcome
     from tridock.inference.web.http_protocol import Protocol
 
 
-class Turn(Visit):
+class FastRequest(RequestRecord):
     """A plain request on its short way; to uvicorn it is a request like all others.
 
     Parameters
@@ -39,12 +39,12 @@ class Turn(Visit):
         "response_complete",
         "sent",
         "since",
-        "together",
+        "batched_model",
     )
     asked: list[Any]
     envelope: Envelope
     since: float
-    together: Together
+    batched_model: BatchedModel
 
     #: What the batcher wants to know of an item.
     probabilities = False
@@ -67,7 +67,7 @@ class Turn(Visit):
         """Send the answer, in one piece."""
         self.response_complete = True
         protocol = self.protocol
-        answer = protocol.hot.answer(self, outcome)
+        answer = protocol.fast_path.answer(self, outcome)
         if self.disconnected or protocol.transport.is_closing():
             self.error = self.error or "disconnected"
         else:
@@ -75,7 +75,7 @@ class Turn(Visit):
             if not self.keep_alive:
                 protocol.transport.close()
             protocol.on_response_complete()
-        protocol.hot.leave(self)
+        protocol.fast_path.leave(self)
 
     def _message(self, answer: bytes | Reply) -> bytes:
         if type(answer) is bytes and self.keep_alive and ANY_OF.isdisjoint(self.sent):

@@ -17,10 +17,10 @@ from tridock.inference.web.connection_limits import (
     Awaited,
     RefusedError,
 )
-from tridock.inference.web.fast_request import Turn
+from tridock.inference.web.fast_request import FastRequest
 
 if TYPE_CHECKING:
-    from tridock.inference.web.fast_path import Hot
+    from tridock.inference.web.fast_path import FastPath
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ REST_SECONDS = 1.0
 class Protocol(HttpToolsProtocol):
     """uvicorn's reader of HTTP, built on httptools.
 
-    A request for predictions that is short and has nothing special goes to `inference.hot` at its
+    A request for predictions that is short and has nothing special goes to `FastPath` at its
     last byte, without a task, a scope and an event of its own; all others go to the ASGI app.
     """
 
@@ -50,7 +50,7 @@ class Protocol(HttpToolsProtocol):
         "_since",
         "_stuck_since",
         "_turn",
-        "hot",
+        "fast_path",
         "url",
     )
     _made_of: ClassVar[list[tuple[bytes, bytes]]] = []
@@ -59,8 +59,8 @@ class Protocol(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         """Begin, if there is room for another connection."""
         super().connection_made(transport)
-        self.hot: Hot = self.app.hot
-        self._turn: Turn | None = None
+        self.fast_path: FastPath = self.app.fast_path
+        self._turn: FastRequest | None = None
         self._idle_since = math.inf
         # What is awaited, and since when; bytes that came in a row and were none of a body.
         self._awaited = HEAD
@@ -70,7 +70,7 @@ class Protocol(HttpToolsProtocol):
         self._stuck_since = math.inf
         # What came behind a request that is in work, and is answered after it.
         self._refused: RefusedError | None = None
-        limit = self.hot.connections
+        limit = self.fast_path.connections
         if len(self.connections) > limit + connection_limits.HEARING:
             transport.abort()
         elif len(self.connections) > limit and not self._make_room():
@@ -80,7 +80,7 @@ class Protocol(HttpToolsProtocol):
         """End."""
         super().connection_lost(exc)
         if self._turn is not None:
-            self.hot.abandon(self._turn)
+            self.fast_path.abandon(self._turn)
         if self.timeout_keep_alive_task is not None:
             self.timeout_keep_alive_task.cancel()
 
@@ -126,12 +126,12 @@ class Protocol(HttpToolsProtocol):
         """Choose the way of a request."""
         if self._overhead > MAX_HEADER_BYTES:
             self._check_headers()
-        route = self.hot.routes.get(self.url)
+        route = self.fast_path.routes.get(self.url)
         sent = dict(self.headers)
         if route is None or not self._is_free() or not self._is_plain(sent):
             self._go_the_long_way()
         else:
-            self._turn = Turn(self, route, sent)
+            self._turn = FastRequest(self, route, sent)
             self.cycle = self._turn  # type: ignore[assignment]
         self._awaited = BODY
 
@@ -146,16 +146,16 @@ class Protocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """Answer a plain request, or tell the ASGI app that all of it is there."""
         self._awaited = NOTHING
-        turn = self._turn
-        if turn is None:
+        fast_request = self._turn
+        if fast_request is None:
             self._overhead = 0
             super().on_message_complete()
             return
         self._turn = None
-        if not self.hot.take(turn, turn.body):
+        if not self.fast_path.take(fast_request, fast_request.body):
             self._overhead = 0
-            self._turn = turn
-            self._hand_over(turn)
+            self._turn = fast_request
+            self._hand_over(fast_request)
             super().on_message_complete()
 
     def on_response_complete(self) -> None:
@@ -229,7 +229,7 @@ class Protocol(HttpToolsProtocol):
         """
         if self.transport.is_closing():
             self._stuck_since = min(self._stuck_since, now)
-        waited, settings = now - self._since, self.app.desk.settings
+        waited, settings = now - self._since, self.app.app_state.settings
         stuck = now - self._stuck_since > connection_limits.SEND_SECONDS
         ended = self._awaited is END and self._is_free()
         if stuck or (ended and waited > connection_limits.LINGER_SECONDS):
@@ -272,7 +272,7 @@ class Protocol(HttpToolsProtocol):
 
     def _answer(self, refused: RefusedError) -> None:
         self.transport.write(refused.written())
-        self.hot.note(refused)
+        self.fast_path.note(refused)
 
     def _linger(self) -> None:
         """Close, once a caller who is still sending has had the time to read the answer."""
@@ -336,7 +336,7 @@ class Protocol(HttpToolsProtocol):
         parser = self.parser
         if parser.get_method() != b"POST" or not parser.should_keep_alive():
             return False
-        if len(sent) != len(self.headers) or not self.hot.special.isdisjoint(sent):
+        if len(sent) != len(self.headers) or not self.fast_path.special.isdisjoint(sent):
             return False
         # HTTP/1.0 keeps a connection only where this header says so; uvicorn never does.
         if b"connection" in sent and parser.get_http_version() != "1.1":
@@ -344,7 +344,7 @@ class Protocol(HttpToolsProtocol):
         length = sent.get(b"content-length", b"")
         if len(length) > 5 or not length.isdigit() or int(length) > SHORT_BYTES:
             return False
-        return self.hot.is_plain((sent.get(b"content-type"), sent.get(b"accept")))
+        return self.fast_path.is_plain((sent.get(b"content-type"), sent.get(b"accept")))
 
     def _go_the_long_way(self) -> None:
         """Let uvicorn make of the headers what it would have made at once."""
@@ -361,17 +361,17 @@ class Protocol(HttpToolsProtocol):
             write=transport.write, is_closing=transport.is_closing, close=self._leave
         )
 
-    def _hand_over(self, turn: Turn) -> None:
+    def _hand_over(self, fast_request: FastRequest) -> None:
         """Let a request that has begun its short way go the long one."""
         self._turn = None
-        turn.response_complete = True
+        fast_request.response_complete = True
         self._go_the_long_way()
-        if turn.body:
-            super().on_body(turn.body)
+        if fast_request.body:
+            super().on_body(fast_request.body)
 
-    def _give_up(self, turn: Turn) -> None:
-        if turn is self._turn and not turn.disconnected:
-            self._hand_over(turn)
+    def _give_up(self, fast_request: FastRequest) -> None:
+        if fast_request is self._turn and not fast_request.disconnected:
+            self._hand_over(fast_request)
 
 
 def _check_url(url: bytes) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 from tridock.inference import score
 from tridock.inference.errors import BundleError, NotReadyError
 from tridock.inference.model.model import Model
-from tridock.inference.monitoring.prediction_counts import Census
-from tridock.inference.scheduling.batched_model import Together
+from tridock.inference.monitoring.prediction_counts import PredictionCounts
+from tridock.inference.scheduling.batched_model import BatchedModel
 
 log = logging.getLogger(__name__)
 
@@ -22,8 +22,8 @@ class Lifecycle:
     def __init__(self) -> None:
         self._draining = False
         self._failure = ""
-        self._asked: tuple[score.Loaded, Together | None] | None = None
-        self._counted: tuple[score.Loaded, Census] | None = None
+        self._asked: tuple[score.Loaded, BatchedModel | None] | None = None
+        self._counted: tuple[score.Loaded, PredictionCounts] | None = None
 
     @property
     def is_draining(self) -> bool:
@@ -73,29 +73,29 @@ class Lifecycle:
             raise NotReadyError(self._unloaded())
         return loaded
 
-    def asked(self) -> Together | None:
+    def asked(self) -> BatchedModel | None:
         """Return what is asked for many at once, or None: no model is ready, or it is a script."""
         loaded = score.loaded()
         if loaded is None or self._draining:
             return None
         found = self._asked
-        return found[1] if found and found[0] is loaded else self.together(loaded)
+        return found[1] if found and found[0] is loaded else self.batched_model(loaded)
 
-    def together(self, loaded: score.Loaded) -> Together | None:
+    def batched_model(self, loaded: score.Loaded) -> BatchedModel | None:
         """Return what asks the model for many at once; None where there is only a script."""
         if self._asked is None or self._asked[0] is not loaded:
-            self._asked = loaded, _together(loaded, self.census(loaded))
+            self._asked = loaded, _together(loaded, self.prediction_counts(loaded))
         return self._asked[1]
 
-    def census(self, loaded: score.Loaded) -> Census:
+    def prediction_counts(self, loaded: score.Loaded) -> PredictionCounts:
         """Return what counts the answers."""
         if self._counted is None or self._counted[0] is not loaded:
             manifest = loaded.bundle.manifest
             told = manifest.baseline.predictions if manifest.baseline else ()
-            self._counted = loaded, Census(told[0] if len(told) == 1 else None)
+            self._counted = loaded, PredictionCounts(told[0] if len(told) == 1 else None)
         return self._counted[1]
 
-    def counted(self) -> tuple[Census, Model | None] | None:
+    def counted(self) -> tuple[PredictionCounts, Model | None] | None:
         """Return what counts the answers, and the model that gives them, if no script does.
 
         None before anything was asked.
@@ -117,8 +117,8 @@ class Lifecycle:
             failed(self._failure)
 
 
-def _together(loaded: score.Loaded, census: Census) -> Together | None:
+def _together(loaded: score.Loaded, prediction_counts: PredictionCounts) -> BatchedModel | None:
     if loaded.model is None or loaded.script:
         return None
     examples = [example.input for example in loaded.bundle.manifest.examples]
-    return Together.of(loaded.model, examples, census)
+    return BatchedModel.of(loaded.model, examples, prediction_counts)

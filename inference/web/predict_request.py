@@ -17,14 +17,14 @@ from tridock.inference.codec.media import Form, Media, answer_type, form_of, wri
 from tridock.inference.codec.tensor import Blobs
 from tridock.inference.data.signature import Signature
 from tridock.inference.errors import InvalidInputError, ScoringError
-from tridock.inference.messages import Call, Order, Reply
+from tridock.inference.messages import Call, PredictionRequest, Reply
 from tridock.inference.model.model import Model
 from tridock.inference.score import Loaded
 from tridock.inference.script.raw_http import Headers, Request, is_response
 from tridock.inference.web import openinference
 
 
-def order(call: Call, loaded: Loaded) -> Order:
+def order(call: Call, loaded: Loaded) -> PredictionRequest:
     """Read what a call wants predicted.
 
     Raises
@@ -48,7 +48,7 @@ def order(call: Call, loaded: Loaded) -> Order:
     else:
         ask = open_envelope(value, model.signature)
     write = partial(_write, envelope=ask.envelope, wanted=wanted, accept=_accept(call))
-    return Order(ask.rows, ask.probabilities or call.probabilities, write)
+    return PredictionRequest(ask.rows, ask.probabilities or call.probabilities, write)
 
 
 def scripted_reply(call: Call) -> Reply:

@@ -12,7 +12,7 @@ from tridock.inference.errors import NoRouteError, NotReadyError, WrongMethodErr
 from tridock.inference.messages import Reply
 from tridock.inference.score import Loaded
 from tridock.inference.web import openapi, openinference
-from tridock.inference.web.app_state import Desk
+from tridock.inference.web.app_state import AppState
 from tridock.inference.web.asgi import AsgiApp, Receive, Scope, Send, headers_of, send_reply
 from tridock.inference.web.predict_route import Predicted
 
@@ -43,22 +43,22 @@ class Router:
 
     Parameters
     ----------
-    desk : Desk
+    app_state : AppState
         What the routes share.
     documentation : AsgiApp
         Answers what is below `DOCUMENTATION`.
     """
 
-    def __init__(self, desk: Desk, documentation: AsgiApp) -> None:
-        self._table = routes(desk)
-        self._root = desk.settings.root_path
+    def __init__(self, app_state: AppState, documentation: AsgiApp) -> None:
+        self._table = routes(app_state)
+        self._root = app_state.settings.root_path
         self._documentation = documentation
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one request to its route."""
         path = scope["path"] = self._below(scope["path"])
         if path.startswith(DOCUMENTATION):
-            scope["visit"].route = next(each for each in DOCUMENTATION if path.startswith(each))
+            scope["record"].route = next(each for each in DOCUMENTATION if path.startswith(each))
             await self._documentation(scope, receive, send)
             return
         methods = self._methods(scope, path)
@@ -77,7 +77,7 @@ class Router:
         template = self._template(scope, path)
         if template not in self._table:
             raise NoRouteError(f"there is no {path[:200]}: see /docs for the routes")
-        scope["visit"].route = template
+        scope["record"].route = template
         return self._table[template]
 
     def _template(self, scope: Scope, path: str) -> str:
@@ -100,7 +100,7 @@ class Router:
         return ""
 
 
-class Told:
+class InformationRoute:
     """A route that tells something without predicting (an ASGI app).
 
     Parameters
@@ -124,115 +124,119 @@ def wrong_method(scope: Scope, methods: Mapping[str, AsgiApp]) -> WrongMethodErr
     return WrongMethodError(f"{path} does not take {method}: use {allowed}", allowed)
 
 
-def predicting(desk: Desk) -> tuple[str, ...]:
+def predicting(app_state: AppState) -> tuple[str, ...]:
     """Return the paths that predict, whatever the envelope."""
-    paths = ("/invocations", "/score", "/predict", desk.settings.predict_route)
+    paths = ("/invocations", "/score", "/predict", app_state.settings.predict_route)
     return tuple(dict.fromkeys(paths))
 
 
-def plain(desk: Desk) -> dict[str, str]:
+def plain(app_state: AppState) -> dict[str, str]:
     """Return the paths that predict, in each form in which they may be sent, with their route."""
     forms: dict[str, str] = {}
-    for path in predicting(desk):
-        for root in ("", desk.settings.root_path):
+    for path in predicting(app_state):
+        for root in ("", app_state.settings.root_path):
             forms |= {f"{root}{path}": path, f"{root}{path}/": path}
     return forms
 
 
-def routes(desk: Desk) -> Table:
+def routes(app_state: AppState) -> Table:
     """Return all routes but those of the documentation."""
-    ready = ("/ping", "/health", desk.settings.health_route, "/readyz")
+    ready = ("/ping", "/health", app_state.settings.health_route, "/readyz")
     index = "/v2/repository/index"
     table: Table = {
-        **{path: _get(_ready(desk, b"")) for path in ready},
+        **{path: _get(_ready(app_state, b"")) for path in ready},
         # Azure ML looks at the status alone, KServe's client of the first protocol at this member.
-        "/": _get(_ready(desk, ALIVE)),
+        "/": _get(_ready(app_state, ALIVE)),
         "/healthz": _get(lambda scope: Reply(ALIVE)),
-        "/execution-parameters": _get(partial(_execution_parameters, desk)),
-        "/metrics": _get(partial(_metrics, desk)),
-        "/swagger.json": _get(partial(_swagger, desk)),
+        "/execution-parameters": _get(partial(_execution_parameters, app_state)),
+        "/metrics": _get(partial(_metrics, app_state)),
+        "/swagger.json": _get(partial(_swagger, app_state)),
         "/v2": _get(lambda scope: Reply(dumps(openinference.server_metadata()))),
         "/v2/health/live": _get(lambda scope: Reply(b'{"live":true}')),
-        "/v2/health/ready": _get(_ready(desk, b'{"ready":true}')),
-        index: {"POST": Told(lambda scope: Reply(dumps(openinference.index(desk.lifecycle))))},
-        **_models(desk),
-        **_first_protocol(desk),
+        "/v2/health/ready": _get(_ready(app_state, b'{"ready":true}')),
+        index: {
+            "POST": InformationRoute(
+                lambda scope: Reply(dumps(openinference.index(app_state.lifecycle)))
+            )
+        },
+        **_models(app_state),
+        **_first_protocol(app_state),
     }
-    for path in predicting(desk):
+    for path in predicting(app_state):
         # Vertex AI may be told to call one path for both; a script takes a query string, too.
-        table.setdefault(path, {})["POST"] = Predicted(desk)
-    table["/score"]["GET"] = Predicted(desk)
+        table.setdefault(path, {})["POST"] = Predicted(app_state)
+    table["/score"]["GET"] = Predicted(app_state)
     return table
 
 
-def _of_model(desk: Desk, tell: Callable[[Loaded], object]) -> Tell:
+def _of_model(app_state: AppState, tell: Callable[[Loaded], object]) -> Tell:
     def told(scope: Scope) -> Reply:
-        loaded = desk.lifecycle.loaded()
+        loaded = app_state.lifecycle.loaded()
         openinference.check_model(scope["path_params"], loaded.bundle)
         return Reply(dumps(tell(loaded)))
 
     return told
 
 
-def _models(desk: Desk) -> Table:
+def _models(app_state: AppState) -> Table:
     table: Table = {}
     for model in openinference.MODEL_PATHS:
-        table[model] = _get(_of_model(desk, openinference.model_metadata))
-        table[f"{model}/ready"] = _get(_of_model(desk, openinference.model_ready))
-        table[f"{model}/infer"] = {"POST": Predicted(desk, openinference.order)}
+        table[model] = _get(_of_model(app_state, openinference.model_metadata))
+        table[f"{model}/ready"] = _get(_of_model(app_state, openinference.model_ready))
+        table[f"{model}/infer"] = {"POST": Predicted(app_state, openinference.order)}
     return table
 
 
-def _first_protocol(desk: Desk) -> Table:
+def _first_protocol(app_state: AppState) -> Table:
     def ready(loaded: Loaded) -> object:
-        if problem := desk.lifecycle.problem():
+        if problem := app_state.lifecycle.problem():
             raise NotReadyError(problem)
         return openinference.model_ready(loaded)
 
     def names(scope: Scope) -> Reply:
-        return Reply(dumps({"models": [desk.lifecycle.loaded().bundle.name]}))
+        return Reply(dumps({"models": [app_state.lifecycle.loaded().bundle.name]}))
 
     table: Table = {"/v1/models": _get(names)}
     for model in V1_PATHS:
-        table[model] = _get(_of_model(desk, ready))
-        table[f"{model}:predict"] = {"POST": Predicted(desk)}
+        table[model] = _get(_of_model(app_state, ready))
+        table[f"{model}:predict"] = {"POST": Predicted(app_state)}
     return table
 
 
 def _get(tell: Tell) -> dict[str, AsgiApp]:
-    return {"GET": Told(tell)}
+    return {"GET": InformationRoute(tell)}
 
 
-def _ready(desk: Desk, body: bytes) -> Tell:
+def _ready(app_state: AppState, body: bytes) -> Tell:
     """Make a health answer: 200 with `body` when ready, else 503 with the reason."""
     media = "application/json" if body.startswith(b"{") else "text/plain; charset=utf-8"
 
     def told(scope: Scope) -> Reply:
-        if problem := desk.lifecycle.problem():
+        if problem := app_state.lifecycle.problem():
             raise NotReadyError(problem)
         return Reply(body, media)
 
     return told
 
 
-def _execution_parameters(desk: Desk, scope: Scope) -> Reply:
+def _execution_parameters(app_state: AppState, scope: Scope) -> Reply:
     """Tell batch transform how to call (SageMaker, «Use your own inference code with batch»)."""
     told = {
-        "MaxConcurrentTransforms": desk.settings.workers,
+        "MaxConcurrentTransforms": app_state.settings.workers,
         "BatchStrategy": "MULTI_RECORD",
-        "MaxPayloadInMB": desk.settings.body_bytes >> 20,
+        "MaxPayloadInMB": app_state.settings.body_bytes >> 20,
     }
     return Reply(dumps(told))
 
 
-def _metrics(desk: Desk, scope: Scope) -> Reply:
-    loaded = None if desk.lifecycle.problem() else desk.lifecycle.loaded()
+def _metrics(app_state: AppState, scope: Scope) -> Reply:
+    loaded = None if app_state.lifecycle.problem() else app_state.lifecycle.loaded()
     accept = headers_of(scope).get("accept", "")
-    return Reply(*desk.metrics.expose(accept, loaded.bundle if loaded else None))
+    return Reply(*app_state.metrics.expose(accept, loaded.bundle if loaded else None))
 
 
-def _swagger(desk: Desk, scope: Scope) -> Reply:
+def _swagger(app_state: AppState, scope: Scope) -> Reply:
     """Describe the API as Azure ML's server does, whose default is Swagger 2.0."""
     asked = parse_qs(scope["query_string"].decode("latin-1")).get("version", ["2"])[0]
-    manifest = desk.lifecycle.loaded().bundle.manifest
-    return Reply(dumps(openapi.document(manifest, desk.settings, asked)))
+    manifest = app_state.lifecycle.loaded().bundle.manifest
+    return Reply(dumps(openapi.document(manifest, app_state.settings, asked)))

@@ -255,7 +255,7 @@ def _busy(*others: str) -> frozenset[str]:
     return frozenset({mark, f"stored bundle {BUSY}", *others})
 
 
-def names(leftovers: Any) -> Iterator[str]:
+def names(orphans: Any) -> Iterator[str]:
     """Yield what is planted among leftovers."""
     marks = ("planted", GONE, HALF, USED, BUSY, "tmpabcd1234")
-    yield from (str(one) for one in leftovers if any(mark in one.name for mark in marks))
+    yield from (str(one) for one in orphans if any(mark in one.name for mark in marks))

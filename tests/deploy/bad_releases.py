@@ -35,7 +35,7 @@ from tests.deploy.commandline import ROOT, Door
 from tests.deploy.staging import name_of
 from tridock.deploy.local import daemon
 from tridock.deploy.local.router import HEADER
-from tridock.deploy.strategies import COURSES
+from tridock.deploy.strategies import STRATEGIES
 from tridock.deploy.target import plugins
 from tridock.examples.client import Client
 from tridock.examples.docks import DOCKS, Answer, Flower
@@ -136,7 +136,7 @@ def main(words: list[str] | None = None) -> int:
     """Print the table and return 0 if each bad release was stopped."""
     parser = argparse.ArgumentParser(prog="python -m tests.deploy.bad_releases")
     parser.add_argument("--target", default="local", choices=plugins.TARGETS)
-    parser.add_argument("--strategy", action="append", choices=tuple(COURSES))
+    parser.add_argument("--strategy", action="append", choices=tuple(STRATEGIES))
     parser.add_argument("--live-requests", action="store_true", help="judge by them alone")
     parser.add_argument("--speed", default="300", help="of the emulated cloud (%(default)s)")
     options = parser.parse_args(words)
@@ -157,7 +157,7 @@ def _outcomes(options: argparse.Namespace, folder: Path) -> Iterator[Outcome]:
         first = door("release", "--bundle", good.path)
         assert first.code == 0, first.err
         ask = connect("iris")
-        for strategy in options.strategy or COURSES:
+        for strategy in options.strategy or STRATEGIES:
             for number, (kind, badness) in enumerate(kinds.items(), 2):
                 bad = _bad(folder / f"{strategy}-{number}", str(number), badness)
                 found = released(door, ask, bad, ["--set", f"strategy={strategy}", *more])

@@ -14,9 +14,9 @@ from tridock.deploy.target.errors import (
     NotFoundError,
     TargetError,
 )
-from tridock.deploy.target.leftovers import Leftover
 from tridock.deploy.target.metrics import Answer, Metrics, summed
 from tridock.deploy.target.notes import Note
+from tridock.deploy.target.orphans import Orphan
 from tridock.deploy.target.protocol import Deployment, Endpoint, Release, Scaling, State
 from tridock.inference.bundle.bundle import Bundle
 
@@ -93,7 +93,7 @@ class MemoryTarget:
     copies: dict[str, dict[str, int]] = field(default_factory=dict)
     seen: dict[str, list[Answer]] = field(default_factory=dict)
     blind: bool = False
-    spare: list[Leftover] = field(default_factory=list)
+    spare: list[Orphan] = field(default_factory=list)
 
     notes: MemoryNotes = field(default_factory=MemoryNotes)
     models: MemoryModels = field(default_factory=MemoryModels)
@@ -221,17 +221,17 @@ class MemoryTarget:
         self._count("purge")
         self.artifacts &= self._used()
 
-    def leftovers(self) -> Sequence[Leftover]:
+    def orphans(self) -> Sequence[Orphan]:
         self._count("leftovers")
         idle = sorted(self.artifacts - self._used())
-        return [*self.spare, *(Leftover("bundle", one, reason="nobody uses it") for one in idle)]
+        return [*self.spare, *(Orphan("bundle", one, reason="nobody uses it") for one in idle)]
 
-    def discard(self, leftover: Leftover) -> None:
+    def discard(self, orphan: Orphan) -> None:
         self._count("discard")
-        if leftover.name in self._used():
-            raise ConflictError(f"{leftover} is used again")
-        self.spare = [one for one in self.spare if one != leftover]
-        self.artifacts.discard(leftover.name)
+        if orphan.name in self._used():
+            raise ConflictError(f"{orphan} is used again")
+        self.spare = [one for one in self.spare if one != orphan]
+        self.artifacts.discard(orphan.name)
 
     def snippets(self, endpoint: str, body: bytes) -> Mapping[str, str]:
         return {"memory": f"{endpoint} {body!r}"}

@@ -12,8 +12,8 @@ from tridock.deploy.config.load import Gates
 from tridock.deploy.progress import Progress
 from tridock.deploy.rollout.judge import Judge
 from tridock.deploy.rollout.release import release
-from tridock.deploy.rollout.request import Order, Stage
-from tridock.deploy.strategies import Strategy, course
+from tridock.deploy.rollout.request import ReleaseRequest, Rollout
+from tridock.deploy.strategies import Strategy, steps_of
 from tridock.deploy.target.probes import probes
 from tridock.deploy.target.protocol import Endpoint, Release, Target, deployment_name
 from tridock.deploy.waiting.wait import Clock, Deadline
@@ -63,7 +63,7 @@ def order_of(
     strategy: Strategy | None = None,
     keep_previous: bool = True,
     timeout: float = 60.0,
-) -> Order:
+) -> ReleaseRequest:
     wanted = Release(
         ENDPOINT,
         name_of(bundle),
@@ -72,13 +72,13 @@ def order_of(
         version=bundle.version,
         digest=bundle.digest,
     )
-    steps = course(strategy or Strategy())
-    return Order(wanted, steps, keep_previous, Deadline.after(timeout, Hands().clock()))
+    steps = steps_of(strategy or Strategy())
+    return ReleaseRequest(wanted, steps, keep_previous, Deadline.after(timeout, Hands().clock()))
 
 
-def stage_of(target: Target, bundle: Bundle, told: Told | None = None) -> Stage:
+def stage_of(target: Target, bundle: Bundle, told: Told | None = None) -> Rollout:
     judge = Judge(target, probes(bundle, None), GATES)
-    return Stage(target, judge, (told or Told()).progress())
+    return Rollout(target, judge, (told or Told()).progress())
 
 
 def released(

@@ -130,7 +130,7 @@ def load(target: AzureTarget, pair: tuple[str, str]) -> Iterator[Load]:
 
 def test_a_canary_loses_no_request(target: AzureTarget, pair: tuple[str, str], load: Load) -> None:
     old, new = pair
-    for move in strategies.moves({old: 100}, new, strategies.course(strategies.Strategy())):
+    for move in strategies.moves({old: 100}, new, strategies.steps_of(strategies.Strategy())):
         endpoint_changes.shift(target, ENDPOINT, move.split, wait.Deadline.after(900))
         time.sleep(0.5)
     endpoint_changes.shift(target, ENDPOINT, {old: 100}, wait.Deadline.after(900))

@@ -11,7 +11,7 @@ import pytest
 
 from tridock.deploy.azure import CLOUD, metrics
 from tridock.deploy.azure.account import Account
-from tridock.deploy.azure.metrics import Whose
+from tridock.deploy.azure.metrics import Measured
 from tridock.deploy.azure.target import AzureTarget
 from tridock.deploy.target.errors import ConfigError
 from tridock.deploy.target.metrics import Metrics
@@ -49,7 +49,7 @@ class Monitored(Account):
 
 def measured(told: Told, since: datetime, own: Own | None = None, **labels: str) -> Metrics:
     account = Monitored("s", "g", "w", told=told, labels=labels)
-    return metrics.of_endpoint(account, Whose("iris", "v1", own or Own()), since)
+    return metrics.of_endpoint(account, Measured("iris", "v1", own or Own()), since)
 
 
 def minutes(*values: float | None) -> list[tuple[datetime, float | None]]:
@@ -99,14 +99,14 @@ def test_a_long_time_is_asked_for_day_by_day_and_counted_once() -> None:
         (first + number * MINUTE, 1.0) for number in range(0, 2 * 24 * 60 + 30)
     ]
     account = Monitored("s", "g", "w", told={("iris", "RequestsPerMinute"): points})
-    found = metrics.of_endpoint(account, Whose("iris", "v1", Own()), first)
+    found = metrics.of_endpoint(account, Measured("iris", "v1", Own()), first)
     assert found.requests == len(points)
     assert len(account.spans) == 2 * 3
 
 
 def test_nothing_is_asked_of_the_future() -> None:
     account = Monitored("s", "g", "w")
-    found = metrics.of_endpoint(account, Whose("iris", "v1", Own()), NOW + timedelta(days=1))
+    found = metrics.of_endpoint(account, Measured("iris", "v1", Own()), NOW + timedelta(days=1))
     assert found == Metrics()
     assert account.spans == []
 

@@ -25,10 +25,10 @@ from tests.deploy.staging import (
 from tridock.deploy.cleanup.sweep import Broom, look, sweep
 from tridock.deploy.rollout import endpoint_changes, experiment, journal, manual_traffic
 from tridock.deploy.rollout.journal import Entry, Outcome
-from tridock.deploy.rollout.manual_traffic import Division
+from tridock.deploy.rollout.manual_traffic import TrafficSplit
 from tridock.deploy.rollout.promote import promote, stop
 from tridock.deploy.rollout.release import release
-from tridock.deploy.rollout.request import Order, Stage
+from tridock.deploy.rollout.request import ReleaseRequest, Rollout
 from tridock.deploy.rollout.rollback import rollback
 from tridock.deploy.strategies import Step, Strategy
 from tridock.deploy.target.errors import (
@@ -39,7 +39,7 @@ from tridock.deploy.target.errors import (
     TargetError,
 )
 from tridock.deploy.target.protocol import Endpoint
-from tridock.deploy.waiting.retry import Patient
+from tridock.deploy.waiting.retry import RetryingTarget
 from tridock.deploy.waiting.wait import Deadline
 from tridock.inference.bundle.bundle import Bundle
 
@@ -69,7 +69,7 @@ def deadline() -> Deadline:
 
 
 def rolled_back(target: MemoryTarget, told: Told | None = None, *, to: str = "") -> Endpoint:
-    stage = Stage(target, say=(told or Told()).progress())
+    stage = Rollout(target, say=(told or Told()).progress())
     return rollback(stage, ENDPOINT, deadline(), to=to, why="it was slow")
 
 
@@ -78,12 +78,12 @@ def begun(target: MemoryTarget, bundle: Bundle, *, strategy: Strategy) -> Endpoi
 
 
 def promoted(target: MemoryTarget, bundle: Bundle) -> Endpoint:
-    order: Order = replace(order_of(bundle), course=(Step(100),))
+    order: ReleaseRequest = replace(order_of(bundle), steps=(Step(100),))
     return promote(stage_of(target, bundle), order)
 
 
-def split(target: MemoryTarget, division: Division) -> None:
-    manual_traffic.split(Stage(target, say=Told().progress()), ENDPOINT, division, deadline())
+def split(target: MemoryTarget, division: TrafficSplit) -> None:
+    manual_traffic.split(Rollout(target, say=Told().progress()), ENDPOINT, division, deadline())
 
 
 def entries(target: MemoryTarget) -> list[tuple[str, str, str]]:
@@ -131,7 +131,7 @@ def three(target: MortalTarget, *bundles: Bundle) -> None:
     released(target, bundles[0])
     for bundle in bundles[1:]:
         begun(target, bundle, strategy=AB)
-        split(target, Division({name_of(bundle): 100}, end_experiment=True))
+        split(target, TrafficSplit({name_of(bundle): 100}, end_experiment=True))
     assert len(target.describe(ENDPOINT).deployments) == 3
 
 
@@ -233,11 +233,11 @@ def test_traffic_that_was_split_by_hand_is_recorded_and_taken_back(
 ) -> None:
     released(target, v1)
     released(target, v2)
-    split(target, Division({name_of(v1): 60, name_of(v2): 40}, "a look"))
+    split(target, TrafficSplit({name_of(v1): 60, name_of(v2): 40}, "a look"))
     assert journal.read(target.notes, ENDPOINT)[-1].why == "a look"
     assert rolled_back(target).traffic == {name_of(v2): 100}
     with pytest.raises(NotFoundError, match="ghost"):
-        split(target, Division({"ghost": 100}))
+        split(target, TrafficSplit({"ghost": 100}))
     assert entries(target)[-1][0] == "rollback"
 
 
@@ -247,14 +247,14 @@ def test_a_history_keeps_its_newest_entries_and_a_foreign_one_is_begun_anew(
     released(target, v1)
     released(target, v2)
     for number in range(journal.MOST + 5):
-        split(target, Division({name_of(v1): 50, name_of(v2): 50}, f"look {number}"))
+        split(target, TrafficSplit({name_of(v1): 50, name_of(v2): 50}, f"look {number}"))
     kept = journal.read(target.notes, ENDPOINT)
     assert len(kept) == journal.MOST
     assert kept[-1].why == f"look {journal.MOST + 4}"
     key = f"history/{ENDPOINT}.json"
     target.notes.write(key, b'{"version": 9}', over=target.notes.read(key))
     assert journal.read(target.notes, ENDPOINT) == ()
-    split(target, Division({name_of(v1): 100}))
+    split(target, TrafficSplit({name_of(v1): 100}))
     assert len(entries(target)) == 1
 
 
@@ -266,10 +266,10 @@ def test_a_history_ends_with_its_endpoint_and_what_is_left_of_it_is_swept(
     assert not target.notes.keys()
     journal.begin(target.notes, ENDPOINT, Entry("release", name_of(v1), {}, {name_of(v1): 100}))
     found = look(target)
-    assert [(one.kind, one.reason) for one in found.leftovers] == [
+    assert [(one.kind, one.reason) for one in found.orphans] == [
         ("history", "its endpoint is gone")
     ]
-    sweep(Broom(Patient(target), Told().progress(), deadline()), found)
+    sweep(Broom(RetryingTarget(target), Told().progress(), deadline()), found)
     assert not target.notes.keys()
 
 
@@ -277,12 +277,12 @@ def test_a_history_of_an_endpoint_that_stands_is_not_swept(
     target: MortalTarget, v1: Bundle
 ) -> None:
     released(target, v1)
-    assert not look(target).leftovers
+    assert not look(target).orphans
 
 
 def ends(target: MortalTarget, old: Bundle, new: Bundle) -> dict[str, Callable[[], object]]:
     """Return the commands that end an experiment, each with what it says is done."""
-    stage = Stage(target, say=Told().progress())
+    stage = Rollout(target, say=Told().progress())
     return {
         "promote": lambda: promoted(target, new),
         "stop": lambda: stop(stage, ENDPOINT, name_of(new), deadline()),
@@ -322,9 +322,9 @@ SPOILING: dict[str, Callable[[MemoryTarget, Bundle, Bundle, Bundle], object]] = 
     "a third": lambda target, v1, v2, v3: released(target, v3),
     "another experiment": lambda target, v1, v2, v3: begun(target, v3, strategy=AB),
     "the challenger by steps": lambda target, v1, v2, v3: released(target, v2),
-    "traffic": lambda target, v1, v2, v3: split(target, Division({name_of(v1): 100})),
+    "traffic": lambda target, v1, v2, v3: split(target, TrafficSplit({name_of(v1): 100})),
     "traffic to the challenger": lambda target, v1, v2, v3: split(
-        target, Division({name_of(v2): 100})
+        target, TrafficSplit({name_of(v2): 100})
     ),
 }
 
@@ -355,9 +355,9 @@ def test_an_experiment_goes_on_by_the_same_release_and_by_other_shares(
     released(target, v1)
     begun(target, v2, strategy=AB)
     begun(target, v2, strategy=AB)
-    split(target, Division({name_of(v1): 90, name_of(v2): 10}))
+    split(target, TrafficSplit({name_of(v1): 90, name_of(v2): 10}))
     assert experiment.running(target, ENDPOINT)
-    assert not look(target).leftovers
+    assert not look(target).orphans
 
 
 @pytest.mark.parametrize("strategy", ["ab", "shadow"])

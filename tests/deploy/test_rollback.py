@@ -4,7 +4,7 @@ import pytest
 
 from tests.deploy.memory import MemoryTarget
 from tests.deploy.staging import ENDPOINT, Hands, Told, name_of, released, true_answers
-from tridock.deploy.rollout.request import Stage
+from tridock.deploy.rollout.request import Rollout
 from tridock.deploy.rollout.rollback import rollback
 from tridock.deploy.target.errors import DeployError
 from tridock.deploy.target.protocol import Endpoint
@@ -19,7 +19,7 @@ def target(v1: Bundle, v2: Bundle, v3: Bundle) -> MemoryTarget:
 
 
 def rolled_back(target: MemoryTarget) -> Endpoint:
-    stage = Stage(target, say=Told().progress())
+    stage = Rollout(target, say=Told().progress())
     return rollback(stage, ENDPOINT, Deadline.after(60, Hands().clock()))
 
 

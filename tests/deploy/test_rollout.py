@@ -4,7 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tridock.deploy.strategies import COURSES, Move, Step, Strategy, course, moves, shares, without
+from tridock.deploy.strategies import (
+    STRATEGIES,
+    Move,
+    Step,
+    Strategy,
+    moves,
+    shares,
+    steps_of,
+    without,
+)
 
 PERCENTS = st.lists(st.integers(1, 99), unique=True).map(sorted).map(lambda some: [*some, 100])
 NAMES = st.sampled_from(["a", "b", "c", "d", "new"])
@@ -41,11 +50,11 @@ def test_the_new_one_only_grows_and_the_others_only_shrink(
     assert before == {"new": 100}
 
 
-@given(traffics(), st.sampled_from(sorted(COURSES)))
+@given(traffics(), st.sampled_from(sorted(STRATEGIES)))
 def test_every_strategy_ends_at_its_last_step_wherever_it_begins(
     now: dict[str, int], name: str
 ) -> None:
-    steps = course(Strategy(name))
+    steps = steps_of(Strategy(name))
     found = list(moves(now, "new", steps))
     alone = not set(now) - {"new"}
     assert found[-1].split.get("new", 0) == (100 if alone else steps[-1].percent)
@@ -79,34 +88,34 @@ def test_steps_that_are_behind_are_left_out() -> None:
 
 
 def test_where_nobody_else_has_traffic_one_step_gives_it_all_and_waits_for_nobody() -> None:
-    steps = course(Strategy("canary", bake=(60.0,)))
+    steps = steps_of(Strategy("canary", bake=(60.0,)))
     assert list(moves({}, "new", steps)) == [Move({"new": 100}, Step(100, awaited=False))]
     (again,) = moves({"new": 100}, "new", steps)
     assert again == Move({"new": 100}, Step(100, bake=60.0, awaited=False))
 
 
-def test_each_strategy_is_a_course_of_steps() -> None:
-    assert course(Strategy()) == (Step(10), Step(50), Step(100))
-    assert course(Strategy(bake=(60.0, 300.0, 0.0)))[1] == Step(50, bake=300.0)
-    linear = course(Strategy("linear", increment=30, bake=(5.0,)))
+def test_each_strategy_is_a_series_of_steps() -> None:
+    assert steps_of(Strategy()) == (Step(10), Step(50), Step(100))
+    assert steps_of(Strategy(bake=(60.0, 300.0, 0.0)))[1] == Step(50, bake=300.0)
+    linear = steps_of(Strategy("linear", increment=30, bake=(5.0,)))
     assert [(step.percent, step.bake) for step in linear] == [
         (30, 5.0),
         (60, 5.0),
         (90, 5.0),
         (100, 5.0),
     ]
-    assert [step.percent for step in course(Strategy("blue-green"))] == [0, 100]
-    assert course(Strategy("blue-green", keep_old=2.0))[1].bake == 120.0
-    first, copied = course(Strategy("shadow", shadow=30))
+    assert [step.percent for step in steps_of(Strategy("blue-green"))] == [0, 100]
+    assert steps_of(Strategy("blue-green", keep_old=2.0))[1].bake == 120.0
+    first, copied = steps_of(Strategy("shadow", shadow=30))
     assert (first.percent, first.shadow) == (copied.percent, 0) == (0, 0)
     assert (copied.shadow, copied.bake, copied.probed) == (30, 60.0, False)
-    split = course(Strategy("ab", split=20))[-1]
+    split = steps_of(Strategy("ab", split=20))[-1]
     assert (split.percent, split.held) == (20, True)
 
 
 def test_bake_times_are_one_or_one_each() -> None:
     with pytest.raises(ValueError, match="2 bake times for 3 steps"):
-        course(Strategy(bake=(1.0, 2.0)))
+        steps_of(Strategy(bake=(1.0, 2.0)))
 
 
 def test_nothing_is_shared_among_nobody() -> None:

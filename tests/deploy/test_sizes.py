@@ -21,12 +21,12 @@ from tridock.deploy.config.load import load
 from tridock.deploy.progress import Progress
 from tridock.deploy.rollout.plan import plan
 from tridock.deploy.rollout.release import release
-from tridock.deploy.rollout.request import Order
+from tridock.deploy.rollout.request import ReleaseRequest
 from tridock.deploy.rollout.rollback import rollback
 from tridock.deploy.target import plugins
 from tridock.deploy.target.errors import ConflictError
 from tridock.deploy.target.protocol import Endpoint, deployment_name
-from tridock.deploy.waiting.retry import Patient
+from tridock.deploy.waiting.retry import RetryingTarget
 from tridock.inference.bundle.bundle import Bundle
 
 CLOUDS = ("aws", "gcp", "azure")
@@ -54,7 +54,7 @@ def name(
 ) -> str:
     """Name the deployment that a configuration asks for."""
     config = load(None, {"target": cloud, **(given or {})}, {})
-    opened = Patient(MemoryTarget(limits=limits or {}))
+    opened = RetryingTarget(MemoryTarget(limits=limits or {}))
     session = Session(config, plugins.find(cloud), opened, False, Progress())
     return session.order(bundle).wanted.name
 
@@ -104,14 +104,14 @@ def test_a_name_with_settings_fits_every_cloud(version: str) -> None:
     assert found[-14:-4] == "-abcdef01-"
 
 
-def sized(bundle: Bundle, instance: str, count: int = 1) -> Order:
+def sized(bundle: Bundle, instance: str, count: int = 1) -> ReleaseRequest:
     """Return a release of a bundle on another size."""
     order = order_of(bundle)
     name = deployment_name(bundle.version, bundle.digest, {"instance": instance})
     return replace(order, wanted=replace(order.wanted, name=name, instance=instance, count=count))
 
 
-def sized_up(target: MemoryTarget, bundle: Bundle, order: Order) -> Endpoint:
+def sized_up(target: MemoryTarget, bundle: Bundle, order: ReleaseRequest) -> Endpoint:
     return release(stage_of(target, bundle), bundle, order)
 
 

@@ -25,8 +25,8 @@ from tridock.deploy.rollout.judge import Judge
 from tridock.deploy.rollout.plan import plan
 from tridock.deploy.rollout.promote import promote, stop
 from tridock.deploy.rollout.release import release
-from tridock.deploy.rollout.request import Order, Stage
-from tridock.deploy.strategies import COURSES, Step, Strategy
+from tridock.deploy.rollout.request import ReleaseRequest, Rollout
+from tridock.deploy.strategies import STRATEGIES, Step, Strategy
 from tridock.deploy.target.errors import (
     ConfigError,
     DeadlineError,
@@ -43,7 +43,7 @@ from tridock.inference.bundle.baseline import categorical
 from tridock.inference.bundle.bundle import Bundle
 
 #: Quick ones: the clock is a test's, and goes on when somebody sleeps.
-STRATEGIES = {
+QUICK = {
     "canary": Strategy("canary", bake=(30.0,)),
     "linear": Strategy("linear", bake=(30.0,)),
     "blue-green": Strategy("blue-green", keep_old=1.0),
@@ -105,10 +105,10 @@ def cloud(v1: Bundle, v2: Bundle) -> Cloud:
 
 def run(cloud: Cloud, bundle: Bundle, strategy: str, gates: Gates = GATES) -> tuple[Endpoint, str]:
     told = Told()
-    order = order_of(bundle, strategy=STRATEGIES[strategy], timeout=5000.0)
-    order = replace(order, keep_previous=STRATEGIES[strategy].keeps_previous)
+    order = order_of(bundle, strategy=QUICK[strategy], timeout=5000.0)
+    order = replace(order, keep_previous=QUICK[strategy].keeps_previous)
     judge = Judge(cloud, probes(bundle, None), gates)
-    return release(Stage(cloud, judge, told.progress()), bundle, order), str(told)
+    return release(Rollout(cloud, judge, told.progress()), bundle, order), str(told)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_a_good_release_ends_as_its_strategy_promises_and_again_in_the_same_stat
         assert not found.shadow
 
 
-@pytest.mark.parametrize("strategy", COURSES)
+@pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("kind", ["errors", "slow", "flipped"])
 def test_a_bad_release_is_stopped_by_live_requests_alone(
     kind: str, strategy: str, cloud: Cloud, v1: Bundle, v2: Bundle
@@ -145,19 +145,19 @@ def test_a_bad_release_is_stopped_by_live_requests_alone(
     assert cloud.clients
     cloud.clients.answer = bad[kind]
     before = cloud.describe(ENDPOINT)
-    order = order_of(v2, strategy=STRATEGIES[strategy], timeout=5000.0)
+    order = order_of(v2, strategy=QUICK[strategy], timeout=5000.0)
     judge = Judge(cloud, (), gates, categorical(["setosa"]))
     moved = "shadow_agreement" if strategy == "shadow" else "prediction_shift"
     gate = {"errors": "error_rate", "slow": "latency_p95", "flipped": moved}[kind]
     with pytest.raises(GateError, match=rf"at .*%: .*{gate} failed"):
-        release(Stage(cloud, judge, Told().progress()), v2, order)
+        release(Rollout(cloud, judge, Told().progress()), v2, order)
     after = cloud.describe(ENDPOINT)
     assert after.traffic == before.traffic == {name_of(v1): 100}
     assert set(after.deployments) == {name_of(v1)}
     assert not after.shadow
 
 
-@pytest.mark.parametrize("strategy", COURSES)
+@pytest.mark.parametrize("strategy", STRATEGIES)
 def test_a_release_that_is_cut_short_at_any_call_ends_as_the_clean_one(
     strategy: str, cloud: Cloud, v1: Bundle, v2: Bundle
 ) -> None:
@@ -231,7 +231,7 @@ def test_an_experiment_is_remembered_and_ends_with_all_traffic(
         assert found.traffic == {name_of(v2): 100}
         with pytest.raises(ConfigError, match="no experiment"):
             experiment.find(cloud.notes, found)
-        change = Stage(cloud, say=Told().progress())
+        change = Rollout(cloud, say=Told().progress())
         deadline = Deadline.after(60, Hands().clock())
         found = stop(change, ENDPOINT, name_of(v2), deadline)
         assert found.traffic == {name_of(v1): 100}
@@ -274,14 +274,14 @@ def test_a_promotion_that_a_gate_refuses_leaves_the_experiment_as_it_was(
 
 
 def test_the_only_deployment_is_not_stopped(cloud: Cloud, v1: Bundle) -> None:
-    stage = Stage(cloud, say=Told().progress())
+    stage = Rollout(cloud, say=Told().progress())
     with pytest.raises(DeployError, match="is alone"):
         stop(stage, ENDPOINT, name_of(v1), Deadline.after(60, Hands().clock()))
 
 
-@pytest.mark.parametrize("strategy", COURSES)
+@pytest.mark.parametrize("strategy", STRATEGIES)
 def test_a_plan_tells_what_each_strategy_then_does(strategy: str, cloud: Cloud, v2: Bundle) -> None:
-    order = order_of(v2, strategy=STRATEGIES[strategy])
+    order = order_of(v2, strategy=QUICK[strategy])
     steps = plan(order, cloud.describe(ENDPOINT), None).steps
     _, said = run(cloud, v2, strategy)
     moved = [step.split(", watched")[0] for step in steps if step.startswith(("traffic", "copies"))]
@@ -289,12 +289,12 @@ def test_a_plan_tells_what_each_strategy_then_does(strategy: str, cloud: Cloud, 
     assert [step for step in moved if step not in said] == []
 
 
-def _promotion(cloud: Cloud, bundle: Bundle) -> tuple[Stage, Order]:
+def _promotion(cloud: Cloud, bundle: Bundle) -> tuple[Rollout, ReleaseRequest]:
     judge = Judge(cloud, probes(bundle, None), GATES)
     wanted = Release(ENDPOINT, name_of(bundle), "")
     deadline = Deadline.after(60, Hands().clock())
-    order = Order(wanted, (Step(100),), True, deadline)
-    return Stage(cloud, judge, Told().progress()), order
+    order = ReleaseRequest(wanted, (Step(100),), True, deadline)
+    return Rollout(cloud, judge, Told().progress()), order
 
 
 @pytest.mark.parametrize(("requests", "judged"), [(5, True), (0, False)])

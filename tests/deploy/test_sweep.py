@@ -16,31 +16,31 @@ from tests.deploy.staging import Hands, Told, name_of
 from tridock.deploy.cleanup.sweep import Broom, Found, Swept, look, sweep
 from tridock.deploy.rollout import experiment
 from tridock.deploy.target.errors import NotFoundError, PermissionDeniedError, UnavailableError
-from tridock.deploy.target.leftovers import Leftover
+from tridock.deploy.target.orphans import Orphan
 from tridock.deploy.target.protocol import Release
 from tridock.deploy.waiting import lock
 from tridock.deploy.waiting.lock import Claim, Terms
 from tridock.deploy.waiting.owner import Owner
-from tridock.deploy.waiting.retry import Patient, Policy
+from tridock.deploy.waiting.retry import Policy, RetryingTarget
 from tridock.deploy.waiting.wait import Deadline
 from tridock.inference.bundle.bundle import Bundle
 
 ADA = Owner("ada@elsewhere", "", "elsewhere", "4711 99")
-MODEL = Leftover("model", "iris--v1", "iris", reason="no endpoint runs it")
-CONFIG = Leftover("configuration", "spam--77", "spam", reason="no endpoint uses it")
+MODEL = Orphan("model", "iris--v1", "iris", reason="no endpoint runs it")
+CONFIG = Orphan("configuration", "spam--77", "spam", reason="no endpoint uses it")
 
 
 @dataclass
 class Meddled(MemoryTarget):
     """Lets somebody do something just before a leftover is discarded."""
 
-    meddle: Callable[[Leftover], None] = lambda leftover: None
-    gone: list[Leftover] = field(default_factory=list)
+    meddle: Callable[[Orphan], None] = lambda orphan: None
+    gone: list[Orphan] = field(default_factory=list)
 
-    def discard(self, leftover: Leftover) -> None:
-        self.meddle(leftover)
-        super().discard(leftover)
-        self.gone.append(leftover)
+    def discard(self, orphan: Orphan) -> None:
+        self.meddle(orphan)
+        super().discard(orphan)
+        self.gone.append(orphan)
 
 
 def claimed(target: MemoryTarget, endpoint: str, *, minutes: float = 1, who: Owner = ADA) -> None:
@@ -59,7 +59,7 @@ def put(target: MemoryTarget, bundle: Bundle) -> str:
 
 def broom(target: MemoryTarget, told: Told | None = None) -> Broom:
     clock = Hands().clock()
-    patient = Patient(target, Policy(clock=clock))
+    patient = RetryingTarget(target, Policy(clock=clock))
     return Broom(patient, (told or Told()).progress(), Deadline.after(60, clock))
 
 
@@ -67,8 +67,8 @@ def swept(target: MemoryTarget) -> Swept:
     return sweep(broom(target), look(target))
 
 
-def names(leftovers: list[Leftover]) -> list[str]:
-    return [str(one) for one in leftovers]
+def names(orphans: list[Orphan]) -> list[str]:
+    return [str(one) for one in orphans]
 
 
 def test_what_serves_nothing_goes_and_what_is_deployed_stays(v1: Bundle, v2: Bundle) -> None:
@@ -79,8 +79,8 @@ def test_what_serves_nothing_goes_and_what_is_deployed_stays(v1: Bundle, v2: Bun
     before = target.describe("iris")
     target.spare, target.artifacts = [MODEL, CONFIG], {*target.artifacts, "f" * 64}
     found = look(target)
-    assert found == Found((MODEL, CONFIG, Leftover("bundle", "f" * 64, reason="nobody uses it")))
-    assert names(sweep(broom(target), found).deleted) == [str(one) for one in found.leftovers]
+    assert found == Found((MODEL, CONFIG, Orphan("bundle", "f" * 64, reason="nobody uses it")))
+    assert names(sweep(broom(target), found).deleted) == [str(one) for one in found.orphans]
     assert look(target) == Found(())
     assert target.artifacts == {v1.digest, v2.digest}
     assert target.describe("iris") == before
@@ -100,7 +100,7 @@ def test_what_belongs_to_a_locked_endpoint_is_kept_and_who_holds_it_is_said() ->
     done = swept(target)
     assert done.deleted == [CONFIG]
     (kept,) = done.kept
-    assert kept.leftover == MODEL
+    assert kept.orphan == MODEL
     because = "iris is being changed: release of iris 2 by ada@elsewhere, process 4711"
     assert kept.because == because
     assert target.spare == [MODEL]
@@ -121,14 +121,14 @@ def test_a_release_that_begins_after_the_look_keeps_its_endpoints_things(v1: Bun
     claimed(target, "iris")
     done = sweep(broom(target), found)
     assert done.deleted == []
-    assert [str(one.leftover) for one in done.kept] == [str(MODEL), f"bundle {v1.digest}"]
+    assert [str(one.orphan) for one in done.kept] == [str(MODEL), f"bundle {v1.digest}"]
     assert all("iris is being changed" in one.because for one in done.kept)
 
 
 def test_a_thing_that_is_used_again_by_then_is_kept(v1: Bundle) -> None:
     release = Release("iris", "v1", f"memory://{v1.digest}", digest=v1.digest)
     target = Meddled(artifacts={v1.digest})
-    target.meddle = lambda leftover: target.deploy(release)
+    target.meddle = lambda orphan: target.deploy(release)
     done = swept(target)
     assert done.deleted == []
     assert done.kept[0].because == f"bundle {v1.digest} is used again"
@@ -138,7 +138,7 @@ def test_a_thing_that_is_used_again_by_then_is_kept(v1: Bundle) -> None:
 def test_the_lock_is_held_while_an_endpoints_things_are_deleted() -> None:
     target = Meddled(spare=[MODEL, CONFIG])
     held: list[str] = []
-    target.meddle = lambda leftover: held.extend(
+    target.meddle = lambda orphan: held.extend(
         name for name in ("iris", "spam") if lock.holder(target.notes, name)
     )
     swept(target)
@@ -148,7 +148,7 @@ def test_the_lock_is_held_while_an_endpoints_things_are_deleted() -> None:
 def test_who_loses_the_lock_deletes_nothing_more() -> None:
     second, time = replace(MODEL, name="iris--v2"), datetime.now(UTC)
 
-    def stand_still(leftover: Leftover) -> None:
+    def stand_still(orphan: Orphan) -> None:
         nonlocal time
         time += timedelta(seconds=100)
 
@@ -156,7 +156,7 @@ def test_who_loses_the_lock_deletes_nothing_more() -> None:
     sweeping = replace(broom(target), terms=Terms(renewal=1e6, now=lambda: time))
     done = sweep(sweeping, look(target))
     assert done.deleted == [MODEL]
-    assert [kept.leftover for kept in done.kept] == [second]
+    assert [kept.orphan for kept in done.kept] == [second]
     assert "could not be renewed in time" in done.kept[0].because
 
 
@@ -172,7 +172,7 @@ def test_an_endpoint_without_deployments_goes_and_one_that_serves_stays(v1: Bund
 def test_an_endpoint_that_failed_as_a_whole_goes(v1: Bundle) -> None:
     target = MemoryTarget(broken={"v1": "no memory"}, slow=0)
     target.deploy(Release("iris", "v1", "", digest=v1.digest))
-    (one,) = look(target).leftovers
+    (one,) = look(target).orphans
     assert (one.kind, one.reason) == ("endpoint", "it failed, and nothing behind it is ready")
     swept(target)
     with pytest.raises(NotFoundError):
@@ -224,7 +224,7 @@ def test_experiments_end_whose_deployments_are_gone_and_others_stay(v1: Bundle, 
 def test_one_endpoints_things_alone_are_swept_where_that_is_asked_for(v1: Bundle) -> None:
     target = MemoryTarget(spare=[MODEL, CONFIG], artifacts={v1.digest})
     found = look(target, only="spam")
-    assert found.leftovers == (CONFIG,)
+    assert found.orphans == (CONFIG,)
     assert sweep(broom(target), found).deleted == [CONFIG]
 
 
@@ -242,7 +242,7 @@ def test_what_may_not_be_deleted_is_kept_and_the_rest_goes() -> None:
     told = Told()
     done = sweep(broom(target, told), found)
     assert done.deleted == [CONFIG]
-    assert [(kept.leftover, kept.because) for kept in done.kept] == [(MODEL, "you may not")]
+    assert [(kept.orphan, kept.because) for kept in done.kept] == [(MODEL, "you may not")]
     assert [str(error) for error in done.failures] == ["you may not"]
     assert "FAILED delete model iris--v1" in str(told)
 

@@ -16,7 +16,7 @@ from tests.inference.asking import IRIS_ROW, JSON, Asked
 from tridock.inference import score
 from tridock.inference.bundle.bundle import Bundle
 from tridock.inference.packaging.package import About, package_script
-from tridock.inference.scheduling.batched_model import Together
+from tridock.inference.scheduling.batched_model import BatchedModel
 from tridock.inference.settings import Settings
 
 USAGE = 'send {"instances": [...]}, {"features": [...]}, {"inputs": [...]} or a list of rows'
@@ -346,7 +346,7 @@ def test_a_defect_of_the_server_is_json_without_a_traceback(
     def broken(*asked: Any, **how: Any) -> Any:
         raise KeyError("secret")
 
-    monkeypatch.setattr(Together, "outcomes", broken)
+    monkeypatch.setattr(BatchedModel, "outcomes", broken)
     response = iris.post("/predict", {"features": IRIS_ROW}, x_request_id="r-1")
     assert response.status_code == 500
     assert response.json() == {

@@ -24,7 +24,7 @@ from tridock.inference.batch.chunk import Position
 from tridock.inference.batch.files import File
 from tridock.inference.batch.job import Job
 from tridock.inference.batch.journal import Mark
-from tridock.inference.batch.planning import Wish, partial, plan
+from tridock.inference.batch.planning import BatchOptions, partial, plan
 from tridock.inference.batch.reader import Reader
 from tridock.inference.batch.scorer import Scorer, Threads
 from tridock.inference.bundle.bundle import Bundle
@@ -72,7 +72,7 @@ def _job(bundle: Bundle, given: Path, out: Path) -> tuple[Job, Scorer]:
     loaded = score.loaded()
     assert loaded
     assert loaded.model
-    wish = Wish((File.of(given),), File.of(out))
+    wish = BatchOptions((File.of(given),), File.of(out))
     made = plan(wish, loaded.model.signature, loaded.model.output)
     job = Job(
         made, Reader(made, CHUNK), bundle.digest, "any", out.with_suffix(".errors"), pause=0.0

@@ -17,7 +17,7 @@ from tridock.inference.bundle.bundle import Bundle
 from tridock.inference.data.signature import Field, OutputSignature, Signature
 from tridock.inference.errors import InvalidInputError, OverloadedError, ScoringError
 from tridock.inference.model.model import Model
-from tridock.inference.scheduling.batched_model import BLOCK, Together
+from tridock.inference.scheduling.batched_model import BLOCK, BatchedModel
 from tridock.inference.scheduling.batcher import Batcher
 
 SIGNATURE = Signature((Field("a", "number"), Field("b", "integer", nullable=True)), "dataframe")
@@ -43,31 +43,31 @@ class Sums:
         return first + np.nan_to_num(second), None
 
 
-def sums(*, block: bool = False, gate: threading.Event | None = None) -> Together:
-    return Together(
+def sums(*, block: bool = False, gate: threading.Event | None = None) -> BatchedModel:
+    return BatchedModel(
         Model(Sums(gate=gate), SIGNATURE, OutputSignature("other", "number")), block=block
     )
 
 
-def engine(together: Together) -> Sums:
-    assert isinstance(together.model.runner, Sums)
-    return together.model.runner
+def engine(batched_model: BatchedModel) -> Sums:
+    assert isinstance(batched_model.model.runner, Sums)
+    return batched_model.model.runner
 
 
-def told(together: Together, *asked: Any) -> list[Any]:
-    outcomes = together.outcomes(asked, probabilities=False)
+def told(batched_model: BatchedModel, *asked: Any) -> list[Any]:
+    outcomes = batched_model.outcomes(asked, probabilities=False)
     return [str(each) if isinstance(each, Exception) else each for each in outcomes]
 
 
 def test_requests_are_predicted_in_one_go_and_each_gets_its_rows() -> None:
-    together = sums()
-    assert told(together, [[1, 1]], [[2, 2], {"a": 3, "b": 3}], [[4, 4]]) == [[2], [4, 6], [8]]
-    assert engine(together).asked == [4]
+    batched_model = sums()
+    assert told(batched_model, [[1, 1]], [[2, 2], {"a": 3, "b": 3}], [[4, 4]]) == [[2], [4, 6], [8]]
+    assert engine(batched_model).asked == [4]
 
 
 def test_a_request_that_does_not_fit_spoils_no_other() -> None:
-    together = sums()
-    found = told(together, [[1, 1]], [["x", 2]], [[4, 4]], [])
+    batched_model = sums()
+    found = told(batched_model, [[1, 1]], [["x", 2]], [[4, 4]], [])
     assert found[0] == [2]
     assert found[1] == 'row 0, field "a": expected a number, got "x"'
     assert found[2] == [8]
@@ -75,8 +75,12 @@ def test_a_request_that_does_not_fit_spoils_no_other() -> None:
 
 
 def test_rows_that_the_model_fails_on_spoil_no_others() -> None:
-    together = sums()
-    assert told(together, [[1, 1]], [[13, 0]], [[4, 4]]) == [[2], "the model failed: thirteen", [8]]
+    batched_model = sums()
+    assert told(batched_model, [[1, 1]], [[13, 0]], [[4, 4]]) == [
+        [2],
+        "the model failed: thirteen",
+        [8],
+    ]
 
 
 def test_a_null_of_one_caller_does_not_change_the_columns_of_another() -> None:
@@ -84,9 +88,9 @@ def test_a_null_of_one_caller_does_not_change_the_columns_of_another() -> None:
 
 
 def test_whole_blocks_are_filled_up_where_the_model_needs_them() -> None:
-    together = sums(block=True)
-    assert told(together, [[1, 1]], [[2, 2]]) == [[2], [4]]
-    assert engine(together).asked == [BLOCK]
+    batched_model = sums(block=True)
+    assert told(batched_model, [[1, 1]], [[2, 2]]) == [[2], [4]]
+    assert engine(batched_model).asked == [BLOCK]
 
 
 @settings(max_examples=30, deadline=None)
@@ -99,11 +103,11 @@ def test_answers_are_the_same_to_the_last_bit_alone_and_together(
     assert loaded
     assert loaded.model
     examples = [each.input for each in iris_bundle.manifest.examples]
-    together = Together.of(loaded.model, examples)
+    batched_model = BatchedModel.of(loaded.model, examples)
     asked = [[row] for row in rows]
-    alone = [together.outcomes([each], probabilities=True)[0] for each in asked]
-    assert together.outcomes(asked, probabilities=True) == alone
-    assert together.outcomes(asked[::-1], probabilities=True) == alone[::-1]
+    alone = [batched_model.outcomes([each], probabilities=True)[0] for each in asked]
+    assert batched_model.outcomes(asked, probabilities=True) == alone
+    assert batched_model.outcomes(asked[::-1], probabilities=True) == alone[::-1]
 
 
 def test_a_model_seen_to_depend_on_the_number_of_rows_is_asked_in_blocks() -> None:
@@ -112,22 +116,22 @@ def test_a_model_seen_to_depend_on_the_number_of_rows_is_asked_in_blocks() -> No
             return table.arrays[0] * len(table.arrays[0]), None
 
     steady = sums().model
-    assert not Together.of(steady, [[1.0, 2]]).block
-    assert Together.of(replace(steady, runner=Fickle()), [[1.0, 2]]).block
-    assert Together.of(steady, []).block
+    assert not BatchedModel.of(steady, [[1.0, 2]]).block
+    assert BatchedModel.of(replace(steady, runner=Fickle()), [[1.0, 2]]).block
+    assert BatchedModel.of(steady, []).block
 
 
 def test_what_comes_while_a_prediction_runs_waits_for_the_next_one_together() -> None:
     gate = threading.Event()
-    together = sums(gate=gate)
+    batched_model = sums(gate=gate)
 
     async def scene() -> list[Any]:
         batcher = Batcher(queue=10, patience=5)
-        first = asyncio.create_task(batcher.predict(together, [[1, 1]], False))
-        while not engine(together).asked:
+        first = asyncio.create_task(batcher.predict(batched_model, [[1, 1]], False))
+        while not engine(batched_model).asked:
             await asyncio.sleep(0.001)
         rest = [
-            asyncio.create_task(batcher.predict(together, [[number, 0]], False))
+            asyncio.create_task(batcher.predict(batched_model, [[number, 0]], False))
             for number in range(5)
         ]
         await asyncio.sleep(0)
@@ -135,19 +139,19 @@ def test_what_comes_while_a_prediction_runs_waits_for_the_next_one_together() ->
         return list(await asyncio.gather(first, *rest))
 
     assert asyncio.run(scene()) == [[2], [0], [1], [2], [3], [4]]
-    assert engine(together).asked == [1, 5]
+    assert engine(batched_model).asked == [1, 5]
 
 
 def crowd(batcher: Batcher, *late: Any) -> list[Any]:
     """Hold the first prediction, let the others come, then free it."""
     gate = threading.Event()
-    together = sums(gate=gate)
+    batched_model = sums(gate=gate)
 
     async def scene() -> list[Any]:
-        first = asyncio.create_task(batcher.predict(together, [[1, 1]], False))
-        while not engine(together).asked:
+        first = asyncio.create_task(batcher.predict(batched_model, [[1, 1]], False))
+        while not engine(batched_model).asked:
             await asyncio.sleep(0.001)
-        rest = [asyncio.create_task(batcher.predict(together, rows, False)) for rows in late]
+        rest = [asyncio.create_task(batcher.predict(batched_model, rows, False)) for rows in late]
         await asyncio.sleep(0.05)
         gate.set()
         return list(await asyncio.gather(first, *rest, return_exceptions=True))

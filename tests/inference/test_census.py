@@ -27,9 +27,9 @@ from tridock.inference.data.table import Columns
 from tridock.inference.model.model import Model
 from tridock.inference.monitoring import summary_log
 from tridock.inference.monitoring import summary_log as confidence
-from tridock.inference.monitoring.prediction_counts import MOST_LABELS, Census, Reservoir
+from tridock.inference.monitoring.prediction_counts import MOST_LABELS, PredictionCounts, Reservoir
 from tridock.inference.process.model_server import ModelServer, wait_ready
-from tridock.inference.scheduling.batched_model import Together
+from tridock.inference.scheduling.batched_model import BatchedModel
 
 Array = npt.NDArray[Any]
 
@@ -101,13 +101,13 @@ def test_a_kept_row_does_not_hold_on_to_its_table() -> None:
 @settings(max_examples=30)
 @given(st.lists(st.lists(st.sampled_from(["a", "b"]), min_size=1, max_size=9), max_size=9))
 def test_labels_are_counted_over_batches_and_begin_anew(batches: list[list[str]]) -> None:
-    census = Census()
+    prediction_counts = PredictionCounts()
     for batch in batches:
-        census.take(table(len(batch)), batch)
-    drawn = census.draw()
+        prediction_counts.take(table(len(batch)), batch)
+    drawn = prediction_counts.draw()
     every = [label for batch in batches for label in batch]
     assert (drawn.rows, drawn.predictions) == (len(every), Counter(every))
-    assert census.draw().predictions == {}
+    assert prediction_counts.draw().predictions == {}
 
 
 def test_each_form_of_a_prediction_is_counted_by_its_label() -> None:
@@ -118,20 +118,20 @@ def test_each_form_of_a_prediction_is_counted_by_its_label() -> None:
         ([None, None], "null"),
         ([3, 3], "3"),
     ):
-        census = Census()
-        census.take(table(2), values)
-        assert census.draw().predictions == {label: 2}
+        prediction_counts = PredictionCounts()
+        prediction_counts.take(table(2), values)
+        assert prediction_counts.draw().predictions == {label: 2}
 
 
 def test_more_kinds_than_can_be_told_are_not_told_and_not_kept() -> None:
-    census = Census()
+    prediction_counts = PredictionCounts()
     for start in range(0, 30_000, 1000):
-        census.take(table(1000), [str(start + each) for each in range(1000)])
-    assert len(census._kinds._counts) < 10_000  # type: ignore[attr-defined]
-    drawn = census.draw()
+        prediction_counts.take(table(1000), [str(start + each) for each in range(1000)])
+    assert len(prediction_counts._kinds._counts) < 10_000  # type: ignore[attr-defined]
+    drawn = prediction_counts.draw()
     assert (drawn.rows, drawn.predictions) == (30_000, None)
-    census.take(table(MOST_LABELS), [str(each) for each in range(MOST_LABELS)])
-    assert len(census.draw().predictions or ()) == MOST_LABELS
+    prediction_counts.take(table(MOST_LABELS), [str(each) for each in range(MOST_LABELS)])
+    assert len(prediction_counts.draw().predictions or ()) == MOST_LABELS
 
 
 numbers = st.floats(-1e6, 1e6)
@@ -143,9 +143,9 @@ def test_numbers_by_bins_are_as_far_from_the_baseline_as_the_numbers_are(
 ) -> None:
     known = baseline.numeric(then)
     now += [known.edges[0], known.edges[-1]]
-    census = Census(known)
-    census.take(table(len(now)), now)
-    told = census.draw().predictions
+    prediction_counts = PredictionCounts(known)
+    prediction_counts.take(table(len(now)), now)
+    told = prediction_counts.draw().predictions
     assert told is not None
     assert sum(told.values()) == len(now)
     exact = prediction_shift(known, Counter(map(repr, now)))
@@ -153,27 +153,27 @@ def test_numbers_by_bins_are_as_far_from_the_baseline_as_the_numbers_are(
 
 
 def test_numbers_that_are_missing_are_in_no_bin() -> None:
-    census = Census(baseline.numeric([0.0, 1.0]))
-    census.take(table(3), [0.5, None, 0.5])
-    census.read(b'["a script may say anything"]')
-    told = census.draw().predictions
+    prediction_counts = PredictionCounts(baseline.numeric([0.0, 1.0]))
+    prediction_counts.take(table(3), [0.5, None, 0.5])
+    prediction_counts.read(b'["a script may say anything"]')
+    told = prediction_counts.draw().predictions
     assert told is not None
     assert list(told.values()) == [2]
 
 
 def test_batches_of_several_threads_are_all_counted() -> None:
-    census = Census()
+    prediction_counts = PredictionCounts()
 
     def take() -> None:
         for _ in range(2000):
-            census.take(table(3), ["a", "b", "a"])
+            prediction_counts.take(table(3), ["a", "b", "a"])
 
     threads = [threading.Thread(target=take) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    drawn = census.draw()
+    drawn = prediction_counts.draw()
     assert (drawn.rows, drawn.predictions) == (24_000, {"a": 16_000, "b": 8000})
 
 
@@ -208,9 +208,9 @@ def test_where_there_are_no_probabilities_nothing_is_said_of_being_sure() -> Non
 
 
 def test_a_line_that_would_be_torn_leaves_the_predictions_out() -> None:
-    census = Census()
-    census.take(row(0.9), ["x" * 5000])
-    told = json.loads(summary_log.line(census, coin(), 1.0))
+    prediction_counts = PredictionCounts()
+    prediction_counts.take(row(0.9), ["x" * 5000])
+    told = json.loads(summary_log.line(prediction_counts, coin(), 1.0))
     assert (told["rows"], told["predictions"]) == (1, None)
 
 
@@ -218,13 +218,13 @@ def test_nothing_is_written_while_nothing_comes() -> None:
     lines: list[bytes] = []
 
     async def look() -> None:
-        together = Together(coin())
-        counted = lambda: (together.census, together.model)  # noqa: E731
-        board = summary_log.Bulletin(counted, lines.append, seconds=0)
+        batched_model = BatchedModel(coin())
+        counted = lambda: (batched_model.prediction_counts, batched_model.model)  # noqa: E731
+        board = summary_log.SummaryLog(counted, lines.append, seconds=0)
         board.look()
         await board.close()
         assert lines == []
-        together.values(row(0.9), probabilities=False)
+        batched_model.values(row(0.9), probabilities=False)
         board.look()
         board.look()
         await board.close()
@@ -251,9 +251,9 @@ def test_nothing_is_written_while_nothing_comes() -> None:
 def test_a_scripts_answer_is_counted_where_it_has_the_form_of_predictions(
     body: bytes, told: dict[str, int]
 ) -> None:
-    census = Census()
-    census.read(body)
-    drawn = census.draw()
+    prediction_counts = PredictionCounts()
+    prediction_counts.read(body)
+    drawn = prediction_counts.draw()
     assert (drawn.predictions, drawn.rows, drawn.sample) == (told, sum(told.values()), [])
 
 

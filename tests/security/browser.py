@@ -78,7 +78,7 @@ class Attempt:
     headers: dict[str, str] | None = None
 
 
-def visit(attempts: Sequence[Attempt], folder: Path) -> list[dict[str, str]]:
+def record(attempts: Sequence[Attempt], folder: Path) -> list[dict[str, str]]:
     """Load the page in Chromium, and return the answers that the page could read.
 
     Parameters

@@ -13,7 +13,7 @@ import pytest
 
 from tests.deploy import bundles
 from tests.deploy.staging import name_of
-from tests.security.browser import CHROMIUM, Attempt, visit
+from tests.security.browser import CHROMIUM, Attempt, record
 from tridock.deploy.local import daemon as router
 from tridock.deploy.local.target import LocalTarget
 from tridock.deploy.rollout import endpoint_changes
@@ -86,7 +86,7 @@ def test_a_web_page_reads_and_changes_nothing(
     try:
         url = address(running)
         assert url
-        assert visit(list(_attempts(url, cloud)), tmp_path) == []
+        assert record(list(_attempts(url, cloud)), tmp_path) == []
         report = ask(running, "GET", "faults")
         assert report["calls"] == []
     finally:
@@ -103,7 +103,7 @@ def test_a_web_page_reads_nothing_of_the_local_router_and_changes_nothing(tmp_pa
         url = router.find(target.folder)
         assert url
         before = target.describe("iris")
-        assert visit(list(_router_attempts(url, tmp_path)), tmp_path) == []
+        assert record(list(_router_attempts(url, tmp_path)), tmp_path) == []
         assert target.describe("iris") == before
     finally:
         endpoint_changes.remove(target, "iris", Deadline.after(120))
@@ -148,7 +148,7 @@ def test_the_page_can_read_a_server_that_allows_it(tmp_path: Path) -> None:
         url = f"http://127.0.0.1:{server.server_port}/"
         named = url.replace("127.0.0.1", "rebound.example")
         body = json.dumps({"a": 1})
-        read = visit(
+        read = record(
             [Attempt("POST", url, body, {"X-Own": "1"}), Attempt("POST", named, body)], tmp_path
         )
         server.shutdown()

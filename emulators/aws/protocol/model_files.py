@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import orjson
@@ -16,7 +16,7 @@ class ModelFiles(loaders.JSONFileLoader):
     """Reads botocore's files with orjson: the same objects, with plain dicts for ordered ones."""
 
     def _load_file(self, full_path: str, open_method: Opened) -> Any:
-        if not os.path.isfile(full_path):
+        if not Path(full_path).is_file():
             return None
         with open_method(full_path, "rb") as file:
             return orjson.loads(file.read())

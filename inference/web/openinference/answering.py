@@ -15,7 +15,7 @@ from tridock.inference.codec.tensor import Blobs, Tensor, read_tensor
 from tridock.inference.data.cells import shown
 from tridock.inference.data.signature import OutputSignature, Signature
 from tridock.inference.errors import InvalidInputError
-from tridock.inference.messages import Call, Order, Reply
+from tridock.inference.messages import Call, PredictionRequest, Reply
 from tridock.inference.score import Loaded
 from tridock.inference.web.openinference.metadata import DATATYPES, PREDICT, PROBABILITIES
 
@@ -23,7 +23,7 @@ from tridock.inference.web.openinference.metadata import DATATYPES, PREDICT, PRO
 JSON_LENGTH = "inference-header-content-length"
 
 
-def order(call: Call, loaded: Loaded) -> Order:
+def order(call: Call, loaded: Loaded) -> PredictionRequest:
     """Read what an inference request wants; its answer has tensors as JSON or bytes, as asked for.
 
     Raises
@@ -36,7 +36,7 @@ def order(call: Call, loaded: Loaded) -> Order:
     return order_of(parse(body[:length]), Blobs(body[length:]), loaded)
 
 
-def order_of(value: object, blobs: Blobs, loaded: Loaded) -> Order:
+def order_of(value: object, blobs: Blobs, loaded: Loaded) -> PredictionRequest:
     """Read what an inference request wants whose JSON is already parsed.
 
     Raises
@@ -50,7 +50,7 @@ def order_of(value: object, blobs: Blobs, loaded: Loaded) -> Order:
     question = Question.read(value, blobs, output)
     rows = rows_of(question.inputs, loaded.model.signature)
     write = partial(_write, question=question, output=output, bundle=loaded.bundle)
-    return Order(rows, question.needs_probabilities, write)
+    return PredictionRequest(rows, question.needs_probabilities, write)
 
 
 def is_request(value: object) -> bool:

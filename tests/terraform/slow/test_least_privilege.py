@@ -21,7 +21,7 @@ from tests.terraform.enforced import Standing, standing
 from tests.terraform.module import Module, UnavailableError
 from tridock.deploy.rollout import endpoint_changes
 from tridock.deploy.rollout.release import release
-from tridock.deploy.rollout.request import Order, Stage
+from tridock.deploy.rollout.request import ReleaseRequest, Rollout
 from tridock.deploy.rollout.rollback import rollback
 from tridock.deploy.strategies import Step
 from tridock.deploy.target.errors import PermissionDeniedError
@@ -66,10 +66,10 @@ def test_releases_a_rollback_and_a_deletion_run_under_the_policy(
 ) -> None:
     account.allow(account.actions)
     target = account.target()
-    stage = Stage(target)
+    stage = Rollout(target)
     for bundle in versions:
         wanted = replace(_release(account, bundle), scaling=SCALING)
-        release(stage, bundle, Order(wanted, (Step(50), Step(100)), True, _soon()))
+        release(stage, bundle, ReleaseRequest(wanted, (Step(50), Step(100)), True, _soon()))
     assert target.endpoints() == [ENDPOINT]
     found = rollback(stage, ENDPOINT, _soon())
     assert found.traffic == {_name(versions[1]): 100}
@@ -100,14 +100,14 @@ def test_a_sweep_runs_under_the_policy_and_leaves_what_somebody_elses_configurat
             }
         ],
     )
-    assert target.leftovers() == ()
+    assert target.orphans() == ()
     sagemaker.delete_endpoint_config(EndpointConfigName="theirs")
     target.upload(versions[0])
-    found = target.leftovers()
+    found = target.orphans()
     assert [one.kind for one in found] == ["model", "stored bundle"]
     for one in found:
         target.discard(one)
-    assert target.leftovers() == ()
+    assert target.orphans() == ()
 
 
 def test_each_action_that_is_taken_away_is_missed(

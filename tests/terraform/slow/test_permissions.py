@@ -37,12 +37,12 @@ from tridock.deploy.config.load import load
 from tridock.deploy.progress import Progress
 from tridock.deploy.rollout import endpoint_changes
 from tridock.deploy.rollout.release import release
-from tridock.deploy.rollout.request import Stage
+from tridock.deploy.rollout.request import Rollout
 from tridock.deploy.rollout.rollback import rollback
 from tridock.deploy.target.errors import ConflictError
 from tridock.deploy.target.model_registry import Approval
 from tridock.deploy.target.protocol import Target
-from tridock.deploy.waiting.retry import Patient
+from tridock.deploy.waiting.retry import RetryingTarget
 from tridock.deploy.waiting.wait import Deadline
 from tridock.inference.bundle.bundle import Bundle
 
@@ -88,7 +88,7 @@ def _told(flags: dict[str, str], versions: Sequence[Bundle], state: Path) -> Rec
     """Tell the story of two releases, a rollback and a deletion, and record its calls."""
     with _emulated(flags, state) as connected, recorded() as record:
         target = connected.target
-        stage = Stage(target)
+        stage = Rollout(target)
         for bundle in versions:
             release(stage, bundle, connected.order(bundle))
         target.endpoints()
@@ -104,7 +104,7 @@ def _told(flags: dict[str, str], versions: Sequence[Bundle], state: Path) -> Rec
     return record
 
 
-def _sweep(target: Patient, bundle: Bundle) -> None:
+def _sweep(target: RetryingTarget, bundle: Bundle) -> None:
     """Tell the story of a bundle that was uploaded, and of nobody's lock."""
     target.upload(bundle)
     sweep(Broom(target, Progress(), Deadline.after(300)), look(target))

@@ -18,7 +18,7 @@ from tridock.deploy.gcp.registry import Registry
 from tridock.deploy.gcp.revisions import Look
 from tridock.deploy.gcp.store import PREFIX, Store
 from tridock.deploy.target.errors import ConflictError, NotFoundError, PermissionDeniedError
-from tridock.deploy.target.leftovers import Leftover
+from tridock.deploy.target.orphans import Orphan
 from tridock.inference.bundle.manifest import MANIFEST
 
 TEMPORARY, VERSION, REVISION = "temporary endpoint", "model version", "revision"
@@ -41,7 +41,7 @@ class VertexRemains:
         """The endpoints' own Models."""
         return self.deployments.registry
 
-    def found(self) -> Iterator[Leftover]:
+    def found(self) -> Iterator[Orphan]:
         """Yield all of it: temporary endpoints, versions, marks, bundles."""
         yield from self._temporary()
         deployed, going = self._deployed(), set()
@@ -52,26 +52,26 @@ class VertexRemains:
                 continue
             going.add(user)
             created, why = version.version_create_time, f"{deployment} is not deployed"
-            yield Leftover(VERSION, _id(version), endpoint, created, why)
+            yield Orphan(VERSION, _id(version), endpoint, created, why)
         users = set(standing) - going
         yield from StoredRemains(self.store).found(lambda: users | of_revisions(self.account))
 
-    def discard(self, leftover: Leftover) -> None:
+    def discard(self, orphan: Orphan) -> None:
         """Delete one."""
-        if leftover.kind == TEMPORARY:
-            self.deployments.remove(leftover.name)
-        elif leftover.kind == VERSION:
-            self._end_version(leftover)
+        if orphan.kind == TEMPORARY:
+            self.deployments.remove(orphan.name)
+        elif orphan.kind == VERSION:
+            self._end_version(orphan)
         else:
-            _discard_stored(self.store, self.account, leftover)
+            _discard_stored(self.store, self.account, orphan)
 
-    def _temporary(self) -> Iterator[Leftover]:
+    def _temporary(self) -> Iterator[Orphan]:
         for each in self.deployments.listed():
             if names.ALONE in each.labels:
                 name, owner = each.name.rpartition("/")[2], each.labels[names.ENDPOINT]
                 asked = each.labels[names.ALONE]
                 why = f"it was made to ask {asked} alone, and costs a machine"
-                yield Leftover(TEMPORARY, name, owner, each.create_time, why)
+                yield Orphan(TEMPORARY, name, owner, each.create_time, why)
 
     def _deployed(self) -> set[str]:
         """Name the versions that any endpoint runs, but for temporary ones."""
@@ -92,7 +92,7 @@ class VertexRemains:
             return {*reading.ids, *reading.coming}
         return set()
 
-    def _end_version(self, one: Leftover) -> None:
+    def _end_version(self, one: Orphan) -> None:
         version = self.registry.find(one.endpoint, one.name.rpartition("@")[2])
         if version is None:
             return
@@ -109,21 +109,21 @@ class CloudRunRemains:
     account: Account
     store: Store
 
-    def found(self) -> Iterator[Leftover]:
+    def found(self) -> Iterator[Orphan]:
         """Yield all of it: revisions, marks, bundles."""
         for service in services(self.account):
             owner = service.name.rpartition("/")[2]
             for each in self._idle(owner).values():
                 name, why = each.name.rpartition("/")[2], "it has no tag and no traffic"
-                yield Leftover(REVISION, name, owner, each.create_time, why)
+                yield Orphan(REVISION, name, owner, each.create_time, why)
         yield from StoredRemains(self.store).found(lambda: _users(self.account))
 
-    def discard(self, leftover: Leftover) -> None:
+    def discard(self, orphan: Orphan) -> None:
         """Delete one."""
-        if leftover.kind == REVISION:
-            self._end_revision(leftover)
+        if orphan.kind == REVISION:
+            self._end_revision(orphan)
         else:
-            _discard_stored(self.store, self.account, leftover)
+            _discard_stored(self.store, self.account, orphan)
 
     def _idle(self, service: str) -> Mapping[str, Any]:
         """Return the revisions of ours that can go; Cloud Run keeps the latest."""
@@ -143,7 +143,7 @@ class CloudRunRemains:
             )
             return [each for each in found if each.labels.get(names.ENDPOINT) == look.name]
 
-    def _end_revision(self, one: Leftover) -> None:
+    def _end_revision(self, one: Orphan) -> None:
         with suppress(NotFoundError):
             look = Look.of(self.account, one.endpoint)
             there = {each.name.rpartition("/")[2] for each in self._revisions(look)}
@@ -156,7 +156,7 @@ class CloudRunRemains:
                 )
 
 
-def _discard_stored(store: Store, account: Account, one: Leftover) -> None:
+def _discard_stored(store: Store, account: Account, one: Orphan) -> None:
     if one.kind == MARK:
         _refuse_used(one, one.name.partition("/")[2] in _users(account))
     elif one.kind == BUNDLE:
@@ -176,7 +176,7 @@ def _model(name: str) -> str:
     return str(name.rpartition("/")[2].partition("@")[0])
 
 
-def _refuse_used(one: Leftover, used: bool) -> None:
+def _refuse_used(one: Orphan, used: bool) -> None:
     if used:
         raise ConflictError(f"{one} is used again")
 
@@ -196,7 +196,7 @@ class StoredRemains:
 
     store: Store
 
-    def found(self, users: Callable[[], set[str]]) -> Iterator[Leftover]:
+    def found(self, users: Callable[[], set[str]]) -> Iterator[Orphan]:
         """Yield marks of those who are gone, and bundles that bear no others.
 
         Parameters
@@ -212,18 +212,18 @@ class StoredRemains:
                 kept.add(use[1])
             elif use:
                 endpoint, why = use[2].partition("--")[0], "who used the bundle is gone"
-                yield Leftover(MARK, f"{use[1]}/{use[2]}", endpoint, blob.time_created, why)
+                yield Orphan(MARK, f"{use[1]}/{use[2]}", endpoint, blob.time_created, why)
         for digest, files in self._bundles(objects).items():
             if digest not in kept:
                 half = "" if f"{digest}/model/{MANIFEST}" in files else ", and is half stored"
                 made = min(objects[name].time_created for name in files)
-                yield Leftover(BUNDLE, digest, "", made, f"it has no user{half}")
+                yield Orphan(BUNDLE, digest, "", made, f"it has no user{half}")
 
     def marked(self) -> set[str]:
         """Return the digests of the bundles that bear marks."""
         return {use[1] for name in self._objects() if (use := USE.fullmatch(name))}
 
-    def discard(self, one: Leftover) -> None:
+    def discard(self, one: Orphan) -> None:
         """Delete a mark, or a bundle's files: without its manifest, the rest is no bundle."""
         digest, _, user = one.name.partition("/")
         names = [f"{digest}/used-by/{user}"]

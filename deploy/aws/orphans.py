@@ -16,7 +16,7 @@ from tridock.deploy.aws.reading import Reading
 from tridock.deploy.aws.scaling import Scalings
 from tridock.deploy.aws.store import PREFIX, Store
 from tridock.deploy.target.errors import ConflictError, NotFoundError, PermissionDeniedError
-from tridock.deploy.target.leftovers import Leftover
+from tridock.deploy.target.orphans import Orphan
 
 CONFIG, MODEL, SCALING = "endpoint configuration", "model", "scalable target"
 MARK, BUNDLE = "mark of use", "stored bundle"
@@ -47,7 +47,7 @@ class Remains:
     account: Account
     store: Store
 
-    def found(self) -> Iterator[Leftover]:
+    def found(self) -> Iterator[Orphan]:
         """Yield all of it: configurations, models, marks, bundles, scalable targets."""
         configs, models = self._listed("EndpointConfig"), self._listed("Model")
         ours = [each for each in configs if self._is_ours(each)]
@@ -61,34 +61,34 @@ class Remains:
         yield from self._stored({each.name for each in models if each not in going})
         yield from self._scaled()
 
-    def discard(self, leftover: Leftover) -> None:
+    def discard(self, orphan: Orphan) -> None:
         """Delete one."""
         kinds = {CONFIG: self._end_config, MODEL: self._end_model, SCALING: self._end_scaling}
         kinds |= {MARK: self._end_mark, BUNDLE: self._end_bundle}
-        kinds[leftover.kind](leftover)
+        kinds[orphan.kind](orphan)
 
-    def _end_config(self, one: Leftover) -> None:
+    def _end_config(self, one: Orphan) -> None:
         _refuse_used(one, one.name in self._configs(one.endpoint))
         with suppress(NotFoundError), translated("sagemaker"):
             self.account.sagemaker.delete_endpoint_config(EndpointConfigName=one.name)
 
-    def _end_model(self, one: Leftover) -> None:
+    def _end_model(self, one: Orphan) -> None:
         _refuse_used(one, one.name in self._models(one.endpoint))
         with suppress(NotFoundError), translated("sagemaker"):
             self.account.sagemaker.delete_model(ModelName=one.name)
         self.account.facts.forget(one.name)
 
-    def _end_scaling(self, one: Leftover) -> None:
+    def _end_scaling(self, one: Orphan) -> None:
         variant = one.name.partition("/")[2]
         _refuse_used(one, variant in self._variants(one.endpoint))
         Scalings(self.account.autoscaling).end(one.endpoint, variant.__eq__)
 
-    def _end_mark(self, one: Leftover) -> None:
+    def _end_mark(self, one: Orphan) -> None:
         digest, _, model = one.name.partition("/")
         _refuse_used(one, self._stands(model))
         self._delete(f"{digest}/used-by/{model}")
 
-    def _end_bundle(self, one: Leftover) -> None:
+    def _end_bundle(self, one: Orphan) -> None:
         keys = {each["Key"].removeprefix(PREFIX) for each in self._objects(f"{one.name}/")}
         _refuse_used(one, any(USE.fullmatch(key) for key in keys))
         self._delete(f"{one.name}/model.tar.gz")
@@ -103,7 +103,7 @@ class Remains:
         used = {model for each in theirs for model in self._named(each)} if idle else set()
         return [each for each in idle if each.name not in used]
 
-    def _stored(self, models: set[str]) -> Iterator[Leftover]:
+    def _stored(self, models: set[str]) -> Iterator[Orphan]:
         """Yield marks of models that are not there, and bundles that have no others."""
         objects = [(each["Key"].removeprefix(PREFIX), each) for each in self._objects()]
         kept = set()
@@ -113,16 +113,16 @@ class Remains:
                 kept.add(use[1])
             elif use:
                 endpoint, why = use[2].partition("--")[0], "its model is gone"
-                yield Leftover(MARK, f"{use[1]}/{use[2]}", endpoint, each["LastModified"], why)
+                yield Orphan(MARK, f"{use[1]}/{use[2]}", endpoint, each["LastModified"], why)
         for key, each in objects:
             archive = ARCHIVE.fullmatch(key)
             if archive and archive[1] not in kept:
-                yield Leftover(BUNDLE, archive[1], "", each["LastModified"], "no model is of it")
+                yield Orphan(BUNDLE, archive[1], "", each["LastModified"], "no model is of it")
 
-    def _scaled(self) -> Iterator[Leftover]:
+    def _scaled(self) -> Iterator[Orphan]:
         for endpoint, variant in Scalings(self.account.autoscaling).every():
             if variant not in self._variants(endpoint):
-                yield Leftover(SCALING, f"{endpoint}/{variant}", endpoint, reason="no such variant")
+                yield Orphan(SCALING, f"{endpoint}/{variant}", endpoint, reason="no such variant")
 
     def _listed(self, kind: str) -> list[Thing]:
         operation: Any = {"EndpointConfig": "list_endpoint_configs", "Model": "list_models"}[kind]
@@ -182,10 +182,10 @@ class Remains:
         return [each for page in found for each in page.get("Contents", ())]
 
 
-def _left(kind: str, thing: Thing, reason: str) -> Leftover:
-    return Leftover(kind, thing.name, thing.endpoint, thing.created, reason)
+def _left(kind: str, thing: Thing, reason: str) -> Orphan:
+    return Orphan(kind, thing.name, thing.endpoint, thing.created, reason)
 
 
-def _refuse_used(one: Leftover, used: bool) -> None:
+def _refuse_used(one: Orphan, used: bool) -> None:
     if used:
         raise ConflictError(f"{one} is used again")

@@ -16,7 +16,7 @@ from tridock.deploy.azure.errors import translated
 from tridock.deploy.azure.store import FILES, MARK, PREFIX, Store
 from tridock.deploy.azure.translation import TAG
 from tridock.deploy.target.errors import ConflictError, NotFoundError
-from tridock.deploy.target.leftovers import Leftover
+from tridock.deploy.target.orphans import Orphan
 
 USE, MODEL, ENVIRONMENT = "mark of use", "model version", "environment version"
 BUNDLE = "stored bundle"
@@ -61,7 +61,7 @@ class Remains:
     account: Account
     store: Store
 
-    def found(self) -> Iterator[Leftover]:
+    def found(self) -> Iterator[Orphan]:
         """Yield all of it: marks, models, environments, files of models that are not entered."""
         models, running = list(self._models()), self._running()
         for each in models:
@@ -69,53 +69,53 @@ class Remains:
         for one in self._environments():
             if _short(one) not in running.used:
                 made = datetime.fromisoformat(one["systemData"]["createdAt"])
-                yield Leftover(ENVIRONMENT, _short(one), "", made, "no deployment runs in it")
+                yield Orphan(ENVIRONMENT, _short(one), "", made, "no deployment runs in it")
         yield from self._files({each.tags["digest"] for each in models})
 
-    def discard(self, leftover: Leftover) -> None:
+    def discard(self, orphan: Orphan) -> None:
         """Delete one."""
         kinds = {USE: self._end_use, MODEL: self._end_model}
         kinds |= {ENVIRONMENT: self._end_environment, BUNDLE: self._end_files}
-        kinds[leftover.kind](leftover)
+        kinds[orphan.kind](orphan)
 
     @staticmethod
-    def _of(model: Any, running: Running) -> Iterator[Leftover]:
+    def _of(model: Any, running: Running) -> Iterator[Orphan]:
         name, made = f"{model.name}:{model.version}", _made(model)
         for endpoint in running.stale(model):
-            yield Leftover(USE, f"{name}/{endpoint}", endpoint, made, f"{endpoint} runs it no more")
+            yield Orphan(USE, f"{name}/{endpoint}", endpoint, made, f"{endpoint} runs it no more")
         if not running.runs(model):
-            yield Leftover(MODEL, name, "", made, "no deployment runs it")
+            yield Orphan(MODEL, name, "", made, "no deployment runs it")
 
-    def _files(self, entered: set[str]) -> Iterator[Leftover]:
+    def _files(self, entered: set[str]) -> Iterator[Orphan]:
         """Yield what was uploaded, perhaps in part, and never became a model."""
         with Bundles(self.account).container("blobs:list") as container:
             found = grouped(container.list_blobs(name_starts_with=FILES), FILES)
         for digest, blobs in found.items():
             if digest not in entered:
                 made = min(one.last_modified for one in blobs)
-                yield Leftover(BUNDLE, digest, "", made, "an upload was cut short")
+                yield Orphan(BUNDLE, digest, "", made, "an upload was cut short")
 
-    def _end_use(self, one: Leftover) -> None:
+    def _end_use(self, one: Orphan) -> None:
         name, _, endpoint = one.name.partition("/")
         model = self._model(name)
         if model is not None and MARK + endpoint in model.tags:
             _refuse_used(one, endpoint not in self._running().stale(model))
             self.store.unmark(model, endpoint)
 
-    def _end_model(self, one: Leftover) -> None:
+    def _end_model(self, one: Orphan) -> None:
         model = self._model(one.name)
         if model is not None:
             marked = any(tag.startswith(MARK) for tag in model.tags)
             _refuse_used(one, marked or self._running().runs(model))
             self.store.remove(model)
 
-    def _end_environment(self, one: Leftover) -> None:
+    def _end_environment(self, one: Orphan) -> None:
         _refuse_used(one, one.name in self._running().used)
         name, _, version = one.name.partition(":")
         with suppress(NotFoundError):
             self.account.call("DELETE", f"/environments/{name}/versions/{version}")
 
-    def _end_files(self, one: Leftover) -> None:
+    def _end_files(self, one: Orphan) -> None:
         _refuse_used(one, one.name in {each.tags["digest"] for each in self._models()})
         Bundles(self.account).remove(f"{FILES}{one.name}/{FILES_OF}")
 
@@ -167,6 +167,6 @@ def _made(model: Any) -> datetime | None:
     return datetime.fromisoformat(told) if isinstance(told, str) else told
 
 
-def _refuse_used(one: Leftover, used: bool) -> None:
+def _refuse_used(one: Orphan, used: bool) -> None:
     if used:
         raise ConflictError(f"{one} is used again")

@@ -7,7 +7,7 @@ from datetime import datetime
 
 
 @dataclass(frozen=True)
-class Leftover:
+class Orphan:
     """One thing that bears our marks and serves nothing.
 
     Attributes
