@@ -13,7 +13,7 @@ from tridock.deploy.target.orphans import Orphan
 from tridock.deploy.target.protocol import Endpoint, Target
 from tridock.deploy.waiting import lock
 from tridock.deploy.waiting.lock import Claim, Terms
-from tridock.deploy.waiting.retry import RetryingTarget
+from tridock.deploy.waiting.retry import under
 from tridock.deploy.waiting.wait import Deadline
 
 #: What the core itself finds left over; all other kinds are the target's.
@@ -71,7 +71,7 @@ class Broom:
         Of the locks that it holds.
     """
 
-    target: RetryingTarget
+    target: Target
     say: Progress
     deadline: Deadline
     terms: Terms = field(default_factory=Terms)
@@ -119,7 +119,7 @@ def _sweep_endpoint(broom: Broom, endpoint: str, orphans: Sequence[Orphan], swep
     try:
         with lock.held(notes, endpoint, "sweep", terms=terms, tell=broom.say.note) as lease:
             for one in orphans:
-                _discard(broom, broom.target.under(lease.check), one, swept)
+                _discard(broom, under(broom.target, lease.check), one, swept)
     except LockedError as error:
         done = {*swept.deleted, *(each.orphan for each in swept.kept)}
         swept.kept += [Kept(one, str(error)) for one in orphans if one not in done]
@@ -134,7 +134,7 @@ def _sweep_unowned(broom: Broom, one: Orphan, swept: Swept) -> None:
         _discard(broom, broom.target, one, swept)
 
 
-def _discard(broom: Broom, target: RetryingTarget, one: Orphan, swept: Swept) -> None:
+def _discard(broom: Broom, target: Target, one: Orphan, swept: Swept) -> None:
     try:
         with broom.say.step(f"delete {one}"):
             _delete(target, one, broom.deadline)
@@ -147,7 +147,7 @@ def _discard(broom: Broom, target: RetryingTarget, one: Orphan, swept: Swept) ->
         swept.deleted.append(one)
 
 
-def _delete(target: RetryingTarget, one: Orphan, deadline: Deadline) -> None:
+def _delete(target: Target, one: Orphan, deadline: Deadline) -> None:
     if one.kind == ENDPOINT:
         with suppress(NotFoundError):
             if not _why_dead(target.describe(one.name)):

@@ -22,9 +22,9 @@ from tridock.deploy.target import names, plugins
 from tridock.deploy.target.errors import ConfigError, UnsupportedError
 from tridock.deploy.target.plugins import Cloud
 from tridock.deploy.target.probes import Probe, check_request, probes, read_request
-from tridock.deploy.target.protocol import Release, deployment_name
+from tridock.deploy.target.protocol import Release, Target, deployment_name
 from tridock.deploy.waiting import lock
-from tridock.deploy.waiting.retry import Policy, RetryingTarget
+from tridock.deploy.waiting.retry import Policy, retrying, under
 from tridock.deploy.waiting.wait import Deadline
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Session:
 
     config: Config
     cloud: Cloud
-    target: RetryingTarget
+    target: Target
     live: bool
     say: Progress
 
@@ -214,7 +214,7 @@ class Session:
         """
         terms, tell = lock.Terms(caller=self.target.caller()), self.say.note
         with lock.held(self.target.notes, self.endpoint, what, terms=terms, tell=tell) as lease:
-            yield replace(self, target=self.target.under(lease.check))
+            yield replace(self, target=under(self.target, lease.check))
 
 
 @contextmanager
@@ -271,9 +271,9 @@ def connect(config: Config, say: Progress, *, live: bool) -> Session:
     return Session(config, cloud, target, live, say)
 
 
-def _opened(config: Config, settings: Mapping[str, str]) -> RetryingTarget:
+def _opened(config: Config, settings: Mapping[str, str]) -> Target:
     target = plugins.open_target(config.target, {**settings, "state": str(config.state)})
-    return RetryingTarget(target, Policy(busy=config.timeout))
+    return retrying(target, Policy(busy=config.timeout))
 
 
 def _emulated(cloud: Cloud, config: Config) -> dict[str, str]:

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from tridock.deploy.target import names
 from tridock.deploy.target.errors import BusyError, ConflictError, UnavailableError, UnsentError
-from tridock.deploy.target.model_registry import Approval, Models, ModelVersion
+from tridock.deploy.target.model_registry import Models
 from tridock.deploy.target.notes import Note, Notes
-from tridock.deploy.target.protocol import Endpoint, Release, Scaling, Target
+from tridock.deploy.target.protocol import Target
 from tridock.deploy.waiting.wait import Clock, Deadline
 
-if TYPE_CHECKING:
-    from tridock.deploy.target.metrics import Answer, Metrics
-    from tridock.deploy.target.orphans import Orphan
-    from tridock.inference.bundle.bundle import Bundle
-
 Result = TypeVar("Result")
+Port = TypeVar("Port")
 
 
 @dataclass(frozen=True)
@@ -75,219 +71,121 @@ def call(
         bound = min(bound * 2, policy.longest)
 
 
-@dataclass(frozen=True)
-class RetryingTarget:
-    """A target that tries again. Its verbs may be repeated: the contract demands it.
+def retrying(target: Target, policy: Policy | None = None) -> Target:
+    """Return a target whose verbs are tried again, and whose names are checked before that.
 
-    Names are checked here, for every target: a `ConfigError` before anything is touched.
+    `invoke` sends once: a failed request is what a judge has to see. It is tried again only where
+    nothing was sent, because the endpoint's address or key could not be read.
+    """
+    return cast(Target, _Target(target, policy or Policy()))
 
-    `invoke` sends once: a request that failed is what a judge has to see. It is tried again only
-    where nothing was sent, because the endpoint's address or key could not be asked for.
+
+def under(target: Target, permit: Callable[[], None]) -> Target:
+    """Return the same target with `permit` called before each try of each verb.
+
+    Raises
+    ------
+    TypeError
+        If it is not one of `retrying`.
+    """
+    if not isinstance(target, _Target):
+        raise TypeError(f"{type(target).__name__} does not try again: use retrying")
+    return retrying(target.port, replace(target.policy, permit=permit))
+
+
+def retrying_notes(notes: Notes, policy: Policy) -> Notes:
+    """Return notes that are tried again, and that recognise their own writes."""
+    return cast(Notes, _Notes(notes, policy))
+
+
+def retrying_models(models: Models, policy: Policy) -> Models:
+    """Return a registry of models whose verbs are tried again."""
+    return cast(Models, _Models(models, policy))
+
+
+#: A parameter of a verb: what is checked of its value.
+_CHECKS: Mapping[str, Callable[[Any], object]] = {
+    "endpoint": lambda name: names.check("endpoint", name),
+    "deployment": lambda name: name is None or names.check("deployment", name),
+    "traffic": lambda traffic: names.check_all("deployment", traffic),
+    "release": lambda release: (
+        names.check("endpoint", release.endpoint),
+        names.check("deployment", release.name),
+    ),
+    "bundle": lambda bundle: (
+        names.check("model", bundle.name),
+        names.check("version", bundle.version, names.VERSION),
+    ),
+    "model": lambda name: names.check("model", name),
+    "alias": lambda name: names.check("alias", name),
+    "version": lambda name: names.check("version", name, names.VERSION),
+    "key": lambda name: names.check("key of a note", name, names.KEY),
+}
+#: Verbs that are tried again after fewer errors than `UnavailableError`.
+_ERRORS = {"invoke": UnsentError}
+#: Properties and verbs that call nothing.
+_LOCAL = frozenset({"name", "limits", "snippets"})
+
+
+class Retrying(Generic[Port]):
+    """A port whose verbs are generated from its protocol: names are checked, calls tried again.
+
+    Verbs may be repeated: the contract of each port demands it.
     """
 
-    target: Target
-    policy: Policy = field(default_factory=Policy)
+    protocol: type
 
-    def under(self, permit: Callable[[], None]) -> RetryingTarget:
-        """Return the same target with `permit` asked before each try of each verb."""
-        return replace(self, policy=replace(self.policy, permit=permit))
+    def __init__(self, port: Port, policy: Policy) -> None:
+        self.port = port
+        self.policy = policy
 
-    @property
-    def name(self) -> str:
-        """See `Target.name`."""
-        return self.target.name
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or not hasattr(self.protocol, name):
+            raise AttributeError(f"{self.protocol.__name__} has no {name}")
+        member = getattr(self.port, name)
+        if not callable(member):
+            return member
+        return functools.wraps(member)(functools.partial(self._verb, name, member))
 
-    @property
-    def limits(self) -> Mapping[str, str]:
-        """See `Target.limits`."""
-        return self.target.limits
+    def _verb(self, name: str, verb: Callable[..., Any], *given: Any, **named: Any) -> Any:
+        values = inspect.signature(getattr(self.protocol, name)).bind(self, *given, **named)
+        for parameter, value in values.arguments.items():
+            _CHECKS.get(parameter, bool)(value)
+        if name in _LOCAL:
+            return verb(*given, **named)
+        of = _ERRORS.get(name, UnavailableError)
+        return call(lambda: verb(*given, **named), self.policy, of=of)
+
+
+class _Target(Retrying[Target]):
+    protocol = Target
 
     @property
     def notes(self) -> Notes:
-        """See `Target.notes`."""
-        return RetryingNotes(self.target.notes, self.policy)
+        return retrying_notes(self.port.notes, self.policy)
 
     @property
     def models(self) -> Models:
-        """See `Target.models`."""
-        return RetryingModels(self.target.models, self.policy)
-
-    def identity(self) -> str:
-        """See `Target.identity`."""
-        return call(self.target.identity, self.policy)
-
-    def caller(self) -> str:
-        """See `Target.caller`."""
-        return call(self.target.caller, self.policy)
-
-    def endpoints(self) -> Sequence[str]:
-        """See `Target.endpoints`."""
-        return call(self.target.endpoints, self.policy)
-
-    def upload(self, bundle: Bundle) -> str:
-        """See `Target.upload`."""
-        names.check("model", bundle.name)
-        names.check("version", bundle.version, names.VERSION)
-        return call(lambda: self.target.upload(bundle), self.policy)
-
-    def deploy(self, release: Release) -> None:
-        """See `Target.deploy`."""
-        _check(release.endpoint, release.name)
-        call(lambda: self.target.deploy(release), self.policy)
-
-    def scale(self, endpoint: str, deployment: str, scaling: Scaling | None) -> None:
-        """See `Target.scale`."""
-        _check(endpoint, deployment)
-        call(lambda: self.target.scale(endpoint, deployment, scaling), self.policy)
-
-    def resize(self, endpoint: str, deployment: str, count: int) -> None:
-        """See `Target.resize`."""
-        call(lambda: self.target.resize(endpoint, deployment, count), self.policy)
-
-    def describe(self, endpoint: str) -> Endpoint:
-        """See `Target.describe`."""
-        _check(endpoint)
-        return call(lambda: self.target.describe(endpoint), self.policy)
-
-    def set_traffic(self, endpoint: str, traffic: Mapping[str, int]) -> None:
-        """See `Target.set_traffic`."""
-        _check(endpoint, *traffic)
-        call(lambda: self.target.set_traffic(endpoint, traffic), self.policy)
-
-    def invoke(self, endpoint: str, body: bytes, *, deployment: str | None = None) -> bytes:
-        """See `Target.invoke`. Sent once."""
-        _check(endpoint, *filter(None, [deployment]))
-        return call(
-            lambda: self.target.invoke(endpoint, body, deployment=deployment),
-            self.policy,
-            of=UnsentError,
-        )
-
-    def shadow(self, endpoint: str, deployment: str, percent: int) -> None:
-        """See `Target.shadow`."""
-        _check(endpoint, deployment)
-        call(lambda: self.target.shadow(endpoint, deployment, percent), self.policy)
-
-    def metrics(self, endpoint: str, deployment: str, since: datetime) -> Metrics | None:
-        """See `Target.metrics`."""
-        _check(endpoint, deployment)
-        return call(lambda: self.target.metrics(endpoint, deployment, since), self.policy)
-
-    def answers(self, endpoint: str, deployment: str, since: datetime) -> Sequence[Answer]:
-        """See `Target.answers`."""
-        _check(endpoint, deployment)
-        return call(lambda: self.target.answers(endpoint, deployment, since), self.policy)
-
-    def logs(self, endpoint: str, deployment: str, *, lines: int = 20) -> Sequence[str]:
-        """See `Target.logs`."""
-        _check(endpoint, deployment)
-        return call(lambda: self.target.logs(endpoint, deployment, lines=lines), self.policy)
-
-    def undeploy(self, endpoint: str, deployment: str) -> None:
-        """See `Target.undeploy`."""
-        _check(endpoint, deployment)
-        call(lambda: self.target.undeploy(endpoint, deployment), self.policy)
-
-    def delete(self, endpoint: str) -> None:
-        """See `Target.delete`."""
-        _check(endpoint)
-        call(lambda: self.target.delete(endpoint), self.policy)
-
-    def purge(self, endpoint: str) -> None:
-        """See `Target.purge`."""
-        _check(endpoint)
-        call(lambda: self.target.purge(endpoint), self.policy)
-
-    def orphans(self) -> Sequence[Orphan]:
-        """See `Target.orphans`."""
-        return call(self.target.orphans, self.policy)
-
-    def discard(self, orphan: Orphan) -> None:
-        """See `Target.discard`."""
-        call(lambda: self.target.discard(orphan), self.policy)
-
-    def snippets(self, endpoint: str, body: bytes) -> Mapping[str, str]:
-        """See `Target.snippets`."""
-        _check(endpoint)
-        return self.target.snippets(endpoint, body)
+        return retrying_models(self.port.models, self.policy)
 
 
-def _check(endpoint: str, *deployments: str) -> None:
-    names.check("endpoint", endpoint)
-    names.check_all("deployment", deployments)
+class _Models(Retrying[Models]):
+    protocol = Models
 
 
-@dataclass(frozen=True)
-class RetryingNotes:
-    """Notes that are tried again, and that know their own hand.
+class _Notes(Retrying[Notes]):
+    """A write whose answer was lost may have been done.
 
-    A write whose answer was lost may have been done. Then the next try meets what stands there,
-    which is no race lost if it is what we wrote.
+    Then the next try meets what is there, which is no lost race if it is what was written.
     """
 
-    notes: Notes
-    policy: Policy = field(default_factory=Policy)
-
-    def keys(self) -> Sequence[str]:
-        """See `Notes.keys`."""
-        return call(self.notes.keys, self.policy)
-
-    def read(self, key: str) -> Note | None:
-        """See `Notes.read`."""
-        names.check("key of a note", key, names.KEY)
-        return call(lambda: self.notes.read(key), self.policy)
+    protocol = Notes
 
     def write(self, key: str, body: bytes, *, over: Note | None) -> Note:
-        """See `Notes.write`."""
-        names.check("key of a note", key, names.KEY)
         try:
-            return call(lambda: self.notes.write(key, body, over=over), self.policy)
+            return cast(Note, self._verb("write", self.port.write, key, body, over=over))
         except ConflictError:
-            found = self.read(key)
-            if found is None or found.body != body or found == over:
+            note = retrying_notes(self.port, self.policy).read(key)
+            if note is None or note.body != body or note == over:
                 raise
-            return found
-
-    def remove(self, key: str, *, over: Note) -> None:
-        """See `Notes.remove`."""
-        names.check("key of a note", key, names.KEY)
-        call(lambda: self.notes.remove(key, over=over), self.policy)
-
-
-@dataclass(frozen=True)
-class RetryingModels:
-    """A registry that tries again. All its verbs may be repeated: the contract demands it."""
-
-    models: Models
-    policy: Policy = field(default_factory=Policy)
-
-    def names(self) -> Sequence[str]:
-        """See `Models.names`."""
-        return call(self.models.names, self.policy)
-
-    def versions(self, model: str) -> Sequence[ModelVersion]:
-        """See `Models.versions`."""
-        names.check("model", model)
-        return call(lambda: self.models.versions(model), self.policy)
-
-    def register(self, bundle: Bundle) -> ModelVersion:
-        """See `Models.register`."""
-        names.check("model", bundle.name)
-        names.check("version", bundle.version, names.VERSION)
-        return call(lambda: self.models.register(bundle), self.policy)
-
-    def approve(self, model: str, version: str, approval: Approval, reason: str) -> None:
-        """See `Models.approve`."""
-        names.check("model", model)
-        names.check("version", version, names.VERSION)
-        call(lambda: self.models.approve(model, version, approval, reason), self.policy)
-
-    def alias(self, model: str, alias: str, version: str) -> None:
-        """See `Models.alias`."""
-        names.check_all("model or alias", (model, alias))
-        names.check("version", version, names.VERSION)
-        call(lambda: self.models.alias(model, alias, version), self.policy)
-
-    def fetch(self, found: ModelVersion, folder: Path) -> None:
-        """See `Models.fetch`."""
-        call(lambda: self.models.fetch(found, folder), self.policy)
+            return note

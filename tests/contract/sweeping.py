@@ -15,7 +15,7 @@ from tridock.deploy.cleanup.sweep import Broom, Swept, look, sweep
 from tridock.deploy.progress import Progress
 from tridock.deploy.target.errors import ConflictError
 from tridock.deploy.target.protocol import Release, Target
-from tridock.deploy.waiting.retry import RetryingTarget
+from tridock.deploy.waiting.retry import Retrying
 from tridock.deploy.waiting.wait import Deadline
 
 REQUEST = b'{"instances": [[5.1, 3.5, 1.4, 0.2]]}'
@@ -44,9 +44,9 @@ def test_what_nobody_runs_is_left_over_until_it_is_discarded_and_what_runs_is_no
 def test_of_a_planted_account_what_is_ours_goes_and_nothing_else(
     target: Target, old: Release
 ) -> None:
-    if LIVE or not isinstance(target, RetryingTarget):
+    if LIVE or not isinstance(target, Retrying):
         pytest.skip("nothing is planted in a real account, and there is none in memory")
-    planted, standing = plant(target.target), target.describe(old.endpoint)
+    planted, standing = plant(target.port), target.describe(old.endpoint)
     theirs, everything = planted.theirs(), planted.ours | planted.busy
     lock(target.notes, "planted-busy")
     first = _swept(target)
@@ -78,5 +78,5 @@ def test_what_another_service_runs_of_the_same_bucket_is_not_left_over(
         assert [one for one in found if old.digest in one.name or old.name in one.name] == []
 
 
-def _swept(target: RetryingTarget) -> Swept:
+def _swept(target: Target) -> Swept:
     return sweep(Broom(target, Progress(), Deadline.after(600)), look(target))

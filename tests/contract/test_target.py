@@ -49,7 +49,7 @@ from tridock.deploy.target.errors import (
 from tridock.deploy.target.metrics import Metrics
 from tridock.deploy.target.protocol import METRICS, Release, Scaling, State, Target, deployment_name
 from tridock.deploy.waiting import wait
-from tridock.deploy.waiting.retry import Policy, RetryingTarget
+from tridock.deploy.waiting.retry import Policy, retrying
 from tridock.deploy.waiting.wait import Deadline
 from tridock.inference.bundle.bundle import Bundle
 
@@ -365,7 +365,7 @@ def test_a_scaling_that_the_target_cannot_do_is_refused(target: Target, old: Rel
 def test_a_change_that_is_under_way_is_waited_for(
     target: Target, endpoint: str, versions: tuple[Bundle, Bundle]
 ) -> None:
-    patient = RetryingTarget(target, Policy(first=0.1, longest=1.0))
+    patient = retrying(target, Policy(first=0.1, longest=1.0))
     release = bring_up(patient, endpoint, versions[0])
     for _ in range(2):  # nobody waits in between
         patient.set_traffic(endpoint, {release.name: 100})

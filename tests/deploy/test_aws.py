@@ -23,7 +23,7 @@ from tridock.deploy.aws.models import SageMakerModels
 from tridock.deploy.aws.store import Store
 from tridock.deploy.target.errors import ConflictError
 from tridock.deploy.target.model_registry import entry
-from tridock.deploy.waiting.retry import Policy, RetryingModels
+from tridock.deploy.waiting.retry import Policy, retrying_models
 from tridock.inference.bundle.bundle import Bundle
 
 #: Emulated seconds per second.
@@ -249,7 +249,7 @@ def test_a_registration_whose_answers_are_lost_is_one_version(
     httpx.put(f"{url}/_emulator/faults", json=plan, headers=headers).raise_for_status()
     store = Store(s3, s3.list_buckets()["Buckets"][0]["Name"])
     models = SageMakerModels(account.client("sagemaker", CONFIG), store, "kit:1")
-    patient = RetryingModels(models, Policy(first=0.01))
+    patient = retrying_models(models, Policy(first=0.01))
     assert patient.register(bundle).number == "1"
     patient.alias("lost", "champion", "1")
     (found,) = models.versions("lost")

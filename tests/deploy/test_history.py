@@ -39,7 +39,7 @@ from tridock.deploy.target.errors import (
     TargetError,
 )
 from tridock.deploy.target.protocol import Endpoint
-from tridock.deploy.waiting.retry import RetryingTarget
+from tridock.deploy.waiting.retry import retrying
 from tridock.deploy.waiting.wait import Deadline
 from tridock.inference.bundle.bundle import Bundle
 
@@ -269,7 +269,7 @@ def test_a_history_ends_with_its_endpoint_and_what_is_left_of_it_is_swept(
     assert [(one.kind, one.reason) for one in found.orphans] == [
         ("history", "its endpoint is gone")
     ]
-    sweep(Broom(RetryingTarget(target), Told().progress(), deadline()), found)
+    sweep(Broom(retrying(target), Told().progress(), deadline()), found)
     assert not target.notes.keys()
 
 

@@ -19,7 +19,7 @@ from tridock.deploy.target.errors import ConfigError, PermissionDeniedError
 from tridock.deploy.target.metrics import Answer
 from tridock.deploy.target.plugins import Cloud, Prices
 from tridock.deploy.target.protocol import Release
-from tridock.deploy.waiting.retry import RetryingTarget
+from tridock.deploy.waiting.retry import retrying
 
 BUNDLE = "f" * 64
 
@@ -39,7 +39,7 @@ class Desk:
         self.patch.setattr("sys.stdin", io.StringIO(typed))
         cloud = Cloud({}, lambda settings: self.target, prices=Prices({"large": 0.5}, "a list"))
         config, say = load(None, arguments.flags(options)), self.told.progress()
-        commands.run(options, Session(config, cloud, RetryingTarget(self.target), False, say))
+        commands.run(options, Session(config, cloud, retrying(self.target), False, say))
         return self.capture.readouterr().out
 
     def refused(self, *words: str, error: type[Exception], typed: str = "") -> str:

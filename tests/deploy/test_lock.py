@@ -17,7 +17,7 @@ from tridock.deploy.target.notes import Note
 from tridock.deploy.waiting import lock
 from tridock.deploy.waiting.lock import Claim, Lease, Terms
 from tridock.deploy.waiting.owner import Owner
-from tridock.deploy.waiting.retry import Policy, RetryingNotes
+from tridock.deploy.waiting.retry import Policy, retrying_notes
 
 KEY = "locks/iris.json"
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -190,7 +190,7 @@ class Forgetful(MemoryNotes):
 
 
 def test_a_note_whose_answer_was_lost_is_known_as_our_own() -> None:
-    notes = RetryingNotes(Forgetful(), Policy(clock=Hands().clock()))
+    notes = retrying_notes(Forgetful(), Policy(clock=Hands().clock()))
     written = notes.write(KEY, b"ours", over=None)
     assert notes.read(KEY) == written
     with pytest.raises(ConflictError):

@@ -28,7 +28,7 @@ from tridock.deploy.progress import Progress
 from tridock.deploy.target import plugins
 from tridock.deploy.target.errors import ConfigError, ConflictError, DeployError
 from tridock.deploy.target.model_registry import Approval, ModelVersion, from_record, record
-from tridock.deploy.waiting.retry import RetryingTarget
+from tridock.deploy.waiting.retry import retrying
 from tridock.inference.bundle.bundle import Bundle
 
 
@@ -63,7 +63,7 @@ class Desk:
         return self(*words, "--live", "--yes")
 
     def _connect(self, config: Config, say: Progress, *, live: bool) -> Session:
-        return Session(config, plugins.find("local"), RetryingTarget(self.target), live, say)
+        return Session(config, plugins.find("local"), retrying(self.target), live, say)
 
 
 @pytest.fixture

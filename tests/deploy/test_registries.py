@@ -28,7 +28,7 @@ from tridock.deploy.target.errors import (
 )
 from tridock.deploy.target.model_registry import Approval, Models
 from tridock.deploy.target.protocol import Release, deployment_name
-from tridock.deploy.waiting.retry import Policy, RetryingTarget
+from tridock.deploy.waiting.retry import Policy, retrying
 from tridock.inference.bundle.bundle import Bundle
 from tridock.inference.bundle.manifest import MANIFEST
 
@@ -125,7 +125,7 @@ def test_a_decision_and_an_alias_may_be_cut_short_after_any_change(place: Place)
         place.models.approve("moved", "2.0.0", Approval.REJECTED, "no")
         place.models.alias("moved", "champion", "1.0.0")
         place.arena.plan("drop-after", changes(place)[number])
-        models = RetryingTarget(place.arena.target, Policy(first=0.01)).models
+        models = retrying(place.arena.target, Policy(first=0.01)).models
         models.alias("moved", "champion", "2.0.0")
         models.approve("moved", "2.0.0", Approval.APPROVED, "Ann: yes")
         assert place.arena.met()

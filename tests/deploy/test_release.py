@@ -29,7 +29,7 @@ from tridock.deploy.target.errors import (
     UnavailableError,
 )
 from tridock.deploy.target.protocol import Endpoint, Release, State
-from tridock.deploy.waiting.retry import Policy, RetryingTarget
+from tridock.deploy.waiting.retry import Policy, retrying
 from tridock.inference.bundle.bundle import Bundle
 
 
@@ -200,7 +200,7 @@ def test_a_brief_outage_is_waited_out(target: MemoryTarget, v1: Bundle, v2: Bund
     released(target, v1)
     start = len(target.calls)
     target.faults = {start + nth: UnavailableError("busy") for nth in (1, 4, 5, 9, 12)}
-    patient = RetryingTarget(target, Policy(clock=Hands().clock()))
+    patient = retrying(target, Policy(clock=Hands().clock()))
     assert released(patient, v2).traffic == {name_of(v2): 100}
 
 

@@ -26,7 +26,7 @@ from tridock.deploy.rollout.rollback import rollback
 from tridock.deploy.target import plugins
 from tridock.deploy.target.errors import ConflictError
 from tridock.deploy.target.protocol import Endpoint, deployment_name
-from tridock.deploy.waiting.retry import RetryingTarget
+from tridock.deploy.waiting.retry import retrying
 from tridock.inference.bundle.bundle import Bundle
 
 CLOUDS = ("aws", "gcp", "azure")
@@ -54,7 +54,7 @@ def name(
 ) -> str:
     """Name the deployment that a configuration asks for."""
     config = load(None, {"target": cloud, **(given or {})}, {})
-    opened = RetryingTarget(MemoryTarget(limits=limits or {}))
+    opened = retrying(MemoryTarget(limits=limits or {}))
     session = Session(config, plugins.find(cloud), opened, False, Progress())
     return session.order(bundle).wanted.name
 

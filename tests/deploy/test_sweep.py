@@ -21,7 +21,7 @@ from tridock.deploy.target.protocol import Release
 from tridock.deploy.waiting import lock
 from tridock.deploy.waiting.lock import Claim, Terms
 from tridock.deploy.waiting.owner import Owner
-from tridock.deploy.waiting.retry import Policy, RetryingTarget
+from tridock.deploy.waiting.retry import Policy, retrying
 from tridock.deploy.waiting.wait import Deadline
 from tridock.inference.bundle.bundle import Bundle
 
@@ -59,7 +59,7 @@ def put(target: MemoryTarget, bundle: Bundle) -> str:
 
 def broom(target: MemoryTarget, told: Told | None = None) -> Broom:
     clock = Hands().clock()
-    patient = RetryingTarget(target, Policy(clock=clock))
+    patient = retrying(target, Policy(clock=clock))
     return Broom(patient, (told or Told()).progress(), Deadline.after(60, clock))
 
 

@@ -15,7 +15,7 @@ from tridock.deploy.target.errors import (
 )
 from tridock.deploy.target.protocol import Release
 from tridock.deploy.waiting import wait
-from tridock.deploy.waiting.retry import Policy, RetryingTarget, call
+from tridock.deploy.waiting.retry import Policy, call, retrying
 from tridock.deploy.waiting.wait import SLOWEST, Deadline
 
 
@@ -121,7 +121,7 @@ def test_a_request_is_sent_once_and_tried_again_only_where_none_was_sent(
         return b"{}"
 
     target = MemoryTarget(answer=answer, running={"e": {"v1": Release("e", "v1", "")}})
-    patient = RetryingTarget(target, Policy(clock=Hands().clock()))
+    patient = retrying(target, Policy(clock=Hands().clock()))
     if error is UnsentError:
         assert patient.invoke("e", b"", deployment="v1") == b"{}"
         assert len(tried) == 2

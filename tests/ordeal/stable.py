@@ -23,7 +23,7 @@ from tridock.deploy.config.load import Config
 from tridock.deploy.progress import Progress
 from tridock.deploy.target import plugins
 from tridock.deploy.target.protocol import Target
-from tridock.deploy.waiting.retry import Policy, RetryingTarget
+from tridock.deploy.waiting.retry import Policy, retrying
 
 #: Parts of the adapters that make a client when they are first used.
 CLIENTS = (
@@ -100,7 +100,7 @@ def _be(target: Target, told: dict[str, Any], order: dict[str, Any]) -> NoReturn
     def connect(config: Config, say: Progress, *, live: bool) -> Session:
         config = replace(config, settings={**config.settings, **told["settings"]})
         cloud = plugins.find(told["target"])
-        return Session(config, cloud, RetryingTarget(target, POLICY), live, say)
+        return Session(config, cloud, retrying(target, POLICY), live, say)
 
     code = deploy(order["words"], connect=connect)
     sys.stdout.flush()

@@ -22,7 +22,7 @@ from tridock.deploy.target import names
 from tridock.deploy.target.errors import ConfigError, TargetError
 from tridock.deploy.target.model_registry import Approval, ModelVersion
 from tridock.deploy.target.protocol import Release, Target
-from tridock.deploy.waiting.retry import RetryingTarget
+from tridock.deploy.waiting.retry import retrying
 from tridock.inference.bundle.bundle import Bundle
 from tridock.inference.bundle.manifest import MANIFEST, Manifest
 from tridock.inference.errors import BundleError
@@ -65,14 +65,14 @@ def test_no_target_is_asked_for_a_name_that_leads_elsewhere(verb: str, tmp_path:
             continue
         for target in (local, memory):
             with pytest.raises(ConfigError):
-                VERBS[verb](RetryingTarget(target), bad)
+                VERBS[verb](retrying(target), bad)
     assert memory.calls == []
     assert tree(tmp_path) == set()
 
 
 @pytest.mark.parametrize("verb", [verb for verb in VERBS if verb not in ("deploy", "shadow")])
 def test_the_local_target_itself_lets_no_name_out_of_its_folder(verb: str, tmp_path: Path) -> None:
-    """Whoever uses it without `RetryingTarget`: an error of ours, and nothing is made elsewhere."""
+    """Whoever uses it without `retrying`: an error of ours, and nothing is made elsewhere."""
     folder = tmp_path / "a" / "b" / "state"
     secret = tmp_path / "a" / "b" / "x" / "v1" / "server.log"
     secret.parent.mkdir(parents=True)

@@ -42,7 +42,6 @@ from tridock.deploy.rollout.rollback import rollback
 from tridock.deploy.target.errors import ConflictError
 from tridock.deploy.target.model_registry import Approval
 from tridock.deploy.target.protocol import Target
-from tridock.deploy.waiting.retry import RetryingTarget
 from tridock.deploy.waiting.wait import Deadline
 from tridock.inference.bundle.bundle import Bundle
 
@@ -104,7 +103,7 @@ def _told(flags: dict[str, str], versions: Sequence[Bundle], state: Path) -> Rec
     return record
 
 
-def _sweep(target: RetryingTarget, bundle: Bundle) -> None:
+def _sweep(target: Target, bundle: Bundle) -> None:
     """Tell the story of a bundle that was uploaded, and of nobody's lock."""
     target.upload(bundle)
     sweep(Broom(target, Progress(), Deadline.after(300)), look(target))
