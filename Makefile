@@ -60,6 +60,9 @@ test-fast: $(READY)  ## run a part of the tests that takes about a minute
 test-security: $(READY)  ## run the attacks: archives, doors, tokens, bounds
 	$(PY) -m pytest -q -n 3 --dist loadfile tests/security $(ARGS)
 
+test-trials: $(READY)  ## strike releases and kill emulators at a sample of moments; serve models of public repositories
+	$(PY) -m pytest -q -n 3 --dist loadfile tests/ordeal tests/emulators/kills tests/zoo $(ARGS)
+
 test-install: $(READY)  ## build the wheel, install it into an empty environment, and work with it from a folder of its own
 	$(PY) -m pytest -q tests/install $(ARGS)
 
