@@ -13,6 +13,7 @@ from werkzeug.serving import BaseWSGIServer, ThreadedWSGIServer
 from werkzeug.wsgi import LimitedStream
 
 from tridock.emulators.faults import ConnectionDropped
+from tridock.emulators.http_headers import check_length
 
 #: Most bytes of an unread body that are discarded; above, the connection is closed.
 DRAIN_BYTES = 64 * 1024 * 1024
@@ -27,6 +28,10 @@ class Handler(MotoRequestHandler):
     # Headers and body leave in two writes: Nagle would hold the second back for 40 ms.
     disable_nagle_algorithm = True
     wbufsize = -1
+
+    def parse_request(self) -> bool:
+        """Read the request's head; False if it was refused."""
+        return bool(super().parse_request()) and check_length(self)
 
     def run_wsgi(self) -> None:
         """Answer one request."""
@@ -56,8 +61,7 @@ class Handler(MotoRequestHandler):
     def _bounded(self, environ: dict[str, Any]) -> Any:
         """Give the application a body that ends where the request does."""
         if not environ.get("wsgi.input_terminated"):
-            said = environ.get("CONTENT_LENGTH", "")
-            length = int(said) if said.isdecimal() else 0
+            length = int(environ.get("CONTENT_LENGTH") or 0)
             environ["wsgi.input"] = LimitedStream(self.rfile, length)  # type: ignore[arg-type]
             environ["wsgi.input_terminated"] = True
         return environ["wsgi.input"]

@@ -20,7 +20,7 @@ from tridock.emulators.azure.core.cloud import Cloud
 from tridock.emulators.azure.core.entra import bearer
 from tridock.emulators.azure.http.call import Answer, Call
 from tridock.emulators.azure.http.errors import AzureError
-from tridock.emulators.byte_ranges import (
+from tridock.emulators.http_headers import (
     UnsatisfiableRangeError,
     content_range,
     requested_range,

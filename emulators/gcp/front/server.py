@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 
 from tridock.emulators.faults import ConnectionDropped
 from tridock.emulators.gcp.protocol.wire import Answer, Request
+from tridock.emulators.http_headers import check_length
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +26,10 @@ class Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     wbufsize = -1
     server: Server
+
+    def parse_request(self) -> bool:
+        """Read the request's head; False if it was refused."""
+        return super().parse_request() and check_length(self)
 
     def answer(self) -> None:
         """Answer one request of any verb."""
@@ -63,7 +68,10 @@ class Handler(BaseHTTPRequestHandler):
         return self.rfile.read(int(self.headers.get("Content-Length") or 0))
 
     def _chunk(self) -> bytes:
-        size = int(self.rfile.readline().partition(b";")[0], 16)
+        try:
+            size = int(self.rfile.readline().partition(b";")[0], 16)
+        except ValueError as error:
+            raise ConnectionAbortedError("a chunk without a size") from error
         data = self.rfile.read(size)
         self.rfile.readline()
         return data

@@ -9,11 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-from tridock.emulators.byte_ranges import (
-    UnsatisfiableRangeError,
-    content_range,
-    requested_range,
-)
 from tridock.emulators.gcp.core.cloud import Cloud
 from tridock.emulators.gcp.core.faulty import faults
 from tridock.emulators.gcp.protocol import masks
@@ -30,6 +25,11 @@ from tridock.emulators.gcp.storage.errors import (
 )
 from tridock.emulators.gcp.storage.objects import Conditions, Store
 from tridock.emulators.gcp.storage.uploads import Uploads, shown
+from tridock.emulators.http_headers import (
+    UnsatisfiableRangeError,
+    content_range,
+    requested_range,
+)
 
 PREFIXES = ("/storage/v1/", "/upload/storage/v1/", "/download/storage/v1/", "/batch/storage/")
 PAGE_SIZE = 1000

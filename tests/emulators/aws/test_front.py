@@ -195,6 +195,19 @@ def test_one_connection_serves_many_requests(aws: Aws) -> None:
     assert len(sockets) == 1
 
 
+@pytest.mark.parametrize("length", ["abc", "-5", "+4", "1e3", "9" * 20])
+def test_a_length_that_is_no_number_is_refused(aws: Aws, length: str) -> None:
+    at = urlsplit(aws.url)
+    connection = http.client.HTTPConnection(at.hostname or "", at.port or 0, timeout=600)
+    connection.putrequest("POST", "/endpoints/e/invocations")
+    connection.putheader("Content-Length", length)
+    connection.endheaders()
+    answer = connection.getresponse()
+    assert (answer.status, answer.getheader("Connection")) == (400, "close")
+    assert length in answer.read().decode()
+    connection.close()
+
+
 def test_the_clients_variables_lead_nowhere_else(aws: Aws) -> None:
     variables = aws.environment
     assert variables["AWS_ENDPOINT_URL"].startswith("http://127.0.0.1:")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import http.client
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -166,3 +168,16 @@ def _filled(value: Any, served: Served) -> Any:
         for name in ("endpoint", "model", "deployed"):
             value = value.replace(f"{{{name}}}", getattr(served, name))
     return value
+
+
+@pytest.mark.parametrize("length", ["abc", "-5", "+4", "1e3", "9" * 20])
+def test_a_length_that_is_no_number_is_refused(api: Api, length: str) -> None:
+    at = urlsplit(api.url)
+    connection = http.client.HTTPConnection(at.hostname or "", at.port or 0, timeout=600)
+    connection.putrequest("POST", "/storage/v1/b")
+    connection.putheader("Content-Length", length)
+    connection.endheaders()
+    answer = connection.getresponse()
+    assert (answer.status, answer.getheader("Connection")) == (400, "close")
+    assert length in answer.read().decode()
+    connection.close()

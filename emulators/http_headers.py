@@ -1,8 +1,12 @@
-"""Ranges of bytes that clients of the emulated storages request (RFC 9110, 14.1 and 14.2)."""
+"""HTTP headers that the emulated clouds read by one rule: Range and Content-Length (RFC 9110)."""
 
 from __future__ import annotations
 
 import re
+from http.server import BaseHTTPRequestHandler
+
+#: Digits of a length that a computer can hold.
+MOST_DIGITS = 18
 
 
 class UnsatisfiableRangeError(ValueError):
@@ -10,9 +14,9 @@ class UnsatisfiableRangeError(ValueError):
 
 
 def requested_range(header: str, size: int) -> range | None:
-    """Return the places of the requested bytes; None for the whole content.
+    """Return the places of the bytes that a Range header requests; None for the whole content.
 
-    As the RFC allows, a header of several ranges, of another unit or of a wrong form is ignored.
+    A header of several ranges, of another unit or of a wrong form is ignored (14.2).
 
     Parameters
     ----------
@@ -45,3 +49,17 @@ def requested_range(header: str, size: int) -> range | None:
 def content_range(span: range, size: int) -> str:
     """Return the value of the header Content-Range for a part of `size` bytes."""
     return f"bytes {span.start}-{span.stop - 1}/{size}"
+
+
+def check_length(handler: BaseHTTPRequestHandler) -> bool:
+    """Return whether a request's Content-Length is a number; if not, answer 400 and close.
+
+    The length says where the next request begins: after a wrong one, nothing can be read
+    (RFC 9112, 6.3).
+    """
+    length = handler.headers.get("Content-Length") or "0"
+    if length.isascii() and length.isdecimal() and len(length) <= MOST_DIGITS:
+        return True
+    handler.close_connection = True
+    handler.send_error(400, explain=f"Content-Length is not a number of bytes: {length!r}")
+    return False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tridock.emulators.byte_ranges import UnsatisfiableRangeError, content_range, requested_range
+from tridock.emulators.http_headers import UnsatisfiableRangeError, content_range, requested_range
 
 
 @pytest.mark.parametrize(
