@@ -117,7 +117,7 @@ def read_request(call: Call, environ: Environ) -> Request:
     ------
     TooLongError
         If the body is over the operation's limit; what is left of it is not read.
-    InvocationError
+    InvocationError, SerializationError
         If a header is refused.
     """
     options = headers_of(environ)

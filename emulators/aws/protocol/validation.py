@@ -106,6 +106,11 @@ def describe_headers(service: str, operation: str, headers: Mapping[str, str]) -
     ----------
     headers : Mapping[str, str]
         By lower-case name.
+
+    Raises
+    ------
+    SerializationError
+        If the text of a number is none.
     """
     shape: Any = get_service_model(service).operation_model(operation).input_shape
     violations: list[str] = []
@@ -232,9 +237,12 @@ def _counted(violations: list[str]) -> str:
 
 
 def _typed(shape: Shape, value: str) -> str | int:
-    """Read a header's text as what its shape says; text that is no number stays text."""
-    is_number = shape.type_name == "integer" and value.lstrip("-").isdigit()
-    return int(value) if is_number else value
+    """Return a header's text as the type of its shape."""
+    if shape.type_name != "integer":
+        return value
+    if not re.fullmatch(r"-?\d{1,18}", value, re.ASCII):
+        raise SerializationError("STRING_VALUE can not be converted to a Integer")
+    return int(value)
 
 
 def _quoted(value: Any) -> str:

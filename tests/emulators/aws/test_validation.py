@@ -166,3 +166,10 @@ def test_numbers_in_headers_have_their_range() -> None:
         {"x-amzn-sagemaker-invocationtimeoutseconds": "3601"},
     )
     assert "Member must have value less than or equal to 3600" in said
+
+
+@pytest.mark.parametrize("seconds", ["abc", "1e3", "²", "--5", "9" * 5000])
+def test_a_header_whose_number_is_none_is_refused(seconds: str) -> None:
+    headers = {"x-amzn-sagemaker-invocationtimeoutseconds": seconds}
+    with pytest.raises(SerializationError, match="STRING_VALUE can not be converted to a Integer"):
+        describe_headers("sagemaker-runtime", "InvokeEndpointAsync", headers)
