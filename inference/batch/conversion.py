@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tridock.inference.data.cells import MAX_TEXT, SINGLE_MAX, column, problem, shown
-from tridock.inference.data.signature import Field
+from tridock.inference.data.field import Field
 
 if TYPE_CHECKING:
     import numpy.typing as npt

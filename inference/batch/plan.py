@@ -7,7 +7,8 @@ from functools import cached_property
 
 from tridock.inference.batch import outcome
 from tridock.inference.batch.files import File, Format
-from tridock.inference.data.signature import Field, OutputSignature, Signature
+from tridock.inference.data.field import Field
+from tridock.inference.data.signature import OutputSignature, Signature
 
 
 @dataclass(frozen=True)

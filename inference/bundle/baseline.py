@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from tridock.inference.data.signature import Field
+from tridock.inference.data.field import Field
 
 #: Quantiles are kept at every 5 %: deciles for PSI, a distribution function for KS.
 QUANTILES = 21

@@ -12,7 +12,8 @@ import orjson
 
 from tridock.inference.codec.header import Positions, positions
 from tridock.inference.codec.jsontext import dumps
-from tridock.inference.data.signature import Field, Signature
+from tridock.inference.data.field import Field
+from tridock.inference.data.signature import Signature
 from tridock.inference.errors import InvalidInputError
 
 #: csv refuses longer cells; a whole body may be one. The body's own limit is the bound.

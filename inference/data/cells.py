@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from tridock.inference.data.signature import Field
+from tridock.inference.data.field import Field
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from tridock.inference.data.signature import Field
+from tridock.inference.data.field import Field
 from tridock.inference.data.table import Columns
 
 if TYPE_CHECKING:

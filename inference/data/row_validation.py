@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from tridock.inference.data.cells import column, listing, problem, shown, singles
-from tridock.inference.data.signature import Container, Field
+from tridock.inference.data.field import Container, Field
 from tridock.inference.data.table import Columns
 from tridock.inference.errors import InvalidInputError
 

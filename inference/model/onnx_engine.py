@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from tridock.inference import cpu
-from tridock.inference.data.signature import Field, OutputSignature
+from tridock.inference.data.field import Field
+from tridock.inference.data.signature import OutputSignature
 from tridock.inference.data.table import Columns, matrix
 from tridock.inference.errors import BundleError, InvalidInputError, ScoringError
 from tridock.inference.model.tfidf import Terms

@@ -14,7 +14,7 @@ import numpy as np
 
 from tridock.inference.bundle.libraries import other_version
 from tridock.inference.data import dataframe
-from tridock.inference.data.signature import Field
+from tridock.inference.data.field import Field
 from tridock.inference.data.table import matrix
 from tridock.inference.errors import BundleError, InvalidInputError, ScoringError
 from tridock.inference.model import threads

@@ -17,13 +17,11 @@ from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 import orjson
 
 from tridock.inference.messages import RequestRecord
-from tridock.inference.monitoring.shared_counters import Key, Tally
+from tridock.inference.monitoring.shared_counters import ROWS, SECONDS, Key, Tally
 
 if TYPE_CHECKING:
     from tridock.inference.bundle.bundle import Bundle
 
-SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
-ROWS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 10_000, 100_000)
 #: A bucket's key ends with its place among the bounds.
 PLACES = tuple(map(str, range(len(SECONDS) + 1)))
 #: So many lines are written at once: what is longer than PIPE_BUF, 4,096 bytes, may be torn by

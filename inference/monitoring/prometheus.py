@@ -15,8 +15,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from tridock.inference.bundle.bundle import Bundle
-from tridock.inference.monitoring.metrics import ROWS, SECONDS
-from tridock.inference.monitoring.shared_counters import Key
+from tridock.inference.monitoring.shared_counters import ROWS, SECONDS, Key
 
 #: Of these the smallest is told, of the others the sum.
 FIRST = ("process_start_time_seconds", "process_max_fds")

@@ -9,6 +9,10 @@ from typing import TypeAlias
 
 Key: TypeAlias = tuple[str, ...]
 
+#: Upper bounds of the buckets of durations, and of the rows of a batch.
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+ROWS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 10_000, 100_000)
+
 #: For each process; the kernel gives memory only to what is written.
 PLACE_BYTES = 1 << 18
 CELL = 8

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tridock.inference.data.signature import Missing, Scalar
+from tridock.inference.data.field import Missing, Scalar
 from tridock.inference.packaging.sample_column import missing_kind, native
 
 #: Attributes in which wrappers keep the fitted model that gets the raw rows.

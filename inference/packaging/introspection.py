@@ -14,7 +14,8 @@ from tridock.inference.bundle import baseline
 from tridock.inference.bundle.baseline import Baseline, Numeric
 from tridock.inference.bundle.libraries import installed
 from tridock.inference.bundle.manifest import Example
-from tridock.inference.data.signature import Dtype, OutputSignature, Signature, Task
+from tridock.inference.data.field import Dtype
+from tridock.inference.data.signature import OutputSignature, Signature, Task
 from tridock.inference.errors import InferenceError, PackagingError
 from tridock.inference.model.model import Model, jsonable
 from tridock.inference.model.sklearn_engine import Estimator

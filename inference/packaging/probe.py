@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from tridock.inference.data import dataframe
+from tridock.inference.data.field import Field, Scalar
 from tridock.inference.data.row_validation import RowCheck
-from tridock.inference.data.signature import Field, Scalar, Signature
+from tridock.inference.data.signature import Signature
 from tridock.inference.errors import PackagingError
 from tridock.inference.packaging import fitted_facts
 from tridock.inference.packaging.sample import Sample

@@ -12,7 +12,8 @@ import numpy as np
 import orjson
 
 from tridock.inference.codec.jsontext import dumps
-from tridock.inference.data.signature import Field, OutputSignature, Scalar, Signature
+from tridock.inference.data.field import Field, Scalar
+from tridock.inference.data.signature import OutputSignature, Signature
 from tridock.inference.web.openinference.metadata import DATATYPES, PREDICT, PROBABILITIES
 
 if TYPE_CHECKING:

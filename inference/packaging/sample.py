@@ -13,7 +13,7 @@ import numpy as np
 
 from tridock.inference.bundle.manifest import Training
 from tridock.inference.data.dataframe import as_learnt
-from tridock.inference.data.signature import Container, Field
+from tridock.inference.data.field import Container, Field
 from tridock.inference.errors import PackagingError
 from tridock.inference.packaging import fitted_facts
 from tridock.inference.packaging import sample_column as column

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tridock.inference.data.signature import Dtype, Field, Missing, Scalar
+from tridock.inference.data.field import Dtype, Field, Missing, Scalar
 from tridock.inference.errors import PackagingError
 
 #: A string column with more distinct values than this is text, unless the model says otherwise.

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
 
 from tridock.inference.codec.envelope import ANSWERS, Envelope
 from tridock.inference.codec.media import Form, Media, answer_type, form_of
-from tridock.inference.codec.quick import open_quickly
 from tridock.inference.errors import RequestError
 from tridock.inference.messages import Reply, RequestRecord
 from tridock.inference.scheduling.batched_model import BLOCK, Outcome
 from tridock.inference.web.app_state import AppState
 from tridock.inference.web.connection_limits import RefusedError, most_connections
 from tridock.inference.web.error_responses import refusal
-from tridock.inference.web.request_headers import request_id
+from tridock.inference.web.request_headers import ANY_OF, echoed, request_id
 from tridock.inference.web.routes import plain
 
 if TYPE_CHECKING:
-    from tridock.inference.web.fast_request import FastRequest
+    from tridock.inference.scheduling.batched_model import BatchedModel
 
 #: So many pairs of Content-Type and Accept are remembered.
 REMEMBERED = 256
@@ -44,8 +45,8 @@ Words = tuple[bytes | None, bytes | None]
 class FastPath:
     """Answers the plain requests: few rows as JSON, wanted as JSON, of a model that is ready.
 
-    Whatever is not plain, the wrong ones among them, goes the long way, which has the words for
-    it. Both ways meet in the batcher, so the answers are the same.
+    What is not plain, a body that is no JSON among it, goes the long way. Rows that do not fit are
+    refused here. Both ways meet in the batcher, and the answers are the same.
 
     Parameters
     ----------
@@ -138,3 +139,138 @@ class FastPath:
             return json and answer_type(accept, "application/json") == "application/json"
         except RequestError:
             return False
+
+
+# The two envelopes that most requests come in, opened without a detour.
+
+Opened = tuple[list[Any], Envelope]
+
+
+def open_quickly(body: bytes, *, is_text: bool) -> Opened | None:
+    """Return a JSON body's rows and their envelope, or None where a closer look is needed.
+
+    Parameters
+    ----------
+    body : bytes
+        As it came.
+    is_text : bool
+        Whether the model takes strings: then a list of them is rows, not a row.
+    """
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+    if type(value) is not dict or len(value) != 1:
+        return None
+    rows = value.get("features")
+    if rows is None:
+        rows = value.get("instances")
+        return (rows, Envelope.INSTANCES) if type(rows) is list and rows else None
+    if type(rows) is dict:
+        return [rows], Envelope.ROW
+    if type(rows) is not list or not rows:
+        return None
+    if is_text or type(rows[0]) is list or type(rows[0]) is dict:
+        return rows, Envelope.FEATURES
+    return [rows], Envelope.ROW
+
+
+class Connection(Protocol):
+    """What a request needs of the connection it came on."""
+
+    fast_path: FastPath
+    transport: Any
+
+    def opening(self, status: int) -> bytes:
+        """Return how an answer begins, up to the number of its bytes."""
+        ...
+
+    def on_response_complete(self) -> None:
+        """Go on with the connection's next request."""
+        ...
+
+
+class FastRequest(RequestRecord):
+    """A plain request on its short way; to uvicorn it is a request like all others.
+
+    Parameters
+    ----------
+    protocol : Connection
+        The connection it came on.
+    route : str
+        Its path.
+    sent : dict
+        Its headers.
+    """
+
+    __slots__ = (
+        "asked",
+        "body",
+        "disconnected",
+        "envelope",
+        "keep_alive",
+        "latest",
+        "protocol",
+        "response_complete",
+        "sent",
+        "since",
+        "batched_model",
+    )
+    asked: list[Any]
+    envelope: Envelope
+    since: float
+    batched_model: BatchedModel
+
+    #: What the batcher wants to know of an item.
+    probabilities = False
+    #: Its answer is written in one piece.
+    response_started = False
+    #: uvicorn wakes what waits for a caller here; nothing does.
+    message_event = SimpleNamespace(set=lambda: None)
+
+    def __init__(self, protocol: Connection, route: str, sent: dict[bytes, bytes]) -> None:
+        super().__init__("POST", request_id(sent), route)
+        self.protocol = protocol
+        self.sent = sent
+        self.body = b""
+        self.disconnected = False
+        self.keep_alive = True
+        self.latest = math.inf  # the batcher sets it
+        self.response_complete = False
+
+    def done(self, outcome: Outcome) -> None:
+        """Send the answer, in one piece."""
+        self.response_complete = True
+        protocol = self.protocol
+        answer = protocol.fast_path.answer(self, outcome)
+        if self.disconnected or protocol.transport.is_closing():
+            self.error = self.error or "disconnected"
+        else:
+            protocol.transport.write(self._message(answer))
+            if not self.keep_alive:
+                protocol.transport.close()
+            protocol.on_response_complete()
+        protocol.fast_path.leave(self)
+
+    def _message(self, answer: bytes | Reply) -> bytes:
+        if type(answer) is bytes and self.keep_alive and ANY_OF.isdisjoint(self.sent):
+            self.status, self.bytes_out = 200, len(answer)
+            opening = self.protocol.opening(200)
+            return b"%b%d\r\nx-request-id: %b\r\n\r\n%b" % (
+                opening,
+                len(answer),
+                self.request_id.encode(),
+                answer,
+            )
+        reply = Reply(answer) if isinstance(answer, bytes) else answer
+        self.status, self.bytes_out = reply.status, len(reply.body)
+        return self._written(reply)
+
+    def _written(self, reply: Reply) -> bytes:
+        pairs = [(name.encode(), value.encode()) for name, value in reply.headers.items()]
+        pairs += [(b"x-request-id", self.request_id.encode()), *echoed(self.sent)]
+        if not self.keep_alive:
+            pairs.append((b"connection", b"close"))
+        head = b"".join(b"%b: %b\r\n" % pair for pair in pairs)
+        opening = self.protocol.opening(reply.status)
+        return b"%b%d\r\n%b\r\n%b" % (opening, len(reply.body), head, reply.body)

@@ -17,7 +17,7 @@ from tridock.inference.web.connection_limits import (
     Awaited,
     RefusedError,
 )
-from tridock.inference.web.fast_request import FastRequest
+from tridock.inference.web.fast_path import FastRequest
 
 if TYPE_CHECKING:
     from tridock.inference.web.fast_path import FastPath

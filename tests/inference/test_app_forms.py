@@ -18,7 +18,7 @@ from tests.inference.conftest import IRIS_FIELDS
 from tridock.examples.loan import data as loan_data
 from tridock.inference.bundle.bundle import Bundle
 from tridock.inference.codec.header import positions
-from tridock.inference.data.signature import MISSING, Field
+from tridock.inference.data.field import MISSING, Field
 
 BOTH = [IRIS_ROW, VIRGINICA_ROW]
 ANSWERS = ["setosa", "virginica"]

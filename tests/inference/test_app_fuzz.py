@@ -17,7 +17,8 @@ from tests.fuzz.templates import SUBJECTS
 from tests.inference.asking import Asked
 from tridock.inference.bundle.bundle import Bundle
 from tridock.inference.codec.table import read_csv, write_csv
-from tridock.inference.data.signature import Field, Signature
+from tridock.inference.data.field import Field
+from tridock.inference.data.signature import Signature
 from tridock.inference.process.model_server import ModelServer, wait_ready
 
 ROUTES = st.sampled_from(["/predict", "/invocations", "/v2/models/loan/infer"])

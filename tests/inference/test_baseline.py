@@ -21,7 +21,7 @@ from tridock.inference.bundle.baseline import (
     numeric,
     of_field,
 )
-from tridock.inference.data.signature import Field
+from tridock.inference.data.field import Field
 
 VALUES = st.lists(st.none() | st.floats(allow_nan=False, allow_infinity=False), max_size=60)
 

@@ -25,7 +25,7 @@ from tridock.examples.loan import data as loan
 from tridock.inference import score
 from tridock.inference.__main__ import main
 from tridock.inference.bundle.bundle import Bundle
-from tridock.inference.data.signature import MISSING
+from tridock.inference.data.field import MISSING
 
 from .conftest import IRIS_FIELDS
 

@@ -20,7 +20,7 @@ from tridock.inference.batch.chunk import Position
 from tridock.inference.batch.files import File
 from tridock.inference.batch.records import Records
 from tridock.inference.data.cells import column, problem
-from tridock.inference.data.signature import Dtype, Field
+from tridock.inference.data.field import Dtype, Field
 
 CLOSED: dict[Dtype, tuple[Any, ...]] = {
     "string": ("a", "b"),

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from tridock.inference import score
 from tridock.inference.bundle.bundle import Bundle
-from tridock.inference.data.signature import Field, OutputSignature, Signature
+from tridock.inference.data.field import Field
+from tridock.inference.data.signature import OutputSignature, Signature
 from tridock.inference.errors import InvalidInputError, OverloadedError, ScoringError
 from tridock.inference.model.model import Model
 from tridock.inference.scheduling.batched_model import BLOCK, BatchedModel

@@ -22,7 +22,8 @@ from tests.inference.asking import IRIS_ROW, VIRGINICA_ROW, Asked
 from tridock.assurance.drift import prediction_shift
 from tridock.inference.bundle import baseline
 from tridock.inference.bundle.bundle import Bundle
-from tridock.inference.data.signature import Field, OutputSignature, Signature
+from tridock.inference.data.field import Field
+from tridock.inference.data.signature import OutputSignature, Signature
 from tridock.inference.data.table import Columns
 from tridock.inference.model.model import Model
 from tridock.inference.monitoring import summary_log

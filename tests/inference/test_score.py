@@ -24,7 +24,8 @@ from scipy import sparse
 from tridock.inference import score
 from tridock.inference.bundle.bundle import Bundle, listing
 from tridock.inference.bundle.manifest import MANIFEST, Manifest
-from tridock.inference.data.signature import Field, OutputSignature, Signature
+from tridock.inference.data.field import Field
+from tridock.inference.data.signature import OutputSignature, Signature
 from tridock.inference.errors import (
     BundleError,
     BundleMissingError,

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from tridock.inference.data.cells import MAX_TEXT, column, problem
 from tridock.inference.data.dataframe import of
-from tridock.inference.data.signature import Container, Dtype, Field, OutputSignature, Signature
+from tridock.inference.data.field import Container, Dtype, Field
+from tridock.inference.data.signature import OutputSignature, Signature
 from tridock.inference.data.table import Columns
 from tridock.inference.errors import InvalidInputError
 

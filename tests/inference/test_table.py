@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tridock.inference.data.signature import Container, Field, Signature
+from tridock.inference.data.field import Container, Field
+from tridock.inference.data.signature import Signature
 from tridock.inference.data.table import Columns, Table, joined, kind, part, rows
 from tridock.inference.model.model import Answers
 

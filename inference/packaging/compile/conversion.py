@@ -13,7 +13,8 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from tridock.inference.data.signature import Field, Signature
+from tridock.inference.data.field import Field
+from tridock.inference.data.signature import Signature
 from tridock.inference.model.onnx_engine import CLASSES, CODES, MARKED, ROWS, TERMS
 from tridock.inference.model.tfidf import Terms
 from tridock.inference.packaging.compile import boosters, converters

@@ -8,7 +8,8 @@ from typing import TypeAlias
 
 import numpy as np
 
-from tridock.inference.data.signature import Field, Scalar, Signature
+from tridock.inference.data.field import Field, Scalar
+from tridock.inference.data.signature import Signature
 from tridock.inference.packaging.probe import UNSEEN
 from tridock.inference.packaging.sample import Sample
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from tridock.inference.bundle.manifest import Example
-from tridock.inference.data.signature import Dtype, Field, OutputSignature, Signature
+from tridock.inference.data.field import Dtype, Field
+from tridock.inference.data.signature import OutputSignature, Signature
 
 Schema = dict[str, Any]
 

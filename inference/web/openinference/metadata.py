@@ -7,7 +7,8 @@ from typing import Any
 
 from tridock.inference.bundle.bundle import Bundle
 from tridock.inference.bundle.manifest import Manifest
-from tridock.inference.data.signature import Dtype, OutputSignature, Signature
+from tridock.inference.data.field import Dtype
+from tridock.inference.data.signature import OutputSignature, Signature
 from tridock.inference.errors import InferenceError
 from tridock.inference.score import Loaded
 from tridock.inference.web.lifecycle import Lifecycle
