@@ -13,7 +13,7 @@ from tridock.assurance import power
 
 
 class Finding(enum.Enum):
-    """What a comparison says of the new one."""
+    """Verdict of a comparison on the new deployment."""
 
     BETTER = "better"
     WORSE = "worse"
@@ -25,7 +25,7 @@ class Finding(enum.Enum):
 
 @dataclass(frozen=True)
 class Side:
-    """What was measured of one deployment.
+    """Measurements of one deployment.
 
     Attributes
     ----------
@@ -55,7 +55,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Terms:
-    """What matters, and how sure to be.
+    """Smallest difference that matters, and the confidence that is needed.
 
     Attributes
     ----------
@@ -80,7 +80,7 @@ class Terms:
 
 @dataclass(frozen=True)
 class Result:
-    """What one measure says.
+    """Result of one measure.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Whether a model's predictions are still spread as at packaging."""
+"""Drift of predictions: their distribution now against the one at packaging."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 
 class Ruling(enum.Enum):
-    """What a gate says. Not measured is neither a pass nor a failure."""
+    """Ruling of a gate. Not measured is neither a pass nor a failure."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -18,7 +18,7 @@ class Ruling(enum.Enum):
 
 @dataclass(frozen=True)
 class Verdict:
-    """What one gate saw.
+    """Value that one gate measured, with its ruling.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""How many samples are enough to see a difference that matters, before anything is measured."""
+"""Sample sizes that are enough to see a difference that matters, before anything is measured."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When two JSON values are the same prediction."""
+"""Equality of predictions as JSON values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a command is doing, said on standard error: steps with their elapsed time."""
+"""Progress of a command on standard error: steps with their elapsed time."""
 
 from __future__ import annotations
 

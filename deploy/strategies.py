@@ -52,7 +52,7 @@ class Strategy:
 
     @property
     def keeps_previous(self) -> bool:
-        """Whether the deployment before stays after the release, unless that is said."""
+        """True if the deployment before stays, unless the configuration says otherwise."""
         return self.name != "blue-green"
 
 

@@ -1,4 +1,4 @@
-"""How many processor cores this process really has: affinity and the container's quota."""
+"""Number of processor cores of this process: by affinity and the container's quota."""
 
 from __future__ import annotations
 

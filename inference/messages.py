@@ -1,4 +1,4 @@
-"""What passes between the HTTP side and the scoring side: one call in, one reply out."""
+"""Messages between the HTTP side and the scoring side: one call in, one reply out."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Reply:
 
 @dataclass(frozen=True)
 class PredictionRequest:
-    """What a call wants predicted, and how the answer is to be written.
+    """Rows to predict, and the function that writes the answer.
 
     Attributes
     ----------
@@ -83,7 +83,7 @@ class PredictionRequest:
 
 @dataclass(slots=True)
 class RequestRecord:
-    """What is told of a request in logs and metrics, filled in on its way.
+    """Facts about a request for logs and metrics, filled in on its way.
 
     Attributes
     ----------

@@ -24,7 +24,7 @@ from tridock.inference.script.user_script import Script
 
 @dataclass(frozen=True)
 class Loaded:
-    """What `init` brought up.
+    """Model or script that `init` loaded.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""How one model server is set up: read once, from the command line and the environment."""
+"""Settings of one model server, read once from the command line and the environment."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class SettingError(ValueError):
 
 @dataclass(frozen=True)
 class Settings:
-    """What a model server is told at its start.
+    """Settings of a model server.
 
     Attributes
     ----------

@@ -86,7 +86,7 @@ class Account:
 
     @cached_property
     def facts(self) -> Facts:
-        """What cannot change, once it was asked for."""
+        """Cache of answers that cannot change."""
         return Facts(self.sagemaker)
 
     @cached_property
@@ -97,7 +97,7 @@ class Account:
 
     @cached_property
     def s3(self) -> S3Client:
-        """Where bundles are."""
+        """Bucket of the bundles."""
         with translated("s3"):
             return self.session.client("s3", config=CONFIG)
 
@@ -121,7 +121,7 @@ class Account:
 
     @cached_property
     def sts(self) -> STSClient:
-        """Who we are."""
+        """Identity of the caller."""
         with translated("sts"):
             return self.session.client("sts", config=CONFIG)
 

@@ -1,4 +1,4 @@
-"""What never changes of an endpoint's parts, asked for once: configurations, models, their tags."""
+"""Parts of an endpoint that never change, read once: configurations, models, their tags."""
 
 from __future__ import annotations
 

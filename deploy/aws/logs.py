@@ -1,4 +1,4 @@
-"""What model servers wrote, in CloudWatch Logs."""
+"""Logs of model servers, in CloudWatch Logs."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ STATISTICS = {REQUESTS: "Sum", REFUSED: "Sum", MISSED: "Sum", FAILED: "Sum", LAT
 
 @dataclass(frozen=True)
 class Variant:
-    """Whose live requests are asked for."""
+    """Deployment whose live requests are read."""
 
     endpoint: str
     name: str

@@ -1,4 +1,4 @@
-"""What we call things in SageMaker, and the tags they carry."""
+"""Names of our resources in SageMaker, and their tags."""
 
 from __future__ import annotations
 

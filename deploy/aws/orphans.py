@@ -1,4 +1,4 @@
-"""What stands in SageMaker and its bucket by our marks, and serves nothing."""
+"""Orphans in SageMaker and its bucket: resources with our marks that serve nothing."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ class Thing:
 
     @property
     def endpoint(self) -> str:
-        """Whose it would be."""
+        """Endpoint that it would belong to."""
         return self.name.partition("--")[0]
 
 
 @dataclass(frozen=True)
 class Remains:
-    """What is left over in one account, region and bucket."""
+    """Orphans of one account, region and bucket."""
 
     account: Account
     store: Store

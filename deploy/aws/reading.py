@@ -1,4 +1,4 @@
-"""What SageMaker shows of an endpoint, read into our records."""
+"""Descriptions of endpoints, read from SageMaker into our records."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ POLICY = "tridock"
 
 @dataclass(frozen=True)
 class Scalings:
-    """What stands in Application Auto Scaling for the variants of endpoints.
+    """Scaling of endpoints' variants, in Application Auto Scaling.
 
     Attributes
     ----------

@@ -70,7 +70,7 @@ class Guard:
 
 @dataclass(frozen=True)
 class Updates:
-    """How the endpoints of an account are changed.
+    """Changes of the endpoints of an account.
 
     Attributes
     ----------

@@ -77,7 +77,7 @@ class Account:
 
     @cached_property
     def credential(self) -> DefaultAzureCredential:
-        """Who we are."""
+        """Identity of the caller."""
         return DefaultAzureCredential()
 
     @cached_property

@@ -29,7 +29,7 @@ USE = re.compile(rf"([0-9a-f]{{64}})/{USED_BY}/([a-z0-9-]+--[a-z0-9-]+)")
 
 @dataclass(frozen=True)
 class StoredRemains:
-    """What is left over in the storage that Container Apps and Container Instances share."""
+    """Orphans in the storage that Container Apps and Container Instances share."""
 
     bundles: Bundles
 

@@ -46,7 +46,7 @@ def collector(percent: int) -> DataCollector | None:
 
 @dataclass(frozen=True)
 class Collected:
-    """What was collected in one workspace.
+    """Requests and answers that one workspace has collected.
 
     Attributes
     ----------

@@ -63,7 +63,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Measured:
-    """Whose live requests are asked for.
+    """Deployment whose live requests are read.
 
     Attributes
     ----------

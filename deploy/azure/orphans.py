@@ -1,4 +1,4 @@
-"""What stands in a Machine Learning workspace by our marks, and serves nothing."""
+"""Orphans in a Machine Learning workspace: resources with our marks that serve nothing."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SHORT = re.compile(r"azureml:([^:/]+):([^:/]+)$")
 
 @dataclass(frozen=True)
 class Running:
-    """What the deployments of a workspace use, whoever made them.
+    """Assets that the deployments of a workspace use, by any author.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ class Running:
 
 @dataclass(frozen=True)
 class Remains:
-    """What is left over in one workspace."""
+    """Orphans of one workspace."""
 
     account: Account
     store: Store

@@ -1,4 +1,4 @@
-"""What Terraform makes in a real account, named in the emulated one."""
+"""Emulated account: the names of what Terraform makes in a real one."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ TIMEOUT = 190.0
 
 @dataclass(frozen=True)
 class Address:
-    """Where an endpoint is asked, and with which key."""
+    """Address and key of an endpoint."""
 
     url: str
     key: str

@@ -31,7 +31,7 @@ class Idle:
 
 @dataclass(frozen=True)
 class Patience:
-    """How long nobody has to ask before that is worth a warning.
+    """Time without requests after which an endpoint is reported.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class Patience:
 
     @property
     def since(self) -> datetime:
-        """When it began."""
+        """Moment at which it began."""
         return self.now - timedelta(hours=self.hours)
 
 

@@ -30,11 +30,11 @@ class Kept:
 
 @dataclass(frozen=True)
 class Found:
-    """What is left over.
+    """Orphans of an account, and what could not be read.
 
     Attributes
     ----------
-    leftovers : tuple of Leftover
+    orphans : tuple of Orphan
         What can be deleted, in the order in which it can.
     kept : tuple of Kept
         What cannot: its endpoint is being changed.
@@ -46,7 +46,7 @@ class Found:
 
 @dataclass
 class Swept:
-    """What became of it.
+    """Result of a sweep.
 
     Attributes
     ----------
@@ -61,7 +61,7 @@ class Swept:
 
 @dataclass(frozen=True)
 class Broom:
-    """What a sweep works with.
+    """Target, progress and deadline of a sweep.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What is left over, and what nobody asks: found, said, and deleted after asking."""
+"""Commands for orphans and idle endpoints: list them, and delete orphans after a question."""
 
 from __future__ import annotations
 

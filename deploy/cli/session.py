@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Session:
-    """What every command works with.
+    """Configuration, target and progress of one command.
 
     Attributes
     ----------

@@ -44,7 +44,7 @@ class Gates:
 
 @dataclass(frozen=True)
 class Compare:
-    """What a comparison goes by; see `tridock.deploy.config.keys` for the meaning of each."""
+    """Terms of a comparison; see `tridock.deploy.config.keys` for the meaning of each."""
 
     effect: float = 0.05
     confidence: float = 0.95
@@ -92,11 +92,11 @@ class _Given:
     value: Any
     source: str
     folder: Path | None = None
-    """What a relative path is relative to: the file's folder, else where we stand."""
+    """Base of a relative path: the file's folder, else the current folder."""
 
     @property
     def nearness(self) -> int:
-        """How near to the command it was given: flag over environment over file."""
+        """Precedence of its source: flag over environment over file."""
         return 2 if self.source.startswith("--") else 0 if self.folder else 1
 
 

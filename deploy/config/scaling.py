@@ -1,4 +1,4 @@
-"""How many instances a deployment has: what `[scaling]` of ``release.toml`` asks for, and where."""
+"""Numbers of instances, by `[scaling]` of ``release.toml``, and the targets that can scale."""
 
 from __future__ import annotations
 

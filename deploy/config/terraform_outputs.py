@@ -1,4 +1,4 @@
-"""What Terraform made, for a live release: the output ``deploy`` of the target's module."""
+"""Settings of a live release by Terraform: the output ``deploy`` of the target's module."""
 
 from __future__ import annotations
 

@@ -126,7 +126,7 @@ class Account:
 
     @cached_property
     def transport(self) -> Request:
-        """What tokens are fetched by."""
+        """HTTP transport that fetches tokens."""
         return Request()
 
     @cached_property
@@ -159,7 +159,7 @@ class Account:
 
     @cached_property
     def storage(self) -> Any:
-        """Where bundles are."""
+        """Bucket of the bundles."""
         from google.cloud import storage
 
         return storage.Client(project=self.project, credentials=self.credentials)

@@ -28,7 +28,7 @@ _ONLINE = "aiplatform.googleapis.com/prediction/online"
 
 @dataclass(frozen=True)
 class Meter:
-    """Where a service tells of its deployments ("Google Cloud metrics").
+    """Metrics of a service and the labels of its deployments ("Google Cloud metrics").
 
     Attributes
     ----------
@@ -62,7 +62,7 @@ RUN = Meter(
 
 @dataclass(frozen=True)
 class Asked:
-    """Whose live requests are asked for.
+    """Deployment whose live requests are read.
 
     Attributes
     ----------
@@ -167,7 +167,7 @@ def _time(stamp: str) -> datetime:
 
 @dataclass(frozen=True)
 class Buckets:
-    """How many values were between a lower and an upper bound.
+    """Number of values between a lower and an upper bound.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What we call things in Vertex AI, and the labels they carry."""
+"""Names of our resources in Vertex AI, and their labels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands in Vertex AI and Cloud Run by our marks, and serves nothing."""
+"""Orphans in Vertex AI and Cloud Run: resources with our marks that serve nothing."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TEMPORARY, VERSION, REVISION = "temporary endpoint", "model version", "revision"
 
 @dataclass(frozen=True)
 class VertexRemains:
-    """What is left over in Vertex AI, and in the bucket."""
+    """Orphans in Vertex AI and in the bucket."""
 
     deployments: Deployments
     store: Store
@@ -104,7 +104,7 @@ class VertexRemains:
 
 @dataclass(frozen=True)
 class CloudRunRemains:
-    """What is left over in Cloud Run, and in the bucket."""
+    """Orphans in Cloud Run and in the bucket."""
 
     account: Account
     store: Store
@@ -192,7 +192,7 @@ USE = re.compile(r"([0-9a-f]{64})/used-by/([a-z0-9-]+--[a-z0-9-]+)")
 
 @dataclass(frozen=True)
 class StoredRemains:
-    """What is left over in one bucket."""
+    """Orphans in one bucket."""
 
     store: Store
 

@@ -1,4 +1,4 @@
-"""What Vertex AI shows of an endpoint, read into our records."""
+"""Descriptions of endpoints, read from Vertex AI into our records."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Reading:
 
     @property
     def is_outdated(self) -> bool:
-        """Whether an operation has ended whose effect the endpoint does not show."""
+        """True if an operation has ended whose effect the endpoint does not show."""
         came = {name for name, each in self._deploying.items() if _has_succeeded(each)}
         went = {name for name, each in self._undeploying.items() if _has_succeeded(each)}
         return bool(came - set(self.ids) or went & set(self.ids))
@@ -84,7 +84,7 @@ class Reading:
 
     @property
     def is_busy(self) -> bool:
-        """Whether an operation is under way."""
+        """True if an operation is under way."""
         return bool(self.leaving) or any(not each.done for each in self.coming.values())
 
     @property

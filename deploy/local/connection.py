@@ -13,7 +13,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 @dataclass(frozen=True)
 class Bounds:
-    """What one connection may send, and how many there may be.
+    """Limits of one connection, and of their number.
 
     Attributes
     ----------

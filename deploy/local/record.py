@@ -1,4 +1,4 @@
-"""What deployments answered, kept in the router's memory for judges and comparisons."""
+"""Answers of deployments, kept in the router's memory for judges and comparisons."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ STEADY = 300.0
 
 @dataclass(frozen=True)
 class Restarts:
-    """How often a server was started again, and when it is the next time.
+    """Number of restarts of a server, and the time of the next one.
 
     Attributes
     ----------

@@ -342,7 +342,7 @@ DIGEST, TEMPORARY = re.compile(r"[0-9a-f]{64}"), re.compile(r"tmp[a-z0-9_]{8}")
 
 @dataclass(frozen=True)
 class Remains:
-    """What is left over in one folder.
+    """Orphans of one state folder.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Who gave a model's versions their aliases: a note beside the artifacts, the newest last."""
+"""History of a model's aliases: a note beside the artifacts, the newest entry last."""
 
 from __future__ import annotations
 

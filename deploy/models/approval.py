@@ -1,4 +1,4 @@
-"""Who may go to a live account: approved versions, and what somebody forces with a reason."""
+"""Approval for live accounts: approved versions, and releases forced with a reason."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Forced:
 
 @dataclass(frozen=True)
 class Objection:
-    """What stands against a release to a live account.
+    """Reason against a release to a live account.
 
     Attributes
     ----------

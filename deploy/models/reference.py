@@ -1,4 +1,4 @@
-"""How a registered model is named: ``NAME``, ``NAME:VERSION`` or ``NAME@ALIAS``."""
+"""References to registered models: ``NAME``, ``NAME:VERSION`` or ``NAME@ALIAS``."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ FOLDER = "experiments"
 
 @dataclass(frozen=True)
 class Experiment:
-    """Who is compared with whom, and since when.
+    """Two deployments that are compared, and the start of the comparison.
 
     Attributes
     ----------

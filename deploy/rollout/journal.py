@@ -30,7 +30,7 @@ MOST = 50
 
 
 class Outcome(enum.Enum):
-    """How a change of traffic ended."""
+    """Outcome of a change of traffic."""
 
     BEGUN = "begun"
     """It is under way, or the command was killed."""
@@ -76,7 +76,7 @@ class Entry:
 
     @property
     def is_open(self) -> bool:
-        """Whether the same command again has something to finish."""
+        """True if the same command again has something to finish."""
         return self.outcome in (Outcome.BEGUN, Outcome.FAILED)
 
     @property

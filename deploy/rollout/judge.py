@@ -1,4 +1,4 @@
-"""Whether a new deployment is good enough: real requests to it, and what live ones showed."""
+"""Judge of a new deployment: by requests of its own, and by metrics of live ones."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Case:
-    """What is judged.
+    """Deployment under judgement, and the step it is in.
 
     Attributes
     ----------
@@ -50,7 +50,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the judge's own requests showed.
+    """Results of the judge's own requests.
 
     Attributes
     ----------
@@ -72,7 +72,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Look:
-    """What one look showed.
+    """Verdicts of one examination.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What was true, told later: a file of labels, matched with what was predicted."""
+"""True labels that arrive later: a file, matched with the predictions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What live requests say of a deployment, held to the gates."""
+"""Verdicts on a deployment by its live requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a release would change, and what that costs, before anything is changed."""
+"""Plan of a release: its changes and costs, before anything is changed."""
 
 from __future__ import annotations
 

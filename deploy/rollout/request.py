@@ -1,4 +1,4 @@
-"""What a release is asked to do, and where it plays."""
+"""Request for a release, and the objects it works with."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tridock.deploy.waiting.wait import Deadline
 
 @dataclass(frozen=True)
 class ReleaseRequest:
-    """What a release is to do.
+    """Request for a release.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class ReleaseRequest:
 
 @dataclass(frozen=True)
 class Rollout:
-    """Where a release plays: the target, its judge (None for none), and who tells of it."""
+    """Target, judge (None for none) and progress of a release."""
 
     target: Target
     judge: Judge | None = None

@@ -141,7 +141,7 @@ class BusyError(ConflictError, UnavailableError):
 
 
 class UnsentError(UnavailableError):
-    """What a request to a model needs could not be asked for: an address, a key. None was sent."""
+    """The address or key that a request needs could not be read. No request was sent."""
 
 
 @contextmanager

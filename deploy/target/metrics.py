@@ -1,4 +1,4 @@
-"""What a target knows of a deployment's live requests: sums, and single answers."""
+"""Metrics of a deployment's live requests: sums, and single answers."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Answer:
 
     @property
     def failed(self) -> bool:
-        """Whether the deployment failed: 4xx is the caller's fault."""
+        """True if the deployment failed: 4xx is the caller's fault."""
         return self.status >= 500 or not self.status
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Approval(enum.Enum):
-    """Whether a version may be released to a live account."""
+    """Approval of a version for live accounts."""
 
     PENDING = "pending"
     APPROVED = "approved"

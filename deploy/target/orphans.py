@@ -1,4 +1,4 @@
-"""What a target keeps that serves nothing any more."""
+"""Resource of a target that serves nothing any more."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from tridock.deploy.target.errors import InvokeError
 
 @dataclass(frozen=True)
 class Own:
-    """What this process sent, remembered as long as it runs."""
+    """Requests that this process sent, kept as long as it runs."""
 
     _sent: dict[tuple[str, str], list[tuple[datetime, bool]]] = field(default_factory=dict)
 

@@ -129,6 +129,6 @@ class Cloud:
     ambient: tuple[str, ...] = ()
     prices: Prices | None = None
     advice: str = ""
-    """How to get credentials for it, for a human."""
+    """Advice on getting credentials for it, for a person."""
     required: tuple[str, ...] = field(default=())
     """Settings that a live account cannot do without."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class State(enum.Enum):
-    """Where an endpoint or a deployment is in its life."""
+    """State of an endpoint or a deployment."""
 
     CREATING = "creating"
     READY = "ready"
@@ -40,7 +40,7 @@ METRICS = {
 
 @dataclass(frozen=True)
 class Scaling:
-    """How the number of instances of a deployment follows its load.
+    """Scaling of a deployment: its number of instances follows its load.
 
     Attributes
     ----------
@@ -63,7 +63,7 @@ class Scaling:
 
 @dataclass(frozen=True)
 class Release:
-    """What we want to run. Immutable; two equal releases are the same release.
+    """Release to run. Immutable; two equal releases are the same release.
 
     Attributes
     ----------
@@ -101,13 +101,13 @@ class Release:
 
     @property
     def variables(self) -> dict[str, str]:
-        """What the model server is told by its environment."""
+        """Environment variables of the model server."""
         return {} if self.allow_pickle else {"TRIDOCK_ALLOW_PICKLE": "false"}
 
 
 @dataclass(frozen=True)
 class Restarts:
-    """How often a deployment's model server ended by itself and was started again.
+    """Number of times that a deployment's model server ended by itself and was started again.
 
     Attributes
     ----------
@@ -130,7 +130,7 @@ class Restarts:
 
 @dataclass(frozen=True)
 class Deployment:
-    """What runs of a release: a SageMaker variant, a Vertex deployed model, an Azure deployment.
+    """Running release: a SageMaker variant, a Vertex deployed model, an Azure deployment.
 
     Attributes
     ----------
@@ -199,7 +199,7 @@ class Endpoint:
 
     @property
     def settled(self) -> bool:
-        """Whether no change is under way: another may be asked for."""
+        """True if no change is under way, so that another may begin."""
         return self.state in (State.READY, State.FAILED)
 
 
@@ -214,12 +214,12 @@ class Target(Protocol):
 
     @property
     def name(self) -> str:
-        """What ``--target`` calls it."""
+        """The name for ``--target``."""
         ...
 
     @property
     def limits(self) -> Mapping[str, str]:
-        """What this target cannot do, each with the reason."""
+        """The limits of this target, each with the reason."""
         ...
 
     @property

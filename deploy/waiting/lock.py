@@ -30,7 +30,7 @@ FOLDER = "locks"
 
 @dataclass(frozen=True)
 class Terms:
-    """How long a lock lasts.
+    """Durations of a lock.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ class Terms:
 
 @dataclass(frozen=True)
 class Claim:
-    """What a lock's note says.
+    """Content of a lock's note.
 
     Attributes
     ----------

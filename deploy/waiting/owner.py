@@ -1,4 +1,4 @@
-"""Who changes something: the caller as the target knows it, and the process that does it."""
+"""Owner of a change: the caller as the target knows it, and the process that does it."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ Port = TypeVar("Port")
 
 @dataclass(frozen=True)
 class Policy:
-    """How patient to be.
+    """Limits of the repeated tries of one call.
 
     Attributes
     ----------

@@ -15,7 +15,7 @@ FIRST, GROWTH, SLOWEST = 0.1, 1.3, 10.0
 
 @dataclass(frozen=True)
 class Clock:
-    """Where time comes from; a test brings its own.
+    """Source of time; a test brings its own.
 
     Attributes
     ----------

@@ -29,7 +29,7 @@ CHUNK_ROWS = 131_072
 
 @dataclass(frozen=True)
 class MiniBatch:
-    """What each mini batch is scored with.
+    """Objects that score each mini batch.
 
     Attributes
     ----------

@@ -16,7 +16,7 @@ SAMPLED_BYTES = 1 << 16
 
 
 class Format(enum.Enum):
-    """How rows are written down."""
+    """Format of the rows of a file."""
 
     CSV = "CSV"
     LINES = "JSON Lines"

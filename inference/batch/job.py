@@ -33,18 +33,18 @@ class Scoring(Protocol):
 
     @property
     def scorer(self) -> Scorer:
-        """What they do."""
+        """Work of the processes."""
 
     @property
     def workers(self) -> int:
-        """How many work at a time."""
+        """Number that work at a time."""
 
     def submit(self, chunk: Chunk) -> Future[Written]:
         """Begin with a chunk."""
 
 
 class Progress(Protocol):
-    """Who is told how far a job is."""
+    """Receiver of a job's progress."""
 
     def show(self, mark: Mark, share: float) -> None:
         """Take note that so much of the input, from 0 to 1, is written."""

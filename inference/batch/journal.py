@@ -1,4 +1,4 @@
-"""What of a job is safe on disk, so that it can go on from there after a kill at any moment.
+"""Journal of a job: what is safe on disk, so that it can go on after a kill at any moment.
 
 Beside ``OUT`` stands the folder ``OUT.partial``: the output as far as it got, and a journal. Bytes
 count once the journal says so, and it says so once they are on the disk; what a kill left after
@@ -28,7 +28,7 @@ GROWING = (OUTPUT, FOOTERS, ERRORS)
 
 @dataclass(frozen=True)
 class Mark:
-    """How far a job is.
+    """Position of a job.
 
     Attributes
     ----------
@@ -79,7 +79,7 @@ class Journal:
 
     @property
     def begun(self) -> bool:
-        """Whether anything is written yet."""
+        """True if anything is written yet."""
         return any(self._sizes.values())
 
     @property

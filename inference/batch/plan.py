@@ -1,4 +1,4 @@
-"""What a job does with each chunk: fixed when it begins, the same in every process."""
+"""Plan of a job: fixed when it begins, the same in every process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tridock.inference.data.signature import OutputSignature, Signature
 
 @dataclass(frozen=True)
 class Header:
-    """What stands in a text file before its first row.
+    """Content of a text file before its first row.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class Header:
 
 @dataclass(frozen=True)
 class Plan:
-    """How rows are read, checked and written.
+    """Rules by which rows are read, checked and written.
 
     Attributes
     ----------
@@ -75,7 +75,7 @@ class Plan:
 
     @property
     def fields(self) -> tuple[Field, ...]:
-        """What each row holds for the model."""
+        """The columns that each row holds for the model."""
         return self.signature.fields
 
     @cached_property
@@ -85,12 +85,12 @@ class Plan:
 
     @property
     def carries_all(self) -> bool:
-        """Whether nothing of a row is left out."""
+        """True if nothing of a row is left out."""
         return self.carried == self.columns
 
     @property
     def whole(self) -> bool:
-        """Whether a row stays the JSON object it is, and the prediction is added to it."""
+        """True if a row stays the JSON object it is, and the prediction is added to it."""
         return self.reads is self.writes is Format.LINES
 
     @property

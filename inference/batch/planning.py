@@ -22,7 +22,7 @@ _HEADERS = {
 
 @dataclass(frozen=True)
 class BatchOptions:
-    """What a user asks for.
+    """Options of a batch job, as the user gave them.
 
     Attributes
     ----------

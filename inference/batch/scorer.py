@@ -36,7 +36,7 @@ class Intake(Protocol):
 
 @dataclass(frozen=True)
 class Written:
-    """What a chunk became.
+    """Bytes of a scored chunk.
 
     Attributes
     ----------

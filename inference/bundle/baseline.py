@@ -50,7 +50,7 @@ class Numeric:
 
 @dataclass(frozen=True)
 class Categorical:
-    """How often each value came.
+    """Frequencies of the values.
 
     Attributes
     ----------

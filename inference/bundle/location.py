@@ -1,4 +1,4 @@
-"""Where the bundle lies: what each cloud's container is told about its model."""
+"""Location of the bundle, by the environment of each cloud's container."""
 
 from __future__ import annotations
 

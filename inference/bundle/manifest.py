@@ -28,7 +28,7 @@ _LATER = ("compiled", "not_compiled", "trusted", "code", "compared")
 
 @dataclass(frozen=True)
 class Training:
-    """What a model was trained on.
+    """Data that a model was trained on.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Compiled:
-    """What was proven of a compiled model, which answers without the library it was fitted with.
+    """Proof of a compiled model, which answers without the library it was fitted with.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What Amazon SageMaker demands of a container."""
+"""Container contract of Amazon SageMaker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Azure Machine Learning demands of a container."""
+"""Container contract of Azure Machine Learning."""
 
 from __future__ import annotations
 

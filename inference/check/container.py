@@ -1,4 +1,4 @@
-"""What each cloud demands of a container beyond its answers: how it starts, runs and ends."""
+"""Each cloud's rules for a container beyond its answers: its start, run and end."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ Judged = TypeVar("Judged")
 
 
 class State(Enum):
-    """How a server stands to a rule."""
+    """Result of a rule."""
 
     KEPT = "kept"
     BROKEN = "broken"
@@ -37,7 +37,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found about one rule.
+    """Finding about one rule.
 
     Attributes
     ----------
@@ -61,7 +61,7 @@ class Finding:
 
     @property
     def falls_short(self) -> bool:
-        """Whether the server may not be deployed because of this."""
+        """True if the server may not be deployed because of this."""
         return self.state in (State.BROKEN, State.UNJUDGED)
 
     def record(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What Vertex AI demands of a container."""
+"""Container contract of Vertex AI."""
 
 from __future__ import annotations
 

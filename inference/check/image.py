@@ -1,4 +1,4 @@
-"""What is demanded of an image before it starts, and the whole judgement of one."""
+"""Rules for an image before it starts, and the whole judgement of one."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ DEFAULT_MEMORY = "512m"
 
 @dataclass(frozen=True)
 class CloudContract:
-    """How one cloud starts a container.
+    """Rules by which one cloud starts a container.
 
     Attributes
     ----------

@@ -130,7 +130,7 @@ def _cell(cell: Any) -> Any:
 
 
 class Envelope(Enum):
-    """What rows came in, and so what predictions go back in."""
+    """Form of the rows of a request, and of the predictions of its answer."""
 
     INSTANCES = "instances"
     INPUTS = "inputs"
@@ -172,7 +172,7 @@ BESIDE = (*PARAMETERS, "signature_name")
 
 @dataclass(frozen=True)
 class Ask:
-    """What a caller wants predicted.
+    """Rows that a caller wants predicted, with their options.
 
     Attributes
     ----------

@@ -27,7 +27,7 @@ class Positions:
 
     @property
     def is_complete(self) -> bool:
-        """Whether each field has exactly one column."""
+        """True if each field has exactly one column."""
         return not self.missing and not self.repeated
 
 

@@ -1,4 +1,4 @@
-"""What goes into a model and what comes out, as its bundle states it."""
+"""Signature of a model, as its bundle states it: its inputs and outputs."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Signature:
 
 @dataclass(frozen=True)
 class OutputSignature:
-    """What a model answers.
+    """Outputs of a model.
 
     Attributes
     ----------

@@ -134,7 +134,7 @@ def _revision() -> str:
 
 @dataclass(frozen=True)
 class Report:
-    """What was found.
+    """Result of the audit.
 
     Attributes
     ----------

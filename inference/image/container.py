@@ -16,7 +16,7 @@ from tridock.inference.process.model_server import answers, free_port, last_line
 
 @dataclass(frozen=True)
 class Plan:
-    """How a container is started.
+    """Options of a container's start.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What is inside an image, read from its files; nothing of the image is run."""
+"""Contents of an image, read from its files; nothing of the image is run."""
 
 from __future__ import annotations
 

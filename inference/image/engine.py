@@ -21,7 +21,7 @@ class AbsentImageError(EngineError):
 
 @dataclass(frozen=True)
 class Image:
-    """What an image says of itself.
+    """Description of an image by its engine.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""How large an image is, as a registry keeps it: each layer compressed."""
+"""Size of an image as a registry keeps it: each layer compressed."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class Predict(Protocol):
 
 
 class Engine(Protocol):
-    """What computes a model's predictions; safe to call from several threads."""
+    """Engine that computes a model's predictions; safe to call from several threads."""
 
     @property
     def name(self) -> str:
@@ -56,7 +56,7 @@ class Coding(Engine, Protocol):
 
     @property
     def classes(self) -> Names:
-        """What `codes` counts in; empty if this model's labels have no numbers."""
+        """The labels that `codes` counts in; empty if this model's labels have no numbers."""
 
     def codes(self, table: Table, *, probabilities: bool) -> tuple[Array, Shares]:
         """Do as `predict` does, and return the index of each label in `classes`."""

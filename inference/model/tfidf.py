@@ -27,7 +27,7 @@ MAX_WEIGHTS = 2_000_000
 
 @dataclass(frozen=True)
 class Terms:
-    """What is counted in a text, and what a count weighs.
+    """Terms that are counted in a text, and the weight of a count.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What the server tells of itself: counts for Prometheus, and a line of JSON for each request."""
+"""Metrics of the server: counts for Prometheus, and a line of JSON for each request."""
 
 from __future__ import annotations
 

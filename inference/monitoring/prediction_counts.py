@@ -1,4 +1,4 @@
-"""What the model answered, counted up: each prediction, and a few of the rows they were for."""
+"""Counts of the model's predictions, and a few of the rows they were for."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SAMPLE = 100
 
 @dataclass(frozen=True)
 class Count:
-    """What came since the count before.
+    """Predictions since the count before.
 
     Attributes
     ----------
@@ -66,7 +66,7 @@ class PredictionCounts:
 
     @property
     def rows(self) -> int:
-        """How many rows came since the last count."""
+        """Number of rows since the last count."""
         return self._rows
 
     def take(self, table: Table, values: Sequence[Any]) -> None:

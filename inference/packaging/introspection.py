@@ -1,4 +1,4 @@
-"""What can be found out about a fitted model: what it takes, answers, needs and usually sees."""
+"""Introspection of a fitted model: its inputs, outputs, needs and usual values."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ Store: TypeAlias = Literal["joblib", "skops"]
 
 @dataclass(frozen=True)
 class About:
-    """What packaging cannot find out by itself.
+    """Facts about a model that packaging cannot find out by itself.
 
     Attributes
     ----------

@@ -85,7 +85,7 @@ def _load_and_serve(listener: socket.socket, settings: Settings) -> NoReturn:
 
 @dataclass(frozen=True)
 class ServerProcess:
-    """What one server process works with."""
+    """One server process: its listener, settings, lifecycle and metrics."""
 
     listener: socket.socket
     settings: Settings

@@ -1,4 +1,4 @@
-"""Where requests of few rows are predicted: those that wait together, together."""
+"""Batches of requests of few rows: those that wait at the same time are predicted together."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Item(Protocol):
 
     Attributes
     ----------
-    together : Together
+    batched_model : BatchedModel
         The model it is for.
     asked : list
         The rows it sent; at most `BLOCK`.
@@ -51,7 +51,7 @@ class Waiting:
 
     Parameters
     ----------
-    together : Together
+    batched_model : BatchedModel
         The model it is for.
     asked : list
         Its rows.

@@ -1,4 +1,4 @@
-"""Where predictions run: a few threads, off the event loop, and a queue that refuses early."""
+"""Threads for predictions, off the event loop, and a queue that refuses early."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ class Request:
 
     @property
     def is_json(self) -> bool:
-        """Whether the content type is JSON."""
+        """True if the content type is JSON."""
         return self.mimetype == "application/json" or self.mimetype.endswith("+json")
 
     @property
@@ -113,7 +113,7 @@ class Request:
 
 
 class AMLResponse:
-    """What a script answers where it wants to say status and headers itself.
+    """Answer of a script that sets status and headers itself.
 
     Parameters
     ----------

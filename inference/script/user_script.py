@@ -239,7 +239,7 @@ HEADERS = "request_headers"
 
 
 class Form(enum.Enum):
-    """What the first argument is."""
+    """Kind of the first argument."""
 
     TEXT = "the body as text"
     MEMBERS = "the members of a JSON object, by inference-schema's decorators"
@@ -248,7 +248,7 @@ class Form(enum.Enum):
 
 @dataclass(frozen=True)
 class Arguments:
-    """How one ``run()`` wants to be called.
+    """Arguments that one ``run()`` takes.
 
     Attributes
     ----------

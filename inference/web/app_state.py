@@ -1,4 +1,4 @@
-"""What every route of one model server shares."""
+"""Objects that all routes of one model server share."""
 
 from __future__ import annotations
 

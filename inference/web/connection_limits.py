@@ -27,7 +27,7 @@ PATIENT_SECONDS = 1.0
 
 
 class Awaited(Enum):
-    """What of a request a connection waits for."""
+    """Part of a request that a connection waits for."""
 
     HEAD = "its head"
     BODY = "the rest of its body"

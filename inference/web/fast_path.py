@@ -176,7 +176,7 @@ def open_quickly(body: bytes, *, is_text: bool) -> Opened | None:
 
 
 class Connection(Protocol):
-    """What a request needs of the connection it came on."""
+    """Connection that a request came on, as far as the request uses it."""
 
     fast_path: FastPath
     transport: Any

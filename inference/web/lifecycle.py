@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 class Lifecycle:
-    """Where a model server is between its start and its end. Safe to read from any thread."""
+    """State of a model server between its start and its end. Safe to read from any thread."""
 
     def __init__(self) -> None:
         self._draining = False
@@ -27,7 +27,7 @@ class Lifecycle:
 
     @property
     def is_draining(self) -> bool:
-        """Whether the server was told to end."""
+        """True if the server has to end."""
         return self._draining
 
     def drain(self) -> None:

@@ -1,4 +1,4 @@
-"""What of a request's headers goes back with its answer: its id, and what clouds expect back."""
+"""Request headers that go back with the answer: its id, and those that clouds expect back."""
 
 from __future__ import annotations
 

@@ -122,7 +122,7 @@ class ContainerGroups(Kind):
 
 
 class ContainerLogs(Kind):
-    """What the container of a group wrote."""
+    """Log of the container of a group."""
 
     def __init__(self, cloud: Cloud, groups: ContainerGroups) -> None:
         super().__init__(cloud)

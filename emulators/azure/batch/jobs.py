@@ -44,18 +44,18 @@ INHERITED = ("PATH", "LANG", "TMPDIR", "LD_LIBRARY_PATH")
 
 @dataclass(frozen=True)
 class Folders:
-    """Where a job's files lie."""
+    """Folders of a job's files."""
 
     root: Path
 
     @property
     def log(self) -> Path:
-        """What its process writes."""
+        """Log of its process."""
         return self.root / "job.log"
 
     @property
     def output(self) -> Path:
-        """What it leaves."""
+        """Output of the job."""
         return self.root / "output"
 
 
@@ -225,7 +225,7 @@ def _job(identifier: ResourceId, endpoint: str) -> Resource:
 
 @dataclass(frozen=True)
 class Job:
-    """What one job does.
+    """Work of one job.
 
     Attributes
     ----------

@@ -12,7 +12,7 @@ from tridock.emulators.place import Place
 
 @dataclass(frozen=True)
 class Credentials:
-    """What clients have to bring, and what the emulator signs with.
+    """Credentials of clients, and keys that the emulator signs with.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What Resource Manager does with a resource of any type; types that do more build on it."""
+"""Behaviour of a resource of any type in Resource Manager; types that do more build on it."""
 
 from __future__ import annotations
 

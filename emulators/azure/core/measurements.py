@@ -1,4 +1,4 @@
-"""What is measured where requests are answered, by minute of the service: counts and times."""
+"""Measurements of answered requests, by minute of the service: counts and times."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Dimensions = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True)
 class Series:
-    """What is measured apart from all else.
+    """Series of measurements with the same dimensions.
 
     Attributes
     ----------

@@ -11,7 +11,7 @@ from tridock.emulators.fleet import Server
 
 @dataclass(frozen=True)
 class Routes:
-    """Where a container answers.
+    """Routes on which a container answers.
 
     Attributes
     ----------
@@ -64,12 +64,12 @@ class Pool:
 
     @property
     def is_idle(self) -> bool:
-        """Whether no request is in: its servers can be ended without losing one."""
+        """True if no request is in work: its servers can be ended without losing one."""
         return not any(self.load.values())
 
     @property
     def capacity(self) -> int:
-        """How many requests may be in flight at once; one more is turned away with 429.
+        """Number of requests that may be in flight; one more is refused with 429.
 
         Source: "Troubleshoot online endpoints", HTTP status codes: twice
         ``max_concurrent_requests_per_instance * instance_count``.

@@ -16,7 +16,7 @@ def now() -> str:
 
 @dataclass(frozen=True)
 class ResourceId:
-    """Where a resource stands.
+    """Path of a resource.
 
     Attributes
     ----------
@@ -67,7 +67,7 @@ class ResourceId:
 
 @dataclass(frozen=True)
 class Resource:
-    """What a client put, and since when it stands.
+    """Content that a client put, with the time of its creation.
 
     Attributes
     ----------

@@ -51,7 +51,7 @@ MISMATCH = "Signature did not match."
 
 @dataclass(frozen=True)
 class Need:
-    """What a request does, as signatures allow it.
+    """Action of a request, as signatures allow it.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What is counted of one request, by the dimensions that Azure Monitor has of it."""
+"""Counts of one request, by the dimensions of Azure Monitor."""
 
 from __future__ import annotations
 

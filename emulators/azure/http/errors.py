@@ -1,4 +1,4 @@
-"""What the emulated Azure answers when it refuses, in the service's own codes.
+"""Error answers of the emulated Azure, with the service's own codes.
 
 * AzureError: answered as ``{"error": {"code", "message", "details"}}`` with its status
 

@@ -49,7 +49,7 @@ LOOK = 0.002
 
 @dataclass(frozen=True)
 class Words:
-    """How one kind of endpoint says what went wrong."""
+    """Wording of the errors of one kind of endpoint."""
 
     busy: int = 429
     late: int = 408

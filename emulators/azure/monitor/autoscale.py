@@ -49,7 +49,7 @@ class AutoscaleSettings(Kind):
 
 @dataclass(frozen=True)
 class Measured:
-    """What the rules are held against.
+    """Metric values that the rules are compared with.
 
     Attributes
     ----------

@@ -20,7 +20,7 @@ WORD = re.compile(r"(and|or)\b", re.I)
 
 @dataclass(frozen=True)
 class Term:
-    """What one dimension has to be.
+    """Condition on one dimension.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What a request for metrics asks: names, times, intervals, aggregations, a filter.
+"""Query for metrics: names, times, intervals, aggregations, a filter.
 
 Source: Azure Monitor REST API, "Metrics - List", URI parameters.
 """

@@ -188,7 +188,7 @@ def _pairs(properties: Mapping[str, Any]) -> Mapping[str, Any]:
 
 @dataclass(frozen=True)
 class Location:
-    """Where an asset's files are.
+    """Location of an asset's files.
 
     Attributes
     ----------

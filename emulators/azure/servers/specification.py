@@ -1,4 +1,4 @@
-"""What an online deployment asks for, checked and read before anything starts.
+"""Specification of an online deployment, checked and read before anything starts.
 
 Source: "CLI (v2) managed online deployment YAML schema" for defaults and limits; "Deploy a custom
 container" for routes.
@@ -32,7 +32,7 @@ MOUNT = "/var/azureml-app"
 
 @dataclass(frozen=True)
 class Probe:
-    """How long a container may take to answer, in real seconds."""
+    """Time limits of a container's answers, in real seconds."""
 
     initial_delay: float = 10.0
     period: float = 10.0
@@ -40,7 +40,7 @@ class Probe:
 
     @property
     def patience(self) -> float:
-        """How many seconds from the start until the container is given up."""
+        """The time in seconds from the start after which the container has failed."""
         return self.initial_delay + self.period * self.failures
 
     @classmethod

@@ -1,4 +1,4 @@
-"""What outlives the emulator: resources, blobs and groups in one file, metrics in another."""
+"""State that outlives the emulator: resources, blobs and groups in one file, metrics in another."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ _CONDITIONS = {"if-match", "if-none-match"}
 
 @dataclass(frozen=True)
 class Place:
-    """What a request is about: a container, or a blob in it if `name` is not empty."""
+    """Subject of a request: a container, or a blob in it if `name` is not empty."""
 
     container: str
     name: str

@@ -1,4 +1,4 @@
-"""Whose a request is: refused in Google's words unless its credentials were issued here."""
+"""Authentication of requests: refused in Google's words unless credentials were issued here."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ _PREFIX = "ya29."
 
 @dataclass(frozen=True)
 class Caller:
-    """Who sends a request, by an access token.
+    """Sender of a request, by its access token.
 
     Attributes
     ----------

@@ -35,7 +35,7 @@ LOCATION = "us-central1"
 
 @dataclass(frozen=True)
 class Cloud:
-    """What every part of the emulated Google Cloud works with.
+    """Objects that every part of the emulated Google Cloud shares.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What is measured of predictions where they are answered: requests and latencies, by minute."""
+"""Measurements of predictions where they are answered: requests and latencies, by minute."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Labels = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True)
 class Origin:
-    """Who answered.
+    """Origin of an answer.
 
     Attributes
     ----------
@@ -48,7 +48,7 @@ class Origin:
 
 @dataclass
 class Tally:
-    """What was measured within one minute.
+    """Measurements of one minute.
 
     Attributes
     ----------

@@ -34,7 +34,7 @@ class EndingError(Exception):
 
 @dataclass(frozen=True)
 class Kind:
-    """What an operation says of itself while it runs.
+    """Progress of an operation while it runs.
 
     Attributes
     ----------
@@ -50,7 +50,7 @@ class Kind:
 
 @dataclass(frozen=True)
 class Progress:
-    """What the work of one operation reports to, and waits by.
+    """Context of an operation's work: it reports and waits by it.
 
     Attributes
     ----------

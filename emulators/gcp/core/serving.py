@@ -63,7 +63,7 @@ class Serving:
 
     @property
     def url(self) -> str:
-        """Where predictions are sent."""
+        """Server that predictions are sent to."""
         return self.server.url + self.predict
 
 
@@ -221,7 +221,7 @@ class Servings:
 
 @dataclass
 class Balance:
-    """Whose turn it is: of each 100 requests the shares are exact, and their order is chance.
+    """Split of requests: of each 100 the shares are exact, and their order is random.
 
     A fixed order would let clients in step with each other always meet the same one.
 
@@ -247,7 +247,7 @@ class Balance:
 
 
 class Balances:
-    """Whose turn it is, by endpoint or service."""
+    """Splits of requests, by endpoint or service."""
 
     def __init__(self) -> None:
         self._balances: dict[str, Balance] = {}

@@ -1,4 +1,4 @@
-"""What ran before the emulator ended is started again: servers, operations, batch jobs."""
+"""Restart of all that ran before the emulator ended: servers, operations, batch jobs."""
 
 from __future__ import annotations
 

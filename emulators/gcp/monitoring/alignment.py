@@ -43,7 +43,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Aggregation:
-    """How series are aligned and reduced.
+    """Alignment and reduction of series.
 
     Attributes
     ----------

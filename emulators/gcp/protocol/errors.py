@@ -1,4 +1,4 @@
-"""What the emulated Google Cloud answers when it refuses.
+"""Error answers of the emulated Google Cloud.
 
 * GcpError
   * InvalidArgumentError

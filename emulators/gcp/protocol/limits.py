@@ -1,4 +1,4 @@
-"""What Google's documents limit, checked before anything is made."""
+"""Limits by Google's documents, checked before anything is made."""
 
 from __future__ import annotations
 

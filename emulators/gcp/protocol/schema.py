@@ -54,13 +54,13 @@ class Method:
 
     @property
     def is_update(self) -> bool:
-        """Whether it carries a whole resource of which only masked fields count."""
+        """True if it carries a whole resource of which only masked fields count."""
         return self.name.partition(".")[2].startswith("Update")
 
 
 @dataclass(frozen=True)
 class Binding:
-    """How a method is reached over REST (google/api/http.proto).
+    """REST path and verb of a method (google/api/http.proto).
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What Cloud Storage answers when it refuses.
+"""Error answers of Cloud Storage.
 
 * StorageError
   * BadRequestError

@@ -32,7 +32,7 @@ WEEK_SECONDS = 7 * 24 * 3600.0
 
 @dataclass(frozen=True)
 class Upload:
-    """What is to become an object.
+    """Upload that is to become an object.
 
     Attributes
     ----------

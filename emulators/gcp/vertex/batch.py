@@ -50,7 +50,7 @@ _ENDED = {"JOB_STATE_SUCCEEDED", "JOB_STATE_FAILED", "JOB_STATE_CANCELLED"}
 
 @dataclass
 class Output:
-    """What one job has written so far.
+    """Output of one job so far.
 
     Attributes
     ----------

@@ -35,7 +35,7 @@ class Instance:
 
 @dataclass(frozen=True)
 class Transform:
-    """How rows become instances (``InstanceConfig`` in batch_prediction_job.proto).
+    """Conversion of rows to instances (``InstanceConfig`` in batch_prediction_job.proto).
 
     Attributes
     ----------

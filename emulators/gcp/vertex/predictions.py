@@ -62,7 +62,7 @@ class Raw:
 
 @dataclass(frozen=True)
 class RawAnswer:
-    """What a model server answered to `Raw`.
+    """Answer of a model server to `Raw`.
 
     Attributes
     ----------

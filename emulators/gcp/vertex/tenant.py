@@ -1,4 +1,4 @@
-"""What Vertex AI copies into its own project for a container to read: `AIP_STORAGE_URI`."""
+"""Copies in Vertex AI's own project for a container to read: `AIP_STORAGE_URI`."""
 
 from __future__ import annotations
 

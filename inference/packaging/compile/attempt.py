@@ -30,7 +30,7 @@ KIND = re.compile(r"class '([\w.]+)'")
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of it.
+    """Result of an attempt to compile.
 
     Attributes
     ----------

@@ -18,7 +18,7 @@ VERSION = 17
 
 @dataclass(frozen=True)
 class Draft:
-    """Where a converter of skl2onnx adds what it converts.
+    """Graph that a converter of skl2onnx adds to.
 
     Attributes
     ----------

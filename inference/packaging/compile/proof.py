@@ -38,7 +38,7 @@ class DifferenceError(InferenceError):
 
 @dataclass(frozen=True)
 class Proof:
-    """What was tried, and how far the answers differed.
+    """Rows that were tried, and the largest difference of the answers.
 
     Attributes
     ----------

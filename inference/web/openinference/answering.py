@@ -202,7 +202,7 @@ def _names(names: Any) -> str:
 
 @dataclass(frozen=True)
 class Wanted:
-    """How one output is wanted.
+    """Form of one output.
 
     Attributes
     ----------
@@ -237,12 +237,12 @@ class Question:
 
     @property
     def is_binary(self) -> bool:
-        """Whether any output is wanted as bytes."""
+        """True if any output is wanted as bytes."""
         return any(wanted.binary for wanted in self.outputs.values())
 
     @property
     def needs_probabilities(self) -> bool:
-        """Whether any output is made of the classes' probabilities."""
+        """True if any output is made of the classes' probabilities."""
         named = PROBABILITIES in self.outputs
         return named or any(wanted.classes for wanted in self.outputs.values())
 

@@ -1,4 +1,4 @@
-"""What the protocol tells of the server and of its model."""
+"""Metadata of the server and of its model."""
 
 from __future__ import annotations
 
