@@ -112,7 +112,7 @@ def compare(old: Side, new: Side, terms: Terms) -> tuple[Result, ...]:
     Before the samples are enough to see what matters, only a difference far beyond it is called:
     who looks again and again and stops at the first small p sees a difference sooner or later.
     The bound is O'Brien's and Fleming's ("A Multiple Testing Procedure for Clinical Trials",
-    Biometrics 35, 1979), taken so that it holds however often somebody looks (the reflection
+    Biometrics 35, 1979), taken so that it holds after any number of looks (the reflection
     principle). `alpha` is shared among the measures (Bonferroni).
     """
     terms = replace(terms, alpha=terms.alpha / (4 if old.labelled or new.labelled else 3))

@@ -80,7 +80,7 @@ def latency_p95(latencies: Sequence[float], *, limit: float) -> Verdict:
 
 
 def latency(observed: float | None, sample: int, *, limit: float) -> Verdict:
-    """Hold a 95th percentile that somebody else took, in milliseconds, to at most `limit`."""
+    """Compare a 95th percentile that was measured elsewhere, in milliseconds, with `limit`."""
     return _judged("latency_p95", observed, limit, sample=sample, unit="ms")
 
 

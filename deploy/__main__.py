@@ -29,7 +29,7 @@ Connect = Callable[..., session.Session]
 
 
 def main(words: list[str] | None = None, *, connect: Connect = session.connect) -> int:
-    """Run one command and return the exit code; `deploy.arguments.EXIT_CODES` tells each."""
+    """Run one command and return the exit code; `deploy.cli.arguments.EXIT_CODES` lists them."""
     options = arguments.parse(words)
     plaintext.log_to_stderr(logging.WARNING, "%(name)s: %(message)s")
     signal.signal(signal.SIGTERM, _interrupt)

@@ -45,7 +45,7 @@ def copy(source: Path, to: Path) -> Path:
 
 
 def close(path: Path) -> None:
-    """Let nobody but its owner read a folder and all it holds."""
+    """Let only its owner read a folder and all it holds."""
     path.chmod(FOLDER)
     for each in path.rglob("*"):
         each.chmod(FOLDER if each.is_dir() else FILE)

@@ -17,10 +17,10 @@ class Step:
     bake : float
         Seconds that the step is watched; a gate that says no ends it at once.
     shadow : int
-        Percent of the requests of which it gets a copy, whose answer nobody sees.
+        Percent of the requests of which it gets a copy, whose answer is dropped.
     probed : bool
         Whether the judge sends requests of its own. To a deployment that gets copies it does
-        not: SageMaker lets nobody ask a shadow variant.
+        not: SageMaker lets no client call a shadow variant.
     awaited : bool
         Whether the step waits until enough live requests came.
     beside : bool
@@ -118,7 +118,7 @@ def moves(now: Mapping[str, int], new: str, steps: Sequence[Step]) -> Iterator[M
     """Yield the moves of a release, `new` taking what the others give in proportion.
 
     Steps below what `new` has already are left out, so that an interrupted rollout goes on.
-    Where nobody else has traffic there is nobody to protect, and one step gives it all.
+    Where no other deployment has traffic there is none to protect, and one step gives it all.
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ ORIGIN = re.compile(r"\*|https?://[^\s/?#@,]+")
 #: Headers whose names a browser asks for, as they are sent back.
 NAMES = re.compile(rb"[!-~ ]{1,1024}")
 METHODS = "GET, HEAD, POST"
-#: A browser need not ask again for so long.
+#: Seconds for which a browser need not ask again.
 MAX_AGE_SECONDS = 600
 
 

@@ -12,7 +12,7 @@ _processes = 1
 
 
 def share(processes: int) -> None:
-    """Say that this process will be forked into so many, each with one thread.
+    """Declare that this process will be forked into `count`, each with one thread.
 
     Threads that a library starts before a fork do not exist after it, and it would wait for them
     for ever.

@@ -44,7 +44,7 @@ class TamperedError(BundleError):
 
 
 class VersionError(BundleError):
-    """The bundle needs another version of a library, or of this program, than stands here."""
+    """The bundle needs another version of a library, or of this program, than is installed."""
 
 
 class ScriptError(BundleError):
@@ -88,7 +88,7 @@ class WrongMethodError(RequestError):
 
 
 class DisconnectedError(RequestError):
-    """The caller left before the end of its request: nobody is there to be told."""
+    """The caller left before the end of its request: there is nobody to answer."""
 
 
 class UnsupportedMediaTypeError(RequestError):

@@ -20,7 +20,7 @@ class Call:
     limit : int
         The longest body that is accepted after unzipping, in bytes.
     probabilities : bool
-        Whether the query string asked for them.
+        Whether the query string requests them.
     accept : str
         What to answer with where the caller has no preference; empty: in kind.
     method, path, query : str

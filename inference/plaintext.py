@@ -27,7 +27,7 @@ def lines(text: object) -> str:
 
 
 class Formatter(logging.Formatter):
-    """Formats a record on one line, whatever its message holds, and a traceback below it."""
+    """Formats a record on one line, with any message, and a traceback below it."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
         """Return the record's line."""

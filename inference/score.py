@@ -50,7 +50,7 @@ def init(path: Path | None = None) -> None:
     Parameters
     ----------
     path : Path, optional
-        Bundle directory; by default the one the cloud's container is told of
+        Bundle directory; by default the one that the cloud's container names
         (`tridock.inference.bundle.location.find`).
 
     Raises
@@ -81,7 +81,7 @@ def run(data: Any) -> Any:
     Returns
     -------
     list
-        One JSON-ready prediction per row, in order; with a script, whatever it returned.
+        One JSON-ready prediction per row, in order; with a script, its own return value.
 
     Raises
     ------
@@ -145,7 +145,7 @@ def _load(bundle: Bundle) -> Loaded:
     return Loaded(bundle, fitted, script)
 
 
-# A scoring script that the container is told of, without a bundle around it.
+# A scoring script that the container names, without a bundle around it.
 
 #: The script, and the directory it lies in (Azure ML, «Azure Machine Learning inference HTTP
 #: server», environment variables).

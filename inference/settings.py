@@ -47,9 +47,9 @@ class Settings:
     interval : float
         Seconds between two lines of the log on what the model answered.
     health_route, predict_route : str
-        The routes that Vertex AI was told to call.
+        The routes that Vertex AI calls.
     accept : str
-        The answer's content type for callers who state no preference; empty: as they asked.
+        The answer's content type for callers who state no preference; empty: that of the request.
     root_path : str
         What may come before each path, where a proxy leaves it there; empty: nothing.
     cors_origins : tuple of str

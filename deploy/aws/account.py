@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sagemaker_runtime import SageMakerRuntimeClient
     from mypy_boto3_sts import STSClient
 
-#: `deploy.retry` tries again, and nobody else. A model has 60 s to answer, so reading takes 70
+#: `deploy.waiting.retry` alone tries again. A model has 60 s to answer, so reading takes 70
 #: ("InvokeEndpoint", API reference).
 CONFIG = Config(
     retries={"total_max_attempts": 1}, connect_timeout=10, read_timeout=70, max_pool_connections=10

@@ -45,7 +45,7 @@ def config(bucket: str, percent: int | None) -> Mapping[str, Any] | None:
 
     None leaves it as it is.
 
-    Requests stay out: nobody here reads them, and they may be personal.
+    Requests stay out: they are not needed here, and may be personal.
     """
     if not percent:
         return None if percent is None else {}

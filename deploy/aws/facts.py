@@ -34,7 +34,7 @@ class Model:
 class Facts:
     """Configurations and models by name; neither can be changed once it is made.
 
-    Whoever waits for an endpoint asks every few seconds: what cannot have changed is not asked
+    Waiting for an endpoint means a call every few seconds: what cannot have changed is not read
     for again. SageMaker counts its Describe calls ("Amazon SageMaker endpoints and quotas").
     """
 
@@ -44,12 +44,12 @@ class Facts:
     _changes: dict[str, tuple[Mark | None, float]] = field(default_factory=dict)
 
     def endpoint(self, name: str) -> DescribeEndpointOutputTypeDef:
-        """Describe an endpoint, which changes: it is asked for each time.
+        """Describe an endpoint, which changes: it is read each time.
 
         Raises
         ------
         UnavailableError
-            If what is shown is what stood before our own last change. Nobody may decide by it
+            If it shows the state before our own last change. No decision may depend on it
             what is not used any more: SageMaker lets configurations in use be deleted.
         """
         before, until = self._changes.get(name, (None, 0.0))

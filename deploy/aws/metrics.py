@@ -1,7 +1,7 @@
-"""CloudWatch: what was measured of a variant's live requests, and what its model server told.
+"""CloudWatch: metrics of a variant's live requests, and of its model server's log.
 
 The service keeps minutes, and shows one up to some minutes after it is over. Counted are the
-minutes that began at or after the moment that is asked for. Source: "Amazon SageMaker AI metrics in
+minutes that began at or after the given moment. Source: "Amazon SageMaker AI metrics in
 Amazon CloudWatch", developer guide.
 """
 
@@ -40,8 +40,8 @@ class Variant:
 def of_variant(account: Account, variant: Variant, since: datetime) -> Metrics:
     """Return what was measured of a variant, without our own requests.
 
-    CloudWatch does not tell who asked for a variant by its name: what this process sent is taken
-    off by its number, and is in the latencies and in what the model server told. The 95th
+    CloudWatch does not know who called a variant by its name: what this process sent is taken
+    off by its number, and is in the latencies and in the model server's log. The 95th
     percentile is the mean of those of the minutes, each by its requests.
     """
     minutes = _minutes(account, variant, since)
@@ -68,7 +68,7 @@ def _minutes(
     for result in _results(account, variant, since):
         name = list(STATISTICS)[int(result["Id"].removeprefix("m"))]
         for when, value in zip(result["Timestamps"], result["Values"], strict=True):
-            if when >= since:  # the service rounds what is asked for down
+            if when >= since:  # the service rounds the start down
                 minutes[name][when] = value
     return minutes
 

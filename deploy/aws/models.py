@@ -207,7 +207,7 @@ def _of(version: str, aliases: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(sorted(alias for alias, at in aliases.items() if at == version))
 
 
-# What a model package tells of a version: its customer metadata properties, and the way back.
+# Versions as customer metadata properties of model packages, and back.
 
 #: Of a version: properties with text, by our name, and the beginning of its metrics.
 VERSION, DIGEST = "tridock:version", "tridock:digest"

@@ -12,7 +12,7 @@ from tridock.deploy.target.protocol import Release
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker.type_defs import TagTypeDef
 
-#: Tags of ours begin with it; an endpoint without the first is somebody else's.
+#: Tags of ours begin with it; an endpoint without the first belongs to others.
 ENDPOINT = "tridock:endpoint"
 BUNDLE, VERSION, DIGEST = "tridock:bundle", "tridock:version", "tridock:digest"
 

@@ -28,7 +28,7 @@ USE = re.compile(r"([0-9a-f]{64})/used-by/([a-z0-9-]+--[a-z0-9-]+)")
 
 @dataclass(frozen=True)
 class Thing:
-    """A model or a configuration, by what a list tells of it."""
+    """A model or a configuration, as a list shows it."""
 
     name: str
     arn: str
@@ -98,7 +98,7 @@ class Remains:
             self.store.s3.delete_object(Bucket=self.store.bucket, Key=PREFIX + key)
 
     def _idle(self, models: Sequence[Thing], theirs: Sequence[Thing]) -> list[Thing]:
-        """Return the models that no endpoint of ours runs, nor a configuration of somebody else."""
+        """Return the models that no endpoint of ours runs, nor a configuration of others."""
         idle = [each for each in models if each.name not in self._models(each.endpoint)]
         used = {model for each in theirs for model in self._named(each)} if idle else set()
         return [each for each in idle if each.name not in used]
@@ -133,7 +133,7 @@ class Remains:
         return [Thing(*(each[name] for name in told)) for each in found]
 
     def _is_ours(self, thing: Thing) -> bool:
-        """Tell by its tag; what we may not ask about is somebody else's."""
+        """Decide by its tag; what we may not read belongs to others."""
         if "--" not in thing.name:
             return False
         with suppress(NotFoundError, PermissionDeniedError), translated("sagemaker"):
@@ -142,7 +142,7 @@ class Remains:
         return False
 
     def _named(self, config: Thing) -> set[str]:
-        """Return the models that a configuration of somebody else names."""
+        """Return the models that a configuration of others names."""
         with suppress(NotFoundError), translated("sagemaker"):
             told: Any = self.account.sagemaker.describe_endpoint_config(
                 EndpointConfigName=config.name

@@ -92,7 +92,7 @@ class Reading:
 
     @property
     def counts(self) -> dict[str, int]:
-        """The number of instances by production variant, where it is told."""
+        """The number of instances by production variant, where it is known."""
         shown = self.told.get("ProductionVariants", ())
         return {each["VariantName"]: each.get("CurrentInstanceCount", 0) for each in shown}
 

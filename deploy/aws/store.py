@@ -1,7 +1,7 @@
 """Bundles in S3: one archive for each digest, and marks that say who uses it.
 
-``bundles/<digest>/model.tar.gz`` stands beside ``bundles/<digest>/used-by/<model>``, an empty
-object for each SageMaker model made of it. An archive without marks is nobody's.
+``bundles/<digest>/model.tar.gz`` lies beside ``bundles/<digest>/used-by/<model>``, an empty
+object for each SageMaker model made of it. An archive without marks is unused.
 Registered ones are ``models/<digest>/model.tar.gz``; nothing removes those.
 """
 

@@ -135,7 +135,7 @@ class Updates:
         self.account.facts.changed(endpoint, reading.told)
 
     def resize(self, endpoint: str, reading: Reading, counts: Mapping[str, int]) -> None:
-        """Let variants have so many instances; weights stay."""
+        """Set the numbers of instances of variants; weights stay."""
         desired: Any = [
             {"VariantName": name, "DesiredInstanceCount": count} for name, count in counts.items()
         ]

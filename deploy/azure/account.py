@@ -26,7 +26,7 @@ VERSION = "2024-10-01"
 #: Seconds that one call to Resource Manager may take.
 TIMEOUT = 60.0
 
-#: Options of azure-core's clients: `tridock.deploy.waiting.retry` tries again, and nobody else.
+#: Options of azure-core's clients: `tridock.deploy.waiting.retry` alone tries again.
 ONCE: Any = {"retry_total": 0}
 
 
@@ -136,7 +136,7 @@ class Account:
         return self._ask(method, address, body, f"{method} {kind}")
 
     def follow(self, link: str) -> Any:
-        """Return the next page of a list, by the address that the service told of it.
+        """Return the next page of a list, by the address that the service gave.
 
         Raises
         ------

@@ -13,7 +13,7 @@ from tridock.deploy.target.protocol import Deployment, Endpoint, Release, Scalin
 TAG = "tridock"
 
 PORT = 8080
-#: Revisions have no tags: what the cloud keeps of a release stands in their environment, which
+#: Revisions have no tags: what the cloud keeps of a release is in their environment, which
 #: cannot be changed.
 KEPT = ("bundle", "version", "digest", "instance")
 MARK = "TRIDOCK_RELEASE_"
@@ -66,7 +66,7 @@ def _scale(release: Release) -> dict[str, Any]:
 
 
 def environment(release: Release, server: str) -> dict[str, str]:
-    """Return what a container is told: where its bundle lies, and what of the release is kept."""
+    """Return a container's variables: the path of its bundle, and the kept facts of the release."""
     identity = {"TRIDOCK_IDENTITY_ID": server} if server else {}
     kept = {MARK + name.upper(): str(getattr(release, name)) for name in KEPT}
     told = {"PORT": str(PORT), "TRIDOCK_BUNDLE_URI": release.artifact, **release.variables}
@@ -137,7 +137,7 @@ def variables(revision: Any) -> dict[str, str]:
 
 
 def differences(revision: Any, release: Release, server: str) -> list[str]:
-    """Say in what a revision that stands is no `release`."""
+    """Return the differences of an existing revision from `release`."""
     held = revision.properties.template
     runs = {
         "image": (held.containers[0].image, release.image),

@@ -31,7 +31,7 @@ class Autoscale:
     Attributes
     ----------
     account : Account
-        By whose credential Resource Manager is asked.
+        The account whose credential Resource Manager gets.
     """
 
     account: Account

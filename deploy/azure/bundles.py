@@ -38,7 +38,7 @@ class Bundles:
     def store(self, bundle: Bundle, folder: str) -> str:
         """Store a bundle in a folder, unless it is there, and return its address.
 
-        The manifest goes last: where it stands, all else does.
+        The manifest goes last: where it exists, all else does.
         """
         with self.container("blobs:upload") as container:
             if not container.get_blob_client(f"{folder}/{MANIFEST}").exists():

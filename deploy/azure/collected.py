@@ -37,7 +37,7 @@ def percent_of(setting: str) -> int:
 
 
 def collector(percent: int) -> DataCollector | None:
-    """Return the settings of a deployment that keeps so many percent of its answers."""
+    """Return the settings of a deployment that keeps `percent` of its answers."""
     if not percent:
         return None
     kept = {COLLECTION: DeploymentCollection(enabled="true")}

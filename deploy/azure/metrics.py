@@ -1,7 +1,7 @@
 """Azure Monitor: what was measured of a deployment's live requests.
 
 The service keeps minutes, and shows one some minutes after it is over. Counted are the minutes that
-began at or after the moment that is asked for. Source: Azure Monitor REST API, "Metrics - List";
+began at or after the given moment. Source: Azure Monitor REST API, "Metrics - List";
 "Supported metrics" for names and dimensions.
 """
 
@@ -20,10 +20,10 @@ from tridock.deploy.target.own_requests import Own
 
 VERSION = "2023-10-01"
 
-#: Told at most at a time: combinations of statuses; ten by default.
+#: Combinations of statuses in one answer at most; ten by default.
 SERIES = "500"
 
-#: Asked for at a time: minutes of all statuses are many.
+#: Time of one query: minutes of all statuses are many.
 DAY = timedelta(days=1)
 MINUTE = timedelta(minutes=1)
 
@@ -99,7 +99,7 @@ def of_endpoint(account: Account, whose: Measured, since: datetime) -> Metrics:
 def of_app(account: Account, whose: Measured, revision: str, since: datetime) -> Metrics:
     """Return what was measured of a revision, without our own requests, and without latencies.
 
-    Container Apps tells response times of whole apps only, and no percentiles.
+    Container Apps has response times of whole apps only, and no percentiles.
     """
     group = f"/subscriptions/{account.subscription}/resourceGroups/{account.group}"
     app = f"{group}/providers/Microsoft.App/containerApps/{whose.endpoint}"

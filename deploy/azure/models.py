@@ -90,7 +90,7 @@ class AzureModels:
         Bundles(self.account).fetch(found.artifact.partition("/paths/")[2], folder)
 
     def _listed(self, model: str) -> list[Any]:
-        """Return all versions of a model, oldest first: one that is archived stands, too."""
+        """Return all versions of a model, oldest first, archived ones too."""
         with suppress(NotFoundError):
             found = list(self._pages(f"/models/{PREFIX}{model}/versions?{ALL}"))
             numbered = [one for one in found if one["name"].isdecimal()]
@@ -101,7 +101,7 @@ class AzureModels:
         """Yield what is entered, oldest first, with what was entered twice."""
         for each in self._listed(model):
             facts = each["properties"].get("properties") or {}
-            if facts.keys() >= set(_FACTS[:3]):  # else somebody else's
+            if facts.keys() >= set(_FACTS[:3]):  # else it belongs to others
                 yield _read(each)
 
     def _standing(self, bundle: Bundle) -> list[ModelVersion]:
@@ -131,7 +131,7 @@ class AzureModels:
     def _enter(self, one: ModelVersion) -> ModelVersion:
         """Enter a version under the next number.
 
-        Azure ML refuses the number to whoever comes second: its path cannot be changed.
+        Azure ML refuses the number to the second client: its path cannot be changed.
         """
         taken = [int(each["name"]) for each in self._listed(one.model)]
         path = _path(one.model, str(max(taken, default=0) + 1))

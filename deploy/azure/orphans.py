@@ -136,7 +136,7 @@ class Remains:
         return []
 
     def _running(self) -> Running:
-        """Look at all deployments, somebody else's and those for batches included."""
+        """Read all deployments, those of others and those for batches included."""
         running, client = Running(), self.account.client
         with translated("onlineDeployments:list"):
             for endpoint in client.online_endpoints.list():

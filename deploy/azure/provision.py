@@ -6,10 +6,10 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-#: Any name does: the emulated cloud runs our model server, whatever image it is given.
+#: Any name does: the emulated cloud runs our model server for any image.
 IMAGE = "tridock.azurecr.io/tridock:latest"
 
-#: The emulator's environment names a workspace that stands.
+#: The emulator's environment names an existing workspace.
 VARIABLES = {
     "subscription": "AZURE_SUBSCRIPTION_ID",
     "group": "AZURE_RESOURCE_GROUP",
@@ -18,7 +18,7 @@ VARIABLES = {
 
 
 def provision(settings: Mapping[str, str]) -> Mapping[str, str]:
-    """Complete the settings by what stands in the emulated account."""
+    """Complete the settings by what exists in the emulated account."""
     found = {name: os.environ[variable] for name, variable in VARIABLES.items()}
     given = {name: value for name, value in settings.items() if value}
     made = {**settings, **found, "image": IMAGE, **given}
@@ -28,7 +28,7 @@ def provision(settings: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def _make_environment(settings: Mapping[str, str]) -> None:
-    """Make the managed environment, unless it stands."""
+    """Make the managed environment, unless it exists."""
     from azure.core.exceptions import ResourceNotFoundError
     from azure.identity import DefaultAzureCredential
     from azure.mgmt.appcontainers import ContainerAppsAPIClient

@@ -38,7 +38,7 @@ class Scoring:
     Attributes
     ----------
     known : dict of str to Address
-        By endpoint: neither address nor key is asked for twice, until the key is refused.
+        By endpoint: address and key are read once, until the key is refused.
     own : Own
         Requests that named their deployment.
     """
@@ -68,7 +68,7 @@ class Scoring:
         return answer.content
 
     def address(self, endpoint: str) -> Address:
-        """Return where an endpoint is asked, and its primary key."""
+        """Return an endpoint's address and its primary key."""
         if endpoint not in self.known:
             with before_sending(), translated("onlineEndpoints:listKeys"):
                 found = self.account.client.online_endpoints.get(endpoint)

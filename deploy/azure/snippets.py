@@ -1,4 +1,4 @@
-"""Calls to paste, for whoever was told that a model is released."""
+"""Calls of a released model, to paste."""
 
 from __future__ import annotations
 

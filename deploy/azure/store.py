@@ -1,7 +1,7 @@
 """Bundles as registered models: one version for each digest, with marks that say who uses it.
 
 A model's version bears a tag ``used-by-<endpoint>`` for each endpoint that runs it. A version
-without such tags is nobody's yet: it was uploaded, and not deployed.
+without such tags is unused yet: it was uploaded, and not deployed.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class Store:
     def remove(self, model: Any) -> None:
         """Delete a version's files and then itself: the SDK can only archive it, which keeps them.
 
-        While it stands, the next run finds it again.
+        While it exists, the next run finds it again.
         """
         folder = model.path.partition("/paths/")[2].rstrip("/")
         Bundles(self.account).remove(folder)

@@ -107,7 +107,7 @@ class AzureTarget:
         return self.store.upload(bundle)
 
     def deploy(self, release: Release) -> None:
-        """See `Target.deploy`. Waits for a new endpoint: nothing can be asked of it before."""
+        """See `Target.deploy`. Waits for a new endpoint: no call works before."""
         endpoint = self._find(release.endpoint) or self._make(release)
         standing = {one.name: one for one in self._deployments_of(release.endpoint)}
         found = standing.get(release.name)
@@ -186,7 +186,7 @@ class AzureTarget:
     def rotate(self, endpoint: str, *, which: str) -> None:
         """Replace the ``"primary"`` or ``"secondary"`` key; clients with the other go on.
 
-        By Resource Manager: azure-ai-ml's call sends the key that stands.
+        By Resource Manager: azure-ai-ml's call sends the present key.
         """
         body = {"keyType": which.capitalize()}
         self.account.call("POST", f"/onlineEndpoints/{endpoint}/regenerateKeys", body)

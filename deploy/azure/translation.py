@@ -25,7 +25,7 @@ TAG = "tridock"
 #: Tag of an endpoint whose first deployment has yet to be given the traffic: its name.
 FIRST = "tridock-first"
 
-#: What of a release stands in the tags of its deployment.
+#: Facts of a release that the tags of its deployment hold.
 KEPT = ("bundle", "version", "digest", "image", "instance")
 
 STATES = {
@@ -65,7 +65,7 @@ def identity(server: str) -> IdentityConfiguration | None:
 def deployment_entity(
     release: Release, environment_name: str, collect: int
 ) -> ManagedOnlineDeployment:
-    """Return the deployment that runs a release and keeps so many percent of its answers."""
+    """Return the deployment that runs a release and keeps `percent` of its answers."""
     probe = ProbeSettings(initial_delay=5, period=5, timeout=5, failure_threshold=60)
     return ManagedOnlineDeployment(
         name=release.name,
@@ -91,7 +91,7 @@ def marks(release: Release, collect: int = 0) -> dict[str, str]:
 
 
 def is_same(found: Any, release: Release, collect: int) -> bool:
-    """Tell whether a deployment that stands runs `release`, and keeps so many answers."""
+    """Tell whether an existing deployment runs `release`, and keeps `percent` of its answers."""
     wanted = marks(release, collect)
     names = {*wanted, "collect"} - {"count"}
     return all(found.tags.get(name) == wanted.get(name) for name in names)
@@ -116,7 +116,7 @@ def endpoint_record(found: Any, deployments: Iterable[Any]) -> Endpoint:
 
 
 def is_waiting(found: Any, deployments: Iterable[Any]) -> bool:
-    """Tell whether an endpoint's first deployment stands and waits for its traffic."""
+    """Tell whether an endpoint's first deployment exists and waits for its traffic."""
     first = found.tags.get(FIRST)
     ready = {one.name for one in deployments if _state(one.provisioning_state) is State.READY}
     return first in ready and _state(found.provisioning_state) is State.READY

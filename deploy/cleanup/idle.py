@@ -1,4 +1,4 @@
-"""Endpoints that nobody asks, and what they cost."""
+"""Endpoints without requests, and their cost."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Idle:
     Attributes
     ----------
     hours : float
-        For so long at least.
+        The least time without requests.
     dollars : float or None
         US dollars that all of its deployments cost per hour; None if a price is not known.
     """
@@ -40,7 +40,7 @@ class Patience:
     now : datetime
         The time, with its zone.
     tell : callable
-        Told why the requests to an endpoint are not known, where the target refuses to say.
+        Called with the reason if the target cannot say how many requests an endpoint had.
     """
 
     hours: float
@@ -56,8 +56,8 @@ class Patience:
 def look(target: Target, found: Endpoint, patience: Patience, prices: Prices | None) -> Idle | None:
     """Return an endpoint as idle if its deployments are old enough and had no live request.
 
-    Of deployments with traffic, the target is asked for one after the other, until one had a
-    request or tells nothing: of most endpoints, once. None of it is asked for what is younger, or
+    Metrics of deployments with traffic are read one after the other, until one had a
+    request or none are known: of most endpoints, once. None is read for what is younger, or
     coming up, and what the target does not tell is no reason to warn.
     """
     if not patience.hours or not found.deployments or not found.settled:

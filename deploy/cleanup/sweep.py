@@ -126,7 +126,7 @@ def _sweep_endpoint(broom: Broom, endpoint: str, orphans: Sequence[Orphan], swep
 
 
 def _sweep_unowned(broom: Broom, one: Orphan, swept: Swept) -> None:
-    """Delete what anybody may be given next, unless somebody began to change something."""
+    """Delete resources that a new endpoint could reuse, unless a change has begun."""
     because = _hindrance(one, lock.busy(broom.target.notes, broom.terms))
     if because:
         swept.kept.append(Kept(one, because))

@@ -40,7 +40,7 @@ def run(options: argparse.Namespace, session: Session) -> None:
 
 
 def _swept(options: argparse.Namespace, session: Session, found: Found) -> Swept | None:
-    """Delete what was found; None if that was not asked for, as nobody reads a question as JSON."""
+    """Delete what was found; None if that was not confirmed, since JSON output has no question."""
     if not found.orphans or (options.json and not options.yes):
         return None
     count, place = len(found.orphans), session.config.target
@@ -50,13 +50,13 @@ def _swept(options: argparse.Namespace, session: Session, found: Found) -> Swept
 
 
 def unasked(session: Session, endpoint: Endpoint) -> Idle | None:
-    """Return an endpoint as idle if nobody asked it for `idle_hours`, or None."""
+    """Return an endpoint as idle if it had no request for `idle_hours`, or None."""
     patience = Patience(session.config.idle_hours, datetime.now(UTC), session.say.note)
     return idle.look(session.target, endpoint, patience, session.cloud.prices)
 
 
 def warning(options: argparse.Namespace, session: Session, found: Idle) -> str:
-    """Say that nobody asks an endpoint, what it costs, and how to end it, in a line."""
+    """Return a line about an idle endpoint: its cost, and the command that ends it."""
     cost = "at a price that is not known"
     if found.dollars is not None:
         cost = f"${found.dollars:.3f} per hour" if found.dollars else "at no cost"

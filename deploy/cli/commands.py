@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 def run(options: argparse.Namespace, session: Session) -> None:
-    """Run the verb that was asked for."""
+    """Run the verb of the command line."""
     COMMANDS[options.command](options, session)
 
 
@@ -243,7 +243,7 @@ def _order(options: argparse.Namespace, session: Session, bundle: Bundle) -> Rel
 
 
 def _history(options: argparse.Namespace, session: Session, found: Endpoint) -> dict[str, Any]:
-    """Return an endpoint's history as JSON-ready values, newest first, if it is asked for."""
+    """Return an endpoint's history as JSON-ready values, newest first, if the command wants it."""
     if not options.history:
         return {}
     entries = journal.read(session.target.notes, found.name)

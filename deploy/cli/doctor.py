@@ -1,4 +1,4 @@
-"""Is everything there that a release needs? Asked without changing anything."""
+"""Checks of everything that a release needs; nothing is changed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Finding:
 
 
 def examine(session: Session) -> tuple[Finding, ...]:
-    """Look at everything, whatever the first finding is."""
+    """Examine everything, after a failure too."""
     return tuple(_look(what, see) for what, see in _questions(session).items())
 
 

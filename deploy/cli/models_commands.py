@@ -15,7 +15,7 @@ from tridock.deploy.target.model_registry import Approval, ModelVersion, record
 
 
 def run(options: argparse.Namespace, session: Session) -> None:
-    """Run the verb of ``models`` that was asked for."""
+    """Run the verb of ``models``."""
     VERBS[options.verb](options, session)
 
 

@@ -163,7 +163,7 @@ def say_leftovers(found: Found) -> None:
 
 
 def say_swept(swept: Swept, told: Sequence[Kept]) -> None:
-    """Print what was deleted, and what was not and why, unless that was told before."""
+    """Print what was deleted, and what was not and why, unless that was printed before."""
     for one in swept.deleted:
         say(f"deleted {one.kind} {_short(one.name)}")
     _say_kept([each for each in swept.kept if each not in told])

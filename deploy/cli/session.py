@@ -1,4 +1,4 @@
-"""A command's connection: configuration in, an open target out, emulated unless told otherwise."""
+"""A command's connection: configuration in, an open target out, emulated without ``--live``."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Session:
         Raises
         ------
         ConfigError
-            If nobody names one.
+            If none is named.
         """
         if not self.config.endpoint and self.config.model:
             return self.config.model.model
@@ -70,7 +70,7 @@ class Session:
         Raises
         ------
         ConfigError
-            If nobody names one.
+            If none is named.
         BundleError
             If it is missing or altered.
         """
@@ -140,7 +140,7 @@ class Session:
     def _own_settings(self) -> Mapping[str, str]:
         """Return what a deployment is to run with that is not the default.
 
-        In the emulated account, what stands for a real one's role or image is a default, too.
+        In the emulated account, the substitute of a real role or image is a default, too.
         """
         config, limits = self.config, self.target.limits
         known = {
@@ -185,7 +185,7 @@ class Session:
         return ReleaseRequest(wanted, (step,), self.config.keep_previous, self.deadline())
 
     def judge_of(self, name: str) -> Judge | None:
-        """Return the judge of a deployment that stands.
+        """Return the judge of an existing deployment.
 
         By its bundle's examples where that is named, else by the request that the configuration
         names, and by live requests.
@@ -210,7 +210,7 @@ class Session:
         Raises
         ------
         LockedError
-            If somebody else is at it; inside the block, by any verb, if the lock is lost.
+            If another command changes it; inside the block, by any verb, if the lock is lost.
         """
         terms, tell = lock.Terms(caller=self.target.caller()), self.say.note
         with lock.held(self.target.notes, self.endpoint, what, terms=terms, tell=tell) as lease:
@@ -257,7 +257,7 @@ def connect(config: Config, say: Progress, *, live: bool) -> Session:
     ConfigError
         If a live account misses a setting.
     CredentialsError
-        If a live account knows nobody by our credentials.
+        If a live account does not know our credentials.
     """
     cloud = plugins.find(config.target)
     live = live and cloud.provision is not None

@@ -23,7 +23,7 @@ def enter(name: str, cloud: Cloud, settings: Mapping[str, str], state: Path) -> 
     Returns
     -------
     Mapping
-        The settings, completed by what stands in the emulated account.
+        The settings, completed by what exists in the emulated account.
 
     Raises
     ------

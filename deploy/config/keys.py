@@ -25,7 +25,7 @@ class Key:
         Turns a TOML value, or a word of the command line, into the key's type; raises
         `ValueError` saying what it expects.
     default : object
-        Its value if nobody gives one.
+        Its default.
     about : str
         What it means, for the documents.
     """

@@ -53,7 +53,7 @@ class Compare:
 
 @dataclass(frozen=True)
 class Config:
-    """Everything a command was told; see `tridock.deploy.config.keys` for the meaning of each.
+    """The configuration of a command; see `tridock.deploy.config.keys` for the meaning of each.
 
     Attributes
     ----------
@@ -62,7 +62,7 @@ class Config:
     explicit : frozenset of str
         Settings that came by flag or environment, for this run alone.
     given : frozenset of str
-        Settings that somebody gave, in the file too.
+        Settings that were given, in the file too.
     """
 
     target: str

@@ -18,7 +18,7 @@ def read(given: Mapping[str, Any]) -> Scaling | None:
     Parameters
     ----------
     given : Mapping
-        The keys without the table's name, their values read, None where nobody gave one.
+        The keys without the table's name, their values read, None where none was given.
 
     Raises
     ------

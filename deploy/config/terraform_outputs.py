@@ -19,7 +19,7 @@ OUTPUT = "deploy"
 
 
 def completed(config: Config, cloud: Cloud) -> dict[str, str]:
-    """Return the settings, with Terraform's values for those that nobody gave.
+    """Return the settings, with Terraform's values for those that were not given.
 
     Raises
     ------

@@ -72,7 +72,7 @@ class Account:
 
     @property
     def parent(self) -> str:
-        """The name below which everything stands."""
+        """The name of the parent of all resources."""
         return f"projects/{self.project}/locations/{self.location}"
 
     @property
@@ -94,7 +94,7 @@ class Account:
         """Return the account that Google knows us by.
 
         A service account's address is what its key, or its workload, was given a token for. Of a
-        person's token, Google is asked whose it is ("Debugging tokens", tokeninfo).
+        person's token, Google names its owner ("Debugging tokens", tokeninfo).
         """
         with translated("oauth2:Token"):
             self.credentials.refresh(Request())

@@ -23,7 +23,7 @@ from tridock.deploy.target.protocol import Release
 
 OPERATION = "aiplatform:RawPredict"
 DEPLOYED = "X-Vertex-AI-Deployed-Model-Id"
-#: So many requests find a deployment of one percent but for one time in 20 000.
+#: Requests that find a deployment of one percent but for one time in 20 000.
 MOST_TRIES = 1000
 
 
@@ -57,7 +57,7 @@ class Asking:
     def ask_one(self, reading: Reading, deployment: str, body: bytes) -> bytes:
         """Return the answer of one deployment.
 
-        If it has traffic, the endpoint is asked until its answer names that deployment; if it has
+        If it has traffic, the endpoint is called until an answer names that deployment; if it has
         none, a temporary endpoint that has nothing else.
         """
         if deployment not in reading.ids:

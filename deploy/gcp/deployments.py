@@ -103,7 +103,7 @@ class Deployments:
         """Note on its endpoint what a run that was cut short began to deploy and could not note.
 
         Its operation says nothing of what it deploys; but the endpoint is locked, and what other
-        runs began before stands in its labels.
+        runs is in its labels.
 
         Returns
         -------
@@ -134,7 +134,7 @@ class Deployments:
         self._mutate(reading, standing, replicas(scaling, count))
 
     def resize(self, reading: Reading, deployment: str, count: int) -> None:
-        """Let a deployed model have so many replicas, and wait until that is done."""
+        """Set the number of replicas of a deployed model, and wait until that is done."""
         standing = _deployed(reading, deployment)
         resources = standing.dedicated_resources
         if (resources.min_replica_count, resources.max_replica_count) != (count, count):

@@ -27,9 +27,9 @@ from tridock.inference.bundle.bundle import Bundle
 PREFIX = "registered_"
 #: Of a Model's id (model_service.proto, UploadModelRequest).
 LONGEST = 63
-#: For who looks at the console; what they say stands in the description, too.
+#: For who looks at the console; their content is in the description, too.
 MODEL, APPROVAL = "tridock-model", "tridock-approval"
-#: Vertex AI's own alias: exactly one version has it, whatever we do.
+#: Vertex AI's own alias: exactly one version always has it.
 DEFAULT = "default"
 _APPROVALS = {one.value: one for one in Approval}
 
@@ -194,7 +194,7 @@ class GoogleModels:
 
 
 def model_id(model: str) -> str:
-    """Return the id of a registered model: long names are cut, and told apart by a digest."""
+    """Return the id of a registered model: long names are cut, and a digest distinguishes them."""
     whole = PREFIX + model
     if len(whole) <= LONGEST:
         return whole

@@ -1,7 +1,7 @@
 """Cloud Monitoring: what was measured of a deployment's live requests.
 
 The service keeps minutes, and shows one some two or three minutes after it is over. Counted are the
-minutes that began at or after the moment that is asked for.
+minutes that began at or after the given moment.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class Asked:
 def metrics(account: Account, asked: Asked, since: datetime) -> Metrics:
     """Return what was measured since a moment, without the requests of `Account.own`.
 
-    Those are told apart by their number alone: their latencies, and their predictions in the
+    Those are distinguished by their number alone: their latencies, and their predictions in the
     model server's log, are in what is returned. It is all zeros if nothing is shown yet.
     """
     answers = list(_points(account, asked.meter.answers, asked.labels, since))
@@ -162,7 +162,7 @@ def _time(stamp: str) -> datetime:
     return datetime.fromisoformat(stamp)
 
 
-# Distributions as Cloud Monitoring tells them (google/api/distribution.proto).
+# Distributions of Cloud Monitoring (google/api/distribution.proto).
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from tridock.deploy.target.protocol import Release
 
-#: An endpoint without it is somebody else's.
+#: An endpoint without it belongs to others.
 ENDPOINT = "tridock-endpoint"
 #: The deployment that a temporary endpoint of its own is for.
 ALONE = "tridock-alone"

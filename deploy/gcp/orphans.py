@@ -181,7 +181,7 @@ def _refuse_used(one: Orphan, used: bool) -> None:
         raise ConflictError(f"{one} is used again")
 
 
-# Bundles of a bucket that nobody uses, and marks of those who are gone.
+# Unused bundles of a bucket, and marks of deployments that are gone.
 
 MARK, BUNDLE = "mark of use", "stored bundle"
 
@@ -246,7 +246,7 @@ class StoredRemains:
         return dict(found)
 
     def _is_elsewhere(self, mark: Any) -> bool:
-        """Tell whether a mark is of another location, where nobody looked."""
+        """Tell whether a mark is of another location, which was not read."""
         with suppress(NotFoundError), translated("storage:Get"):
             told = mark.download_as_bytes(retry=None).decode(errors="replace")
             return bool(told) and told != self.store.location

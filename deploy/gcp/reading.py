@@ -38,7 +38,7 @@ class Reading:
     def of(cls, registry: Registry, name: str) -> Reading:
         """Look at an endpoint; raise `NotFoundError` if there is none.
 
-        An endpoint and its operations are asked for one after the other. Where an operation ended
+        An endpoint and its operations are read one after the other. Where an operation ended
         in between, the endpoint is looked at again: else a deployment that came up just then would
         neither serve nor come.
         """

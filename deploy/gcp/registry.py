@@ -57,7 +57,7 @@ class Registry:
         return None
 
     def upload(self, release: Release) -> Any:
-        """Register a release's version and return it; one that stands already is the same."""
+        """Register a release's version and return it; an existing one is the same."""
         found = self.find(release.endpoint, release.name)
         if found is not None and not self.differences(found, release):
             return found

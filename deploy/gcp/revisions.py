@@ -181,7 +181,7 @@ def _deployment(name: str, revision: Any) -> Deployment:
 
 
 def scaling_of(revision: Any) -> Scaling | None:
-    """Read the scaling that a release asked for; Cloud Run has one of its own for all others."""
+    """Read the scaling of a release; Cloud Run has one of its own for all others."""
     if not revision.annotations.get(SCALED):
         return None
     bounds, most = revision.scaling, revision.max_instance_request_concurrency

@@ -1,8 +1,8 @@
 """Bundles in Cloud Storage: one folder for each digest, and marks that say who uses it.
 
-``bundles/<digest>/model/…`` stands beside ``bundles/<digest>/used-by/<endpoint>--<deployment>``,
+``bundles/<digest>/model/…`` lies beside ``bundles/<digest>/used-by/<endpoint>--<deployment>``,
 an object for each model version made of it, whose content is the location where that is: one bucket
-may serve several. A bundle without marks is nobody's. What the registry keeps stands apart, in
+may serve several. A bundle without marks is unused. The registry's files lie apart, in
 ``registered/<digest>/model/…``.
 """
 
@@ -97,7 +97,7 @@ class Store:
                     self._blob(name).delete(retry=None)
 
     def _store(self, bundle: Bundle, folder: str) -> str:
-        """Store a bundle; the manifest goes last: where it stands, all else does."""
+        """Store a bundle; the manifest goes last: where it exists, all else does."""
         if not self._has(f"{folder}/{MANIFEST}"):
             files = [path for path in bundle.path.rglob("*") if path.is_file()]
             for path in sorted(files, key=lambda path: path.name == MANIFEST):

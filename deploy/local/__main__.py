@@ -22,7 +22,7 @@ from tridock.deploy.local.router import create_router
 from tridock.inference import plaintext
 from tridock.inference.process.model_server import free_port
 
-#: Seconds for somebody to deploy something, before a router without endpoints ends.
+#: Seconds until a router without endpoints ends.
 PATIENCE = 30.0
 
 

@@ -96,7 +96,7 @@ def announce(folder: Path, url: str, secret: str) -> None:
 
 
 def withdraw(folder: Path) -> None:
-    """Tell nobody any more: the router is ending, and who needs one starts the next."""
+    """Withdraw the address: the router is ending, and the next command starts another."""
     (folder / "running.json").unlink(missing_ok=True)
 
 

@@ -54,7 +54,7 @@ class Running:
         return self.supervised.server
 
     async def drain(self) -> None:
-        """Let it finish what it accepted, and end it. Nobody sends it anything new."""
+        """Let it finish what it accepted, and end it. It gets no new request."""
         for _ in range(int(DRAIN / 0.02)):
             if not self.in_flight:
                 break
@@ -73,7 +73,7 @@ class Served:
     shadow : Mapping[str, int]
         The deployment that gets copies, and of how many percent of the requests.
     copies : Iterator[str]
-        Who gets a copy of the next request; an empty name for nobody.
+        The deployment that gets a copy of the next request; empty for none.
     """
 
     deployments: dict[str, Running] = field(default_factory=dict)
@@ -231,7 +231,7 @@ def _title(release: Release) -> str:
 
 
 def order(traffic: Mapping[str, int]) -> tuple[str, ...]:
-    """Return one cycle of names in which each stands as often as its share demands.
+    """Return one cycle of names in which each occurs as often as its share demands.
 
     Smooth weighted round robin, as nginx does it: each turn everyone earns its share, the
     richest is chosen and pays the sum, so that a name's turns are spread over the cycle.

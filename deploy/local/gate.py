@@ -22,6 +22,6 @@ def alone(folder: Path) -> Iterator[None]:
 
 
 def put(path: Path, body: bytes) -> None:
-    """Write a file in one step; whoever reads meanwhile reads the one before."""
+    """Write a file in one step; a reader meanwhile reads the one before."""
     private_files.folder(path.parent)
     private_files.put(path, body)

@@ -1,6 +1,6 @@
 """The registry of models as a folder of this machine.
 
-``<model>/versions/<version>/`` holds ``bundle/`` and ``version.json``; beside ``versions`` stands
+``<model>/versions/<version>/`` holds ``bundle/`` and ``version.json``; beside ``versions`` lies
 ``aliases.json``.
 """
 

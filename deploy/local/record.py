@@ -17,17 +17,17 @@ KEPT, LONGEST = 100_000, 65_536
 
 @dataclass
 class Record:
-    """The last answers of one deployment, each with the time it was asked, oldest first."""
+    """The last answers of one deployment, each with the time of its request, oldest first."""
 
     kept: deque[tuple[float, Answer]] = field(default_factory=lambda: deque(maxlen=KEPT))
 
     def since(self, moment: float) -> list[Answer]:
-        """Return the answers to what was asked at `moment`, seconds of the epoch, or later."""
+        """Return the answers to requests of `moment`, seconds of the epoch, or later."""
         newest = itertools.takewhile(lambda one: one[0] >= moment, reversed(self.kept))
         return [answer for _, answer in newest][::-1]
 
     def lose(self) -> None:
-        """Count a request that came while nobody was there to answer it."""
+        """Count a request that came while no server could answer it."""
         self.kept.append((time.time(), Answer("", (), 0.0, 0)))
 
     @contextmanager

@@ -24,12 +24,12 @@ from tridock.deploy.local.record import Entry, Record
 from tridock.deploy.local.sender import Asked, Sender
 from tridock.deploy.target.metrics import Answer, summed
 
-#: Names one deployment in a request, and tells who answered in the answer.
+#: Names one deployment in a request, and the one that answered in the answer.
 HEADER = "x-deployment"
 #: The request's id: the caller's, else one given here; the model server's log has it, too.
 ID = "x-request-id"
 
-#: Of one connection, not of the message (RFC 9110, 7.6.1), or set anew by whoever sends.
+#: Of one connection, not of the message (RFC 9110, 7.6.1), or set anew by each sender.
 HOP = frozenset(
     ("connection", "content-length", "host", "keep-alive", "proxy-connection", "te", "trailer")
     + ("transfer-encoding", "upgrade", HEADER)

@@ -1,4 +1,4 @@
-"""Sending requests to model servers, and copies of them that nobody waits for."""
+"""Requests to model servers, and copies of them whose answers are not awaited."""
 
 from __future__ import annotations
 

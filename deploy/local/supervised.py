@@ -16,7 +16,7 @@ from tridock.inference.process.model_server import ModelServer, wait_ready
 
 #: Seconds of the first pause, which doubles, and of the longest one. The first restart has none.
 FIRST, LONGEST = 1.0, 60.0
-#: A server that was up for so many seconds is steady: its next end is a first one again.
+#: Seconds after which a server is steady: its next end is a first one again.
 STEADY = 300.0
 
 
@@ -123,7 +123,7 @@ class Supervised:
         return self.ready and self.server.exit_code() is None
 
     def try_again(self) -> None:
-        """Start it now if nothing runs, whatever the pause that is left."""
+        """Start it now if nothing runs, without the rest of the pause."""
         if self.state()[0] == "failed":
             self.reason = ""
             self._again.set()
@@ -139,7 +139,7 @@ class Supervised:
                 await self._replace(lived=time.monotonic() - began if self.ready else 0.0)
 
     async def stop(self) -> None:
-        """End it for good. Nobody sends it anything new."""
+        """End it for good. It gets no new request."""
         self._stopping = True
         self._again.set()
         await asyncio.to_thread(self.server.stop, grace=DRAIN)
@@ -150,7 +150,7 @@ class Supervised:
             await asyncio.sleep(LOOK)
 
     async def _replace(self, *, lived: float) -> None:
-        """Start another server once the pause is over, or somebody wants it now."""
+        """Start another server once the pause is over, or at once on demand."""
         code = self.server.exit_code()
         self.ready, now = False, time.time()
         if self._was_ready:

@@ -120,7 +120,7 @@ class LocalTarget:
         """See `Target.describe`."""
         told = self._order("GET", _place(endpoint))
         deployments = {one["name"]: _deployment(one) for one in told["deployments"]}
-        # The router takes changes at any time, whatever became of the model servers.
+        # The router takes changes at any time, in any state of the model servers.
         shown = Endpoint(endpoint, deployments, told["traffic"], url=self._url(endpoint))
         return replace(shown, shadow=told["shadow"])
 
@@ -333,7 +333,7 @@ def _said(answer: httpx.Response) -> str:
         return answer.text[:300]
 
 
-# What stands in the local target's folder and serves nothing: bundles, drafts of them, logs.
+# Files of the local target's folder that serve nothing: bundles, drafts of them, logs.
 
 BUNDLE, DRAFT, LOGS = "stored bundle", "half stored bundle", "log folder"
 #: What a bundle's folder is called, and what `tempfile` calls the folder where one is copied.

@@ -26,7 +26,7 @@ REMEMBERED = 20
 
 @dataclass(frozen=True)
 class Forced:
-    """A release to a live account of what nobody approved.
+    """A release to a live account without approval.
 
     Attributes
     ----------
@@ -83,9 +83,9 @@ def signed(reason: str, caller: str) -> str:
 
 
 def objection(target: Target, bundle: Bundle) -> Objection | None:
-    """Return what stands against a bundle; None if it is approved, or there is nobody to ask.
+    """Return the reason against a bundle; None if it is approved, or there is no registry.
 
-    The bundle is found by its digest, whoever names it and whatever its folder is called.
+    The bundle is found by its digest, under any name and in any folder.
     """
     if "models" in target.limits:
         return None
@@ -103,7 +103,7 @@ def objection(target: Target, bundle: Bundle) -> Objection | None:
 
 
 def demand(against: Objection | None, target: str, force: str | None) -> None:
-    """Return if nothing is against a release, or somebody forces it.
+    """Return if nothing is against a release, or it is forced.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Both sides of an experiment: collected from the target, compared, and told."""
+"""Both sides of an experiment: collected from the target, compared, and recorded."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Comparison:
-    """An experiment as it stands.
+    """An experiment with its present numbers.
 
     Attributes
     ----------

@@ -90,6 +90,6 @@ def copy(
 
 
 def is_resized(target: Target, new: Release, found: Endpoint) -> bool:
-    """Tell whether a deployment that stands is to have another number of instances, in place."""
+    """Tell whether an existing deployment is to have another number of instances, in place."""
     is_fixed = "scaling again" in target.limits
     return not new.scaling and not is_fixed and found.deployments[new.name].count != new.count

@@ -27,7 +27,7 @@ class Experiment:
     began : str
         UTC time, ISO 8601.
     judged : str
-        UTC time after the last request of the release's judge, which no cloud tells from a live
+        UTC time after the last request of the release's judge, which no cloud can tell from a live
         one; empty if it sent none.
     """
 
@@ -73,7 +73,7 @@ def find(notes: Notes, endpoint: Endpoint, name: str | None = None) -> Experimen
     Parameters
     ----------
     name : str, optional
-        The new deployment, where nobody remembers an experiment: since it was made, against what
+        The new deployment, where no experiment is recorded: since it was made, against what
         serves most beside it.
 
     Raises

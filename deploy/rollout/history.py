@@ -49,7 +49,7 @@ def is_first(then: Endpoint | None, name: str) -> bool:
 
 
 def is_older(then: Endpoint, name: str) -> bool:
-    """Tell whether `name` stood there before what serves was made: it is not ours to remove."""
+    """Tell whether `name` existed before what serves was made: it is not ours to remove."""
     found, serving = then.deployments.get(name), newest_serving(then)
     if not found or not serving or not found.created or not serving.created:
         return False

@@ -121,7 +121,7 @@ class Judge:
         return bool(self.probes and self.limits.requests and (step.probed or step.beside))
 
     def look(self, case: Case) -> Look:
-        """Send requests if the step wants them, and read what is told of live ones."""
+        """Send requests if the step wants them, and read the metrics of live ones."""
         own: tuple[Verdict, ...] = ()
         remark = ""
         if case.step.probed and self.probes and self.limits.requests:

@@ -25,7 +25,7 @@ class Labels:
     by_request : Mapping[str, str]
         Request id to label.
     direct : tuple
-        Deployment, prediction and label, where somebody matched them before.
+        Deployment, prediction and label, where they were matched before.
     """
 
     by_request: Mapping[str, str]
@@ -41,7 +41,7 @@ class Labels:
 
 
 def read(file: Path) -> Labels:
-    """Read labels: a CSV with a header, or JSON lines, told apart by the name's end.
+    """Read labels: a CSV with a header, or JSON lines, by the name's end.
 
     Each line has ``request_id`` and ``label``, or ``deployment``, ``prediction`` and ``label``.
 

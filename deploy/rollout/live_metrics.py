@@ -56,7 +56,7 @@ def _all(
         gates.low_confidence(seen.low_confidence, seen.requests, limit=limits.low_confidence),
         gates.prediction_shift(moved, count, limit=limits.prediction_shift),
     ]
-    # A gate at 1 lets everything through: it is told where it was measured, and not asked for.
+    # A gate at 1 lets everything through: it is reported where it was measured, and not demanded.
     return [one for one in found if one.observed is not None or (not one.unit and one.limit < 1)]
 
 

@@ -42,7 +42,7 @@ def plan(
     prices: Prices | None,
     way_back: str | None = None,
 ) -> Plan:
-    """Return what a release would do to the endpoint as it stands.
+    """Return the changes of a release to the present endpoint.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ from tridock.deploy.waiting.wait import Deadline
 
 
 def promote(rollout: Rollout, order: ReleaseRequest) -> Endpoint:
-    """Move all traffic to a deployment that stands already, judged; on any failure it goes back.
+    """Move all traffic to an existing deployment, judged; on any failure it goes back.
 
     Raises
     ------
@@ -70,7 +70,7 @@ def stop(
     Raises
     ------
     ConfigError
-        If nobody else is there to serve.
+        If no other deployment can serve.
     """
     found = wait.until_settled(rollout.target, endpoint, deadline)
     if name not in found.deployments:

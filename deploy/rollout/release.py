@@ -29,7 +29,7 @@ def release(rollout: Rollout, bundle: Bundle, order: ReleaseRequest) -> Endpoint
     Returns
     -------
     Endpoint
-        As it stands in the end.
+        Its final state.
 
     Raises
     ------
@@ -114,7 +114,7 @@ def _entry(rollout: Rollout, order: ReleaseRequest, before: Endpoint | None) -> 
 
 
 def _is_released(found: Endpoint, order: ReleaseRequest) -> bool:
-    """Tell whether the last step is reached, and nothing stands that it was to be watched with."""
+    """Tell whether the last step is reached, and no deployment is left to watch it with."""
     name, last = order.wanted.name, order.steps[-1]
     one = found.deployments.get(name)
     watched = last.bake and not order.keep_previous and set(found.deployments) != {name}

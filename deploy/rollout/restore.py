@@ -15,7 +15,7 @@ from tridock.deploy.waiting.wait import Deadline
 def put_back(
     rollout: Rollout, order: ReleaseRequest, before: Endpoint | None, failure: BaseException
 ) -> bool:
-    """Undo what a release began, and note on `failure` whatever could not be undone.
+    """Undo what a release began, and note on `failure` what could not be undone.
 
     It has as much time as the release had. A second Ctrl-C ends it.
 

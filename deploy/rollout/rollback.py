@@ -17,7 +17,7 @@ from tridock.deploy.waiting.wait import Deadline
 def rollback(
     rollout: Rollout, endpoint: str, deadline: Deadline, *, to: str = "", why: str = ""
 ) -> Endpoint:
-    """Move all traffic to what served before the last release, as the endpoint's history tells.
+    """Move all traffic to what served before the last release, by the endpoint's history.
 
     A rollback that was cut short is finished, and one that is done is not done again. In the
     middle of a canary the old deployment is the one before. An experiment ends, and its old side

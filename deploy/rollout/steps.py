@@ -42,7 +42,7 @@ def run(rollout: Rollout, order: ReleaseRequest, before: Endpoint | None) -> Non
 
 
 def copies(rollout: Rollout, order: ReleaseRequest, percent: int) -> None:
-    """Let the new deployment get copies of so many percent of the requests from now on."""
+    """Let the new deployment get copies of `percent` of the requests from now on."""
     new, target = order.wanted, rollout.target
     found = wait.until_settled(target, new.endpoint, order.deadline)
     if found.shadow.get(new.name, 0) == percent:
@@ -140,6 +140,6 @@ def _at(step: Step) -> str:
 
 
 def _beside(move: Move, name: str) -> str:
-    """Return who serves most beside `name`; empty for nobody."""
+    """Return the deployment that serves most beside `name`; empty for none."""
     others = {other: share for other, share in move.split.items() if other != name}
     return max(others, key=lambda other: (others[other], other), default="")

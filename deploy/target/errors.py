@@ -44,7 +44,7 @@ class MissingDependencyError(ConfigError, ImportError):
 
 
 class UnsupportedError(ConfigError):
-    """The target cannot do what was asked for; the message says why."""
+    """The target cannot do this; the message says why."""
 
 
 class GateError(DeployError):
@@ -104,7 +104,7 @@ class ConflictError(TargetError):
 
 
 class LockedError(ConflictError):
-    """Somebody else is changing the endpoint; the message says who, what for, and since when."""
+    """Another command changes the endpoint; the message says whose, what for, and since when."""
 
 
 class QuotaError(TargetError):
@@ -119,7 +119,7 @@ class UnavailableError(TargetError):
     message, operation, code : str
         See `TargetError`.
     retry_after : float, optional
-        Seconds the cloud asked to wait, where it did.
+        Seconds that the cloud wants us to wait, where it says so.
     """
 
     def __init__(
@@ -174,4 +174,4 @@ class InvokeError(TargetError):
 
 
 class RolledBackError(TargetError):
-    """The cloud, or somebody else, took back by itself what we had set; carries the reason."""
+    """The cloud, or another client, took back what we had set; carries the reason."""

@@ -25,9 +25,9 @@ class Metrics:
     latency_p95_ms : float or None
         95th percentile of the answers' milliseconds; None where the target does not say.
     low_confidence : float or None
-        Share of the predictions that the model was not sure of; None where nobody says.
+        Share of the predictions that the model was not sure of; None where unknown.
     predictions : Mapping[str, int]
-        How often each came, strings as they are, all else as JSON; empty where nobody says.
+        How often each came, strings as they are, all else as JSON; empty where unknown.
     """
 
     requests: int = 0
@@ -107,7 +107,7 @@ def with_log(found: Metrics, lines: Iterable[str], since: datetime) -> Metrics:
         {"event": "predictions", "time": …, "rows": …, "low_confidence": …, "looked_at": …,
          "predictions": {…}}
 
-    Of `rows`, as many as `looked_at`, a sample, were asked for how sure the model is. A line that
+    The model's confidence is of `looked_at` of the `rows`, a sample. A line that
     was written after `since` may count a few requests that came before it.
 
     Parameters
@@ -159,7 +159,7 @@ def _event(line: str) -> _Event | None:
 
 
 def _added(told: Iterable[_Event]) -> Mapping[str, int]:
-    """Add up the predictions; none where they were too many kinds to be told at any time."""
+    """Add up the predictions; none where there were too many kinds at any time."""
     counts: Counter[str] = Counter()
     for line in told:
         if line.predictions is None:

@@ -34,15 +34,15 @@ class ModelVersion:
     number : str
         What the cloud itself calls the version.
     approval : Approval
-        As it stands.
+        Its present approval.
     reason : str
-        Who decided, when and why, in at most 512 characters; empty while nobody has.
+        Who decided, when and why, in at most 512 characters; empty before that.
     aliases : tuple of str
         In alphabetical order.
     metrics : Mapping[str, float]
         Held-out measures at packaging, by name.
     data : str
-        Hex SHA-256 of the training data; empty where nobody told.
+        Hex SHA-256 of the training data; empty where unknown.
     source : str
         Commit the model was made from; empty where there was none.
     created : datetime or None
@@ -120,8 +120,8 @@ class Models(Protocol):
     def register(self, bundle: Bundle) -> ModelVersion:
         """Store a bundle and enter it, pending. The same bundle again changes nothing.
 
-        What is stored stays whatever is released, purged or deleted. A `ConflictError` if the
-        version stands with another digest: a version, once registered, never changes.
+        What is stored stays after any release, purge or deletion. A `ConflictError` if the
+        version exists with another digest: a version, once registered, never changes.
         """
         ...
 

@@ -9,12 +9,12 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Note:
-    """A small document as it stood when it was read or written.
+    """A small document with its content at the time of a read or write.
 
     Attributes
     ----------
     key : str
-        Where it stands, e.g. ``"locks/iris.json"``: ``a-z``, ``0-9``, ``-``, ``.`` and ``/``.
+        Its path, e.g. ``"locks/iris.json"``: ``a-z``, ``0-9``, ``-``, ``.`` and ``/``.
     body : bytes
         Its content, a few kilobytes at most.
     version : str
@@ -28,10 +28,10 @@ class Note:
 
 
 class Notes(Protocol):
-    """Small documents that several may write, and that nobody overwrites unseen.
+    """Small documents that several may write, and none overwrites unseen.
 
     ``tests/contract`` states what each target's must do. A note that is written twice with the
-    same body may not be told apart: put a time or a number into what has to be.
+    same body may not be distinguished: put a time or a number into what has to be.
     """
 
     def keys(self) -> Sequence[str]:
@@ -39,7 +39,7 @@ class Notes(Protocol):
         ...
 
     def read(self, key: str) -> Note | None:
-        """Return the note as it stands, None if there is none; never an older one."""
+        """Return the present note, None if there is none; never an older one."""
         ...
 
     def write(self, key: str, body: bytes, *, over: Note | None) -> Note:
@@ -48,7 +48,7 @@ class Notes(Protocol):
         Raises
         ------
         ConflictError
-            If something else stands there: whoever wrote it came first.
+            If another note is there: its writer came first.
         """
         ...
 
@@ -58,6 +58,6 @@ class Notes(Protocol):
         Raises
         ------
         ConflictError
-            If something else stands there.
+            If another note is there.
         """
         ...

@@ -23,7 +23,7 @@ TARGETS = {
 
 @cache
 def find(name: str) -> Cloud:
-    """Return what the target called `name` tells about itself.
+    """Return the description of the target called `name`.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def open_target(name: str, settings: Mapping[str, str]) -> Target:
         ) from error
 
 
-# What a target's folder tells the core about itself, before any SDK is imported.
+# Descriptions of targets for the core, before any SDK is imported.
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Setting:
     Attributes
     ----------
     default : str
-        Its value if nobody gives one; empty for none.
+        Its default; empty for none.
     about : str
         What it means, for documents and messages.
     account : bool

@@ -1,4 +1,4 @@
-"""The vocabulary: what a target is asked, and what it answers."""
+"""The port: the verbs of a target, and the records of its answers."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ class Deployment:
     created : datetime or None
         When the cloud made it, with a time zone: the order of releases. None if it does not say.
     scaling : Scaling or None
-        As it stands in the cloud; None for a number that stays.
+        Its present value in the cloud; None for a number that stays.
     restarts : Restarts or None
         None if its model server never ended by itself, or the target does not say.
     """
@@ -231,19 +231,19 @@ class Target(Protocol):
     def models(self) -> Models:
         """The registry of models: the cloud's own.
 
-        Where ``"models"`` stands in `limits`, this raises `UnsupportedError` with the reason.
+        Where ``"models"`` is in `limits`, this raises `UnsupportedError` with the reason.
         """
         ...
 
     def identity(self) -> str:
-        """Say who we are there, e.g. account and region; raise `CredentialsError` if nobody."""
+        """Return who we are, e.g. account and region; raise `CredentialsError` if unknown."""
         ...
 
     def caller(self) -> str:
         """Return our identity as the target itself knows it, for what is recorded.
 
         An ARN, an account's address, an object id; never what the environment says. A
-        `CredentialsError` if the target knows nobody by our credentials.
+        `CredentialsError` if the target does not know our credentials.
         """
         ...
 
@@ -274,7 +274,7 @@ class Target(Protocol):
     def resize(self, endpoint: str, deployment: str, count: int) -> None:
         """Let a ready deployment without scaling have `count` instances; the same is success.
 
-        Where ``"scaling again"`` stands in `limits`, another number is a `ConflictError`: there it
+        Where ``"scaling again"`` is in `limits`, another number is a `ConflictError`: there it
         is part of what makes a deployment another one.
         """
         ...
@@ -288,9 +288,9 @@ class Target(Protocol):
         ...
 
     def shadow(self, endpoint: str, deployment: str, percent: int) -> None:
-        """Copy `percent` of the requests to a deployment, whose answers nobody sees; 0 ends that.
+        """Copy `percent` of the requests to a deployment and drop its answers; 0 ends that.
 
-        A `ConflictError` if it has traffic. Where ``"shadow"`` stands in `limits`, this raises
+        A `ConflictError` if it has traffic. Where ``"shadow"`` is in `limits`, this raises
         `UnsupportedError` with the reason.
         """
         ...
@@ -344,11 +344,11 @@ class Target(Protocol):
         ...
 
     def orphans(self) -> Sequence[Orphan]:
-        """Return what bears our marks and serves nothing, whoever's it was.
+        """Return resources with our marks that serve nothing, of any caller.
 
         In the order in which it can go: what is used by one thing follows it. Nothing that is
         deployed, with traffic or without, no version of a model in the registry, no note, and
-        nothing of somebody else's.
+        nothing of others.
         """
         ...
 

@@ -1,6 +1,6 @@
 """One change of an endpoint at a time: a note in the cloud says who is at it, and until when.
 
-The lock is a lease: it ends by itself, is renewed while its holder lives, and whoever cannot renew
+The lock is a lease: it ends by itself, is renewed while its holder lives, and who cannot renew
 it stops before it ends. Clocks of two machines may differ by `Terms.margin`.
 """
 
@@ -21,7 +21,7 @@ from tridock.deploy.waiting.owner import Owner
 
 log = logging.getLogger(__name__)
 
-#: How often two that want the lock at once look again before one of them is told no.
+#: Tries of two that want the lock at once before one of them is refused.
 TRIES = 5
 
 #: Where locks stand among the notes.
@@ -35,7 +35,7 @@ class Terms:
     Attributes
     ----------
     length : float
-        Seconds from its last renewal to its end: so long a killed holder of another machine
+        Seconds from its last renewal to its end: as long a killed holder of another machine
         keeps the next one waiting.
     renewal : float
         Seconds between renewals.
@@ -105,7 +105,7 @@ class Lease:
     Parameters
     ----------
     notes : Notes
-        Where it stands.
+        Its path.
     note : Note
         As it was written.
     terms : Terms
@@ -120,12 +120,12 @@ class Lease:
         self._changing = threading.Lock()
 
     def check(self) -> None:
-        """Return while the lock is held; to be asked before each change.
+        """Return while the lock is held; to be called before each change.
 
         Raises
         ------
         LockedError
-            If somebody else took it, or it could not be renewed in time.
+            If another command took it, or it could not be renewed in time.
         """
         claim = Claim.read(self._note)
         left = claim.until - self._terms.now() - timedelta(seconds=self._terms.margin)
@@ -149,7 +149,7 @@ class Lease:
                 log.warning("the lock %s was not renewed: %s", self._note.key, error)
 
     def give_back(self) -> None:
-        """Remove it, unless it is somebody else's by now."""
+        """Remove it, unless it belongs to another command by now."""
         with self._changing, suppress(ConflictError):
             try:
                 self._notes.remove(self._note.key, over=self._note)
@@ -175,12 +175,12 @@ def held(
     what : str
         What the lock is for, e.g. ``"release of iris 2"``.
     tell : callable
-        Told of a lock that was taken over.
+        Called with a message about a lock that was taken over.
 
     Raises
     ------
     LockedError
-        If somebody else holds it: who, what for, and since when.
+        If another command holds it: whose, what for, and since when.
     """
     terms = terms or Terms()
     lease = Lease(notes, _taken(notes, endpoint, what, terms=terms, tell=tell), terms)
@@ -205,7 +205,7 @@ def holder(notes: Notes, endpoint: str, terms: Terms | None = None) -> Claim | N
     Raises
     ------
     LockedError
-        If what stands there is no lock of ours.
+        If the note there is no lock of ours.
     """
     note = notes.read(_key(endpoint))
     claim = Claim.read(note) if note else None
@@ -251,7 +251,7 @@ def _taken(
             note = notes.write(
                 key, _claim(Owner.here(terms.caller), what, terms).body(), over=found
             )
-        except ConflictError:  # somebody was quicker: who?
+        except ConflictError:  # another was quicker
             continue
         if before:
             tell(f"took over the lock of {before.owner}, left by its {before.what}")

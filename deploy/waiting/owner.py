@@ -16,7 +16,7 @@ from tridock.inference.plaintext import line
 #: Where CI systems say which run this is: GitHub Actions, GitLab CI, Azure Pipelines, Jenkins,
 #: AWS CodeBuild, Google Cloud Build; "Predefined variables" of each.
 RUNS = ("CI_JOB_URL", "BUILD_URL", "CODEBUILD_BUILD_ID", "BUILD_BUILDURI", "BUILD_ID")
-#: Where shells and CI systems say who works. Whoever starts a process may set them.
+#: Variables in which shells and CI systems name the user. The starter of a process may set them.
 USERS = ("LOGNAME", "USER", "GITHUB_ACTOR", "GITLAB_USER_LOGIN", "BUILD_REQUESTEDFOREMAIL")
 #: Longest identity and longest claim that are recorded.
 CALLER, CLAIMED = 100, 70
@@ -33,7 +33,7 @@ class Owner:
         system says.
     claimed : str
         What the environment says: user names and the CI run. It is recorded, and never verified:
-        whoever starts a process chooses its environment.
+        the starter of a process chooses its environment.
     machine : str
         Where its process number means something: one boot of one host or container.
     process : str
@@ -98,7 +98,7 @@ class Owner:
 
 
 def user() -> str:
-    """Return the user of this process as the operating system says, whatever the environment."""
+    """Return the user of this process by the operating system, not by the environment."""
     number = os.getuid()
     with suppress(KeyError):  # a number without a name, as in containers
         return f"{pwd.getpwuid(number).pw_name} (uid {number})"
@@ -132,7 +132,7 @@ def _machine(host: str) -> str:
 def _began(pid: int) -> str | None:
     """Return when a process began (proc(5), `starttime`); None if it has ended or cannot be seen.
 
-    A killed process that nobody has waited for yet has ended, too.
+    A killed process that its parent has not waited for yet has ended, too.
     """
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

@@ -43,7 +43,7 @@ class Policy:
     clock: Clock = field(default_factory=Clock)
     dice: Callable[[float, float], float] = random.uniform
     permit: Callable[[], None] = lambda: None
-    """Asked before each try; raises once we may not go on, e.g. because a lock is lost."""
+    """Called before each try; raises once we may not go on, e.g. because a lock is lost."""
 
 
 def call(

@@ -22,7 +22,7 @@ class Clock:
     now : callable
         Seconds, rising.
     sleep : callable
-        Lets so many seconds pass.
+        Lets seconds pass.
     """
 
     now: Callable[[], float] = time.monotonic
@@ -56,7 +56,7 @@ class Deadline:
         return max(0.0, self.end - self.clock.now())
 
     def of(self, seconds: float) -> Deadline:
-        """Return the moment so many seconds from now, or this one if that is sooner."""
+        """Return the moment in `seconds` from now, or this one if that is sooner."""
         return Deadline.after(min(seconds, self.left()), self.clock)
 
     def again(self) -> Deadline:

@@ -56,7 +56,7 @@ class Refused:
     Attributes
     ----------
     line : int
-        Where it stands in its file, from 1; for a Parquet file its row's number, from 1.
+        Its position in its file, from 1; for a Parquet file its row's number, from 1.
     reason : str
         What is wrong with it.
     row : object
@@ -79,7 +79,7 @@ class Batch:
     carried : RecordBatch
         What is written beside their predictions, row for row.
     lines : ndarray
-        Where each of them stands in its file, from 1.
+        The position of each in its file, from 1.
     refused : tuple of Refused
         The rows that do not fit, in the file's order.
     """

@@ -30,7 +30,7 @@ UTF8_MARK = b"\xef\xbb\xbf"
 
 @dataclass
 class _Ragged:
-    """Rows of another width than the header's, as Arrow tells of them."""
+    """Rows of another width than the header's, as Arrow reports them."""
 
     found: list[tuple[int, Any]] = field(default_factory=list)
 

@@ -1,9 +1,9 @@
 """Every error a batch job raises on purpose.
 
-* BatchError (an InferenceError): the job cannot go on as it was asked for
+* BatchError (an InferenceError): the job cannot go on as requested
   * FormatError: a file is not what its name says
-  * ResumeError: what stands beside the output belongs to another job
-  * BadRowError: a row does not fit, and nobody said where bad rows shall go
+  * ResumeError: the files beside the output belong to another job
+  * BadRowError: a row does not fit, and no file for bad rows was named
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The files a job reads and writes: what their names say, and what tells one from another."""
+"""Files that a job reads and writes: formats by their names, and identities."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from tridock.inference.batch.errors import BatchError
 
-#: So much of each end of a file is read to tell it from another one of the same size and time.
+#: Bytes of each end of a file that distinguish it from another one of the same size and time.
 SAMPLED_BYTES = 1 << 16
 
 
@@ -38,7 +38,7 @@ class File:
     Attributes
     ----------
     path : Path
-        Where it stands.
+        Its path.
     format : Format
         How its rows are written.
     gzipped : bool

@@ -29,7 +29,7 @@ class Read:
     carried : RecordBatch
         What is written beside the predictions.
     lines : ndarray
-        Where each row stands in its file, from 1.
+        The position of each row in its file, from 1.
     shown : callable
         Gives the row at an index, JSON-ready, for people to find and mend it.
     refused : tuple of Refused

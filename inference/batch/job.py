@@ -1,4 +1,4 @@
-"""A batch job, told once: read, score in parallel, write in order, note what is safe, go on."""
+"""A batch job: read, score in parallel, write in order, note what is safe, go on."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tridock.inference.batch.planning import partial
 from tridock.inference.batch.reader import Reader
 from tridock.inference.batch.scorer import Scorer, Written
 
-#: What is written becomes safe after so many bytes or seconds.
+#: Bytes or seconds after which the output is made safe.
 COMMIT_BYTES = 256 << 20
 COMMIT_SECONDS = 5.0
 
@@ -47,7 +47,7 @@ class Progress(Protocol):
     """Receiver of a job's progress."""
 
     def show(self, mark: Mark, share: float) -> None:
-        """Take note that so much of the input, from 0 to 1, is written."""
+        """Take note of the share of the input, from 0 to 1, that is written."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class Job:
         BadRowError
             If a row does not fit and there is no file for such rows.
         ResumeError
-            If what stands beside the output belongs to another job.
+            If the files beside the output belong to another job.
         BatchError
             If the output exists already, or another process writes it.
         """
@@ -127,7 +127,7 @@ class Job:
                     log.commit(mark)
                     safe = time.monotonic()
         finally:
-            # Whatever stops us, Ctrl-C too: what is written is worth keeping.
+            # After any error, Ctrl-C too: the output so far is worth keeping.
             log.commit(mark)
 
     def _keep(self, log: Journal, chunk: Chunk, written: Written) -> None:

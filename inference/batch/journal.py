@@ -1,6 +1,6 @@
 """Journal of a job: what is safe on disk, so that it can go on after a kill at any moment.
 
-Beside ``OUT`` stands the folder ``OUT.partial``: the output as far as it got, and a journal. Bytes
+Beside ``OUT`` is the folder ``OUT.partial``: the output so far, and a journal. Bytes
 count once the journal says so, and it says so once they are on the disk; what a kill left after
 them is cut off.
 """
@@ -121,7 +121,7 @@ class Journal:
             if (self.folder / name).exists():
                 (self.folder / name).replace(place)
                 sync(place.parent)
-        # The journal goes last: as long as it stands, the next run knows what is left to do.
+        # The journal goes last: as long as it exists, the next run knows what is left to do.
         for name in GROWING:
             (self.folder / name).unlink(missing_ok=True)
         shutil.rmtree(self.folder)

@@ -89,7 +89,7 @@ class Groups:
 
 
 def _exactly(batches: Iterator[pa.RecordBatch], size: int) -> Iterator[pa.RecordBatch]:
-    """Join batches that Arrow made smaller than was asked: of long texts, or nested values."""
+    """Join batches that Arrow made smaller than requested: of long texts, or nested values."""
     waiting: list[pa.RecordBatch] = []
     for batch in batches:
         waiting.append(batch)

@@ -1,4 +1,4 @@
-"""A plan made of what is asked for, what the files hold and what the model takes."""
+"""Plan of a job by its options, the contents of its files and the model's signature."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The same job on Ray Data: every input file is a job of its own, on whatever machine is free.
+"""The same job on Ray Data: every input file is a job of its own, on any machine that is free.
 
 All machines must reach the files and the bundle under the same paths. The output is a folder with
 one part for each input file. A part is written as any output is, so a killed part goes on where it
@@ -92,7 +92,7 @@ class Worker:
         self._digest = loaded.bundle.digest
 
     def __call__(self, batch: Mapping[str, Any]) -> dict[str, list[Any]]:
-        """Do the jobs of some input files; an error is told, since Ray would try again."""
+        """Do the jobs of some input files; an error is returned, since Ray would try again."""
         done = [self._done(int(index)) for index in batch["index"]]
         return {name: [each[name] for each in done] for name in ("rows", "refused", "failed")}
 
@@ -110,7 +110,7 @@ class Worker:
 
 
 class Silence:
-    """Tells nobody: the parts are counted when they are complete."""
+    """Reports nothing: the parts are counted when they are complete."""
 
     def show(self, mark: Mark, share: float) -> None:
         """See `Progress.show`."""

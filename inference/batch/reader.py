@@ -51,7 +51,7 @@ class Reader:
         return Chunk(place, place, b"\n")
 
     def share(self, place: Position) -> float:
-        """Tell how much of the input stands before a place, from 0 to 1; of gzip, a guess."""
+        """Return the share of the input before a position, from 0 to 1; of gzip, an estimate."""
         sizes = [file.size for file in self.plan.inputs]
         done = sum(sizes[: place.file])
         if place.file < len(sizes):

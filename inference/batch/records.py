@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 #: Read at once.
 READ_BYTES = 4 << 20
-#: A chunk ends before its rows are complete if it has so many bytes.
+#: Bytes after which a chunk ends before its rows are complete.
 CHUNK_BYTES = 32 << 20
 #: A single record that is larger is none: a quote is missing.
 RECORD_BYTES = 256 << 20
@@ -83,7 +83,7 @@ class Records:
                 raise FormatError(f"{file.path}: the record after line {here.line} does not end")
             more = read(stream, file, step)
             if not more:
-                # What stands after the last line end is a record too.
+                # The text after the last line end is a record too.
                 return text, ends if text.endswith(b"\n") else ends[:0]
             text, step = text + more, 2 * step
 

@@ -98,7 +98,7 @@ class Scorer:
         return Written(body, end, len(batch.lines), batch.refused)
 
     def head(self, empty: Chunk) -> Written:
-        """Return what stands before the first row; of Parquet, the types of the columns too.
+        """Return the bytes before the first row; of Parquet, the types of the columns too.
 
         Parameters
         ----------

@@ -37,7 +37,7 @@ def packed(plan: Plan, body: Any) -> Any:
 
 
 def head(plan: Plan) -> bytes:
-    """Return what stands before the first row."""
+    """Return the bytes before the first row."""
     if plan.writes is Format.CSV:
         return csv_header((*plan.carried, *plan.added))
     return footer.MAGIC if plan.writes is Format.PARQUET else b""

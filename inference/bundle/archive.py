@@ -83,7 +83,7 @@ def unpack(archive: Path, folder: Path, limits: Limits = LIMITS) -> None:
             # Not `extractall(filter=…)`: Python 3.11 has it from 3.11.4 on only.
             with _opened(stream) as tar:
                 _extract_all(tar, stream, folder)
-            while stream.read(READ_BYTES):  # To its end, where the checksum stands.
+            while stream.read(READ_BYTES):  # To its end, which holds the checksum.
                 pass
     except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise BundleError(f"{archive} is not a complete tar.gz: {error}") from error

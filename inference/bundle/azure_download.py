@@ -20,7 +20,7 @@ from tridock.inference.errors import BundleMissingError
 VERSION = "2021-12-02"
 #: Where tokens are for: «Authorize access to blobs using Microsoft Entra ID».
 RESOURCE = "https://storage.azure.com/"
-#: «Azure Instance Metadata Service»: asked where the service names no endpoint of its own.
+#: «Azure Instance Metadata Service»: used where the service names no endpoint of its own.
 METADATA = "http://169.254.169.254/metadata/identity/oauth2/token"
 #: Variable of ours: id of the user-assigned identity to be; without it, the only one there is.
 IDENTITY = "TRIDOCK_IDENTITY_ID"

@@ -169,7 +169,7 @@ def categorical(values: Sequence[Any]) -> Categorical:
 def _histogram(values: Any) -> tuple[Any, Any]:
     try:
         return np.histogram(values, bins=BINS)
-    except ValueError:  # The bins would be narrower than double precision tells apart.
+    except ValueError:  # The bins would be narrower than double precision can distinguish.
         return [values.size], [values.min(), values.max()]
 
 

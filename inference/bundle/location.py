@@ -21,7 +21,7 @@ from tridock.inference.errors import BundleError, BundleMissingError
 
 #: SageMaker unpacks model data here («Use your own inference code with hosting services»).
 SAGEMAKER = Path("/opt/ml/model")
-#: Variables that name a directory, in the order they are asked: Vertex AI's («Custom container
+#: Variables that name a directory, in the order they are read: Vertex AI's («Custom container
 #: requirements for prediction»), Azure ML's («How to deploy a custom container»), and one of ours
 #: for services that know no models: Azure Container Apps and Container Instances.
 VARIABLES = ("AIP_STORAGE_URI", "AZUREML_MODEL_DIR", "TRIDOCK_BUNDLE_URI")
@@ -42,7 +42,7 @@ def find(
     environment : Mapping[str, str], optional
         Where `VARIABLES` are looked up.
     sagemaker : Path, optional
-        SageMaker's directory; asked first, if it exists.
+        SageMaker's directory; the first choice, if it exists.
 
     Returns
     -------

@@ -64,7 +64,7 @@ class Compiled:
     opset : Mapping[str, int]
         Version of each domain of its operators.
     rows : int
-        So many rows were answered as the fitted model answers them: labels identical.
+        Number of rows that were answered as the fitted model answers them: labels identical.
     tolerance : float
         Allowed difference of a probability, or of a number relative to itself or to the spread
         of predictions, whichever is larger.
@@ -136,7 +136,7 @@ class Manifest:
     metrics : Mapping[str, float]
         Held-out measures by name.
     training : Training or None
-        What it was trained on, if that was told.
+        The data it was trained on, if that is known.
     baseline : Baseline or None
         Statistics of the sample; None where there is only a script.
     examples : tuple of Example

@@ -39,7 +39,7 @@ def judge(url: str, clouds: Iterable[str] = CLOUDS, example: Path | None = None)
     Raises
     ------
     UnreachableError
-        If nobody answers at `url`.
+        If no server answers at `url`.
     """
     subject = Subject.meet(url, example)
     return [rule.judge(subject) for cloud in clouds for rule in RULES[cloud]]

@@ -32,7 +32,7 @@ PRACTICE = "Docker run reference; Dockerfile reference (Docker)"
 LABEL = "com.amazonaws.sagemaker.capabilities."
 BIND = "SAGEMAKER_BIND_TO_PORT"
 CALLERS = 4
-#: Requests are sent for so long before SIGTERM, and after it.
+#: Seconds of requests before SIGTERM, and after it.
 BEFORE_SECONDS, AFTER_SECONDS = 0.5, 1.5
 
 
@@ -100,7 +100,7 @@ def _healthcheck(stage: StartedContainer) -> Verdict:
 
 
 def _port(stage: StartedContainer) -> Verdict:
-    """Start a second container that is told its port, if the image promises to take it."""
+    """Start a second container with a port of its own, if the image promises to take it."""
     if stage.image.labels.get(f"{LABEL}accept-bind-to-port") != "true":
         return Verdict(State.ABSENT, "no label: it cannot be one of several containers")
     plan = replace(stage.plan, told=BIND)
@@ -132,7 +132,7 @@ SAGEMAKER: tuple[Rule[StartedContainer], ...] = (
 
 @dataclass
 class _Load:
-    """Callers that go on until they are refused, or told to stop."""
+    """Callers that go on until they are refused or stopped."""
 
     subject: Subject
     path: str

@@ -1,4 +1,4 @@
-"""The command `check`: an address is asked, an image is looked at and started first."""
+"""The command `check`: examine a server by HTTP; inspect an image and start it first."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ class MissingExampleError(Exception):
 
 
 def media_of(file: Path) -> str:
-    """Return the content type that a file's name tells."""
+    """Return the content type of a file by its name."""
     return SUFFIXES.get(file.suffix.lower(), "application/json")
 
 

@@ -58,7 +58,7 @@ class StartedContainer:
     server : ContainerServer
         What runs.
     subject : Subject
-        The same, to be asked over HTTP.
+        The same, to be called over HTTP.
     seconds : float or None
         From its start to its first healthy answer; None if there was none.
     """
@@ -146,7 +146,7 @@ def _azure(bundle: Path) -> AbstractContextManager[Plan]:
 VERTEX = "/v1/endpoints/1/deployedModels/2"
 #: SIGKILL comes after 30 s at SageMaker, 10 s at Cloud Run (Vertex AI does not say) and 30 s in
 #: Kubernetes, below Azure ML (which does not say); the first answer within 4 minutes, 30 minutes
-#: (`deployment_timeout`) and 310 s (the probes' defaults). Nobody waits half an hour for a check.
+#: (`deployment_timeout`) and 310 s (the probes' defaults). Half an hour is too long for a check.
 DOCKS: Mapping[str, CloudContract] = {
     "aws": CloudContract("/ping", "/invocations", 240, 30, _sagemaker),
     "gcp": CloudContract(VERTEX, f"{VERTEX}:predict", 310, 10, _vertex),

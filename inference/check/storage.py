@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-#: What a container is told, and the address clients of Cloud Storage use instead of Google's.
+#: Variables of a container: the address that clients of Cloud Storage use instead of Google's.
 URI = "gs://check/model"
 EMULATOR = "STORAGE_EMULATOR_HOST"
 

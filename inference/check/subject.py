@@ -1,4 +1,4 @@
-"""The server under judgement: asked over HTTP, with bodies it says it takes."""
+"""The server under judgement, called over HTTP with bodies that it describes."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from tridock.inference.check.example import (
 
 __all__ = ["Response", "MissingExampleError", "SilenceError", "Subject", "UnreachableError"]
 
-#: Longer than any contract allows, so that a late answer is told apart from none.
+#: Longer than any contract allows, so that a late answer is distinguished from none.
 PATIENCE_SECONDS = 65.0
-#: Requests that keep the server busy while its health is asked.
+#: Requests that keep the server busy while its health is checked.
 BUSY_CALLERS = 4
 BUSY_SECONDS = 1.0
 #: No server can take this for one of its requests.
@@ -37,7 +37,7 @@ BAD_BODY = b'{"not a request'
 
 
 class UnreachableError(Exception):
-    """Nobody answers at the address; the message says what happened."""
+    """No server answers at the address; the message says what happened."""
 
 
 class SilenceError(Exception):
@@ -59,7 +59,7 @@ class Response:
     seconds : float
         From the connection's start to the body's end.
     connected : float
-        Seconds until the connection stood.
+        Seconds until the connection was open.
     """
 
     status: int
@@ -100,12 +100,12 @@ class Subject:
 
     @classmethod
     def meet(cls, url: str, file: Path | None = None) -> Subject:
-        """Make sure that somebody listens.
+        """Make sure that a server listens.
 
         Raises
         ------
         UnreachableError
-            If nobody does, or `url` is no HTTP address.
+            If none does, or `url` is no HTTP address.
         """
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:

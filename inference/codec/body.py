@@ -20,7 +20,7 @@ CHARSETS = {
     "utf-16le": "utf-16-le",
     "utf-16be": "utf-16-be",
 }
-#: zlib reads both formats by itself, told by their headers, with this (zlib manual, inflateInit2).
+#: zlib recognises both formats by their headers with this (zlib manual, inflateInit2).
 EITHER_FORMAT = zlib.MAX_WBITS | 32
 
 

@@ -164,7 +164,7 @@ ANSWERS = {
     Envelope.FEATURES: "prediction",
     Envelope.ROW: "prediction",
 }
-#: What else is asked for, by Vertex AI's name and by MLflow's.
+#: Options of a request, by Vertex AI's name and by MLflow's.
 PARAMETERS = ("parameters", "params")
 #: What may be beside the rows: TensorFlow Serving names a function, of which there is one here.
 BESIDE = (*PARAMETERS, "signature_name")

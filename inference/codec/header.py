@@ -34,7 +34,7 @@ class Positions:
 def positions(cells: Sequence[str], names: Iterable[str]) -> Positions:
     """Find the columns that a header names.
 
-    A name matches as it is, or else without blanks and quotes around it, or else in whatever
+    A name matches as it is, or else without blanks and quotes around it, or else in any
     case. All other columns are left out, as MLflow's server does it: an index, a label.
 
     Parameters

@@ -36,7 +36,7 @@ ALIASES = {
     "application/ndjson": Form.LINES,
     "text/plain": Form.TEXT,
 }
-#: What clients send when nobody told them a type: nothing, botocore's default for bytes, and
+#: What clients send when no type was set: nothing, botocore's default for bytes, and
 #: curl's for `-d`. Then the first character decides.
 UNSTATED = ("", "application/octet-stream", "application/x-www-form-urlencoded")
 

@@ -88,7 +88,7 @@ def _array(body: bytes) -> Any:
     stream = io.BytesIO(body)
     try:
         shape, is_fortran, dtype = HEADERS[npy.read_magic(stream)](stream)
-    except Exception as error:  # whatever Python's tokenizer and parser raise of the header
+    except Exception as error:  # any error of Python's tokenizer and parser about the header
         raise InvalidInputError("the body is not an array in NumPy's format (.npy)") from error
     if dtype.hasobject:
         raise InvalidInputError(

@@ -31,7 +31,7 @@ def read_csv(text: str, signature: Signature, *, header: str = "") -> list[Any]:
         Names and types of the columns.
     header : str
         ``"present"`` or ``"absent"`` (the content type's parameter of RFC 4180); if empty, the
-        first line is a header where it names all fields, in whatever order and among other
+        first line is a header where it names all fields, in any order and among other
         columns, or some of them and is no row of the model's.
 
     Raises

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MAX_TEXT = 1_000_000
 #: The largest number of single precision.
 SINGLE_MAX = float(np.finfo(np.float32).max)
-#: So much of a value or a list of names is repeated in a message.
+#: Characters of a value or a list of names that a message repeats.
 SHOWN_CHARACTERS = 60
 SHOWN_NAMES = 20
 

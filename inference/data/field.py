@@ -93,7 +93,7 @@ class Field:
         value = _PARSERS[self.dtype](text)
         if self.dtype == "string":
             return value
-        # NaN, in whatever case it is written, is the one value that differs from itself.
+        # NaN, in upper or lower case, is the one value that differs from itself.
         return None if value != value or text.strip() in MISSING else value
 
 

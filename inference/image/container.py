@@ -1,4 +1,4 @@
-"""A model server as a container: started as a cloud would, asked for its health, ended."""
+"""A model server as a container: start it as a cloud would, check its health, end it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Plan:
     port : int
         Where the container listens, in a network of its own.
     told : str
-        Variable that tells the container its port; it then shares this machine's network, and
+        Variable that sets the container's port; it then shares this machine's network, and
         reaches what listens on its loopback. Empty: it has its own network, and one published port.
     options : tuple of str
         More of ``docker create``, e.g. ``("--read-only", "--memory", "512m")``.
@@ -88,7 +88,7 @@ class ContainerServer:
     def start(cls, plan: Plan, log: Path) -> ContainerServer:
         """Start a container and return at once; ask `is_ready` when it answers.
 
-        It is made first and started then, so that whoever looks for containers to end finds it.
+        It is made first and started then, so that a search for containers to end finds it.
 
         Raises
         ------

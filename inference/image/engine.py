@@ -1,4 +1,4 @@
-"""The container engine of this machine, asked through its command line, `docker`."""
+"""The container engine of this machine, by its command line, `docker`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Image:
     Attributes
     ----------
     name : str
-        As it was asked for.
+        Its name, as given.
     id : str
         Digest of its configuration.
     config : dict

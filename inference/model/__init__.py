@@ -1,4 +1,4 @@
-"""THE FITTED MODEL, whatever engine runs it: scikit-learn or an ONNX graph.
+"""THE FITTED MODEL behind its engine: scikit-learn or an ONNX graph.
 
 Imports bundle, data.
 """

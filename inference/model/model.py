@@ -1,4 +1,4 @@
-"""The fitted model, whatever runs it: checked rows in, answers that JSON can hold out."""
+"""The fitted model behind its engine: checked rows in, answers that JSON can hold out."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tridock.inference.data.table import Table
 
     Array: TypeAlias = npt.NDArray[Any]
-    #: Class probabilities, rows by classes; one array for each of several outputs; None: not asked.
+    #: Class probabilities, rows by classes; one array for each of several outputs, or None.
     Shares: TypeAlias = Array | tuple[Array, ...] | None
 
 Names: TypeAlias = tuple[str, ...]
@@ -28,7 +28,7 @@ class Predict(Protocol):
     """A method of an engine."""
 
     def __call__(self, table: Table, *, probabilities: bool) -> tuple[Array, Shares]:
-        """Return something for each row, and the classes' probabilities if they are asked for."""
+        """Return something for each row, and the classes' probabilities on request."""
 
 
 class Engine(Protocol):
@@ -39,7 +39,7 @@ class Engine(Protocol):
         """``"onnx"``, or how the estimator is stored: ``"joblib"``, ``"skops"``."""
 
     def predict(self, table: Table, *, probabilities: bool) -> tuple[Array, Shares]:
-        """Return one label per row, and the classes' probabilities if they are asked for.
+        """Return one label per row, and the classes' probabilities on request.
 
         Raises
         ------
@@ -72,7 +72,7 @@ class Answers:
         One prediction per row: a value, or several for a model of several outputs.
     shares : ndarray, tuple of ndarray, or None
         Class probabilities, rows by classes; a tuple of them for several outputs; None if they
-        were not asked for.
+        were not requested.
     classes : tuple
         Names of the classes in `shares`; a tuple of such tuples for several outputs.
     names : tuple of str
@@ -207,7 +207,7 @@ def jsonable(values: Any) -> list[Any]:
 
 
 def dense(values: Any) -> Array:
-    """Return predictions in whatever form, a sparse matrix too, as an array."""
+    """Return predictions in any form, a sparse matrix too, as an array."""
     return np.asarray(values.toarray() if hasattr(values, "toarray") else values)
 
 

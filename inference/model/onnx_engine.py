@@ -77,7 +77,7 @@ class Graph:
         return "onnx"
 
     def predict(self, table: Table, *, probabilities: bool) -> tuple[Array, Shares]:
-        """Run the graph for one label per row, and the classes' probabilities if they are asked.
+        """Run the graph for one label per row, and the classes' probabilities on request.
 
         Raises
         ------
@@ -91,7 +91,7 @@ class Graph:
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
-        """The names of the classes that `codes` tells by number; empty if it cannot."""
+        """The names of the classes that `codes` gives by number; empty if it cannot."""
         held = self.session.get_modelmeta().custom_metadata_map.get(CLASSES)
         return tuple(json.loads(held)) if held else ()
 
@@ -117,7 +117,7 @@ class Graph:
 
     @cached_property
     def _short(self) -> Any:
-        """Options that leave out what is not asked for: here, the labels' strings."""
+        """Options that leave out what is not needed: here, the labels' strings."""
         import onnxruntime
 
         options = onnxruntime.RunOptions()
@@ -214,7 +214,7 @@ def load(file: Path, compiled: Compiled, signature: Signature, output: OutputSig
 
 def opened(content: bytes) -> Any:
     """Start a session of ONNX Runtime with as many threads as there are cores, which sleep idle."""
-    # Its wheels report their use to its maker unless told not to, before they are imported
+    # Its wheels report their use to its maker unless that is switched off before the import
     # (ONNX Runtime's Privacy.md, «Disabling Telemetry»).
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime

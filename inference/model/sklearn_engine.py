@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     Array: TypeAlias = npt.NDArray[Any]
 
-#: So much of a library's own message is passed on.
+#: Characters of a library's own message that are passed on.
 MESSAGE_CHARACTERS = 300
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Estimator:
-    """A fitted scikit-learn estimator or pipeline, asked by its own methods.
+    """A fitted scikit-learn estimator or pipeline, called by its own methods.
 
     Attributes
     ----------
@@ -66,7 +66,7 @@ class Estimator:
         return cls(fitted, fields, name, plain)
 
     def predict(self, table: Table, *, probabilities: bool) -> tuple[Array, Shares]:
-        """Call ``predict``, and ``predict_proba`` if probabilities are asked for."""
+        """Call ``predict``, and ``predict_proba`` if probabilities are requested."""
         rows = self._rows(table)
         labels = dense(_asked(self.fitted.predict, rows))
         if not probabilities:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Array: TypeAlias = npt.NDArray[np.float64]
 
-#: So many weights are held at once, 8 bytes each.
+#: Weights that are held at once, 8 bytes each.
 MAX_WEIGHTS = 2_000_000
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 #: A bucket's key ends with its place among the bounds.
 PLACES = tuple(map(str, range(len(SECONDS) + 1)))
-#: So many lines are written at once: what is longer than PIPE_BUF, 4,096 bytes, may be torn by
+#: Lines that are written at once: what is longer than PIPE_BUF, 4,096 bytes, may be torn by
 #: what another process writes (POSIX, «write»).
 LINES = 12
 
@@ -131,7 +131,7 @@ class RequestLog:
     def add(self, lines: bytes) -> None:
         """Write lines, each with its line feed, at once."""
         stream = self._stream or sys.stdout.buffer
-        # Whoever read our output may be gone: predictions are worth more than their log.
+        # The reader of our output may be gone: predictions are worth more than their log.
         with contextlib.suppress(OSError):
             stream.write(lines)
             stream.flush()
@@ -147,7 +147,7 @@ class RequestLog:
 
 
 class Watch:
-    """Sees each request come and go; those that end in one turn of the loop are told together.
+    """Sees each request come and go; those that end in one turn of the loop are written together.
 
     Parameters
     ----------

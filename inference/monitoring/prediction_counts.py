@@ -20,9 +20,9 @@ from tridock.inference.data.table import Columns, part, rows
 if TYPE_CHECKING:
     from tridock.inference.data.table import Table
 
-#: Of more different predictions than this none is told.
+#: Most different predictions that are named; of more, none is.
 MOST_LABELS = 50
-#: So many predictions are counted at once: one by one, each would cost more.
+#: Predictions that are counted at once: one by one, each would cost more.
 TOGETHER = 4096
 #: What a script's answer may consist of, beside lists of several outputs, to be counted.
 PLAIN = {str, int, float, bool, type(None)}
@@ -39,7 +39,7 @@ class Count:
     rows : int
         Rows predicted.
     predictions : Mapping[str, int] or None
-        How often each came; None where they are too many to be told.
+        How often each came; None where they are too many.
     sample : sequence of Table
         Some of the rows, each as a table of one.
     """
@@ -143,10 +143,10 @@ class _Labels:
 
 
 class _Bins:
-    """Counts numbers by a baseline's bins, each told by the number it begins with."""
+    """Counts numbers by a baseline's bins, each named by the number it begins with."""
 
     def __init__(self, edges: Sequence[float]) -> None:
-        # What lies below or above is told by the next number there is.
+        # Numbers below or above all bins belong to the nearest one.
         self._begins = (math.nextafter(edges[0], -math.inf), *edges[:-1])
         self._begins += (math.nextafter(edges[-1], math.inf),)
         self._edges = np.array(edges)

@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 from tridock.inference.bundle.bundle import Bundle
 from tridock.inference.monitoring.shared_counters import ROWS, SECONDS, Key
 
-#: Of these the smallest is told, of the others the sum.
+#: Of these the smallest is reported, of the others the sum.
 FIRST = ("process_start_time_seconds", "process_max_fds")
 
 Totals = Mapping[Key, float]
@@ -107,7 +107,7 @@ class _Processes(Collector):
 
     def collect(self) -> Iterator[Metric]:
         each = [list(_of_process(pid)) for pid in self._pids]
-        for families in zip(*each, strict=False):  # one that just died tells nothing
+        for families in zip(*each, strict=False):  # one that just died has none
             sum_or_first = min if families[0].name in FIRST else sum
             sample = families[0].samples[0]
             value = sum_or_first(family.samples[0].value for family in families)

@@ -76,7 +76,7 @@ class Tally:
         return [0.0 if cell is None else self._values[cell] for cell in found]
 
     def _new(self, key: Key) -> int:
-        """Make room for a key; it is told to others by the last write, when it is complete."""
+        """Make room for a key; the last write shows it to others, when it is complete."""
         text = JOINT.join(key).encode()
         head = struct.pack("=Q", len(text)) + text + bytes(-len(text) % CELL)
         (used,) = struct.unpack_from("=Q", self._memory, self._start)

@@ -34,7 +34,7 @@ class SummaryLog:
     ----------
     counted : callable
         Returns what counts, and the model to ask how sure it is, if there is one; None before
-        anything was asked.
+        the first request.
     write : callable
         Takes a line of the log.
     seconds : float
@@ -88,9 +88,9 @@ def line(prediction_counts: PredictionCounts, model: Model | None, seconds: floa
     prediction_counts : PredictionCounts
         Counted; it begins anew.
     model : Model or None
-        Asked how sure it is of a sample.
+        The model whose confidence is measured by a sample.
     seconds : float
-        About so long may that take.
+        Seconds that this may take, about.
     """
     now, count = datetime.now(UTC), prediction_counts.draw()
     sample = list(count.sample)
@@ -116,7 +116,7 @@ def _fitting(told: dict[str, object], count: Count) -> bytes:
 
 
 def threshold(classes: int) -> float:
-    """Return the probability below which the most likely of so many classes is unsure.
+    """Return the probability below which the most likely of `count` classes is unsure.
 
     It is halfway from a guess to certainty: 0.75 of two classes, 0.67 of three, 0.5 of very many.
     """
@@ -131,12 +131,12 @@ def unsure(model: Model, sample: Sequence[Table], *, seconds: float) -> tuple[in
     sample : sequence of Table
         Rows that the model takes, each as a table of one, in an order that says nothing.
     seconds : float
-        No more are asked for where that would probably take longer. One always is.
+        No more are predicted where that would probably take longer. One always is.
 
     Returns
     -------
     tuple or None
-        How many rows were asked for, and of how many of them the model was unsure: the largest
+        The rows that were predicted, and those of which the model was unsure: the largest
         probability is below `threshold`, of several outputs that of any. None where a model gives
         no probabilities.
     """

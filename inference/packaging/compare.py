@@ -31,14 +31,14 @@ if TYPE_CHECKING:
 
     Array: TypeAlias = npt.NDArray[Any]
 
-#: So many rows are compared, taken evenly over a larger sample; fewer where they are wide.
+#: Rows that are compared, taken evenly over a larger sample; fewer where they are wide.
 ROWS = 10_000
 CELLS = 2_000_000
 #: Rows in one request.
 CHUNK = 1000
 #: Allowed difference of the stored model, which may add up in another order.
 TOLERANCE = 1e-9
-#: So many rows that differ are shown, and so much of each.
+#: Rows that differ which are shown, and the characters of each.
 SHOWN = 3
 SHOWN_CHARACTERS = 300
 

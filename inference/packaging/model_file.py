@@ -10,7 +10,7 @@ from typing import Any
 from tridock.inference.errors import BundleError, ModelFileError, VersionError
 from tridock.inference.model.sklearn_engine import brief, checked, raised
 
-#: So many bytes at the start tell what a file is.
+#: Bytes at the start that identify a file's format.
 HEAD = 4096
 #: Names of old modules: scikit-learn 0.22 moved them (its release notes, «Deprecations»).
 OLD_MODULES = (

@@ -51,7 +51,7 @@ class About:
     script : Path or None
         The user's ``score.py``, or a directory with one and what it imports.
     examples : int
-        So many rows of the sample are kept with their predictions, 0 to 20; keep none if rows
+        Number of rows of the sample that are kept with their predictions, 0 to 20; none if rows
         are private.
     store : str
         ``"joblib"``, or ``"skops"`` for a file that loads without unpickling.
@@ -244,7 +244,7 @@ def _dump(estimator: Any, file: Path) -> None:
 
 
 def _place_script(source: Path, folder: Path) -> str:
-    """Copy a script, or a folder of code, into the bundle, and return where it stands there."""
+    """Copy a script, or a folder of code, into the bundle, and return its path there."""
     if source.is_dir():
         script.check(source / "score.py")
         ignored = shutil.ignore_patterns("__pycache__", ".*")

@@ -27,7 +27,7 @@ def signature(model: Any, sample: Sample) -> Signature:
     Parameters
     ----------
     model : estimator
-        Fitted; asked to predict two rows per field.
+        Fitted; it predicts two rows per field.
     sample : Sample
         Rows that it can predict.
 
@@ -61,7 +61,7 @@ class _Probe:
     row: Sequence[Scalar | None]
 
     def error(self, row: Sequence[Scalar | None]) -> Exception | None:
-        """Return what the model raises for `row`, whatever that is: it is the answer."""
+        """Return the error that the model raises for `row`, of any kind: it is the answer."""
         try:
             with warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("ignore")

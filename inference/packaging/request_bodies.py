@@ -67,7 +67,7 @@ class Form:
     read : callable
         Reads the reply.
     carries : callable
-        Tells whether this form can hold a row.
+        True if this form can hold a row.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""A sample of a model's input, in whatever form it was given, as columns of JSON values."""
+"""A sample of a model's input, given in any form, as columns of JSON values."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tridock.inference.errors import PackagingError
 from tridock.inference.packaging import fitted_facts
 from tridock.inference.packaging import sample_column as column
 
-#: Of a larger sample so many rows are read, taken evenly over it.
+#: Rows that are read of a larger sample, taken evenly over it.
 MAX_ROWS = 100_000
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from tridock.inference.settings import port
 
-#: Docker kills a check after 3 s; silence is told apart from that.
+#: Docker kills a check after 3 s; silence is distinguished from that.
 PATIENCE_SECONDS = 2.0
 
 

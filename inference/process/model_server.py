@@ -1,4 +1,4 @@
-"""A model server as a child process: started, asked for its health, read, ended."""
+"""A model server as a child process: start it, check its health, read its log, end it."""
 
 from __future__ import annotations
 
@@ -170,6 +170,6 @@ def importing(variables: Mapping[str, str]) -> dict[str, str]:
 
 def _environment(more: Mapping[str, str]) -> dict[str, str]:
     kept = {name: os.environ[name] for name in INHERITED if name in os.environ}
-    # Many servers run on a developer's machine: each is one process, unless it is told otherwise.
+    # Many servers run on a developer's machine: each is one process, unless `more` says otherwise.
     few = {} if WORKERS in more else {"TRIDOCK_WORKERS": "1"}
     return kept | {"PYTHONPATH": ROOT, "PYTHONUNBUFFERED": "1"} | few | dict(more)

@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 
-#: Nobody waits for answers any more; so long may the orderly end take.
+#: Seconds that the orderly end may take: no caller waits for answers any more.
 GRACE_SECONDS = 1.0
 
 

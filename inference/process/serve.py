@@ -165,7 +165,7 @@ def _end(code: int) -> NoReturn:
 IGNORED = (signal.SIGTERM, signal.SIGINT)
 #: So often the supervisor looks.
 TICK_SECONDS = 0.05
-#: A worker whose event loop has stood still for so long is ended and started again.
+#: Seconds without a turn of its event loop after which a worker is ended and started again.
 STILL_SECONDS = 60.0
 #: A worker that died sooner than this is not started again at once: it may die again.
 SOON_SECONDS = 1.0
@@ -178,7 +178,7 @@ Shut = Callable[[], None]
 
 
 class Supervisor:
-    """Starts workers, starts those again that die, and ends them all when it is told to end.
+    """Starts workers, starts those again that die, and ends them all on a signal.
 
     Parameters
     ----------

@@ -22,11 +22,11 @@ import uvicorn
 if TYPE_CHECKING:
     from tridock.inference.web.app_state import AppState
 
-#: No request for so long means that callers have gone elsewhere.
+#: Seconds without a request after which callers have gone elsewhere.
 QUIET_SECONDS = 0.5
 #: Time to take what the kernel still holds after the last connection was let in.
 LAST_CALL_SECONDS = 0.2
-#: What a supervisor tells its workers. They know these alone: what is sent to all of a terminal's
+#: Signals of a supervisor to its workers, which know no other: those sent to all of a terminal's
 #: or a container's processes is for the supervisor to act on.
 DRAIN, FINISH = signal.SIGUSR1, signal.SIGUSR2
 #: Linux: asm-generic/socket.h; Python has no name for it.
@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 
 class _Server(uvicorn.Server):
-    """uvicorn that is told of its end and tells that it lives."""
+    """uvicorn that drains before its end and shows that it lives."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -118,7 +118,7 @@ class Worker(_Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Hear the supervisor, whatever it said before we listened."""
+        """Listen to the supervisor; signals that it sent before are delivered now."""
         signal.signal(DRAIN, self._drain)
         signal.signal(FINISH, self.handle_exit)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, (DRAIN, FINISH))

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 #: What becomes of one request's rows: a JSON-ready value for each, or why there is none.
 Outcome: TypeAlias = list[Any] | Exception
 
-#: So many rows are predicted together at the most.
+#: Most rows that are predicted together.
 BLOCK = 32
-#: So long may `BatchedModel.of` try whether a model needs whole blocks.
+#: Seconds in which `BatchedModel.of` finds out whether a model needs whole blocks.
 TRIAL_SECONDS = 0.03
 TRIAL_ROWS = 48
 TRIAL_SIZES = (2, 3, 5, 8, 13, 21, BLOCK)
@@ -34,19 +34,19 @@ log = logging.getLogger(__name__)
 
 
 class BatchedModel:
-    """A model asked by many at once.
+    """A model that predicts the rows of many callers at once.
 
-    What a caller is answered must not depend on who asked at the same time. A matrix product may:
+    A caller's answer must not depend on the other callers of the same moment. A matrix product may:
     linear algebra libraries choose their order of summation by the number of rows, and the last
     digit of a probability with it. So where a model is not seen to be free of that, it is always
-    asked in blocks of `BLOCK` rows, filled up by repeating one.
+    run in blocks of `BLOCK` rows, filled up by repeating one.
 
     Parameters
     ----------
     model : Model
         Asked.
     block : bool
-        Whether it is always to be asked for whole blocks.
+        Whether it always has to predict whole blocks.
     prediction_counts : PredictionCounts, optional
         Counts what it answers.
 
@@ -71,7 +71,7 @@ class BatchedModel:
         examples: Sequence[Any],
         prediction_counts: PredictionCounts | None = None,
     ) -> BatchedModel:
-        """Find out, within `TRIAL_SECONDS`, whether a model has to be asked in whole blocks.
+        """Find out, within `TRIAL_SECONDS`, whether a model has to predict whole blocks.
 
         Parameters
         ----------
@@ -129,7 +129,7 @@ class BatchedModel:
         for index in indices:
             try:
                 table = self.model.signature.rows(asked[index])
-            except Exception as error:  # told to its own caller, whatever it is
+            except Exception as error:  # any error goes to its own caller
                 found[index] = error
                 continue
             group, tables = kinds.setdefault(kind(table), ([], []))
@@ -147,7 +147,7 @@ class BatchedModel:
     ) -> None:
         try:
             values = self.values(table, probabilities=probabilities)
-        except Exception as error:  # told to those it concerns, whatever it is
+        except Exception as error:  # any error goes to those it concerns
             if len(group) == 1:
                 found[group[0]] = error
                 return

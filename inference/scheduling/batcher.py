@@ -16,8 +16,8 @@ from tridock.inference.scheduling.batched_model import BLOCK, BatchedModel, Outc
 NEWEST = 0.2
 #: A prediction that takes longer would hold up health and everybody else: it goes to a thread.
 INLINE_SECONDS = 0.003
-#: So many refusals are told in so many seconds: 2,000 a second cost a few percent of a core.
-#: Where still more come, so many wait for theirs.
+#: Refusals that are answered in this many seconds: 2,000 a second cost a few percent of a core.
+#: Refusals that wait where still more come.
 PACE, PACE_SECONDS = 20, 0.01
 MOST_REFUSED = 10_000
 
@@ -75,7 +75,7 @@ class Waiting:
 class Batcher:
     """Predicts what waits in one go; used from one event loop.
 
-    Nobody waits for others to come: an idle server predicts at the end of the loop's turn in which
+    No request waits for others: an idle server predicts at the end of the loop's turn in which
     a request came. The next batch forms while the one before runs. Where predictions are short, by
     the mean of the last ones, they run on the loop itself, since a thread would cost more;
     otherwise in a thread beside it.
@@ -129,7 +129,7 @@ class Batcher:
         OverloadedError
             If it would wait too long.
         Exception
-            Whatever went wrong with these rows.
+            Any error with these rows.
         """
         item = Waiting(batched_model, rows, probabilities)
         self.put(item)
@@ -151,7 +151,7 @@ class Batcher:
         return len(self._waiting) >= self._queue or self.wait_seconds() > self._patience
 
     def _refuse(self, item: Item) -> None:
-        """Refuse a request, soon: whoever is refused may come again at once, and again.
+        """Refuse a request, soon: a refused caller may come again at once, and again.
 
         Answering all of them as fast as they come takes the processor from those who were let in.
         """
@@ -246,7 +246,7 @@ def _group(items: list[Item]) -> list[Outcome]:
     try:
         asked = [item.asked for item in items]
         return first.batched_model.outcomes(asked, probabilities=first.probabilities)
-    except Exception as error:  # a defect of ours; nobody may wait for ever
+    except Exception as error:  # a defect of ours; no caller may wait for ever
         return [error] * len(items)
 
 

@@ -24,7 +24,7 @@ MARK = "_tridock_rawhttp"
 
 
 class Headers(dict[str, str]):
-    """Headers by name, whatever its case; listed as they came."""
+    """Headers by name, in any case; listed as they came."""
 
     def __getitem__(self, name: str) -> str:
         return next(value for key, value in self._named(name))
@@ -126,7 +126,7 @@ class AMLResponse:
     json_str : bool
         Whether `message` is to be written as JSON.
     run_function_failed : bool
-        Told in ``x-ms-run-function-failed``.
+        Value of ``x-ms-run-function-failed``.
     """
 
     def __init__(

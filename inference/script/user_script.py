@@ -105,7 +105,7 @@ class Script:
         InvalidInputError
             If the request does not fit what the script declares by inference-schema.
         ScoringError
-            If it raises, or returns what JSON cannot hold. The traceback is logged, not told.
+            If it raises, or returns what JSON cannot hold. The traceback is logged, not sent.
         """
         request = data if isinstance(data, Request) else Request(data.encode())
         arguments, named = self.arguments.read(request)

@@ -60,7 +60,7 @@ def create_app(
     settings : Settings, optional
         Limits and routes; by default those of an empty environment.
     lifecycle : Lifecycle, optional
-        Told by the server when it loads and when it ends.
+        Set by the server when it loads and when it ends.
     metrics : Metrics, optional
         Counts; by default of this app alone.
     log : BinaryIO, optional
@@ -81,9 +81,9 @@ class Middleware:
     Parameters
     ----------
     app : AsgiApp
-        What it stands before.
+        The app behind it.
     app_state : AppState
-        Sees each request, and tells when connections shall not be kept.
+        Sees each request, and knows when connections shall not be kept.
     """
 
     def __init__(self, app: AsgiApp, app_state: AppState) -> None:
@@ -104,7 +104,7 @@ class Middleware:
                 await self._app(scope, receive, outlet)
         except DisconnectedError:
             record.error = "disconnected"
-        except Exception as error:  # the server's edge: whatever it is becomes an answer
+        except Exception as error:  # the server's edge: any error becomes an answer
             reply = refusal(error, record, self._app_state.retry_after())
             if not outlet.started:
                 await send_reply(reply, outlet)
@@ -145,12 +145,12 @@ ASSETS = "docs/assets"
 
 
 class Documentation:
-    """The routes that FastAPI keeps (an ASGI app); it is imported when somebody asks for one.
+    """The routes that FastAPI keeps (an ASGI app); it is imported for the first request to one.
 
     Parameters
     ----------
     app_state : AppState
-        Tells what is served.
+        Knows what is served.
     """
 
     def __init__(self, app_state: AppState) -> None:
@@ -158,7 +158,7 @@ class Documentation:
         self._app: FastAPI | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request; the first one waits for the import, and nobody else does."""
+        """Answer one request; the first one waits for the import, and no other."""
         self._app_state.lifecycle.loaded()  # there is nothing to describe before
         if self._app is None:
             self._app = await asyncio.to_thread(_app, self._app_state)

@@ -10,9 +10,9 @@ from tridock.inference.codec.jsontext import dumps
 #: Longest URL, and longest headers all together; httptools itself reads URLs up to this length.
 MAX_URL_BYTES = 65_535
 MAX_HEADER_BYTES = 65_536
-#: A caller who does not take its answer for so long is cut off.
+#: Seconds after which a caller who does not take its answer is cut off.
 SEND_SECONDS = 60.0
-#: A caller who is refused while it still sends may go on for so long, and so much, that it comes
+#: Seconds and bytes that a caller who is refused while it still sends may go on, so that it comes
 #: to read the refusal: closing at once would reset the connection (RFC 9112, «9.6. Tear-down»).
 LINGER_SECONDS = 5.0
 LINGER_BYTES = 1 << 25

@@ -22,7 +22,7 @@ from tridock.inference.web.routes import plain
 if TYPE_CHECKING:
     from tridock.inference.scheduling.batched_model import BatchedModel
 
-#: So many pairs of Content-Type and Accept are remembered.
+#: Pairs of Content-Type and Accept that are remembered.
 REMEMBERED = 256
 
 #: Headers that make a request special: it goes the long way.

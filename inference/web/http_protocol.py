@@ -29,7 +29,7 @@ HEAD, BODY, NOTHING, END = Awaited
 
 #: Longer bodies go the long way.
 SHORT_BYTES = 1 << 15
-#: A body whose rest does not come for so long is waited for on the long way.
+#: Seconds after which a body whose rest does not come is waited for on the long way.
 REST_SECONDS = 1.0
 
 

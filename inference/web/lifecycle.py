@@ -74,7 +74,7 @@ class Lifecycle:
         return loaded
 
     def asked(self) -> BatchedModel | None:
-        """Return what is asked for many at once, or None: no model is ready, or it is a script."""
+        """Return the batched model, or None: no model is ready, or it is a script."""
         loaded = score.loaded()
         if loaded is None or self._draining:
             return None
@@ -98,7 +98,7 @@ class Lifecycle:
     def counted(self) -> tuple[PredictionCounts, Model | None] | None:
         """Return what counts the answers, and the model that gives them, if no script does.
 
-        None before anything was asked.
+        None before the first request.
         """
         return (self._counted[1], self._counted[0].model) if self._counted else None
 
@@ -110,7 +110,7 @@ class Lifecycle:
             score.init(bundle)
         except BundleError as error:
             self._failure = f"the model cannot be loaded: {error}"
-        except Exception as error:  # a thread's edge: whatever it was, the server must not stay
+        except Exception as error:  # a thread's edge: after any error the server must not stay
             log.exception("loading the model failed")
             self._failure = f"the model cannot be loaded: {type(error).__name__}: {error}"
         if self._failure:

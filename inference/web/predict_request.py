@@ -1,4 +1,4 @@
-"""The way of a request once it is read: what it wants predicted, and how it wants it told."""
+"""A request once it is read: its rows, its options, and the form of its answer."""
 
 from __future__ import annotations
 

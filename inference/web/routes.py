@@ -101,7 +101,7 @@ class Router:
 
 
 class InformationRoute:
-    """A route that tells something without predicting (an ASGI app).
+    """A route that gives information without predicting (an ASGI app).
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def wrong_method(scope: Scope, methods: Mapping[str, AsgiApp]) -> WrongMethodErr
 
 
 def predicting(app_state: AppState) -> tuple[str, ...]:
-    """Return the paths that predict, whatever the envelope."""
+    """Return the paths that predict, in any envelope."""
     paths = ("/invocations", "/score", "/predict", app_state.settings.predict_route)
     return tuple(dict.fromkeys(paths))
 
@@ -163,7 +163,7 @@ def routes(app_state: AppState) -> Table:
         **_first_protocol(app_state),
     }
     for path in predicting(app_state):
-        # Vertex AI may be told to call one path for both; a script takes a query string, too.
+        # Vertex AI may call one path for both; a script takes a query string, too.
         table.setdefault(path, {})["POST"] = Predicted(app_state)
     table["/score"]["GET"] = Predicted(app_state)
     return table

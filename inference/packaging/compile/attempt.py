@@ -22,7 +22,7 @@ from tridock.inference.packaging.sample import Sample
 
 FILE = "model.onnx"
 LIBRARIES = ("onnx", "onnxmltools", "onnxruntime", "skl2onnx")
-#: So much of a reason is kept.
+#: Characters of a reason that are kept.
 REASON_CHARACTERS = 300
 #: How skl2onnx names the class of a step.
 KIND = re.compile(r"class '([\w.]+)'")

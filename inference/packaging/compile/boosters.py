@@ -144,7 +144,7 @@ def _register_xgboost() -> None:
 
 
 def _single(calculate: Any) -> Any:
-    """Tell skl2onnx that XGBoost answers in single precision, whatever it is given."""
+    """Declare to skl2onnx that XGBoost always answers in single precision."""
 
     def shape(operator: Any) -> None:
         from skl2onnx.common.data_types import FloatTensorType

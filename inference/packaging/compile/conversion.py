@@ -23,7 +23,7 @@ from tridock.inference.packaging.compile.unwrapping import Steps, unwrapped
 Precision: TypeAlias = Literal["double", "mixed", "single"]
 Layout: TypeAlias = Literal["matrix", "columns"]
 
-#: What the converters are asked for: skl2onnx's newest, and the one of trees it knows.
+#: Operator sets of the graph: skl2onnx's newest, and the one of trees it knows.
 OPSETS = {"": 22, "ai.onnx.ml": 3}
 #: The operators of trees in double precision came with this version of their domain.
 TREES = {"ai.onnx.ml": 5}
@@ -74,7 +74,7 @@ def converted(estimator: Any, signature: Signature, way: Way) -> bytes:
     Raises
     ------
     Exception
-        Whatever the converters raise for a model that they do not know.
+        Any error of the converters for a model that they do not know.
     """
     terms, inner = None, unwrapped(estimator)
     estimator = inner.estimator
@@ -237,7 +237,7 @@ def expose(graph: Any) -> list[str]:
 
 
 def _through_shapes(made: Mapping[str, Any], name: str) -> Any:
-    """Return the node that made a value, whatever was done to its shape; None for an input."""
+    """Return the node that made a value, through changes of its shape; None for an input."""
     node = made.get(name)
     while node is not None and node.op_type in SHAPES:
         node = made.get(node.input[0])

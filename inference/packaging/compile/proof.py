@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 TOLERANCE = {"double": 1e-9, "mixed": 1e-5, "single": 1e-5}
 #: Sizes of numbers that are tried, the largest first: any, and those of single precision.
 SIZES = (1e300, float(np.finfo(np.float32).max), 1e30, 1e15)
-#: So many rows are also asked one at a time.
+#: Rows that are also predicted one at a time.
 SINGLES = 16
 
 
@@ -43,7 +43,7 @@ class Proof:
     Attributes
     ----------
     rows : int
-        So many were tried.
+        Number of rows that were tried.
     tolerance : float
         Allowed difference.
     largest_difference : float
@@ -236,11 +236,11 @@ def _brief(row: Row) -> str:
 # Where a model's answer jumps: rows on both sides of its thresholds, found by halving.
 
 SEED = 7
-#: So many pairs of rows are halved side by side.
+#: Pairs of rows that are halved side by side.
 PAIRS = 48
 #: Halvings until two doubles are neighbours: 64 bits, less where both have one exponent.
 MOST_HALVINGS = 70
-#: After so many halvings, an answer that goes over smoothly has changed by next to nothing.
+#: Halvings after which an answer that goes over smoothly has changed by next to nothing.
 SMOOTH_AFTER = 24
 SMOOTH = 1e-5
 

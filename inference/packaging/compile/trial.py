@@ -21,9 +21,9 @@ SEED = 20240229
 MOST_ROWS = 1500
 MOST_CELLS = 150_000
 FEWEST_ROWS = 200
-#: One generated cell in so many is missing, or of an unknown category, where that is allowed.
+#: One generated cell of this number is missing, or of an unknown category, where that is allowed.
 RARE = 10
-#: Numbers are drawn from the range seen, widened by so many of its lengths on either side.
+#: Lengths by which the range seen is widened on either side; numbers are drawn from that.
 WIDER = 1.0
 #: Texts that tokens are easily counted wrong in.
 TEXTS = (

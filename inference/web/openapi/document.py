@@ -57,7 +57,7 @@ TOLD = (
 
 
 def document(manifest: Manifest, settings: Settings, version: str = "3.1") -> dict[str, Any]:
-    """Describe the API of the model that `manifest` tells of.
+    """Describe the API of the model of `manifest`.
 
     Parameters
     ----------

@@ -135,7 +135,7 @@ def prediction(output: OutputSignature) -> Schema:
         value = {"type": "array", "items": value, "minItems": length, "maxItems": length}
     if not output.probabilities:
         return value
-    # A model that overflows answers with NaN, which JSON tells as null.
+    # A model that overflows answers with NaN, which is null in JSON.
     shares = {"type": "object", "additionalProperties": {"type": ["number", "null"]}}
     return {"anyOf": [value, _object(prediction=value, probabilities=shares)]}
 

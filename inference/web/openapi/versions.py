@@ -1,4 +1,4 @@
-"""OpenAPI 3.1 told in the words of its older versions."""
+"""OpenAPI 3.1 written in older versions of the format."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ JSON_LENGTH = "inference-header-content-length"
 
 
 def order(call: Call, loaded: Loaded) -> PredictionRequest:
-    """Read what an inference request wants; its answer has tensors as JSON or bytes, as asked for.
+    """Read what an inference request wants; its answer has tensors as JSON or bytes, as requested.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def _write(
     if question.needs_probabilities:
         labels = [each["prediction"] for each in predictions]
     tensors = []
-    # The outputs come in the order of the model's, whatever that of the request.
+    # The outputs come in the order of the model's, not in that of the request.
     for name in (name for name in (PREDICT, PROBABILITIES) if name in question.outputs):
         wanted = question.outputs[name]
         if wanted.classes:
