@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 LOOK, SHORTEST_LOOK = 15.0, 0.1
 #: Of Container Apps, in seconds of the service.
 POLLED, COOLDOWN = 15.0, 300.0
-#: Real seconds: to start again takes what it takes, whatever the clock's speed.
+#: Real seconds: a start takes the same time at any speed of the clock.
 LEAST_IDLE = 4.0
 
 
@@ -38,7 +38,7 @@ class Scaler:
     Parameters
     ----------
     cloud : Cloud
-        What stands.
+        The resources.
     rollout : Rollout
         What starts and ends model servers.
     """
@@ -111,7 +111,7 @@ class Scaler:
             self._set(key, count)
 
     def _greatest(self, key: str, count: int) -> int:
-        """Return the greatest number that was asked for since scaling in may be."""
+        """Return the greatest wanted number of the window before scaling in."""
         moment = time.monotonic()
         asked = self._wanted.setdefault(key, deque())
         asked.append((moment, count))

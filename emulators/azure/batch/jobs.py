@@ -296,7 +296,7 @@ def _run(module: ModuleType, files: list[str], job: Job) -> list[str] | None:
         signal.setitimer(signal.ITIMER_REAL, job.timeout)
         try:
             return _rows(module.run(files))
-        except Exception:  # a user's code: whatever it raises fails its mini batch only
+        except Exception:  # a user's code: any error fails its mini batch only
             traceback.print_exc(file=sys.stdout)
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)

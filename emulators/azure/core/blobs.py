@@ -71,7 +71,7 @@ class Blobs:
         folder.mkdir(parents=True, exist_ok=True)
 
     def create(self, container: str) -> bool:
-        """Make a container; False if it stands already."""
+        """Make a container; False if it exists already."""
         with self._lock:
             if container in self._containers:
                 return False
@@ -93,7 +93,7 @@ class Blobs:
             return sorted(self._containers)
 
     def has(self, container: str) -> bool:
-        """Tell whether a container stands."""
+        """Tell whether a container exists."""
         with self._lock:
             return container in self._containers
 
@@ -131,7 +131,7 @@ class Blobs:
             self.write(container, name, parts)
 
     def get(self, container: str, name: str) -> Blob | None:
-        """Return a blob, if it stands."""
+        """Return a blob, if it exists."""
         with self._lock:
             return self._containers.get(container, {}).get(name)
 

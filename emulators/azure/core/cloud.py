@@ -73,7 +73,7 @@ class Cloud:
 
     @classmethod
     def at(cls, place: Place) -> Cloud:
-        """Make an empty cloud whose state stands at `place`."""
+        """Make an empty cloud whose state is kept at `place`."""
         clock, credentials = Clock(place.speed), Credentials.at(place)
         cloud = cls(
             place=place,

@@ -38,14 +38,14 @@ class ManagedEnvironments(Kind):
         return Answer(200 if before else 201, self.view(made, call.front), headers)
 
     def delete(self, identifier: ResourceId, call: Call) -> Answer:
-        """Delete one that no app stands in."""
+        """Delete one that holds no app."""
         standing = self.cloud.store.below("/subscriptions")
         if any(APPS in one.id.key and _environment(one) == identifier.key for one in standing):
             raise conflict(f"Environment '{identifier.name}' has container apps: delete them first")
         return super().delete(identifier, call)
 
     def domain(self, path: str) -> str:
-        """Return the domain of an environment that stands.
+        """Return the domain of an existing environment.
 
         Raises
         ------

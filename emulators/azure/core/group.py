@@ -1,7 +1,7 @@
 """Resource groups: assumed to stand, until a client makes or deletes one itself.
 
-A program that deploys a model finds its group and workspace standing at Azure: somebody made them
-before. So they do here, whatever their names. A group that a client puts is held to the letter:
+A program that deploys a model finds its group and workspace at Azure: they were made
+before. So it is here, under any names. A group that a client puts is held to the letter:
 in it only what was made exists, and what was deleted is gone.
 """
 
@@ -25,7 +25,7 @@ class Groups:
     Parameters
     ----------
     cloud : Cloud
-        What stands in them.
+        The resources in them.
     kinds : Mapping of str to Kind
         Types by their full name in lower case: deleting a group deletes through them.
     """
@@ -90,7 +90,7 @@ class Groups:
             self._gone.update(state["gone"])
 
     def clear(self) -> None:
-        """Assume again that every group stands."""
+        """Assume again that every group exists."""
         with self._lock:
             self.changes += 1
             self._made.clear()

@@ -45,7 +45,7 @@ class Kind:
         return Answer(200 if before else 201, self.view(made, call.front))
 
     def patch(self, identifier: ResourceId, call: Call) -> Answer:
-        """Answer ``PATCH``: merge into what stands, then as ``PUT``."""
+        """Answer ``PATCH``: merge into the present resource, then as ``PUT``."""
         found = self.find(identifier)
         body = merge({**found.body, "properties": self.shown(found)}, call.json())
         return self.put(identifier, _with(call, body))
@@ -74,7 +74,7 @@ class Kind:
         return resource.view()
 
     def find(self, identifier: ResourceId) -> Resource:
-        """Return one that stands.
+        """Return an existing one.
 
         Raises
         ------

@@ -74,7 +74,7 @@ class Sample:
         self.steps[round(math.log(max(milliseconds, LEAST_MS)) / STEP)] += 1
 
     def percentile(self, percent: float) -> float:
-        """Return the time that so many percent of the requests took at most."""
+        """Return the time that `percent` of the requests took at most."""
         rank = math.ceil(self.count * percent / 100)
         for step in sorted(self.steps):
             rank -= self.steps[step]

@@ -28,10 +28,10 @@ WORDS = {
 DEFAULT_WORDS = ("mfeOperationsStatus", "mfeOperationResults")
 STATUS_WORDS = {one.lower() for one, _ in (*WORDS.values(), DEFAULT_WORDS)}
 
-#: How often clients are told to ask again, in seconds of the service.
+#: Interval of polls that clients are given, in seconds of the service.
 POLL = 5.0
 
-#: The fastest that clients are told to poll, in real seconds.
+#: The shortest interval of polls, in real seconds.
 POLL_FLOOR = 0.1
 
 

@@ -72,9 +72,9 @@ class Resource:
     Attributes
     ----------
     id : ResourceId
-        Where it stands.
+        Its path.
     body : Mapping[str, Any]
-        ``location``, ``tags``, ``properties`` and whatever else was put; never changed in place.
+        ``location``, ``tags``, ``properties`` and all else that was put; never changed in place.
     created, modified : str
         Times as Azure writes them.
     """
@@ -121,13 +121,13 @@ class Store:
         self.changes = 0
 
     def get(self, identifier: ResourceId | str) -> Resource | None:
-        """Return a resource, if it stands."""
+        """Return a resource, if it exists."""
         key = identifier.lower() if isinstance(identifier, str) else identifier.key
         with self._lock:
             return self._resources.get(key)
 
     def put(self, resource: Resource) -> Resource:
-        """Keep a resource, in the place of what stood there."""
+        """Keep a resource, in the place of the one before."""
         with self._lock:
             self._resources[resource.id.key] = resource
             self.changes += 1

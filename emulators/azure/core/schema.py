@@ -24,7 +24,7 @@ from tridock.emulators.azure.http.errors import invalid
 
 log = logging.getLogger(__name__)
 
-#: Name under which the models are loaded, beside whatever the process imports itself.
+#: Name under which the models are loaded, apart from what the process imports itself.
 ALIAS = "_tridock_arm_ml_service"
 
 #: What a value of each Python type is on the wire.

@@ -9,7 +9,7 @@ from tridock.emulators.azure.core.measurements import Measurements, Series
 from tridock.emulators.azure.core.resource import Resource, ResourceId
 from tridock.emulators.azure.http.call import Answer
 
-#: Header of an answer that tells the model's own status where that was no success.
+#: Header of an answer with the model's own status where that was no success.
 MODEL_STATUS = "ms-azureml-model-error-statuscode"
 
 
@@ -54,7 +54,7 @@ class Tally:
         self.measurements.add(series, _since(began))
 
     def passed(self, revision: ResourceId, answer: Answer, began: float) -> None:
-        """Count a request to a container app; by which replica is not told apart."""
+        """Count a request to a container app; replicas are not distinguished."""
         status = str(answer.status)
         series = Series.of(
             revision.parent.key,

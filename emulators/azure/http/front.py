@@ -47,7 +47,7 @@ class Front:
 
     @classmethod
     def of(cls, host: str) -> Front:
-        """Return what a caller that asked for `host` has to be told."""
+        """Return the answer to a caller of `host`."""
         name = host.partition(":")[0]
         return cls(host if name in ("localhost", "127.0.0.1") else "")
 

@@ -1,4 +1,4 @@
-"""Online deployments: made, changed without a gap, asked for their logs, deleted."""
+"""Online deployments: made, changed without a gap, deleted; their logs."""
 
 from __future__ import annotations
 

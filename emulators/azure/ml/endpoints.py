@@ -92,7 +92,7 @@ class OnlineEndpoints(Kind):
             self._rollout.end(deployment.id)  # what came up meanwhile
 
     def shown(self, resource: Resource) -> dict[str, Any]:
-        """See `Kind.shown`; keys are told by ``listKeys`` only."""
+        """See `Kind.shown`; keys are given by ``listKeys`` only."""
         return {name: one for name, one in resource.properties.items() if name not in KEYS}
 
     def view(self, resource: Resource, front: Front) -> dict[str, Any]:
@@ -149,7 +149,7 @@ class OnlineEndpoints(Kind):
     def _regenerate(self, endpoint: Resource, body: Mapping[str, Any]) -> None:
         schema.check("RegenerateEndpointKeysRequest", body)
         name = f"{body['keyType'].lower()}Key"
-        # Clients of the vendor send the key that stands (azure-ai-ml 1.35): that is no new key.
+        # Clients of the vendor send the present key (azure-ai-ml 1.35): that is no new key.
         asked = body.get("keyValue")
         stands = asked in _pair(endpoint).values()
         key = secrets.token_urlsafe(32) if stands or not asked else asked

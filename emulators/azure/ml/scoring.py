@@ -145,7 +145,7 @@ class Scoring:
         return pool
 
     def _mirror(self, endpoint: Resource, call: Call, path: str) -> None:
-        """Send a copy elsewhere; nobody waits for its answer."""
+        """Send a copy elsewhere; its answer is not awaited."""
         name = traffic.copies_to(endpoint.properties.get("mirrorTraffic") or {})
         if name is None or DEPLOYMENT in call.headers:
             return

@@ -56,9 +56,9 @@ class Measured:
     count : int
         Instances now.
     requests : callable
-        Requests that came in so many seconds of the service.
+        Requests that came within a number of seconds of the service.
     rested : callable
-        Whether so many seconds have passed since the last scaling.
+        Whether a number of seconds has passed since the last scaling.
     """
 
     count: int

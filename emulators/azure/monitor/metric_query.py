@@ -63,7 +63,7 @@ class Query:
     top : int
         How many series at most; 0 where nothing is said.
     metadata_only : bool
-        Whether only the series' names are asked for.
+        Whether only the series' names are wanted.
     """
 
     names: tuple[str, ...]
@@ -105,9 +105,9 @@ class Query:
 
     @property
     def intervals(self) -> range:
-        """The numbers of the intervals asked for: the first holds the start.
+        """The numbers of the wanted intervals: the first holds the start.
 
-        A minute is told once it is over.
+        A minute is shown once it is over.
         """
         length = self.width * self.minute
         first, end = math.floor(self.start / length), math.ceil(self.end / length)

@@ -22,10 +22,10 @@ from tridock.emulators.azure.http.front import REGION
 from tridock.emulators.azure.monitor.metric_filter import Filter
 from tridock.emulators.azure.monitor.metric_query import GRAINS, METRICS, Metric, Query
 
-#: Above so many intervals, those in which nothing was measured are left out.
+#: Number of intervals above which those in which nothing was measured are left out.
 MOST_INTERVALS = 1441
 
-#: Series of one metric that are told unless more are asked for (``$top``).
+#: Series of one metric in an answer, without ``$top``.
 TOP = 10
 
 #: Values of one series: times, as numbers of intervals, and samples.
@@ -133,7 +133,7 @@ def _data(metric: Metric, query: Query, held: Held) -> list[dict[str, Any]]:
 def _aggregated(
     metric: Metric, samples: Sequence[Sample] | None, wanted: Sequence[str]
 ) -> Mapping[str, float]:
-    """Return the values asked for that the metric has; none where nothing was measured."""
+    """Return the wanted values that the metric has; none where nothing was measured."""
     known = {name.lower() for name in metric.aggregations}
     values = metric.read(samples) if samples else {}
     return {name: value for name, value in values.items() if name in wanted and name in known}

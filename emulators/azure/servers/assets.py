@@ -59,7 +59,7 @@ class Containers(Kind):
         self._kind = kind
 
     def find(self, identifier: ResourceId) -> Resource:
-        """See `Kind.find`; a name stands when a version of it does."""
+        """See `Kind.find`; a name exists when a version of it does."""
         versions = self.cloud.store.children(identifier, "versions")
         stands = self.cloud.store.get(identifier)
         if stands is None:
@@ -103,7 +103,7 @@ class Versions(Kind):
         self.defaults = {"flavors": {}} if kind == "models" else {}
 
     def put(self, identifier: ResourceId, call: Call) -> Answer:
-        """Answer ``PUT``; a version that stands may change its tags, not what it holds."""
+        """Answer ``PUT``; an existing version may change its tags, not its content."""
         self._workspaces.need(identifier)
         body = call.json()
         schema.check(MODELS[self._kind], body)
@@ -241,7 +241,7 @@ VIEWS: Mapping[str, tuple[bool, ...]] = {
 def page(kind: Kind, found: Sequence[Resource], call: Call) -> Answer:
     """Answer what a call asks for of the resources `found`, oldest first.
 
-    With ``$top`` so many and no more; else a page, and the address of the next.
+    With ``$top`` that number and no more; else a page, and the address of the next.
 
     Raises
     ------

@@ -28,7 +28,7 @@ def specification(
     container : Mapping
         Image, environment and probes.
     body : Mapping
-        Of the resource it stands in: only one with an identity gets tokens.
+        Of its resource: only one with an identity gets tokens.
     """
     probe = readiness(container.get("probes") or ())
     path = str((probe.get("httpGet") or {}).get("path") or "/")

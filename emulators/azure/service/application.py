@@ -1,4 +1,4 @@
-"""From a socket to the part of Azure that a host name stands for (ASGI)."""
+"""From a socket to the part of Azure that a host name means (ASGI)."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class Arm:
     Parameters
     ----------
     cloud : Cloud
-        What stands.
+        The resources.
     groups : Groups
         Resource groups.
     kinds : Mapping of str to Kind
@@ -120,7 +120,7 @@ class Arm:
         return self._on_resource(call, identifier)
 
     def _measured(self, call: Call, asked: re.Match[str]) -> Answer:
-        """Answer what Azure Monitor says of a resource that stands."""
+        """Answer a request to Azure Monitor about an existing resource."""
         path = call.path.rstrip("/")[: len(asked["resource"]) - len(asked[0])]
         found = self._cloud.store.get(path)
         if found is None:

@@ -20,7 +20,7 @@ class Control:
     Parameters
     ----------
     cloud : Cloud
-        What stands.
+        The resources.
     catalogue : Catalogue
         What answers for it.
     """

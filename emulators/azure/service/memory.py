@@ -40,7 +40,7 @@ class Memory:
     Parameters
     ----------
     cloud : Cloud
-        What stands.
+        The resources.
     catalogue : Catalogue
         What answers for it.
     """
@@ -58,7 +58,7 @@ class Memory:
         self._thread = threading.Thread(target=self._run, name="memory", daemon=True)
 
     def start(self) -> None:
-        """Read what stood before, bring its model servers up, and begin to write."""
+        """Read the kept state, bring its model servers up, and begin to write."""
         found = _read(self._file) or _read(self._before)
         if found:
             self._restore(found)
@@ -212,7 +212,7 @@ def _resource(found: Mapping[str, Any]) -> Resource:
 
 
 def _settled(resource: Resource) -> Resource:
-    """End what was under way when the emulator ended: nobody is at it any more."""
+    """End what was under way when the emulator ended: no thread works on it any more."""
     if resource.properties.get("status") == "Running":
         return resource.changed(status="Failed")
     if resource.state in ("Creating", "InProgress", "Provisioning", "Pending"):

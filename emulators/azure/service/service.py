@@ -22,7 +22,7 @@ from tridock.emulators.certificates import Authority
 from tridock.emulators.place import Place, Ports, Ready
 from tridock.emulators.proxy import Proxy, Route
 
-#: Names of what clients that ask their environment are told.
+#: Names that clients read in their environment.
 SUBSCRIPTION = "33333333-3333-3333-3333-333333333333"
 GROUP = "tridock"
 WORKSPACE = "tridock"

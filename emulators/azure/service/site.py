@@ -38,7 +38,7 @@ class Site:
     Parameters
     ----------
     cloud : Cloud
-        What stands.
+        The resources.
     """
 
     def __init__(self, cloud: Cloud) -> None:

@@ -92,7 +92,7 @@ class Storage:
             verb = self._verb(call, name)
             if not name or not _CONDITIONS & set(call.headers):
                 return verb(call, place)
-            with self._conditional:  # nobody writes between the look and the change
+            with self._conditional:  # no other write between the look and the change
                 self._need(place)
                 _demand(call, self._blobs.get(*_key(place)))
                 return verb(call, place)

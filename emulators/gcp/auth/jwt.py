@@ -44,7 +44,7 @@ def signed(claims: dict[str, Any], key: RSAPrivateKey, kid: str) -> str:
 
 
 def claims(token: str) -> dict[str, Any]:
-    """Return a token's claims, whoever signed it.
+    """Return a token's claims, without a check of its signature.
 
     Raises
     ------

@@ -22,7 +22,7 @@ from tridock.emulators.gcp.protocol.wire import Answer, Request
 
 #: RFC 7523, 4: what a service account sends.
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
-#: Clients' clocks may differ by so many seconds.
+#: Seconds by which clients' clocks may differ.
 SKEW = 300
 _AUDIENCES = (
     TOKEN_URI,

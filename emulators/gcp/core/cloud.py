@@ -27,7 +27,7 @@ from tridock.emulators.gcp.storage.objects import Store
 from tridock.emulators.place import Place
 from tridock.emulators.runners import runner
 
-#: What stands behind one method, for REST and gRPC alike.
+#: Function behind one method, for REST and gRPC alike.
 Handler: TypeAlias = Callable[["Cloud", Record], Record]
 
 LOCATION = "us-central1"
@@ -40,11 +40,11 @@ class Cloud:
     Attributes
     ----------
     place : Place
-        Where it lives and how it was asked to run.
+        Its folder and its options.
     clock : Clock
         The service's time.
     faults : Faults
-        Faults that were asked for.
+        Planned faults.
     fleet : Fleet
         All model servers.
     schema : Schema

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 #: Buckets [1.4^(i-1), 1.4^i) in milliseconds, as Google's load balancers have; what Vertex AI and
-#: Cloud Run have is not documented, and whoever reads a distribution reads its bounds, too.
+#: Cloud Run have is not documented, and a reader of a distribution reads its bounds, too.
 FINITE, GROWTH, SCALE = 66, 1.4, 1.0
 
 

@@ -20,7 +20,7 @@ ENDPOINT = "aiplatform.googleapis.com/Endpoint"
 REVISION = "cloud_run_revision"
 #: Of the records in the database.
 KIND = "minutes"
-#: So many minutes are kept of each origin and status.
+#: Minutes that are kept of each origin and status.
 KEPT = 10_000
 
 Labels = tuple[tuple[str, str], ...]

@@ -174,7 +174,7 @@ class Operations:
         Parameters
         ----------
         parent : str
-            Name of the resource below which the operation stands.
+            Name of the operation's parent resource.
         work : str
             One of `works`.
         arguments : dict
@@ -209,7 +209,7 @@ class Operations:
             self._state.commit()
 
     def get(self, name: str) -> Record:
-        """Return one operation as it stands.
+        """Return the present state of one operation.
 
         Raises
         ------

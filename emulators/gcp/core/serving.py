@@ -117,7 +117,7 @@ class Servings:
         self._asleep[plan.key] = threading.Lock()
 
     def wake(self, key: str) -> None:
-        """Start the server of `key` if it sleeps, for nobody's request.
+        """Start the server of `key` if it sleeps, without a request.
 
         Raises
         ------
@@ -154,14 +154,14 @@ class Servings:
         return self._running.get(key)
 
     def sleep(self, key: str) -> None:
-        """Drain and end the server of `key` until somebody asks for it."""
+        """Drain and end the server of `key` until its next request."""
         serving = self._running.get(key)
         if serving:
             self._asleep[key] = threading.Lock()
             self._fleet.stop(serving.server)
 
     def is_asleep(self, key: str) -> bool:
-        """Tell whether `key` has no server because nobody asks for it."""
+        """Tell whether `key` has no server because it has no requests."""
         return key in self._asleep
 
     def stop(self, key: str) -> None:
@@ -228,7 +228,7 @@ class Balance:
     Attributes
     ----------
     split : Mapping of str to int
-        Percent by key, as it stood when the counts began.
+        Percent by key when the counts began.
     """
 
     split: Mapping[str, int]

@@ -21,7 +21,7 @@ PREFIX = "/_emulator/"
 
 
 def answer(cloud: Cloud, request: Request) -> Answer:
-    """Answer one request to the emulator itself, of whoever has its secret."""
+    """Answer one request to the emulator itself, with its secret."""
     if not is_authorized(request.headers, cloud.tokens.secret):
         raise UnauthenticatedError(
             f"Requests below {PREFIX} need the header Authorization: Bearer $TRIDOCK_GCP_TOKEN."

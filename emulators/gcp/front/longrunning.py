@@ -1,4 +1,4 @@
-"""google.longrunning.Operations: asked for over gRPC, and over REST below several prefixes."""
+"""google.longrunning.Operations: over gRPC, and over REST below several prefixes."""
 
 from __future__ import annotations
 

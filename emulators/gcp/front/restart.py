@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 def restart(cloud: Cloud) -> None:
-    """Take up what the state folder tells of; servers start meanwhile, and requests wait."""
+    """Take up what the state folder holds; servers start meanwhile, and requests wait."""
     trash.empty(cloud.place.folder)
     plans = list(_plans(cloud))
     for plan in plans:

@@ -152,7 +152,7 @@ def _within(points: Sequence[Point], start: float, end: float) -> tuple[Point, .
 
 
 def _page(found: Sequence[Series], metric: Metric, request: Record) -> Record:
-    """Return one page: of points, or of series if only their headers are asked for."""
+    """Return one page: of points, or of series if only their headers are wanted."""
     headers = request.get("view") == "HEADERS"
     flat = [(n, p) for n, one in enumerate(found) for p in ([None] if headers else one.points)]
     size = min(int(request.get("pageSize", 0)) or PAGE_SIZE, PAGE_SIZE)
@@ -246,7 +246,7 @@ class Condition:
     test : callable
         Whether ``{"metric": {"type", "labels"}, "resource": …, "project"}`` fits.
     equals : dict of str to str
-        What has to be equal to something, whatever else is asked for.
+        Labels that have to be equal to something, beside all other conditions.
     paths : list of str
         Everything that is looked at, ``label`` written as ``labels``.
     """

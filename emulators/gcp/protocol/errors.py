@@ -65,7 +65,7 @@ class GcpError(Exception):
 
 
 class InvalidArgumentError(GcpError):
-    """The request can never be right, whatever state the project is in."""
+    """The request can never be right, in any state of the project."""
 
     http, number, status = 400, 3, "INVALID_ARGUMENT"
 

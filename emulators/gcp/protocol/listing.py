@@ -100,7 +100,7 @@ def _compare(found: Any, comparator: str, value: str) -> bool:
 
 
 def _get(item: Mapping[str, Any], path: str) -> Any:
-    """Return the value at a path; the last part of a name stands for the whole name too."""
+    """Return the value at a path; the last part of a name means the whole name too."""
     head, _, rest = path.partition(".")
     value = item.get(camel(head), item.get(head))
     if rest:

@@ -26,7 +26,7 @@ def new_id() -> str:
 
 
 def number(project: str) -> str:
-    """Return a project's number: the real service's names carry it, whatever the caller wrote."""
+    """Return a project's number: the real service's names always carry it."""
     if project.isdecimal():
         return project
     digest = hashlib.sha256(project.encode()).digest()

@@ -1,7 +1,7 @@
-"""Replicas that follow requests, and revisions whose server ends while nobody asks.
+"""Replicas that follow requests, and revisions whose server ends without requests.
 
 Source: "Scale inference nodes", Vertex AI: every 15 seconds, the greatest number that the last
-five minutes asked for. "About instance autoscaling", Cloud Run: an idle instance ends within 15
+five minutes. "About instance autoscaling", Cloud Run: an idle instance ends within 15
 minutes, unless a minimum keeps it.
 """
 
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 LOOK, SHORTEST_LOOK = 15.0, 0.05
 WINDOW = 300.0
 IDLE = 900.0
-#: Real seconds: to start again takes what it takes, whatever the clock's speed.
+#: Real seconds: a start takes the same time at any speed of the clock.
 LEAST_IDLE = 4.0
 REQUESTS = "aiplatform.googleapis.com/prediction/online/request_count"
 
@@ -83,7 +83,7 @@ class Scaler:
         return math.ceil(self.cloud.arrivals.within(deployed["id"], 60.0) / target)
 
     def _greatest(self, key: str, count: int) -> int:
-        """Return the greatest number that the window asked for."""
+        """Return the greatest wanted number of the window."""
         moment = time.monotonic()
         asked = self._wanted.setdefault(key, deque())
         asked.append((moment, count))

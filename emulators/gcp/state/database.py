@@ -1,4 +1,4 @@
-"""The database of a state folder: a record is on disk before the answer that tells of it."""
+"""The database of a state folder: a record is on disk before the answer that shows it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 #: Kind, name, and content; None deletes.
 Change: TypeAlias = tuple[str, str, str | bytes | None]
 
-#: So much of a full disk is left to us: pages of the file that are free, and its log.
+#: Bytes of a full disk that are left to us: pages of the file that are free, and its log.
 RESERVE_BYTES = 1024 * 1024
 PAGE_BYTES = 4096
 _SCHEMA = """

@@ -78,7 +78,7 @@ class NotModifiedError(StorageError):
 
 
 class RangeError(StorageError):
-    """No byte of the object lies in the asked range."""
+    """No byte of the object lies in the requested range."""
 
     status, reason = 416, "requestedRangeNotSatisfiable"
 

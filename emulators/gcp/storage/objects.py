@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 Record: TypeAlias = dict[str, Any]
 
-#: Objects of at most so many bytes are in the database: locks and notes are written on a full
+#: Bytes of objects that are in the database at most: locks and notes are written on a full
 #: disk, too.
 SMALL_BYTES = 16 * 1024
 #: Prefix of the files of objects that cannot be read any more.

@@ -12,7 +12,7 @@ from tridock.emulators.gcp.vertex.tenant import bucket
 
 #: The real service gives a model server this long, unless the model says otherwise.
 DEPLOYMENT_SECONDS = 30 * 60.0
-#: Real seconds: an import takes as long here as it takes, whatever the clock's speed.
+#: Real seconds: an import takes the same time at any speed of the clock.
 LEAST_REAL_SECONDS = 60.0
 
 

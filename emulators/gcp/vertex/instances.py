@@ -21,7 +21,7 @@ class Instance:
     Attributes
     ----------
     sent : object
-        What stands in the request's ``instances``.
+        The content of the request's ``instances``.
     label : Mapping
         What the output says beside the prediction: ``instance`` or ``key``.
     error : str

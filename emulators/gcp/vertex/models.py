@@ -294,7 +294,7 @@ def shown(version: Record) -> Record:
 
 
 def shared(version: Record) -> Record:
-    """Return what a new version has from one that stands."""
+    """Return what a new version takes from an existing one."""
     keys = ("displayName", "createTime", _WHOLE)
     return {key: version[key] for key in keys if key in version}
 
