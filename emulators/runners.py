@@ -72,7 +72,7 @@ class DockerRunner:
             environment=container.environment,
             mounts=mounts,
             port=container.port,
-            told=PORT if image.labels.get(TAKES_PORT) == "true" else "",
+            port_variable=PORT if image.labels.get(TAKES_PORT) == "true" else "",
             options=("--label", self._label),
         )
 

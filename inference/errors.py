@@ -88,7 +88,7 @@ class WrongMethodError(RequestError):
 
 
 class DisconnectedError(RequestError):
-    """The caller left before the end of its request: there is nobody to answer."""
+    """The caller left before the end of its request: no caller is left to answer."""
 
 
 class UnsupportedMediaTypeError(RequestError):

@@ -10,6 +10,12 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import pytest
+
+from tests.measures import words
+from tests.measures.sources import ROOMS as PLAIN
+from tests.measures.sources import sources
+
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("inference", "assurance", "training", "deploy", "emulators", "examples")
 #: They take the place of moto's methods, which are called with these parameters.
@@ -112,6 +118,15 @@ def test_no_function_takes_more_than_five_parameters() -> None:
 
 def test_no_module_is_named_for_nothing() -> None:
     assert [path for path in files() if path.stem in FORBIDDEN_NAMES] == []
+
+
+@pytest.mark.parametrize("room", PLAIN)
+def test_docstrings_and_comments_are_in_plain_words(room: str) -> None:
+    """`tests/measures/words.py` has the lists: a word that is not to be used is added there."""
+    rows = dict(words.rows_of(sources(room)))
+    assert rows["docstrings"] == {}
+    assert rows["comments"] == {}
+    assert rows["summaries"] == {}
 
 
 def main() -> None:

@@ -36,7 +36,7 @@ class Reading:
     ----------
     facts : Facts
         What its parts are.
-    told : Mapping
+    description : Mapping
         The answer of DescribeEndpoint.
     variants : sequence of dict
         The production variants of its configuration.
@@ -47,7 +47,7 @@ class Reading:
     """
 
     facts: Facts
-    told: DescribeEndpointOutputTypeDef
+    description: DescribeEndpointOutputTypeDef
     variants: Sequence[Mapping[str, Any]]
     pending: Sequence[Mapping[str, Any]]
     shadows: Sequence[Mapping[str, Any]] = ()
@@ -55,19 +55,19 @@ class Reading:
     @classmethod
     def of(cls, facts: Facts, endpoint: str) -> Reading:
         """Look at an endpoint; raise `NotFoundError` if there is none."""
-        told = facts.endpoint(endpoint)
-        variants, shadows = facts.variants(told["EndpointConfigName"])
+        description = facts.endpoint(endpoint)
+        variants, shadows = facts.variants(description["EndpointConfigName"])
         now = {each["VariantName"] for each in (*variants, *shadows)}
-        coming = told.get("PendingDeploymentSummary", {}).get("EndpointConfigName", "")
+        coming = description.get("PendingDeploymentSummary", {}).get("EndpointConfigName", "")
         pending = sum(facts.variants(coming), []) if coming else []
         fresh = [each for each in pending if each["VariantName"] not in now]
-        return cls(facts, told, variants, fresh, shadows)
+        return cls(facts, description, variants, fresh, shadows)
 
     @property
     def configs(self) -> set[str]:
         """The names of the configurations in use."""
-        pending = self.told.get("PendingDeploymentSummary", {}).get("EndpointConfigName")
-        return {self.told["EndpointConfigName"]} | ({pending} if pending else set())
+        pending = self.description.get("PendingDeploymentSummary", {}).get("EndpointConfigName")
+        return {self.description["EndpointConfigName"]} | ({pending} if pending else set())
 
     @property
     def models(self) -> set[str]:
@@ -84,7 +84,9 @@ class Reading:
     @property
     def weights(self) -> dict[str, float]:
         """The current weight by production variant."""
-        shown = {each["VariantName"]: each for each in self.told.get("ProductionVariants", ())}
+        shown = {
+            each["VariantName"]: each for each in self.description.get("ProductionVariants", ())
+        }
         return {
             name: shown[name].get("CurrentWeight", 0.0) if name in shown else weight
             for name, weight in self._initial().items()
@@ -93,7 +95,7 @@ class Reading:
     @property
     def counts(self) -> dict[str, int]:
         """The number of instances by production variant, where it is known."""
-        shown = self.told.get("ProductionVariants", ())
+        shown = self.description.get("ProductionVariants", ())
         return {each["VariantName"]: each.get("CurrentInstanceCount", 0) for each in shown}
 
     @property
@@ -110,8 +112,8 @@ class Reading:
 
     def endpoint(self) -> Endpoint:
         """Return it as our record."""
-        state = STATES[self.told["EndpointStatus"]]
-        reason = self.told.get("FailureReason", "")
+        state = STATES[self.description["EndpointStatus"]]
+        reason = self.description.get("FailureReason", "")
         serving = State.READY if state is State.UPDATING else state
         shown = [(each, serving) for each in (*self.variants, *self.shadows)]
         shown += [(each, State.CREATING) for each in self.pending]
@@ -119,7 +121,7 @@ class Reading:
             one.name: replace(one, count=self.counts.get(one.name) or one.count)
             for one in (_deployment(self.facts, each, now, reason) for each, now in shown)
         }
-        name = self.told["EndpointName"]
+        name = self.description["EndpointName"]
         return Endpoint(name, deployments, self.traffic, state, reason, shadow=self.shadow)
 
     def _initial(self) -> dict[str, float]:

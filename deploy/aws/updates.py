@@ -104,7 +104,7 @@ class Updates:
                 self.account.sagemaker.create_endpoint(
                     EndpointName=endpoint, EndpointConfigName=config, **tags
                 )
-        self.account.facts.changed(endpoint, reading.told if reading else None)
+        self.account.facts.changed(endpoint, reading.description if reading else None)
 
     def weigh(self, endpoint: str, reading: Reading, traffic: Mapping[str, int]) -> None:
         """Move traffic among the variants that an endpoint has.
@@ -132,7 +132,7 @@ class Updates:
                 self.account.sagemaker.update_endpoint_weights_and_capacities(
                     EndpointName=endpoint, DesiredWeightsAndCapacities=weights
                 )
-        self.account.facts.changed(endpoint, reading.told)
+        self.account.facts.changed(endpoint, reading.description)
 
     def resize(self, endpoint: str, reading: Reading, counts: Mapping[str, int]) -> None:
         """Set the numbers of instances of variants; weights stay."""
@@ -143,7 +143,7 @@ class Updates:
             self.account.sagemaker.update_endpoint_weights_and_capacities(
                 EndpointName=endpoint, DesiredWeightsAndCapacities=desired
             )
-        self.account.facts.changed(endpoint, reading.told)
+        self.account.facts.changed(endpoint, reading.description)
 
     def _make(self, endpoint: str, variants: Variants, shadows: Variants = ()) -> str:
         """Make a configuration, unless it is there, and return its name."""

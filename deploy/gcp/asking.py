@@ -89,7 +89,7 @@ class Asking:
         alone = self.deployments.look(name) or self.deployments.make(name, labels)
         if deployment not in alone.ids:
             deployed = next(
-                each for each in reading.told.deployed_models if each.display_name == deployment
+                each for each in reading.resource.deployed_models if each.display_name == deployment
             )
             version = self.deployments.registry.find(reading.name, deployment)
             if version is None:

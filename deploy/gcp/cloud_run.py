@@ -171,7 +171,7 @@ class CloudRunTarget:
             look = Look.of(self.account, endpoint)
         url = trusted(look.url(deployment), GOOGLE_RUN, operation="run:Invoke")
         with translated("run:Invoke"):
-            token = id_token.fetch_id_token(self.account.transport, look.told.uri)
+            token = id_token.fetch_id_token(self.account.transport, look.resource.uri)
             answer = self.account.plain.post(
                 url + ROUTE,
                 data=body,
@@ -255,7 +255,7 @@ class CloudRunTarget:
 
     def snippets(self, endpoint: str, body: bytes) -> Mapping[str, str]:
         """See `Target.snippets`."""
-        return snippets.run_calls(Look.of(self.account, endpoint).told.uri + ROUTE, body)
+        return snippets.run_calls(Look.of(self.account, endpoint).resource.uri + ROUTE, body)
 
     @staticmethod
     def _lines(endpoint: str, deployment: str) -> Mapping[str, str]:
@@ -287,7 +287,7 @@ class CloudRunTarget:
 
     def _update(self, look: Look, traffic: list[Any], changed: Any = None) -> None:
         """Change traffic, and the template if one is given; refused if someone else was faster."""
-        service = run_v2.Service(name=look.told.name, etag=look.told.etag, traffic=traffic)
+        service = run_v2.Service(name=look.resource.name, etag=look.resource.etag, traffic=traffic)
         paths = ["traffic"]
         if changed is not None:
             service.template = changed
@@ -303,7 +303,7 @@ class CloudRunTarget:
         with translated("run:ListRevisions"):
             found = list(
                 self.account.revisions.list_revisions(
-                    parent=look.told.name, retry=None, timeout=TIMEOUT_SECONDS
+                    parent=look.resource.name, retry=None, timeout=TIMEOUT_SECONDS
                 )
             )
         for each in found:

@@ -74,7 +74,7 @@ class Deployments:
         """
         is_first = not reading.ids and not reading.is_busy
         request: dict[str, Any] = {
-            "endpoint": reading.told.name,
+            "endpoint": reading.resource.name,
             "deployed_model": {
                 "id": names.deployed_id(reading.name, release.name),
                 "model": f"{version.name.partition('@')[0]}@{version.version_id}",
@@ -115,9 +115,9 @@ class Deployments:
             return True
         with translated("aiplatform:ListOperations"):
             told = self.account.endpoints.list_operations(
-                {"name": reading.told.name}, retry=None, timeout=TIMEOUT_SECONDS
+                {"name": reading.resource.name}, retry=None, timeout=TIMEOUT_SECONDS
             )
-        known = set(reading.told.labels.values())
+        known = set(reading.resource.labels.values())
         begun = [
             each
             for each in told.operations
@@ -147,7 +147,7 @@ class Deployments:
         with translated("aiplatform:MutateDeployedModel"):
             self.account.endpoints.mutate_deployed_model(
                 request={
-                    "endpoint": reading.told.name,
+                    "endpoint": reading.resource.name,
                     "deployed_model": changed,
                     "update_mask": {"paths": [f"dedicated_resources.{name}" for name in REPLICAS]},
                 },
@@ -160,7 +160,7 @@ class Deployments:
         with translated("aiplatform:UndeployModel"):
             begun = self.account.endpoints.undeploy_model(
                 request={
-                    "endpoint": reading.told.name,
+                    "endpoint": reading.resource.name,
                     "deployed_model_id": reading.ids[deployment],
                     "traffic_split": dict(split),
                 },
@@ -178,7 +178,7 @@ class Deployments:
 
     def forget(self, reading: Reading, deployment: str) -> None:
         """Forget the operation of a deployment that failed."""
-        labels = dict(reading.told.labels)
+        labels = dict(reading.resource.labels)
         if labels.pop(names.DEPLOYING + deployment, None):
             self._update(reading.name, {"labels": labels})
 
@@ -202,7 +202,7 @@ class Deployments:
                 self.take(reading, deployment, split).result(timeout=UNDEPLOY_SECONDS)
         with suppress(NotFoundError), translated("aiplatform:DeleteEndpoint"):
             self.account.endpoints.delete_endpoint(
-                name=reading.told.name, retry=None, timeout=TIMEOUT_SECONDS
+                name=reading.resource.name, retry=None, timeout=TIMEOUT_SECONDS
             ).result(timeout=CREATE_SECONDS)
 
     def listed(self) -> list[Any]:
@@ -235,7 +235,8 @@ class Deployments:
 
 
 def _deployed(reading: Reading, deployment: str) -> Any:
-    return next(each for each in reading.told.deployed_models if each.display_name == deployment)
+    models = reading.resource.deployed_models
+    return next(model for model in models if model.display_name == deployment)
 
 
 def _deploys(operation: Any) -> bool:

@@ -129,8 +129,8 @@ class CloudRunRemains:
         """Return the revisions of ours that can go; Cloud Run keeps the latest."""
         with suppress(NotFoundError):
             look = Look.of(self.account, service)
-            named = {each.revision for each in look.told.traffic}
-            latest = (look.told.latest_ready_revision, look.told.latest_created_revision)
+            named = {each.revision for each in look.resource.traffic}
+            latest = (look.resource.latest_ready_revision, look.resource.latest_created_revision)
             named |= {each.rpartition("/")[2] for each in latest}
             every = {each.name.rpartition("/")[2]: each for each in self._revisions(look)}
             return {name: each for name, each in every.items() if name not in named}
@@ -139,7 +139,7 @@ class CloudRunRemains:
     def _revisions(self, look: Look) -> list[Any]:
         with translated("run:ListRevisions"):
             found = self.account.revisions.list_revisions(
-                parent=look.told.name, retry=None, timeout=TIMEOUT_SECONDS
+                parent=look.resource.name, retry=None, timeout=TIMEOUT_SECONDS
             )
             return [each for each in found if each.labels.get(names.ENDPOINT) == look.name]
 
@@ -150,7 +150,7 @@ class CloudRunRemains:
             _refuse_used(one, one.name in there - set(self._idle(one.endpoint)))
             with translated("run:DeleteRevision"):
                 self.account.revisions.delete_revision(
-                    name=f"{look.told.name}/revisions/{one.name}",
+                    name=f"{look.resource.name}/revisions/{one.name}",
                     retry=None,
                     timeout=TIMEOUT_SECONDS,
                 )

@@ -25,13 +25,13 @@ class Reading:
 
     Attributes
     ----------
-    told : Endpoint of google.cloud.aiplatform_v1
+    resource : Endpoint of google.cloud.aiplatform_v1
         The answer of GetEndpoint.
     registry : Registry
         Where the versions' labels are.
     """
 
-    told: Any
+    resource: Any
     registry: Registry
 
     @classmethod
@@ -55,17 +55,17 @@ class Reading:
     @property
     def name(self) -> str:
         """The endpoint's id, which is our name of it."""
-        return str(self.told.name.rpartition("/")[2])
+        return str(self.resource.name.rpartition("/")[2])
 
     @property
     def ids(self) -> dict[str, str]:
         """Deployed models' ids by our deployments' names."""
-        return {each.display_name: each.id for each in self.told.deployed_models}
+        return {each.display_name: each.id for each in self.resource.deployed_models}
 
     @property
     def traffic(self) -> dict[str, int]:
         """Percent by deployment, without the zeros."""
-        split = self.told.traffic_split
+        split = self.resource.traffic_split
         return {name: split[key] for name, key in self.ids.items() if split.get(key)}
 
     @cached_property
@@ -95,13 +95,15 @@ class Reading:
         prefixes = (names.DEPLOYING, names.UNDEPLOYING)
         return {
             label: value
-            for label, value in self.told.labels.items()
+            for label, value in self.resource.labels.items()
             if label in kept or not label.startswith(prefixes)
         }
 
     def endpoint(self) -> Endpoint:
         """Return it as our record."""
-        deployments = {each.display_name: self._serving(each) for each in self.told.deployed_models}
+        deployments = {
+            each.display_name: self._serving(each) for each in self.resource.deployed_models
+        }
         deployments |= {name: self._coming(name, each) for name, each in self.coming.items()}
         host = self.registry.account.host
         return Endpoint(
@@ -109,7 +111,7 @@ class Reading:
             deployments,
             self.traffic,
             State.UPDATING if self.is_busy else State.READY,
-            url=f"https://{host}/v1/{self.told.name}",
+            url=f"https://{host}/v1/{self.resource.name}",
         )
 
     def _serving(self, deployed: Any) -> Deployment:
@@ -156,7 +158,7 @@ class Reading:
 
     def _operations(self, prefix: str) -> dict[str, Any]:
         found = {}
-        for label, number in self.told.labels.items():
+        for label, number in self.resource.labels.items():
             if label.startswith(prefix):
                 with suppress(NotFoundError), translated("aiplatform:GetOperation"):
                     found[label.removeprefix(prefix)] = self._operation(number)
@@ -165,7 +167,7 @@ class Reading:
     def _operation(self, number: str) -> Any:
         endpoints = self.registry.account.endpoints
         return endpoints.get_operation(
-            {"name": f"{self.told.name}/operations/{number}"},
+            {"name": f"{self.resource.name}/operations/{number}"},
             retry=None,
             timeout=TIMEOUT_SECONDS,
         )

@@ -101,13 +101,13 @@ class Look:
 
     Attributes
     ----------
-    told : run_v2.Service
+    resource : run_v2.Service
         The answer of GetService.
     revisions : Mapping of str to run_v2.Revision
         By the deployments' names, those that the service's traffic names.
     """
 
-    told: Any
+    resource: Any
     revisions: Mapping[str, Any]
 
     @classmethod
@@ -115,7 +115,7 @@ class Look:
         """Look at a service; raise `NotFoundError` if there is none."""
         name = f"{account.parent}/services/{endpoint}"
         with translated("run:GetService"):
-            told = account.services.get_service(name=name, retry=None, timeout=TIMEOUT_SECONDS)
+            resource = account.services.get_service(name=name, retry=None, timeout=TIMEOUT_SECONDS)
         with translated("run:ListRevisions"):
             found = {
                 each.name.rpartition("/")[2]: each
@@ -123,18 +123,20 @@ class Look:
                     parent=name, retry=None, timeout=TIMEOUT_SECONDS
                 )
             }
-        named = {each.tag: found.get(each.revision) for each in told.traffic if each.tag}
-        return cls(told, named)
+        named = {each.tag: found.get(each.revision) for each in resource.traffic if each.tag}
+        return cls(resource, named)
 
     @property
     def name(self) -> str:
         """The service's id, which is our name of it."""
-        return str(self.told.name.rpartition("/")[2])
+        return str(self.resource.name.rpartition("/")[2])
 
     @property
     def traffic(self) -> dict[str, int]:
         """Percent by deployment, without the zeros."""
-        return {each.tag: each.percent for each in self.told.traffic if each.tag and each.percent}
+        return {
+            each.tag: each.percent for each in self.resource.traffic if each.tag and each.percent
+        }
 
     def url(self, deployment: str | None) -> str:
         """Return the address of the service, or of one deployment.
@@ -145,8 +147,8 @@ class Look:
             If there is no such deployment.
         """
         if deployment is None:
-            return str(self.told.uri)
-        for status in self.told.traffic_statuses:
+            return str(self.resource.uri)
+        for status in self.resource.traffic_statuses:
             if status.tag == deployment:
                 return str(status.uri)
         raise NotFoundError(f"no deployment {deployment} behind {self.name!r}")
@@ -157,8 +159,8 @@ class Look:
             self.name,
             {name: _deployment(name, each) for name, each in self.revisions.items()},
             self.traffic,
-            State.UPDATING if self.told.reconciling else State.READY,
-            url=self.told.uri,
+            State.UPDATING if self.resource.reconciling else State.READY,
+            url=self.resource.uri,
         )
 
 

@@ -103,7 +103,7 @@ def _port(stage: StartedContainer) -> Verdict:
     """Start a second container with a port of its own, if the image promises to take it."""
     if stage.image.labels.get(f"{LABEL}accept-bind-to-port") != "true":
         return Verdict(State.ABSENT, "no label: it cannot be one of several containers")
-    plan = replace(stage.plan, told=BIND)
+    plan = replace(stage.plan, port_variable=BIND)
     folder = stage.server.log.parent
     second = ContainerServer.start(plan, folder / "second.log")
     try:

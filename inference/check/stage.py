@@ -132,7 +132,7 @@ def _vertex(bundle: Path) -> Iterator[Plan]:
             "AIP_STORAGE_URI": storage.URI,
             storage.EMULATOR: service,
         }
-        yield Plan("", (), variables, told="AIP_HTTP_PORT", options=UNPRIVILEGED)
+        yield Plan("", (), variables, port_variable="AIP_HTTP_PORT", options=UNPRIVILEGED)
 
 
 def _azure(bundle: Path) -> AbstractContextManager[Plan]:

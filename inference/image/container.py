@@ -30,7 +30,7 @@ class Plan:
         Directories of this machine, read-only, by the path at which the container finds them.
     port : int
         Where the container listens, in a network of its own.
-    told : str
+    port_variable : str
         Variable that sets the container's port; it then shares this machine's network, and
         reaches what listens on its loopback. Empty: it has its own network, and one published port.
     options : tuple of str
@@ -42,16 +42,16 @@ class Plan:
     environment: Mapping[str, str] = field(default_factory=dict)
     mounts: Mapping[str, Path] = field(default_factory=dict)
     port: int = 8080
-    told: str = ""
+    port_variable: str = ""
     options: tuple[str, ...] = ()
 
     def words(self, port: int) -> Iterator[str]:
         """Yield the words of ``docker create`` that make it listen at `port` of the loopback."""
         yield from self.options
         variables = dict(self.environment)
-        if self.told:
+        if self.port_variable:
             # Ours then listens on the loopback alone, and not on every network of this machine.
-            variables |= {self.told: str(port), "TRIDOCK_HOST": "127.0.0.1"}
+            variables |= {self.port_variable: str(port), "TRIDOCK_HOST": "127.0.0.1"}
             yield from ("--network", "host")
         else:
             yield from ("--publish", f"127.0.0.1:{port}:{self.port}")

@@ -117,7 +117,7 @@ class ServerProcess:
     def work(self, place: int) -> NoReturn:
         """Serve as one of several."""
         watch_stdin()
-        self.lifecycle.asked()  # the model's first prediction is not the first caller's
+        self.lifecycle.ready_model()  # the model's first prediction is not the first caller's
         uvicorn_server.Worker(self._config()).run(sockets=[self.listener])
         _end(0)
 

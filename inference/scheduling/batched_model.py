@@ -44,7 +44,7 @@ class BatchedModel:
     Parameters
     ----------
     model : Model
-        Asked.
+        The model that predicts.
     block : bool
         Whether it always has to predict whole blocks.
     prediction_counts : PredictionCounts, optional
@@ -86,12 +86,12 @@ class BatchedModel:
             prediction_counts=prediction_counts,
         )
 
-    def outcomes(self, asked: Sequence[Any], *, probabilities: bool) -> list[Outcome]:
-        """Predict the rows of many requests; `asked` is what each of them sent, in order."""
+    def outcomes(self, sent_rows: Sequence[Any], *, probabilities: bool) -> list[Outcome]:
+        """Predict the rows of many requests; `sent_rows` is what each of them sent, in order."""
         found: dict[int, Outcome] = {}
-        for group, table in self._tables(asked, found):
-            self._predict(group, table, asked, found, probabilities)
-        return [found[index] for index in range(len(asked))]
+        for group, table in self._tables(sent_rows, found):
+            self._predict(group, table, sent_rows, found, probabilities)
+        return [found[index] for index in range(len(sent_rows))]
 
     def values(self, table: Table, *, probabilities: bool) -> list[Any]:
         """Predict one table; return a JSON-ready value for each row.
@@ -108,27 +108,27 @@ class BatchedModel:
         return values
 
     def _tables(
-        self, asked: Sequence[Any], found: dict[int, Outcome]
+        self, sent_rows: Sequence[Any], found: dict[int, Outcome]
     ) -> list[tuple[list[int], Table]]:
         """Check what came; what is of one kind becomes one table. Errors go to `found`."""
-        plain = [index for index, each in enumerate(asked) if _is_plain(each)]
-        rest = [index for index in range(len(asked)) if index not in set(plain)]
+        plain = [index for index, each in enumerate(sent_rows) if _is_plain(each)]
+        rest = [index for index in range(len(sent_rows)) if index not in set(plain)]
         tables: list[tuple[list[int], Table]] = []
         try:
             if plain:
-                every = list(chain.from_iterable(asked[index] for index in plain))
+                every = list(chain.from_iterable(sent_rows[index] for index in plain))
                 tables.append((plain, self.model.signature.rows(every)))
         except RequestError:
             rest = sorted(plain + rest)
-        return tables + self._checked_alone(rest, asked, found)
+        return tables + self._checked_alone(rest, sent_rows, found)
 
     def _checked_alone(
-        self, indices: list[int], asked: Sequence[Any], found: dict[int, Outcome]
+        self, indices: list[int], sent_rows: Sequence[Any], found: dict[int, Outcome]
     ) -> list[tuple[list[int], Table]]:
         kinds: dict[Hashable, tuple[list[int], list[Table]]] = {}
         for index in indices:
             try:
-                table = self.model.signature.rows(asked[index])
+                table = self.model.signature.rows(sent_rows[index])
             except Exception as error:  # any error goes to its own caller
                 found[index] = error
                 continue
@@ -141,7 +141,7 @@ class BatchedModel:
         self,
         group: list[int],
         table: Table,
-        asked: Sequence[Any],
+        sent_rows: Sequence[Any],
         found: dict[int, Outcome],
         probabilities: bool,
     ) -> None:
@@ -152,11 +152,11 @@ class BatchedModel:
                 found[group[0]] = error
                 return
             for index in group:
-                found[index] = self.outcomes([asked[index]], probabilities=probabilities)[0]
+                found[index] = self.outcomes([sent_rows[index]], probabilities=probabilities)[0]
             return
         start = 0
         for index in group:
-            stop = start + len(asked[index])
+            stop = start + len(sent_rows[index])
             found[index] = values[start:stop]
             start = stop
 

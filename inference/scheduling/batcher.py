@@ -29,7 +29,7 @@ class Item(Protocol):
     ----------
     batched_model : BatchedModel
         The model it is for.
-    asked : list
+    sent_rows : list
         The rows it sent; at most `BLOCK`.
     probabilities : bool
         Whether it wants them.
@@ -38,7 +38,7 @@ class Item(Protocol):
     """
 
     batched_model: BatchedModel
-    asked: list[Any]
+    sent_rows: list[Any]
     probabilities: bool
     latest: float
 
@@ -53,15 +53,17 @@ class Waiting:
     ----------
     batched_model : BatchedModel
         The model it is for.
-    asked : list
+    sent_rows : list
         Its rows.
     probabilities : bool
         Whether it wants them.
     """
 
-    def __init__(self, batched_model: BatchedModel, asked: list[Any], probabilities: bool) -> None:
+    def __init__(
+        self, batched_model: BatchedModel, sent_rows: list[Any], probabilities: bool
+    ) -> None:
         self.batched_model = batched_model
-        self.asked = asked
+        self.sent_rows = sent_rows
         self.probabilities = probabilities
         self.latest = math.inf
         self.future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
@@ -111,7 +113,7 @@ class Batcher:
                 return
             item.latest = time.perf_counter() + self._patience
         self._waiting.append(item)
-        self._rows += len(item.asked)
+        self._rows += len(item.sent_rows)
         if self._running:
             return
         if self._rows >= BLOCK and self._mean_seconds < INLINE_SECONDS:
@@ -217,14 +219,14 @@ class Batcher:
         """Take the requests of the next batch; those who waited too long are refused."""
         items: list[Item] = []
         now, taken = time.perf_counter(), 0
-        while self._waiting and (not items or taken + len(self._waiting[0].asked) <= BLOCK):
+        while self._waiting and (not items or taken + len(self._waiting[0].sent_rows) <= BLOCK):
             item = self._waiting.popleft()
-            self._rows -= len(item.asked)
+            self._rows -= len(item.sent_rows)
             if item.latest < now:
                 words = f"the request has waited for more than {self._patience:g} seconds"
                 item.done(_overloaded(words))
                 continue
-            taken += len(item.asked)
+            taken += len(item.sent_rows)
             items.append(item)
         return items
 
@@ -244,8 +246,8 @@ def _predicted(items: list[Item]) -> tuple[list[Outcome], float]:
 def _group(items: list[Item]) -> list[Outcome]:
     first = items[0]
     try:
-        asked = [item.asked for item in items]
-        return first.batched_model.outcomes(asked, probabilities=first.probabilities)
+        sent_rows = [item.sent_rows for item in items]
+        return first.batched_model.outcomes(sent_rows, probabilities=first.probabilities)
     except Exception as error:  # a defect of ours; no caller may wait for ever
         return [error] * len(items)
 

@@ -85,13 +85,13 @@ class FastPath:
 
     def take(self, fast_request: FastRequest, body: bytes) -> bool:
         """Take a request to the batcher; False if it has to go the long way."""
-        batched_model = self._lifecycle.asked()
+        batched_model = self._lifecycle.ready_model()
         if batched_model is None:
             return False
         opened = open_quickly(body, is_text=batched_model.is_text)
         if opened is None or len(opened[0]) > BLOCK:
             return False
-        fast_request.asked, fast_request.envelope = opened
+        fast_request.sent_rows, fast_request.envelope = opened
         fast_request.batched_model = batched_model
         fast_request.bytes_in = len(body)
         fast_request.since = self._watch.enter()
@@ -204,7 +204,7 @@ class FastRequest(RequestRecord):
     """
 
     __slots__ = (
-        "asked",
+        "sent_rows",
         "body",
         "disconnected",
         "envelope",
@@ -216,7 +216,7 @@ class FastRequest(RequestRecord):
         "since",
         "batched_model",
     )
-    asked: list[Any]
+    sent_rows: list[Any]
     envelope: Envelope
     since: float
     batched_model: BatchedModel

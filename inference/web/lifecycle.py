@@ -22,7 +22,7 @@ class Lifecycle:
     def __init__(self) -> None:
         self._draining = False
         self._failure = ""
-        self._asked: tuple[score.Loaded, BatchedModel | None] | None = None
+        self._batched: tuple[score.Loaded, BatchedModel | None] | None = None
         self._counted: tuple[score.Loaded, PredictionCounts] | None = None
 
     @property
@@ -73,19 +73,19 @@ class Lifecycle:
             raise NotReadyError(self._unloaded())
         return loaded
 
-    def asked(self) -> BatchedModel | None:
+    def ready_model(self) -> BatchedModel | None:
         """Return the batched model, or None: no model is ready, or it is a script."""
         loaded = score.loaded()
         if loaded is None or self._draining:
             return None
-        found = self._asked
+        found = self._batched
         return found[1] if found and found[0] is loaded else self.batched_model(loaded)
 
     def batched_model(self, loaded: score.Loaded) -> BatchedModel | None:
         """Return what asks the model for many at once; None where there is only a script."""
-        if self._asked is None or self._asked[0] is not loaded:
-            self._asked = loaded, _together(loaded, self.prediction_counts(loaded))
-        return self._asked[1]
+        if self._batched is None or self._batched[0] is not loaded:
+            self._batched = loaded, _together(loaded, self.prediction_counts(loaded))
+        return self._batched[1]
 
     def prediction_counts(self, loaded: score.Loaded) -> PredictionCounts:
         """Return what counts the answers."""

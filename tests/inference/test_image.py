@@ -95,7 +95,7 @@ def test_without_the_tool_nothing_is_audited_and_it_is_said(tmp_path: Path) -> N
 
 
 def test_a_container_that_is_told_its_port_listens_on_the_loopback_alone(tmp_path: Path) -> None:
-    words = list(Plan("image", told="PORT", mounts={"/m": tmp_path}).words(20001))
+    words = list(Plan("image", port_variable="PORT", mounts={"/m": tmp_path}).words(20001))
     assert words[words.index("--network") + 1] == "host"
     assert "PORT=20001" in words
     assert "TRIDOCK_HOST=127.0.0.1" in words

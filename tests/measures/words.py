@@ -28,6 +28,8 @@ BANNED = (
 )
 #: How no summary begins.
 OPENINGS = ("What", "Who", "Whether", "Where", "How", "When", "Whose")
+#: Names of parameters and attributes at the head of their description.
+DESCRIBED = re.compile(r"^\s*[\w, ]+ : ", re.MULTILINE)
 #: Names that say how a value came about, and not what it is.
 NAMES = ("found", "one", "each", "told", "asked")
 
@@ -41,7 +43,7 @@ def rows_of(files: Sequence[Source]) -> Iterator[tuple[str, Counter[str]]]:
     names: Counter[str] = Counter()
     for source in files:
         docstrings = dict(_docstrings(source))
-        texts["docstrings"] += docstrings.values()
+        texts["docstrings"] += (DESCRIBED.sub("", text) for text in docstrings.values())
         texts["comments"] += _comments(source)
         texts["messages"] += _messages(source, set(docstrings))
         openings.update(word for text in docstrings.values() for word in _opening(text))
