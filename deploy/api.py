@@ -21,6 +21,7 @@ from tridock.deploy.rollout.release import release as run_release
 from tridock.deploy.rollout.request import Rollout
 from tridock.deploy.rollout.rollback import rollback as run_rollback
 from tridock.deploy.target.protocol import Endpoint
+from tridock.deploy.waiting import retry
 
 if TYPE_CHECKING:
     from tridock.inference.bundle.bundle import Bundle
@@ -172,7 +173,11 @@ def _session(account: Account, flags: Mapping[str, str]) -> Iterator[Session]:
     progress = Progress(Console(stderr=True, highlight=False, quiet=account.quiet))
     before = dict(os.environ)
     try:
-        yield connect(config, progress, live=account.live)
+        session = connect(config, progress, live=account.live)
+        try:
+            yield session
+        finally:
+            retry.close(session.target)
     finally:
         os.environ.clear()
         os.environ.update(before)

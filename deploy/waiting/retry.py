@@ -93,6 +93,13 @@ def under(target: Target, permit: Callable[[], None]) -> Target:
     return retrying(target.port, replace(target.policy, permit=permit))
 
 
+def close(target: Target) -> None:
+    """Close the connections of a target of `retrying`, where its account keeps some."""
+    account: Any = getattr(getattr(target, "port", target), "account", None)
+    if hasattr(account, "close"):
+        account.close()
+
+
 def retrying_notes(notes: Notes, policy: Policy) -> Notes:
     """Return notes that are tried again, and that recognise their own writes."""
     return cast(Notes, _Notes(notes, policy))

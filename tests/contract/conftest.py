@@ -22,6 +22,7 @@ from tridock.deploy.progress import Progress
 from tridock.deploy.rollout import endpoint_changes
 from tridock.deploy.target import plugins
 from tridock.deploy.target.protocol import Release, Target, deployment_name
+from tridock.deploy.waiting import retry
 from tridock.deploy.waiting.wait import Deadline
 from tridock.inference.bundle.bundle import Bundle
 
@@ -72,9 +73,7 @@ def target(
         read = load(None, {"target": cloud, "state": str(state), **flags})
         opened = session.connect(read, Progress(), live=bool(LIVE)).target
         yield opened
-        account = getattr(getattr(opened, "target", None), "account", None)
-        if account and hasattr(account, "close"):
-            account.close()
+        retry.close(opened)
     finally:
         if not LIVE and plugins.find(cloud).provision:
             subprocess.run([*emulator, "down", *where], check=True)
