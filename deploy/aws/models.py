@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote, urlsplit
 
+from typing_extensions import override
+
 from tridock.deploy.aws.errors import translated
 from tridock.deploy.aws.store import Store
 from tridock.deploy.target.errors import ConfigError, ConflictError, NotFoundError
-from tridock.deploy.target.model_registry import Approval, ModelVersion, entry
+from tridock.deploy.target.model_registry import Approval, Models, ModelVersion, entry
 from tridock.inference.bundle.bundle import Bundle
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ _CONTENT = ["application/json", "text/csv", "application/jsonlines"]
 
 
 @dataclass(frozen=True)
-class SageMakerModels:
+class SageMakerModels(Models):
     """The model registry of one account and region.
 
     Attributes
@@ -46,8 +48,8 @@ class SageMakerModels:
     store: Store
     image: str
 
+    @override
     def names(self) -> Sequence[str]:
-        """See `Models.names`."""
         pages = self.sagemaker.get_paginator("list_model_package_groups").paginate()
         with translated("sagemaker"):
             found = [each for page in pages for each in page["ModelPackageGroupSummaryList"]]
@@ -58,11 +60,9 @@ class SageMakerModels:
         ]
         return sorted(name for name in ours if self._arns(name))
 
+    @override
     def versions(self, model: str) -> Sequence[ModelVersion]:
-        """See `Models.versions`.
-
-        Where two packages tell the same version, the one that was first is it.
-        """
+        """Where two packages tell the same version, the one that was first is it."""
         group = self._group(model)
         if group is None:
             return ()
@@ -77,8 +77,8 @@ class SageMakerModels:
         named = [replace(one, aliases=_of(one.version, aliases)) for one in found.values()]
         return tuple(reversed(named))
 
+    @override
     def register(self, bundle: Bundle) -> ModelVersion:
-        """See `Models.register`."""
         if not self.image:
             raise ConfigError("a model package names an image: set image in [aws] of release.toml")
         self._make_group(bundle.name)
@@ -96,8 +96,8 @@ class SageMakerModels:
             )
         return found
 
+    @override
     def approve(self, model: str, version: str, approval: Approval, reason: str) -> None:
-        """See `Models.approve`."""
         found = self._find(model, version)
         with translated("sagemaker"):
             self.sagemaker.update_model_package(
@@ -106,8 +106,9 @@ class SageMakerModels:
                 ApprovalDescription=reason,
             )
 
+    @override
     def alias(self, model: str, alias: str, version: str) -> None:
-        """See `Models.alias`: one call overwrites the tag."""
+        """One call overwrites the tag."""
         self._find(model, version)
         with translated("sagemaker"):
             self.sagemaker.add_tags(
@@ -115,8 +116,8 @@ class SageMakerModels:
                 Tags=[{"Key": f"{ALIAS}{alias}", "Value": version}],
             )
 
+    @override
     def fetch(self, found: ModelVersion, folder: Path) -> None:
-        """See `Models.fetch`."""
         key = urlsplit(found.artifact).path.lstrip("/")
         with tempfile.TemporaryDirectory() as scratch:
             archive = Path(scratch) / "model.tar.gz"

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from typing_extensions import override
+
 from tridock.deploy.aws import captured, metrics, names, snippets
 from tridock.deploy.aws.account import Account
 from tridock.deploy.aws.errors import translated
@@ -25,7 +27,7 @@ from tridock.deploy.aws.updates import Guard, Updates
 from tridock.deploy.target.errors import ConflictError, NotFoundError
 from tridock.deploy.target.metrics import Answer, Metrics
 from tridock.deploy.target.orphans import Orphan
-from tridock.deploy.target.protocol import Endpoint, Release, Scaling
+from tridock.deploy.target.protocol import Endpoint, Release, Scaling, Target
 from tridock.inference.bundle.bundle import Bundle
 
 LIMITS = {
@@ -43,7 +45,7 @@ LIMITS = {
 
 
 @dataclass(frozen=True)
-class SageMakerTarget:
+class SageMakerTarget(Target):
     """One AWS account and region, with the bucket for bundles and the role endpoints run as.
 
     Attributes
@@ -82,30 +84,30 @@ class SageMakerTarget:
         return cls(account, store, settings["role"], updates, network, image=settings["image"])
 
     @property
+    @override
     def limits(self) -> Mapping[str, str]:
-        """See `Target.limits`."""
         return LIMITS
 
     @property
+    @override
     def notes(self) -> S3Notes:
-        """See `Target.notes`."""
         return S3Notes(self.account.s3, self.store.bucket)
 
     @property
+    @override
     def models(self) -> SageMakerModels:
-        """See `Target.models`."""
         return SageMakerModels(self.account.sagemaker, self.store, self.image)
 
+    @override
     def identity(self) -> str:
-        """See `Target.identity`."""
         return self.account.identity()
 
+    @override
     def caller(self) -> str:
-        """See `Target.caller`."""
         return self.account.caller()
 
+    @override
     def endpoints(self) -> Sequence[str]:
-        """See `Target.endpoints`."""
         pages = self.account.sagemaker.get_paginator("list_endpoints").paginate()
         with translated("sagemaker"):
             found = [each for page in pages for each in page["Endpoints"]]
@@ -113,12 +115,12 @@ class SageMakerTarget:
                 each["EndpointName"] for each in found if self._is_ours(each["EndpointArn"])
             )
 
+    @override
     def upload(self, bundle: Bundle) -> str:
-        """See `Target.upload`."""
         return self.store.upload(bundle)
 
+    @override
     def deploy(self, release: Release) -> None:
-        """See `Target.deploy`."""
         reading = self._look(release.endpoint)
         model = names.model(release.endpoint, release.name)
         running = {one["VariantName"]: one for one in _all(reading)}
@@ -141,8 +143,8 @@ class SageMakerTarget:
         }
         self.updates.configure(release.endpoint, reading, [*_weighted(reading), variant])
 
+    @override
     def scale(self, endpoint: str, deployment: str, scaling: Scaling | None) -> None:
-        """See `Target.scale`."""
         reading = Reading.of(self.account.facts, endpoint)
         if deployment not in {one["VariantName"] for one in reading.variants}:
             raise NotFoundError(f"no deployment {deployment} behind {endpoint!r}")
@@ -151,24 +153,24 @@ class SageMakerTarget:
         else:
             self._scalings.end(endpoint, deployment.__eq__)
 
+    @override
     def resize(self, endpoint: str, deployment: str, count: int) -> None:
-        """See `Target.resize`."""
         reading = Reading.of(self.account.facts, endpoint)
         if deployment not in {one["VariantName"] for one in reading.variants}:
             raise NotFoundError(f"no deployment {deployment} behind {endpoint!r}")
         if reading.counts.get(deployment) != count:
             self.updates.resize(endpoint, reading, {deployment: count})
 
+    @override
     def describe(self, endpoint: str) -> Endpoint:
-        """See `Target.describe`."""
         found = Reading.of(self.account.facts, endpoint).endpoint()
         scalings = self._scalings.of(endpoint, found.deployments)
         known = found.deployments.items()
         scaled = {name: replace(one, scaling=scalings.get(name)) for name, one in known}
         return replace(found, deployments=scaled)
 
+    @override
     def set_traffic(self, endpoint: str, traffic: Mapping[str, int]) -> None:
-        """See `Target.set_traffic`."""
         reading = Reading.of(self.account.facts, endpoint)
         running = [each["VariantName"] for each in reading.variants]
         unknown = sorted(set(traffic) - set(running))
@@ -176,8 +178,8 @@ class SageMakerTarget:
             raise NotFoundError(f"no deployment {', '.join(unknown)} behind {endpoint!r}")
         self.updates.weigh(endpoint, reading, traffic)
 
+    @override
     def invoke(self, endpoint: str, body: bytes, *, deployment: str | None = None) -> bytes:
-        """See `Target.invoke`."""
         chosen: Any = {"TargetVariant": deployment} if deployment else {}
         with self.account.own.noting(endpoint, deployment), translated("sagemaker-runtime"):
             answer = self.account.runtime.invoke_endpoint(
@@ -185,8 +187,9 @@ class SageMakerTarget:
             )
             return answer["Body"].read()
 
+    @override
     def shadow(self, endpoint: str, deployment: str, percent: int) -> None:
-        """See `Target.shadow`: a shadow variant is a variant of another kind."""
+        # A shadow variant is a variant of another kind.
         reading = Reading.of(self.account.facts, endpoint)
         found = {one["VariantName"]: one for one in (*reading.variants, *reading.shadows)}
         if deployment not in found:
@@ -205,20 +208,22 @@ class SageMakerTarget:
         else:
             self.updates.configure(endpoint, reading, [*rest, copied])
 
+    @override
     def metrics(self, endpoint: str, deployment: str, since: datetime) -> Metrics:
-        """See `Target.metrics`: CloudWatch's, by the minute."""
+        """CloudWatch's, by the minute."""
         return metrics.of_variant(self.account, metrics.Variant(endpoint, deployment), since)
 
+    @override
     def answers(self, endpoint: str, deployment: str, since: datetime) -> Sequence[Answer]:
-        """See `Target.answers`: what data capture kept, if it is switched on."""
+        # Kept by data capture, if it is switched on.
         return captured.answers(self.store, endpoint, deployment, since)
 
+    @override
     def logs(self, endpoint: str, deployment: str, *, lines: int = 20) -> Sequence[str]:
-        """See `Target.logs`."""
         return tuple(Logs(self.account.logs, endpoint).tail(deployment, lines))
 
+    @override
     def undeploy(self, endpoint: str, deployment: str) -> None:
-        """See `Target.undeploy`."""
         reading = self._look(endpoint)
         if reading and deployment in reading.shadow:
             raise ConflictError(f"{endpoint}/{deployment} gets copies of requests: end that first")
@@ -236,8 +241,8 @@ class SageMakerTarget:
         self._scalings.end(endpoint, deployment.__eq__)
         self.updates.configure(endpoint, reading, rest)
 
+    @override
     def delete(self, endpoint: str) -> None:
-        """See `Target.delete`."""
         with suppress(NotFoundError), translated("sagemaker"):
             told = self.account.sagemaker.describe_endpoint(EndpointName=endpoint)
             if told["EndpointStatus"] != "Deleting":
@@ -245,8 +250,9 @@ class SageMakerTarget:
                 self.account.sagemaker.delete_endpoint(EndpointName=endpoint)
         self.account.facts.deleted(endpoint)
 
+    @override
     def purge(self, endpoint: str) -> None:
-        """See `Target.purge`: configurations, models, bundles and scalings that nothing uses."""
+        # Configurations, models, bundles and scalings that nothing uses.
         reading, client = self._look(endpoint), self.account.sagemaker
         prefix = names.prefix(endpoint)
         for config in self._listed("list_endpoint_configs", "EndpointConfig", prefix):
@@ -262,16 +268,16 @@ class SageMakerTarget:
         there = {one["VariantName"] for one in _all(reading)}
         self._scalings.end(endpoint, lambda variant: variant not in there)
 
+    @override
     def orphans(self) -> Sequence[Orphan]:
-        """See `Target.orphans`."""
         return tuple(Remains(self.account, self.store).found())
 
+    @override
     def discard(self, orphan: Orphan) -> None:
-        """See `Target.discard`."""
         Remains(self.account, self.store).discard(orphan)
 
+    @override
     def snippets(self, endpoint: str, body: bytes) -> Mapping[str, str]:
-        """See `Target.snippets`."""
         client = self.account.runtime
         return snippets.calls(
             endpoint, body, region=self.account.region, url=client.meta.endpoint_url

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from azure.mgmt.appcontainers import ContainerAppsAPIClient
+from typing_extensions import override
 
 from tridock.deploy.azure import apps, metrics
 from tridock.deploy.azure.account import ONCE, Account
@@ -33,7 +34,7 @@ from tridock.deploy.target.hosts import trusted
 from tridock.deploy.target.metrics import Answer, Metrics, with_log
 from tridock.deploy.target.orphans import Orphan
 from tridock.deploy.target.own_requests import Own
-from tridock.deploy.target.protocol import Endpoint, Release, Scaling
+from tridock.deploy.target.protocol import Endpoint, Release, Scaling, Target
 from tridock.inference.bundle.bundle import Bundle
 from tridock.inference.cloud_hosts import AZURE_LOGS
 
@@ -63,7 +64,7 @@ LOG_LINES = 300
 
 
 @dataclass(frozen=True)
-class ContainerAppsTarget:
+class ContainerAppsTarget(Target):
     """Apps of one managed environment, their bundles in the workspace's storage.
 
     Attributes
@@ -89,40 +90,41 @@ class ContainerAppsTarget:
         return cls(account, Bundles(account), client, settings["environment"])
 
     @property
+    @override
     def limits(self) -> Mapping[str, str]:
-        """See `Target.limits`."""
         return LIMITS
 
     @property
+    @override
     def notes(self) -> BlobNotes:
-        """See `Target.notes`."""
         return BlobNotes(self.bundles)
 
     @property
+    @override
     def models(self) -> AzureModels:
-        """See `Target.models`: Azure ML's registry."""
+        """Azure ML's registry."""
         return AzureModels(self.account)
 
+    @override
     def identity(self) -> str:
-        """See `Target.identity`."""
         return f"Container Apps, {self.account.identity()}"
 
+    @override
     def caller(self) -> str:
-        """See `Target.caller`."""
         return self.account.caller()
 
+    @override
     def endpoints(self) -> Sequence[str]:
-        """See `Target.endpoints`."""
         with translated("containerApps:list"):
             found = list(self.client.container_apps.list_by_resource_group(self.account.group))
         return tuple(sorted(one.name for one in found if apps.TAG in (one.tags or {})))
 
+    @override
     def upload(self, bundle: Bundle) -> str:
-        """See `Target.upload`."""
         return self.bundles.upload(bundle)
 
+    @override
     def deploy(self, release: Release) -> None:
-        """See `Target.deploy`."""
         revision = apps.revision_name(release.endpoint, release.name)
         found = self._find(release.endpoint)
         standing = {one.name: one for one in self._revisions(release.endpoint)} if found else {}
@@ -139,8 +141,9 @@ class ContainerAppsTarget:
             template = apps.template(release, self.account.server)
             self._update(release.endpoint, {"template": template})
 
+    @override
     def scale(self, endpoint: str, deployment: str, scaling: Scaling | None) -> None:
-        """See `Target.scale`: a revision has its scaling from the beginning."""
+        # A revision has its scaling from the beginning.
         found = apps.scaling_of(self._revision(endpoint, deployment).properties.template)
         if found != scaling:
             raise ConflictError(
@@ -148,8 +151,9 @@ class ContainerAppsTarget:
                 "changed: release it anew"
             )
 
+    @override
     def resize(self, endpoint: str, deployment: str, count: int) -> None:
-        """See `Target.resize`: a revision has its number from the beginning."""
+        # A revision has its number from the beginning.
         found = self._revision(endpoint, deployment).properties.template.scale
         if (found.min_replicas, found.max_replicas) != (count, count):
             raise ConflictError(
@@ -157,14 +161,14 @@ class ContainerAppsTarget:
                 f"replicas, not {count}, and a revision cannot be changed: release it anew"
             )
 
+    @override
     def describe(self, endpoint: str) -> Endpoint:
-        """See `Target.describe`."""
         found = self._need(endpoint)
         active = [one for one in self._revisions(endpoint) if one.properties.active]
         return apps.endpoint_record(found, active)
 
+    @override
     def set_traffic(self, endpoint: str, traffic: Mapping[str, int]) -> None:
-        """See `Target.set_traffic`."""
         absent = sorted(set(traffic) - set(self.describe(endpoint).deployments))
         if absent:
             raise NotFoundError(f"{endpoint} has no deployment {', '.join(absent)}")
@@ -175,8 +179,9 @@ class ContainerAppsTarget:
         ]
         self._update(endpoint, {"configuration": {"ingress": {"traffic": weights}}})
 
+    @override
     def invoke(self, endpoint: str, body: bytes, *, deployment: str | None = None) -> bytes:
-        """See `Target.invoke`. A revision has an address of its own."""
+        # A revision has an address of its own.
         with before_sending():
             if deployment is None:
                 host = self._need(endpoint).properties.configuration.ingress.fqdn
@@ -186,12 +191,14 @@ class ContainerAppsTarget:
         with self.own.noting(endpoint, deployment):
             return ask(self.account.http, url, body, operation="containerApps:invoke")
 
+    @override
     def shadow(self, endpoint: str, deployment: str, percent: int) -> None:
-        """See `Target.shadow`, and `limits`."""
+        """And `limits`."""
         raise UnsupportedError(f"no copies of requests for {endpoint}: {LIMITS['shadow']}")
 
+    @override
     def metrics(self, endpoint: str, deployment: str, since: datetime) -> Metrics | None:
-        """See `Target.metrics`, and `limits`: whole minutes, some minutes after they are over."""
+        """And `limits`: whole minutes, some minutes after they are over."""
         revision = apps.revision_name(endpoint, deployment)
         whose = metrics.Measured(endpoint, deployment, self.own)
         with suppress(NotFoundError):
@@ -199,12 +206,14 @@ class ContainerAppsTarget:
             return with_log(found, self.logs(endpoint, deployment, lines=LOG_LINES), since)
         return None
 
+    @override
     def answers(self, endpoint: str, deployment: str, since: datetime) -> Sequence[Answer]:
-        """See `Target.answers`, and `limits`."""
+        """And `limits`."""
         return ()
 
+    @override
     def logs(self, endpoint: str, deployment: str, *, lines: int = 20) -> Sequence[str]:
-        """See `Target.logs`, and `limits`."""
+        """And `limits`."""
         revision = apps.revision_name(endpoint, deployment)
         with suppress(NotFoundError):
             place = self.account.group, endpoint
@@ -220,8 +229,9 @@ class ContainerAppsTarget:
             return tuple(told[-lines:])
         return ()
 
+    @override
     def undeploy(self, endpoint: str, deployment: str) -> None:
-        """See `Target.undeploy`, and `limits`."""
+        """And `limits`."""
         with suppress(NotFoundError):
             found = self.describe(endpoint)
             if deployment not in found.deployments:
@@ -232,31 +242,31 @@ class ContainerAppsTarget:
             revision = apps.revision_name(endpoint, deployment)
             self._call("deactivate_revision", endpoint, revision)
 
+    @override
     def delete(self, endpoint: str) -> None:
-        """See `Target.delete`."""
         found = self._find(endpoint)
         if found and str(found.properties.provisioning_state).lower() != "deleting":
             with suppress(NotFoundError), translated("containerApps:delete"):
                 place = self.account.group, endpoint
                 self.client.container_apps.begin_delete(*place, polling=False)
 
+    @override
     def purge(self, endpoint: str) -> None:
-        """See `Target.purge`."""
         there = self._find(endpoint) is not None
         revisions = self._revisions(endpoint) if there else []
         used = {one.name for one in revisions if one.properties.active}
         self.bundles.release(apps.revision_name(endpoint, ""), used)
 
+    @override
     def orphans(self) -> Sequence[Orphan]:
-        """See `Target.orphans`."""
         return tuple(StoredRemains(self.bundles).found())
 
+    @override
     def discard(self, orphan: Orphan) -> None:
-        """See `Target.discard`."""
         StoredRemains(self.bundles).discard(orphan)
 
+    @override
     def snippets(self, endpoint: str, body: bytes) -> Mapping[str, str]:
-        """See `Target.snippets`."""
         return plain_calls(self.describe(endpoint).url + ROUTE, body)
 
     def _find(self, endpoint: str) -> Any:

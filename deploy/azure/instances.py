@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 from azure.mgmt.containerinstance import ContainerInstanceManagementClient
+from typing_extensions import override
 
 from tridock.deploy.azure import sizes
 from tridock.deploy.azure.account import ONCE, Account
@@ -33,7 +34,7 @@ from tridock.deploy.target.errors import (
 )
 from tridock.deploy.target.metrics import Answer, Metrics
 from tridock.deploy.target.orphans import Orphan
-from tridock.deploy.target.protocol import Deployment, Endpoint, Release, Scaling, State
+from tridock.deploy.target.protocol import Deployment, Endpoint, Release, Scaling, State, Target
 from tridock.inference.bundle.bundle import Bundle
 
 LIMITS = {
@@ -58,7 +59,7 @@ HEALTH_TIMEOUT = 5.0
 
 
 @dataclass(frozen=True)
-class InstancesTarget:
+class InstancesTarget(Target):
     """Container groups of one resource group, their bundles in the workspace's storage."""
 
     account: Account
@@ -75,40 +76,42 @@ class InstancesTarget:
         return cls(account, Bundles(account), client)
 
     @property
+    @override
     def limits(self) -> Mapping[str, str]:
-        """See `Target.limits`."""
         return LIMITS
 
     @property
+    @override
     def notes(self) -> BlobNotes:
-        """See `Target.notes`."""
         return BlobNotes(self.bundles)
 
     @property
+    @override
     def models(self) -> AzureModels:
-        """See `Target.models`: Azure ML's registry."""
+        """Azure ML's registry."""
         return AzureModels(self.account)
 
+    @override
     def identity(self) -> str:
-        """See `Target.identity`."""
         return f"Container Instances, {self.account.identity()}"
 
+    @override
     def caller(self) -> str:
-        """See `Target.caller`."""
         return self.account.caller()
 
+    @override
     def endpoints(self) -> Sequence[str]:
-        """See `Target.endpoints`."""
         with translated("containerGroups:list"):
             found = list(self._groups.list_by_resource_group(self.account.group))
         return tuple(sorted(one.name for one in found if TAG in (one.tags or {})))
 
+    @override
     def upload(self, bundle: Bundle) -> str:
-        """See `Target.upload`."""
         return self.bundles.upload(bundle)
 
+    @override
     def deploy(self, release: Release) -> None:
-        """See `Target.deploy`, and `limits`: a second deployment is refused."""
+        """And `limits`: a second deployment is refused."""
         if release.count != 1:
             raise ConfigError(f"azure.count is {release.count}: {LIMITS['count']}")
         found = self._find(release.endpoint)
@@ -122,30 +125,34 @@ class InstancesTarget:
                 self.account.group, release.endpoint, wanted, polling=False
             )
 
+    @override
     def scale(self, endpoint: str, deployment: str, scaling: Scaling | None) -> None:
-        """See `Target.scale`, and `limits`."""
+        """And `limits`."""
         if scaling:
             raise ConfigError(f"[scaling] of {endpoint}/{deployment}: {LIMITS['scaling']}")
 
+    @override
     def resize(self, endpoint: str, deployment: str, count: int) -> None:
-        """See `Target.resize`, and `limits`."""
+        """And `limits`."""
         if count != 1:
             raise ConfigError(f"{count} instances of {endpoint}/{deployment}: {LIMITS['count']}")
 
+    @override
     def describe(self, endpoint: str) -> Endpoint:
-        """See `Target.describe`. The service does not say whether a container is ready."""
+        # The service does not say whether a container is ready.
         found = self._need(endpoint)
         ready = runs(found) and self._is_ready(group_url(found))
         return endpoint_record(found, ready=ready)
 
+    @override
     def set_traffic(self, endpoint: str, traffic: Mapping[str, int]) -> None:
-        """See `Target.set_traffic`, and `limits`: there is one division."""
+        """And `limits`: there is one division."""
         absent = sorted(set(traffic) - set(self.describe(endpoint).deployments))
         if absent:
             raise NotFoundError(f"{endpoint} has no deployment {', '.join(absent)}")
 
+    @override
     def invoke(self, endpoint: str, body: bytes, *, deployment: str | None = None) -> bytes:
-        """See `Target.invoke`."""
         with before_sending():
             found = self._need(endpoint)
         if deployment not in (None, (found.tags or {}).get("name")):
@@ -153,20 +160,22 @@ class InstancesTarget:
         url = group_url(found) + ROUTE
         return ask(self.account.http, url, body, operation="containerGroups:invoke")
 
+    @override
     def shadow(self, endpoint: str, deployment: str, percent: int) -> None:
-        """See `Target.shadow`, and `limits`."""
+        """And `limits`."""
         raise UnsupportedError(f"no copies of requests for {endpoint}: {LIMITS['shadow']}")
 
+    @override
     def metrics(self, endpoint: str, deployment: str, since: datetime) -> Metrics | None:
-        """See `Target.metrics`."""
         return None
 
+    @override
     def answers(self, endpoint: str, deployment: str, since: datetime) -> Sequence[Answer]:
-        """See `Target.answers`, and `limits`."""
+        """And `limits`."""
         return ()
 
+    @override
     def logs(self, endpoint: str, deployment: str, *, lines: int = 20) -> Sequence[str]:
-        """See `Target.logs`."""
         found = self._find(endpoint)
         if found is None or (found.tags or {}).get("name") != deployment:
             return ()
@@ -176,35 +185,36 @@ class InstancesTarget:
             return tuple(told.splitlines()[-lines:])
         return ()
 
+    @override
     def undeploy(self, endpoint: str, deployment: str) -> None:
-        """See `Target.undeploy`: the one deployment has all traffic."""
+        # The one deployment has all traffic.
         found = self._find(endpoint)
         if found is not None and (found.tags or {}).get("name") == deployment:
             raise ConflictError(f"{endpoint}/{deployment} has all traffic: delete the endpoint")
 
+    @override
     def delete(self, endpoint: str) -> None:
-        """See `Target.delete`."""
         found = self._find(endpoint)
         if found is not None and str(found.provisioning_state) != "Deleting":
             with suppress(NotFoundError), translated("containerGroups:delete"):
                 self._groups.begin_delete(self.account.group, endpoint, polling=False)
 
+    @override
     def purge(self, endpoint: str) -> None:
-        """See `Target.purge`."""
         found = self._find(endpoint)
         used = {f"{endpoint}--{found.tags.get('name')}"} if found is not None else set()
         self.bundles.release(f"{endpoint}--", used)
 
+    @override
     def orphans(self) -> Sequence[Orphan]:
-        """See `Target.orphans`."""
         return tuple(StoredRemains(self.bundles).found())
 
+    @override
     def discard(self, orphan: Orphan) -> None:
-        """See `Target.discard`."""
         StoredRemains(self.bundles).discard(orphan)
 
+    @override
     def snippets(self, endpoint: str, body: bytes) -> Mapping[str, str]:
-        """See `Target.snippets`."""
         return plain_calls(group_url(self._need(endpoint)) + ROUTE, body)
 
     @property

@@ -15,10 +15,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from typing_extensions import override
+
 from tridock.deploy.azure.account import Account
 from tridock.deploy.azure.bundles import DATASTORE, Bundles
 from tridock.deploy.target.errors import ConflictError, NotFoundError, TargetError, UnavailableError
-from tridock.deploy.target.model_registry import Approval, ModelVersion, entry
+from tridock.deploy.target.model_registry import Approval, Models, ModelVersion, entry
 from tridock.inference.bundle.bundle import Bundle
 
 #: A release's models begin otherwise, and no bundle's name has an underscore.
@@ -32,22 +34,20 @@ _APPROVALS = {one.value: one for one in Approval}
 
 
 @dataclass(frozen=True)
-class AzureModels:
+class AzureModels(Models):
     """The models registered in one workspace."""
 
     account: Account
 
+    @override
     def names(self) -> Sequence[str]:
-        """See `Models.names`."""
         found = [one["name"] for one in self._pages(f"/models?{ALL}")]
         ours = [name.removeprefix(PREFIX) for name in found if name.startswith(PREFIX)]
         return sorted(name for name in ours if any(self._entries(name)))
 
+    @override
     def versions(self, model: str) -> Sequence[ModelVersion]:
-        """See `Models.versions`.
-
-        Where two at once entered the same version, the first entry is it.
-        """
+        """Where two at once entered the same version, the first entry is it."""
         found: dict[str, ModelVersion] = {}
         aliases = self._aliases(model)
         for one in self._entries(model):
@@ -56,8 +56,8 @@ class AzureModels:
             replace(one, aliases=_of(one.number, aliases)) for one in reversed(found.values())
         )
 
+    @override
     def register(self, bundle: Bundle) -> ModelVersion:
-        """See `Models.register`."""
         standing = self._standing(bundle)
         folder = f"{FILES}{bundle.digest}/model"
         Bundles(self.account).store(bundle, folder)
@@ -70,23 +70,25 @@ class AzureModels:
         first = standing[0]
         return replace(first, aliases=_of(first.number, self._aliases(bundle.name)))
 
+    @override
     def approve(self, model: str, version: str, approval: Approval, reason: str) -> None:
-        """See `Models.approve`: one call changes tag and description."""
+        """One call changes tag and description."""
         path = _path(model, self._find(model, version).number)
         told = self.account.call("GET", path)["properties"]
         told["tags"] = {**(told.get("tags") or {}), APPROVAL: approval.value}
         self.account.call("PUT", path, {"properties": {**_sent(told), "description": reason}})
 
+    @override
     def alias(self, model: str, alias: str, version: str) -> None:
-        """See `Models.alias`: one call overwrites the tag."""
+        """One call overwrites the tag."""
         found = self._find(model, version)
         path = f"/models/{PREFIX}{model}"
         told = self.account.call("GET", path)["properties"]
         tags = {**(told.get("tags") or {}), ALIAS + alias: found.number}
         self.account.call("PUT", path, {"properties": {**_kept(told), "tags": tags}})
 
+    @override
     def fetch(self, found: ModelVersion, folder: Path) -> None:
-        """See `Models.fetch`."""
         Bundles(self.account).fetch(found.artifact.partition("/paths/")[2], folder)
 
     def _listed(self, model: str) -> list[Any]:

@@ -11,35 +11,36 @@ from dataclasses import dataclass
 from typing import Any
 
 from azure.core import MatchConditions
+from typing_extensions import override
 
 from tridock.deploy.azure.bundles import Bundles
 from tridock.deploy.target.errors import NotFoundError
-from tridock.deploy.target.notes import Note
+from tridock.deploy.target.notes import Note, Notes
 
 PREFIX = "tridock/notes/"
 
 
 @dataclass(frozen=True)
-class BlobNotes:
+class BlobNotes(Notes):
     """The notes in one workspace's storage."""
 
     bundles: Bundles
 
+    @override
     def keys(self) -> Sequence[str]:
-        """See `Notes.keys`."""
         with self.bundles.container("blobs:list") as container:
             found = list(container.list_blob_names(name_starts_with=PREFIX))
         return sorted(name.removeprefix(PREFIX) for name in found)
 
+    @override
     def read(self, key: str) -> Note | None:
-        """See `Notes.read`."""
         with suppress(NotFoundError), self.bundles.container("blobs:download") as container:
             told = container.download_blob(PREFIX + key)
             return Note(key, told.readall(), str(told.properties.etag))
         return None
 
+    @override
     def write(self, key: str, body: bytes, *, over: Note | None) -> Note:
-        """See `Notes.write`."""
         condition: dict[str, Any] = {"overwrite": False}
         if over:
             condition = {"overwrite": True, **_unchanged(over)}
@@ -47,8 +48,8 @@ class BlobNotes:
             told = container.get_blob_client(PREFIX + key).upload_blob(body, **condition)
         return Note(key, body, str(told["etag"]))
 
+    @override
     def remove(self, key: str, *, over: Note) -> None:
-        """See `Notes.remove`."""
         with suppress(NotFoundError), self.bundles.container("blobs:delete") as container:
             container.delete_blob(PREFIX + key, **_unchanged(over))
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from azure.ai.ml.entities import ManagedOnlineEndpoint
+from typing_extensions import override
 
 from tridock.deploy.azure import metrics, translation
 from tridock.deploy.azure.account import Account
@@ -26,7 +27,7 @@ from tridock.deploy.azure.translation import FIRST, TAG
 from tridock.deploy.target.errors import ConflictError, NotFoundError
 from tridock.deploy.target.metrics import Answer, Metrics, with_log
 from tridock.deploy.target.orphans import Orphan
-from tridock.deploy.target.protocol import Endpoint, Release, Scaling
+from tridock.deploy.target.protocol import Endpoint, Release, Scaling, Target
 from tridock.inference.bundle.bundle import Bundle
 
 LIMITS = {
@@ -51,7 +52,7 @@ ENDPOINT_TIMEOUT = 600.0
 
 
 @dataclass(frozen=True)
-class AzureTarget:
+class AzureTarget(Target):
     """Managed online endpoints of one workspace.
 
     Attributes
@@ -74,40 +75,42 @@ class AzureTarget:
         return cls(account, Store(account), Scoring(account), collect)
 
     @property
+    @override
     def limits(self) -> Mapping[str, str]:
-        """See `Target.limits`."""
         return LIMITS
 
     @property
+    @override
     def notes(self) -> BlobNotes:
-        """See `Target.notes`."""
         return BlobNotes(Bundles(self.account))
 
     @property
+    @override
     def models(self) -> AzureModels:
-        """See `Target.models`: Azure ML's registry."""
+        """Azure ML's registry."""
         return AzureModels(self.account)
 
+    @override
     def identity(self) -> str:
-        """See `Target.identity`."""
         return self.account.identity()
 
+    @override
     def caller(self) -> str:
-        """See `Target.caller`."""
         return self.account.caller()
 
+    @override
     def endpoints(self) -> Sequence[str]:
-        """See `Target.endpoints`."""
         with translated("onlineEndpoints:list"):
             found = list(self._endpoints.list())
         return tuple(sorted(one.name for one in found if TAG in (one.tags or {})))
 
+    @override
     def upload(self, bundle: Bundle) -> str:
-        """See `Target.upload`."""
         return self.store.upload(bundle)
 
+    @override
     def deploy(self, release: Release) -> None:
-        """See `Target.deploy`. Waits for a new endpoint: no call works before."""
+        # It waits for a new endpoint: no call works before.
         endpoint = self._find(release.endpoint) or self._make(release)
         standing = {one.name: one for one in self._deployments_of(release.endpoint)}
         found = standing.get(release.name)
@@ -121,8 +124,8 @@ class AzureTarget:
                 f"{release.endpoint}/{release.name} runs with other settings: {found.tags}"
             )
 
+    @override
     def scale(self, endpoint: str, deployment: str, scaling: Scaling | None) -> None:
-        """See `Target.scale`."""
         found = self._need(endpoint)
         if deployment not in {one.name for one in self._deployments_of(endpoint)}:
             raise NotFoundError(f"{endpoint} has no deployment {deployment}")
@@ -131,8 +134,9 @@ class AzureTarget:
         else:
             self._autoscale.end(endpoint, deployment.__eq__)
 
+    @override
     def resize(self, endpoint: str, deployment: str, count: int) -> None:
-        """See `Target.resize`. By Resource Manager: azure-ai-ml would send all it read."""
+        """By Resource Manager: azure-ai-ml would send all it read."""
         found = {one.name: one for one in self._deployments_of(endpoint)}
         if deployment not in found:
             raise NotFoundError(f"{endpoint} has no deployment {deployment}")
@@ -140,8 +144,8 @@ class AzureTarget:
             path = f"/onlineEndpoints/{endpoint}/deployments/{deployment}"
             self.account.call("PATCH", path, {"sku": {"name": "Default", "capacity": count}})
 
+    @override
     def describe(self, endpoint: str) -> Endpoint:
-        """See `Target.describe`."""
         with translated("onlineEndpoints:get"):
             found = self._endpoints.get(endpoint)
         deployments = self._deployments_of(endpoint)
@@ -156,8 +160,8 @@ class AzureTarget:
         scaled = {name: replace(one, scaling=scalings.get(name)) for name, one in known}
         return replace(record, deployments=scaled)
 
+    @override
     def set_traffic(self, endpoint: str, traffic: Mapping[str, int]) -> None:
-        """See `Target.set_traffic`."""
         found = self._need(endpoint)
         absent = set(traffic) - {one.name for one in self._deployments_of(endpoint)}
         if absent:
@@ -167,8 +171,9 @@ class AzureTarget:
         found.mirror_traffic = {name: share for name, share in copied if not traffic.get(name)}
         self._put(found)
 
+    @override
     def shadow(self, endpoint: str, deployment: str, percent: int) -> None:
-        """See `Target.shadow`: mirrored traffic, of which Azure takes at most 50 percent."""
+        """Mirrored traffic, of which Azure takes at most 50 percent."""
         found = self._need(endpoint)
         if deployment not in {one.name for one in self._deployments_of(endpoint)}:
             raise NotFoundError(f"{endpoint} has no deployment {deployment}")
@@ -179,8 +184,8 @@ class AzureTarget:
             found.mirror_traffic = wanted
             self._put(found)
 
+    @override
     def invoke(self, endpoint: str, body: bytes, *, deployment: str | None = None) -> bytes:
-        """See `Target.invoke`."""
         return self.scoring.invoke(endpoint, body, deployment)
 
     def rotate(self, endpoint: str, *, which: str) -> None:
@@ -192,27 +197,29 @@ class AzureTarget:
         self.account.call("POST", f"/onlineEndpoints/{endpoint}/regenerateKeys", body)
         self.scoring.known.pop(endpoint, None)
 
+    @override
     def metrics(self, endpoint: str, deployment: str, since: datetime) -> Metrics | None:
-        """See `Target.metrics`, and `limits`: whole minutes, some minutes after they are over."""
+        """And `limits`: whole minutes, some minutes after they are over."""
         whose = metrics.Measured(endpoint, deployment, self.scoring.own)
         with suppress(NotFoundError):
             found = metrics.of_endpoint(self.account, whose, since)
             return with_log(found, self.logs(endpoint, deployment, lines=LOG_LINES), since)
         return None
 
+    @override
     def answers(self, endpoint: str, deployment: str, since: datetime) -> Sequence[Answer]:
-        """See `Target.answers`, and `limits`: those that bear predictions."""
+        """And `limits`: those that bear predictions."""
         return self._collected.answers(endpoint, deployment, since)
 
+    @override
     def logs(self, endpoint: str, deployment: str, *, lines: int = 20) -> Sequence[str]:
-        """See `Target.logs`."""
         with suppress(NotFoundError), translated("onlineDeployments:getLogs"):
             text = self._deployments.get_logs(deployment, endpoint, lines)
             return tuple(text.splitlines()[-lines:])
         return ()
 
+    @override
     def undeploy(self, endpoint: str, deployment: str) -> None:
-        """See `Target.undeploy`."""
         found = self._find(endpoint)
         if found is None or deployment not in {one.name for one in self._deployments_of(endpoint)}:
             return
@@ -226,16 +233,16 @@ class AzureTarget:
         with suppress(NotFoundError), translated("onlineDeployments:delete"):
             self._deployments.begin_delete(deployment, endpoint)
 
+    @override
     def delete(self, endpoint: str) -> None:
-        """See `Target.delete`."""
         self.scoring.known.pop(endpoint, None)
         self._autoscale.end(endpoint, lambda deployment: True)
         if self._find(endpoint) is not None:
             with suppress(NotFoundError), translated("onlineEndpoints:delete"):
                 self._endpoints.begin_delete(endpoint)
 
+    @override
     def purge(self, endpoint: str) -> None:
-        """See `Target.purge`."""
         there = self._find(endpoint) is not None
         used = self._deployments_of(endpoint) if there else []
         self.store.release(endpoint, {one.tags.get("digest", "") for one in used})
@@ -245,16 +252,16 @@ class AzureTarget:
                 for one in self.account.call("GET", f"/environments/{TAG}/versions")["value"]:
                     self.account.call("DELETE", f"/environments/{TAG}/versions/{one['name']}")
 
+    @override
     def orphans(self) -> Sequence[Orphan]:
-        """See `Target.orphans`."""
         return tuple(Remains(self.account, self.store).found())
 
+    @override
     def discard(self, orphan: Orphan) -> None:
-        """See `Target.discard`."""
         Remains(self.account, self.store).discard(orphan)
 
+    @override
     def snippets(self, endpoint: str, body: bytes) -> Mapping[str, str]:
-        """See `Target.snippets`."""
         return snippets(self.account, self.scoring.address(endpoint).url, endpoint, body)
 
     @property

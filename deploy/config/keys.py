@@ -222,3 +222,8 @@ CORE = {
     "compare.confidence": Key(ratio, 0.95, "ab: chance of seeing no difference where none is"),
     "compare.power": Key(ratio, 0.8, "ab: chance of seeing a difference that matters"),
 }
+
+
+def default(name: str) -> Any:
+    """Return the default of a key of `CORE`."""
+    return CORE[name].default

@@ -35,20 +35,20 @@ class Gates:
     latency_p95: float
     agreement: float
     tolerance: float
-    minimum_requests: int = 0
-    patience: float = 600.0
-    low_confidence: float = 1.0
-    prediction_shift: float = 1.0
-    shadow_agreement: float = 0.9
+    minimum_requests: int = keys.default("gates.minimum_requests")
+    patience: float = keys.default("gates.patience")
+    low_confidence: float = keys.default("gates.low_confidence")
+    prediction_shift: float = keys.default("gates.prediction_shift")
+    shadow_agreement: float = keys.default("gates.shadow_agreement")
 
 
 @dataclass(frozen=True)
 class Compare:
     """Terms of a comparison; see `tridock.deploy.config.keys` for the meaning of each."""
 
-    effect: float = 0.05
-    confidence: float = 0.95
-    power: float = 0.8
+    effect: float = keys.default("compare.effect")
+    confidence: float = keys.default("compare.confidence")
+    power: float = keys.default("compare.power")
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,8 @@ class Config:
     terraform: Path | None
     gates: Gates
     compare: Compare
-    allow_pickle: bool = True
-    idle_hours: float = 24.0
+    allow_pickle: bool = keys.default("allow_pickle")
+    idle_hours: float = keys.default("idle_hours")
     scaling: Scaling | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
     explicit: frozenset[str] = frozenset()

@@ -13,6 +13,7 @@ from typing import Any
 
 from google.cloud import run_v2
 from google.oauth2 import id_token
+from typing_extensions import override
 
 from tridock.deploy.gcp import monitoring, names, snippets
 from tridock.deploy.gcp.account import TIMEOUT_SECONDS, Account
@@ -33,7 +34,7 @@ from tridock.deploy.target.errors import (
 from tridock.deploy.target.hosts import trusted
 from tridock.deploy.target.metrics import Answer, Metrics
 from tridock.deploy.target.orphans import Orphan
-from tridock.deploy.target.protocol import Endpoint, Release, Scaling
+from tridock.deploy.target.protocol import Endpoint, Release, Scaling, Target
 from tridock.inference.bundle.bundle import Bundle
 from tridock.inference.cloud_hosts import GOOGLE_RUN
 
@@ -53,7 +54,7 @@ ROUTE = "/predict"
 
 
 @dataclass(frozen=True)
-class CloudRunTarget:
+class CloudRunTarget(Target):
     """One project and location, with the bucket for bundles, which revisions mount.
 
     Attributes
@@ -79,30 +80,31 @@ class CloudRunTarget:
         return cls(account, store, settings["image"])
 
     @property
+    @override
     def limits(self) -> Mapping[str, str]:
-        """See `Target.limits`."""
         return LIMITS
 
     @property
+    @override
     def notes(self) -> ObjectNotes:
-        """See `Target.notes`."""
         return ObjectNotes(self.account.storage, self.store.bucket)
 
     @property
+    @override
     def models(self) -> GoogleModels:
-        """See `Target.models`: Vertex AI's registry."""
+        """Vertex AI's registry."""
         return GoogleModels(self.account, self.store, self.image)
 
+    @override
     def identity(self) -> str:
-        """See `Target.identity`."""
         return f"Cloud Run, {self.account.identity()}"
 
+    @override
     def caller(self) -> str:
-        """See `Target.caller`."""
         return self.account.caller()
 
+    @override
     def endpoints(self) -> Sequence[str]:
-        """See `Target.endpoints`."""
         with translated("run:ListServices"):
             found = list(
                 self.account.services.list_services(
@@ -112,12 +114,12 @@ class CloudRunTarget:
         ours = [each for each in found if names.ENDPOINT in each.labels]
         return sorted(each.name.rpartition("/")[2] for each in ours)
 
+    @override
     def upload(self, bundle: Bundle) -> str:
-        """See `Target.upload`."""
         return self.store.upload(bundle)
 
+    @override
     def deploy(self, release: Release) -> None:
-        """See `Target.deploy`."""
         look = self._look(release.endpoint)
         if look and release.name in look.revisions:
             self._refuse_other(look, release)
@@ -130,8 +132,9 @@ class CloudRunTarget:
         shares = {**dict.fromkeys(look.revisions, 0), **look.traffic, release.name: share}
         self._update(look, _targets(look.name, shares), template(release, self.account.runs_as))
 
+    @override
     def scale(self, endpoint: str, deployment: str, scaling: Scaling | None) -> None:
-        """See `Target.scale`: a revision has its scaling from the beginning."""
+        # A revision has its scaling from the beginning.
         found = self.describe(endpoint).deployments.get(deployment)
         if found is None:
             raise NotFoundError(f"no deployment {deployment} behind {endpoint!r}")
@@ -141,8 +144,9 @@ class CloudRunTarget:
                 "cannot be changed: release it anew"
             )
 
+    @override
     def resize(self, endpoint: str, deployment: str, count: int) -> None:
-        """See `Target.resize`: a revision has its number from the beginning."""
+        # A revision has its number from the beginning.
         found = self.describe(endpoint).deployments.get(deployment)
         if found is None:
             raise NotFoundError(f"no deployment {deployment} behind {endpoint!r}")
@@ -152,12 +156,12 @@ class CloudRunTarget:
                 "cannot be changed: release it anew"
             )
 
+    @override
     def describe(self, endpoint: str) -> Endpoint:
-        """See `Target.describe`."""
         return Look.of(self.account, endpoint).endpoint()
 
+    @override
     def set_traffic(self, endpoint: str, traffic: Mapping[str, int]) -> None:
-        """See `Target.set_traffic`."""
         look = Look.of(self.account, endpoint)
         unknown = sorted(set(traffic) - set(look.revisions))
         if unknown:
@@ -165,8 +169,9 @@ class CloudRunTarget:
         shares = {**dict.fromkeys(look.revisions, 0), **traffic}
         self._update(look, _targets(endpoint, shares))
 
+    @override
     def invoke(self, endpoint: str, body: bytes, *, deployment: str | None = None) -> bytes:
-        """See `Target.invoke`. A deployment's tag has an address of its own."""
+        # A deployment's tag has an address of its own.
         with before_sending():
             look = Look.of(self.account, endpoint)
         url = trusted(look.url(deployment), GOOGLE_RUN, operation="run:Invoke")
@@ -189,12 +194,14 @@ class CloudRunTarget:
             status=answer.status_code,
         )
 
+    @override
     def shadow(self, endpoint: str, deployment: str, percent: int) -> None:
-        """See `Target.shadow`, and `limits`."""
+        """And `limits`."""
         raise UnsupportedError(f"no copies of requests for {endpoint}: {LIMITS['shadow']}")
 
+    @override
     def metrics(self, endpoint: str, deployment: str, since: datetime) -> Metrics | None:
-        """See `Target.metrics`, `limits`, and `tridock.deploy.gcp.monitoring`.
+        """`limits`, and `tridock.deploy.gcp.monitoring`.
 
         A revision's requests by its tag's address are measured as those by the service's: this
         process's own are left out by their number, those of others are not.
@@ -207,16 +214,18 @@ class CloudRunTarget:
         asked = monitoring.Asked(monitoring.RUN, labels, lines, (endpoint, deployment))
         return monitoring.metrics(self.account, asked, since)
 
+    @override
     def answers(self, endpoint: str, deployment: str, since: datetime) -> Sequence[Answer]:
-        """See `Target.answers`, and `limits`."""
+        """And `limits`."""
         return ()
 
+    @override
     def logs(self, endpoint: str, deployment: str, *, lines: int = 20) -> Sequence[str]:
-        """See `Target.logs`."""
         return last(self.account, self._lines(endpoint, deployment), lines=lines)
 
+    @override
     def undeploy(self, endpoint: str, deployment: str) -> None:
-        """See `Target.undeploy`, and `limits`."""
+        """And `limits`."""
         look = self._look(endpoint)
         if look is None or deployment not in look.revisions:
             return
@@ -227,8 +236,8 @@ class CloudRunTarget:
         del shares[deployment]
         self._update(look, _targets(endpoint, shares))
 
+    @override
     def delete(self, endpoint: str) -> None:
-        """See `Target.delete`."""
         with suppress(NotFoundError), translated("run:DeleteService"):
             self.account.services.delete_service(
                 name=f"{self.account.parent}/services/{endpoint}",
@@ -236,8 +245,9 @@ class CloudRunTarget:
                 timeout=TIMEOUT_SECONDS,
             )
 
+    @override
     def purge(self, endpoint: str) -> None:
-        """See `Target.purge`: revisions without a tag, and bundles that no revision uses."""
+        """Revisions without a tag, and bundles that no revision uses."""
         look = self._look(endpoint)
         used = set(look.revisions) if look else set()
         if look:
@@ -245,16 +255,16 @@ class CloudRunTarget:
         users = {f"{endpoint}--{name}" for name in used}
         self.store.release(f"{endpoint}--", users)
 
+    @override
     def orphans(self) -> Sequence[Orphan]:
-        """See `Target.orphans`."""
         return tuple(CloudRunRemains(self.account, self.store).found())
 
+    @override
     def discard(self, orphan: Orphan) -> None:
-        """See `Target.discard`."""
         CloudRunRemains(self.account, self.store).discard(orphan)
 
+    @override
     def snippets(self, endpoint: str, body: bytes) -> Mapping[str, str]:
-        """See `Target.snippets`."""
         return snippets.run_calls(Look.of(self.account, endpoint).resource.uri + ROUTE, body)
 
     @staticmethod

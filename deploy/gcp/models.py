@@ -15,12 +15,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from typing_extensions import override
+
 from tridock.deploy.gcp.account import TIMEOUT_SECONDS, Account
 from tridock.deploy.gcp.errors import translated
 from tridock.deploy.gcp.registry import HEALTH, PORT, PREDICT, UPLOAD_SECONDS
 from tridock.deploy.gcp.store import Store
 from tridock.deploy.target.errors import ConfigError, ConflictError, NotFoundError, UnavailableError
-from tridock.deploy.target.model_registry import Approval, ModelVersion, entry, from_record, record
+from tridock.deploy.target.model_registry import (
+    Approval,
+    Models,
+    ModelVersion,
+    entry,
+    from_record,
+    record,
+)
 from tridock.inference.bundle.bundle import Bundle
 
 #: An endpoint's own Model has the endpoint's name, which has no underscore.
@@ -35,7 +44,7 @@ _APPROVALS = {one.value: one for one in Approval}
 
 
 @dataclass(frozen=True)
-class GoogleModels:
+class GoogleModels(Models):
     """The models registered in one project and location.
 
     Attributes
@@ -50,8 +59,8 @@ class GoogleModels:
     store: Store
     image: str
 
+    @override
     def names(self) -> Sequence[str]:
-        """See `Models.names`."""
         with translated("aiplatform:ListModels"):
             found = self.account.models.list_models(
                 parent=self.account.parent, retry=None, timeout=TIMEOUT_SECONDS
@@ -59,18 +68,16 @@ class GoogleModels:
             ours = [each for each in found if _id(each.name).startswith(PREFIX)]
         return sorted(str(each.labels.get(MODEL, "")) or each.display_name for each in ours)
 
+    @override
     def versions(self, model: str) -> Sequence[ModelVersion]:
-        """See `Models.versions`.
-
-        Where an answer was lost and a version entered twice, the first entry is it.
-        """
+        """Where an answer was lost and a version entered twice, the first entry is it."""
         found: dict[str, ModelVersion] = {}
         for one in self._entries(model):
             found.setdefault(one.version, one)
         return tuple(reversed(found.values()))
 
+    @override
     def register(self, bundle: Bundle) -> ModelVersion:
-        """See `Models.register`."""
         if not self.image:
             raise ConfigError("a Vertex AI Model names an image: set image in [gcp]")
         standing = self._standing(bundle)
@@ -83,8 +90,9 @@ class GoogleModels:
             self._remove(again)
         return standing[0]
 
+    @override
     def approve(self, model: str, version: str, approval: Approval, reason: str) -> None:
-        """See `Models.approve`: one call changes label and description."""
+        """One call changes label and description."""
         found = replace(self._find(model, version), approval=approval, reason=reason)
         changed = {
             "name": self._name(model, found.number),
@@ -99,8 +107,9 @@ class GoogleModels:
                 timeout=TIMEOUT_SECONDS,
             )
 
+    @override
     def alias(self, model: str, alias: str, version: str) -> None:
-        """See `Models.alias`: one call takes it from the version that had it."""
+        """One call takes it from the version that had it."""
         if alias == DEFAULT:
             raise ConfigError(f"the alias {DEFAULT} is Vertex AI's own: choose another")
         found = self._find(model, version)
@@ -112,8 +121,8 @@ class GoogleModels:
                 timeout=TIMEOUT_SECONDS,
             )
 
+    @override
     def fetch(self, found: ModelVersion, folder: Path) -> None:
-        """See `Models.fetch`."""
         self.store.fetch(found.artifact, folder)
 
     def _listed(self, model: str) -> list[Any]:

@@ -10,15 +10,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from typing_extensions import override
+
 from tridock.deploy.gcp.errors import translated
 from tridock.deploy.target.errors import NotFoundError
-from tridock.deploy.target.notes import Note
+from tridock.deploy.target.notes import Note, Notes
 
 PREFIX = "notes/"
 
 
 @dataclass(frozen=True)
-class ObjectNotes:
+class ObjectNotes(Notes):
     """The notes in one bucket.
 
     Attributes
@@ -32,22 +34,23 @@ class ObjectNotes:
     client: Any
     bucket: str
 
+    @override
     def keys(self) -> Sequence[str]:
-        """See `Notes.keys`."""
         with translated("storage:List"):
             found = list(self.client.list_blobs(self.bucket, prefix=PREFIX, retry=None))
         return sorted(blob.name.removeprefix(PREFIX) for blob in found)
 
+    @override
     def read(self, key: str) -> Note | None:
-        """See `Notes.read`."""
         blob = self._blob(key)
         with suppress(NotFoundError), translated("storage:Get"):
             body = blob.download_as_bytes(retry=None)
             return Note(key, body, str(blob.generation))
         return None
 
+    @override
     def write(self, key: str, body: bytes, *, over: Note | None) -> Note:
-        """See `Notes.write`. Generation 0 says that there is no such object."""
+        # Generation 0 says that there is no such object.
         blob = self._blob(key)
         with translated("storage:Insert"):
             blob.upload_from_string(
@@ -55,8 +58,8 @@ class ObjectNotes:
             )
         return Note(key, body, str(blob.generation))
 
+    @override
     def remove(self, key: str, *, over: Note) -> None:
-        """See `Notes.remove`."""
         with suppress(NotFoundError), translated("storage:Delete"):
             self._blob(key).delete(retry=None, if_generation_match=int(over.version))
 

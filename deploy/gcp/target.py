@@ -10,6 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
+from typing_extensions import override
+
 from tridock.deploy.gcp import monitoring, names, snippets
 from tridock.deploy.gcp.account import Account
 from tridock.deploy.gcp.asking import Asking
@@ -29,7 +31,7 @@ from tridock.deploy.target.errors import (
 )
 from tridock.deploy.target.metrics import Answer, Metrics
 from tridock.deploy.target.orphans import Orphan
-from tridock.deploy.target.protocol import Endpoint, Release, Scaling
+from tridock.deploy.target.protocol import Endpoint, Release, Scaling, Target
 from tridock.inference.bundle.bundle import Bundle
 
 LIMITS = {
@@ -48,7 +50,7 @@ LIMITS = {
 
 
 @dataclass(frozen=True)
-class VertexTarget:
+class VertexTarget(Target):
     """One project and location, with the bucket for bundles.
 
     Attributes
@@ -74,39 +76,40 @@ class VertexTarget:
         return cls(account, store, settings["image"])
 
     @property
+    @override
     def limits(self) -> Mapping[str, str]:
-        """See `Target.limits`."""
         return LIMITS
 
     @property
+    @override
     def notes(self) -> ObjectNotes:
-        """See `Target.notes`."""
         return ObjectNotes(self.account.storage, self.store.bucket)
 
     @property
+    @override
     def models(self) -> GoogleModels:
-        """See `Target.models`: Vertex AI's registry."""
+        """Vertex AI's registry."""
         return GoogleModels(self.account, self.store, self.image)
 
+    @override
     def identity(self) -> str:
-        """See `Target.identity`."""
         return self.account.identity()
 
+    @override
     def caller(self) -> str:
-        """See `Target.caller`."""
         return self.account.caller()
 
+    @override
     def endpoints(self) -> Sequence[str]:
-        """See `Target.endpoints`."""
         found = [each for each in self._deployments.listed() if names.ALONE not in each.labels]
         return sorted(each.name.rpartition("/")[2] for each in found)
 
+    @override
     def upload(self, bundle: Bundle) -> str:
-        """See `Target.upload`."""
         return self.store.upload(bundle)
 
+    @override
     def deploy(self, release: Release) -> None:
-        """See `Target.deploy`."""
         deployments = self._deployments
         reading = deployments.look(release.endpoint)
         if reading and release.name in reading.ids:
@@ -124,27 +127,30 @@ class VertexTarget:
             if not deployments.adopt(release.endpoint, release.name):
                 raise
 
+    @override
     def scale(self, endpoint: str, deployment: str, scaling: Scaling | None) -> None:
-        """See `Target.scale`. Waits until the service has done it: nothing would show it."""
+        # It waits until the service has done it: nothing would show it.
         reading = self._read(endpoint)
         if deployment not in reading.ids:
             raise NotFoundError(f"no deployment {deployment} behind {endpoint!r}")
         if reading.endpoint().deployments[deployment].scaling != scaling:
             self._deployments.scale(reading, deployment, scaling)
 
+    @override
     def resize(self, endpoint: str, deployment: str, count: int) -> None:
-        """See `Target.resize`. Waits until the service has done it: nothing would show it."""
+        # It waits until the service has done it: nothing would show it.
         reading = self._read(endpoint)
         if deployment not in reading.ids:
             raise NotFoundError(f"no deployment {deployment} behind {endpoint!r}")
         self._deployments.resize(reading, deployment, count)
 
+    @override
     def describe(self, endpoint: str) -> Endpoint:
-        """See `Target.describe`."""
         return self._read(endpoint).endpoint()
 
+    @override
     def set_traffic(self, endpoint: str, traffic: Mapping[str, int]) -> None:
-        """See `Target.set_traffic`. The registry's aliases follow."""
+        # The registry's aliases follow.
         reading = self._read(endpoint)
         unknown = sorted(set(traffic) - set(reading.ids))
         if unknown:
@@ -153,20 +159,23 @@ class VertexTarget:
         ranked = sorted(reading.ids, key=lambda name: -traffic.get(name, 0))
         self._deployments.registry.follow(endpoint, ranked[:2])
 
+    @override
     def invoke(self, endpoint: str, body: bytes, *, deployment: str | None = None) -> bytes:
-        """See `Target.invoke`, and `limits`."""
+        """And `limits`."""
         if deployment is None:
             return self._asking.ask(endpoint, body)
         with before_sending():
             reading = self._read(endpoint)
         return self._asking.ask_one(reading, deployment, body)
 
+    @override
     def shadow(self, endpoint: str, deployment: str, percent: int) -> None:
-        """See `Target.shadow`, and `limits`."""
+        """And `limits`."""
         raise UnsupportedError(f"no copies of requests for {endpoint}: {LIMITS['shadow']}")
 
+    @override
     def metrics(self, endpoint: str, deployment: str, since: datetime) -> Metrics | None:
-        """See `Target.metrics`, `limits`, and `tridock.deploy.gcp.monitoring`.
+        """`limits`, and `tridock.deploy.gcp.monitoring`.
 
         Requests of this process that a deployment with traffic answered are left out by their
         number; those to one without are on an endpoint of their own.
@@ -180,16 +189,17 @@ class VertexTarget:
         asked = monitoring.Asked(monitoring.VERTEX, labels, lines, (endpoint, deployment))
         return monitoring.metrics(self.account, asked, since)
 
+    @override
     def answers(self, endpoint: str, deployment: str, since: datetime) -> Sequence[Answer]:
-        """See `Target.answers`, and `limits`."""
+        """And `limits`."""
         return ()
 
+    @override
     def logs(self, endpoint: str, deployment: str, *, lines: int = 20) -> Sequence[str]:
-        """See `Target.logs`."""
         return last(self.account, self._lines(endpoint, deployment), lines=lines)
 
+    @override
     def undeploy(self, endpoint: str, deployment: str) -> None:
-        """See `Target.undeploy`."""
         reading = self._deployments.look(endpoint)
         if reading is None:
             return
@@ -201,12 +211,13 @@ class VertexTarget:
         elif deployment in reading.coming:
             self._deployments.forget(reading, deployment)
 
+    @override
     def delete(self, endpoint: str) -> None:
-        """See `Target.delete`."""
         self._deployments.remove(endpoint)
 
+    @override
     def purge(self, endpoint: str) -> None:
-        """See `Target.purge`: temporary endpoints, versions, and bundles that no version uses."""
+        """Temporary endpoints, versions, and bundles that no version uses."""
         reading = self._deployments.look(endpoint)
         used = set(reading.ids) | set(reading.coming) if reading else set()
         for each in self._deployments.listed():
@@ -218,16 +229,16 @@ class VertexTarget:
         users = {_user(endpoint, name) for name in registry.users(endpoint)}
         self.store.release(_user(endpoint, ""), users)
 
+    @override
     def orphans(self) -> Sequence[Orphan]:
-        """See `Target.orphans`."""
         return tuple(VertexRemains(self._deployments, self.store).found())
 
+    @override
     def discard(self, orphan: Orphan) -> None:
-        """See `Target.discard`."""
         VertexRemains(self._deployments, self.store).discard(orphan)
 
+    @override
     def snippets(self, endpoint: str, body: bytes) -> Mapping[str, str]:
-        """See `Target.snippets`."""
         name = f"{self.account.parent}/endpoints/{endpoint}"
         return snippets.calls(name, body, host=self.account.host)
 

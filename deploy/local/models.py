@@ -15,11 +15,20 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from typing_extensions import override
+
 from tridock.deploy import private_files
 from tridock.deploy.local.gate import alone, put
 from tridock.deploy.target import names
 from tridock.deploy.target.errors import ConflictError, NotFoundError, TargetError
-from tridock.deploy.target.model_registry import Approval, ModelVersion, entry, from_record, record
+from tridock.deploy.target.model_registry import (
+    Approval,
+    Models,
+    ModelVersion,
+    entry,
+    from_record,
+    record,
+)
 from tridock.inference.bundle.bundle import Bundle, replaced
 
 DRAFT = ".draft-"
@@ -28,7 +37,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class FolderModels:
+class FolderModels(Models):
     """The models in one folder.
 
     Attributes
@@ -39,14 +48,14 @@ class FolderModels:
 
     folder: Path
 
+    @override
     def names(self) -> Sequence[str]:
-        """See `Models.names`."""
         found = self.folder.glob("[!.]*/versions/*/version.json")
         models = {path.parents[2].name for path in found}
         return sorted(name for name in models if names.NAME.fullmatch(name))
 
+    @override
     def versions(self, model: str) -> Sequence[ModelVersion]:
-        """See `Models.versions`."""
         aliases = self._aliases(model)
         paths = sorted(self._versions(model).glob("[!.]*/version.json"))
         found = [one for one in map(_read, paths) if one]
@@ -56,8 +65,8 @@ class FolderModels:
         ]
         return tuple(sorted(named, key=lambda one: int(one.number), reverse=True))
 
+    @override
     def register(self, bundle: Bundle) -> ModelVersion:
-        """See `Models.register`."""
         with alone(self.folder):
             standing = {one.version: one for one in self.versions(bundle.name)}
             found = standing.get(bundle.version)
@@ -71,22 +80,22 @@ class FolderModels:
             )
         return found
 
+    @override
     def approve(self, model: str, version: str, approval: Approval, reason: str) -> None:
-        """See `Models.approve`."""
         with alone(self.folder):
             found = self._find(model, version)
             self._write(self._place(found), replace(found, approval=approval, reason=reason))
 
+    @override
     def alias(self, model: str, alias: str, version: str) -> None:
-        """See `Models.alias`."""
         with alone(self.folder):
             self._find(model, version)
             names.check("alias", alias)
             aliases = {**self._aliases(model, strict=True), alias: version}
             put(self._model(model) / "aliases.json", json.dumps(aliases).encode())
 
+    @override
     def fetch(self, found: ModelVersion, folder: Path) -> None:
-        """See `Models.fetch`."""
         bundle = self._place(found) / "bundle"
         if not bundle.is_dir():
             raise NotFoundError(f"the bundle of {found.model} {found.version} is gone: {bundle}")

@@ -7,14 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from typing_extensions import override
+
 from tridock.deploy.local.gate import alone, put
 from tridock.deploy.target import names
 from tridock.deploy.target.errors import ConflictError
-from tridock.deploy.target.notes import Note
+from tridock.deploy.target.notes import Note, Notes
 
 
 @dataclass(frozen=True)
-class FileNotes:
+class FileNotes(Notes):
     """The notes in one folder.
 
     Attributes
@@ -25,29 +27,29 @@ class FileNotes:
 
     folder: Path
 
+    @override
     def keys(self) -> Sequence[str]:
-        """See `Notes.keys`."""
         files = (path for path in self.folder.rglob("[!.]*") if path.is_file())
         found = (path.relative_to(self.folder).as_posix() for path in files)
         return sorted(key for key in found if names.is_key(key))
 
+    @override
     def read(self, key: str) -> Note | None:
-        """See `Notes.read`."""
         try:
             body = self._path(key).read_bytes()
         except FileNotFoundError:
             return None
         return Note(key, body, hashlib.sha256(body).hexdigest())
 
+    @override
     def write(self, key: str, body: bytes, *, over: Note | None) -> Note:
-        """See `Notes.write`."""
         with alone(self.folder):
             self._demand(key, over)
             put(self._path(key), body)
         return Note(key, body, hashlib.sha256(body).hexdigest())
 
+    @override
     def remove(self, key: str, *, over: Note) -> None:
-        """See `Notes.remove`."""
         with alone(self.folder):
             if self.read(key) is not None:
                 self._demand(key, over)

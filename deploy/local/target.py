@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import httpx
+from typing_extensions import override
 
 from tridock.deploy import private_files
 from tridock.deploy.local import daemon
@@ -35,7 +36,15 @@ from tridock.deploy.target.errors import (
 )
 from tridock.deploy.target.metrics import Answer, Metrics, with_log
 from tridock.deploy.target.orphans import Orphan
-from tridock.deploy.target.protocol import Deployment, Endpoint, Release, Restarts, Scaling, State
+from tridock.deploy.target.protocol import (
+    Deployment,
+    Endpoint,
+    Release,
+    Restarts,
+    Scaling,
+    State,
+    Target,
+)
 from tridock.deploy.waiting import lock, owner
 from tridock.inference.bundle.bundle import Bundle
 
@@ -47,7 +56,7 @@ LIMITS = {
 
 
 @dataclass(frozen=True)
-class LocalTarget:
+class LocalTarget(Target):
     """The machine at hand.
 
     Attributes
@@ -60,34 +69,35 @@ class LocalTarget:
     name: str = "local"
 
     @property
+    @override
     def limits(self) -> Mapping[str, str]:
-        """See `Target.limits`."""
         return LIMITS
 
     @property
+    @override
     def notes(self) -> FileNotes:
-        """See `Target.notes`."""
         return FileNotes(self.folder / "notes")
 
     @property
+    @override
     def models(self) -> FolderModels:
-        """See `Target.models`."""
         return FolderModels(self.folder / "models")
 
+    @override
     def identity(self) -> str:
-        """See `Target.identity`."""
         return f"this machine, {self.folder}"
 
+    @override
     def caller(self) -> str:
-        """See `Target.caller`: the user as the operating system says."""
+        # The user as the operating system says.
         return owner.user()
 
+    @override
     def endpoints(self) -> Sequence[str]:
-        """See `Target.endpoints`."""
         return tuple(self._order("GET", "")) if daemon.find(self.folder) else ()
 
+    @override
     def upload(self, bundle: Bundle) -> str:
-        """See `Target.upload`."""
         place = self.folder / "bundles" / names.check("digest", bundle.digest, names.DIGEST)
         with alone(self.folder):
             if not place.exists():
@@ -96,8 +106,8 @@ class LocalTarget:
                     private_files.copy(bundle.path, Path(draft) / "bundle").rename(place)
         return place.as_uri()
 
+    @override
     def deploy(self, release: Release) -> None:
-        """See `Target.deploy`."""
         bundle = Path(unquote(urlsplit(release.artifact).path))
         if bundle.parent != self.folder / "bundles" or not bundle.is_dir():
             raise NotFoundError(f"there is no bundle at {release.artifact}: upload it first")
@@ -106,30 +116,32 @@ class LocalTarget:
         daemon.up(self.folder)
         self._order("PUT", _place(release.endpoint, "deployments", release.name), wanted)
 
+    @override
     def scale(self, endpoint: str, deployment: str, scaling: Scaling | None) -> None:
-        """See `Target.scale`, and `limits`."""
+        """And `limits`."""
         if scaling:
             raise ConfigError(f"[scaling] of {endpoint}/{deployment}: {LIMITS['scaling']}")
 
+    @override
     def resize(self, endpoint: str, deployment: str, count: int) -> None:
-        """See `Target.resize`, and `limits`."""
+        """And `limits`."""
         if count != 1:
             raise ConfigError(f"{count} instances of {endpoint}/{deployment}: {LIMITS['count']}")
 
+    @override
     def describe(self, endpoint: str) -> Endpoint:
-        """See `Target.describe`."""
         told = self._order("GET", _place(endpoint))
         deployments = {one["name"]: _deployment(one) for one in told["deployments"]}
         # The router takes changes at any time, in any state of the model servers.
         shown = Endpoint(endpoint, deployments, told["traffic"], url=self._url(endpoint))
         return replace(shown, shadow=told["shadow"])
 
+    @override
     def set_traffic(self, endpoint: str, traffic: Mapping[str, int]) -> None:
-        """See `Target.set_traffic`."""
         self._order("PUT", _place(endpoint, "traffic"), dict(traffic))
 
+    @override
     def invoke(self, endpoint: str, body: bytes, *, deployment: str | None = None) -> bytes:
-        """See `Target.invoke`."""
         headers = {"content-type": "application/json"}
         headers |= {HEADER: deployment} if deployment else {}
         url = f"{self._url(endpoint)}/invocations"
@@ -141,13 +153,15 @@ class LocalTarget:
             )
         return answer.content
 
+    @override
     def shadow(self, endpoint: str, deployment: str, percent: int) -> None:
-        """See `Target.shadow`: the router copies, and keeps both answers."""
+        # The router copies, and keeps both answers.
         wanted = {"name": deployment, "percent": percent}
         self._order("PUT", _place(endpoint, "shadow"), wanted)
 
+    @override
     def metrics(self, endpoint: str, deployment: str, since: datetime) -> Metrics:
-        """See `Target.metrics`: the router's counts; how sure the model was, from its log."""
+        # The router's counts; how sure the model was, from its log.
         told = self._order("GET", _recalled(endpoint, deployment, "metrics", since))
         log = self._log(endpoint, deployment)
         if not log.exists():
@@ -155,30 +169,32 @@ class LocalTarget:
         with log.open(errors="replace") as lines:  # most are of single requests
             return with_log(Metrics(**told), lines, since)
 
+    @override
     def answers(self, endpoint: str, deployment: str, since: datetime) -> Sequence[Answer]:
-        """See `Target.answers`: the last 100,000 that the router saw."""
+        # The last 100,000 that the router saw.
         told = self._order("GET", _recalled(endpoint, deployment, "answers", since))
         return tuple(Answer(**{**one, "predictions": tuple(one["predictions"])}) for one in told)
 
+    @override
     def logs(self, endpoint: str, deployment: str, *, lines: int = 20) -> Sequence[str]:
-        """See `Target.logs`."""
         log = self._log(endpoint, deployment)
         if not log.exists():
             return ()
         return tuple(log.read_text(errors="replace").splitlines()[-lines:])
 
+    @override
     def undeploy(self, endpoint: str, deployment: str) -> None:
-        """See `Target.undeploy`."""
         if daemon.find(self.folder):
             self._order("DELETE", _place(endpoint, "deployments", deployment))
 
+    @override
     def delete(self, endpoint: str) -> None:
-        """See `Target.delete`."""
         if daemon.find(self.folder):
             self._order("DELETE", _place(endpoint))
 
+    @override
     def purge(self, endpoint: str) -> None:
-        """See `Target.purge`: bundles that no deployment runs; logs, once the endpoint is gone.
+        """Bundles that no deployment runs; logs, once the endpoint is gone.
 
         While another endpoint is being changed, no bundle goes: it may be the one that is uploaded
         for it, and not deployed yet. Uploads wait until this is done.
@@ -194,16 +210,16 @@ class LocalTarget:
                 if names.DIGEST.fullmatch(place.name) and place.name not in used and not busy:
                     shutil.rmtree(place)
 
+    @override
     def orphans(self) -> Sequence[Orphan]:
-        """See `Target.orphans`."""
         return tuple(self._remains().found())
 
+    @override
     def discard(self, orphan: Orphan) -> None:
-        """See `Target.discard`."""
         self._remains().discard(orphan)
 
+    @override
     def snippets(self, endpoint: str, body: bytes) -> Mapping[str, str]:
-        """See `Target.snippets`."""
         url = f"{self._url(endpoint)}/invocations"
         data = body.decode()
         curl = f"curl -s {url} -H 'Content-Type: application/json' -d {shlex.quote(data)}"

@@ -11,6 +11,8 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
+from typing_extensions import override
+
 from tridock.emulators.azure.apps.revisions import Revisions
 from tridock.emulators.azure.core.cloud import Cloud
 from tridock.emulators.azure.core.environments import ManagedEnvironments
@@ -79,12 +81,12 @@ class ContainerApps(Kind):
         token = self.cloud.entra.issue(AUDIENCE + identifier.key)
         return Answer(200, {**found.view(), "properties": {"token": token}})
 
+    @override
     def shown(self, resource: Resource) -> dict[str, Any]:
-        """See `Kind.shown`."""
         return {name: one for name, one in resource.properties.items() if name != "servingTraffic"}
 
+    @override
     def view(self, resource: Resource, front: Front) -> dict[str, Any]:
-        """See `Kind.view`."""
         return {**resource.view(), "properties": self.shown(resource)}
 
     def remove(self, identifier: ResourceId) -> None:

@@ -9,6 +9,8 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
+from typing_extensions import override
+
 from tridock.emulators.azure.core.cloud import Cloud
 from tridock.emulators.azure.core.kind import Kind
 from tridock.emulators.azure.core.pool import Pool
@@ -63,8 +65,8 @@ class ContainerGroups(Kind):
         operation = self.cloud.operations.start(identifier, lambda: self._vanish(identifier))
         return self.cloud.operations.accept(operation, call)
 
+    @override
     def view(self, resource: Resource, front: Front) -> dict[str, Any]:
-        """See `Kind.view`."""
         state = {"Succeeded": "Running", "Failed": "Failed"}.get(resource.state, "Pending")
         word = {"Running": "Running", "Failed": "Terminated"}.get(state, "Waiting")
         current: dict[str, Any] = {

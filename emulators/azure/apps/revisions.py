@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from typing_extensions import override
+
 from tridock.emulators.azure.core.cloud import Cloud
 from tridock.emulators.azure.core.kind import Kind
 from tridock.emulators.azure.core.resource import Resource, ResourceId, now
@@ -40,8 +42,8 @@ class Revisions(Kind):
         super().__init__(cloud)
         self._rollout = rollout
 
+    @override
     def list(self, parent: ResourceId, kind: str, call: Call) -> Answer:
-        """See `Kind.list`."""
         self.find(parent)
         return super().list(parent, kind, call)
 
@@ -71,8 +73,8 @@ class Revisions(Kind):
             return Answer(200)
         return super().act(identifier, action, call)
 
+    @override
     def view(self, resource: Resource, front: Front) -> dict[str, Any]:
-        """See `Kind.view`."""
         weight = self._weight(resource)
         return resource.changed(trafficWeight=weight).view() | {"id": resource.id.path}
 
@@ -162,8 +164,8 @@ class Replicas(Kind):
         super().__init__(cloud)
         self._revisions = revisions
 
+    @override
     def list(self, parent: ResourceId, kind: str, call: Call) -> Answer:
-        """See `Kind.list`."""
         revision = self._revisions.find(parent)
         pool = self.cloud.pools.get(parent.key)
         count = len(pool.servers) if pool else int(bool(self._revisions.log(parent, 0)))

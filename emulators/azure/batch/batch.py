@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from typing_extensions import override
+
 from tridock.emulators.azure.core import schema
 from tridock.emulators.azure.core.cloud import Cloud
 from tridock.emulators.azure.core.kind import Kind
@@ -77,8 +79,8 @@ class BatchEndpoints(Slow):
 
     model = "BatchEndpoint"
 
+    @override
     def check(self, identifier: ResourceId, body: Mapping[str, Any]) -> None:
-        """See `Slow.check`."""
         mode = body["properties"].get("authMode", "")
         if mode.lower() != "aadtoken":
             raise invalid(f"Batch endpoints support AADToken authentication only, not '{mode}'.")
@@ -111,8 +113,8 @@ class BatchDeployments(Slow):
         self.find(parent)
         return super().list(parent, kind, call)
 
+    @override
     def check(self, identifier: ResourceId, body: Mapping[str, Any]) -> None:
-        """See `Slow.check`."""
         self.find(identifier.parent)
         properties = body["properties"]
         model = (properties.get("model") or {}).get("assetId")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from typing_extensions import override
+
 from tridock.emulators.azure.core import schema
 from tridock.emulators.azure.core.cloud import Cloud
 from tridock.emulators.azure.core.kind import Kind
@@ -46,8 +48,8 @@ class OnlineDeployments(Kind):
         self._endpoints = endpoints
         self._rollout = rollout
 
+    @override
     def list(self, parent: ResourceId, kind: str, call: Call) -> Answer:
-        """See `Kind.list`."""
         self._endpoints.find(parent)
         return super().list(parent, kind, call)
 

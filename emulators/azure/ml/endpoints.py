@@ -7,6 +7,8 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
+from typing_extensions import override
+
 from tridock.emulators.azure.core import schema
 from tridock.emulators.azure.core.cloud import Cloud
 from tridock.emulators.azure.core.entra import LIFE
@@ -91,12 +93,13 @@ class OnlineEndpoints(Kind):
         for deployment in deployments:
             self._rollout.end(deployment.id)  # what came up meanwhile
 
+    @override
     def shown(self, resource: Resource) -> dict[str, Any]:
-        """See `Kind.shown`; keys are given by ``listKeys`` only."""
+        """Keys are given by ``listKeys`` only."""
         return {name: one for name, one in resource.properties.items() if name not in KEYS}
 
+    @override
     def view(self, resource: Resource, front: Front) -> dict[str, Any]:
-        """See `Kind.view`."""
         root = front.scoring(resource.id.name)
         addresses = {"scoringUri": f"{root}/score", "swaggerUri": f"{root}/swagger.json"}
         return {**resource.view(), "properties": self.shown(resource) | addresses}

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
+from typing_extensions import override
+
 from tridock.emulators.azure.core import schema
 from tridock.emulators.azure.core.blobs import Blobs
 from tridock.emulators.azure.core.cloud import CONTAINER, Cloud
@@ -58,8 +60,9 @@ class Containers(Kind):
         self._workspaces = workspaces
         self._kind = kind
 
+    @override
     def find(self, identifier: ResourceId) -> Resource:
-        """See `Kind.find`; a name exists when a version of it does."""
+        # A name exists when a version of it does.
         versions = self.cloud.store.children(identifier, "versions")
         stands = self.cloud.store.get(identifier)
         if stands is None:
@@ -80,8 +83,8 @@ class Containers(Kind):
         self.keep(self.draft(identifier, call.json()))
         return Answer(200 if before else 201, self.view(self.find(identifier), call.front))
 
+    @override
     def list(self, parent: ResourceId, kind: str, call: Call) -> Answer:
-        """See `Kind.list`."""
         below = self.cloud.store.below(f"{parent.key}/{kind}")
         names = dict.fromkeys(one.id.pairs[len(parent.pairs)][1] for one in below)
         return page(self, [self.find(parent.child(kind, name)) for name in names], call)
@@ -111,8 +114,9 @@ class Versions(Kind):
         made = self.keep(self.draft(identifier, body))
         return Answer(201, self.view(made, call.front))
 
+    @override
     def draft(self, identifier: ResourceId, body: Mapping[str, Any]) -> Resource:
-        """See `Kind.draft`; properties are added to, and none of them goes."""
+        """Properties are added to, and none of them goes."""
         made = super().draft(identifier, body)
         before = self.cloud.store.get(identifier)
         if before is None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+from typing_extensions import override
+
 from tridock.emulators.azure.core.cloud import CONTAINER, Cloud
 from tridock.emulators.azure.core.entra import TENANT
 from tridock.emulators.azure.core.group import Groups
@@ -31,8 +33,8 @@ class Workspaces(Kind):
         super().__init__(cloud)
         self._groups = groups
 
+    @override
     def find(self, identifier: ResourceId) -> Resource:
-        """See `Kind.find`."""
         found = self.cloud.store.get(identifier)
         if found is None and self._groups.is_assumed(identifier):
             return self.keep(self.draft(identifier, {"location": REGION}))
@@ -45,8 +47,8 @@ class Workspaces(Kind):
         workspace, pairs = identifier, identifier.pairs[:1]
         self.find(ResourceId(workspace.subscription, workspace.group, workspace.provider, pairs))
 
+    @override
     def view(self, resource: Resource, front: Front) -> dict[str, Any]:
-        """See `Kind.view`."""
         identifier = resource.id
         scope = f"/subscriptions/{identifier.subscription}/resourceGroups/{identifier.group}"
         properties = {
@@ -72,8 +74,8 @@ class Datastores(Kind):
         super().__init__(cloud)
         self._workspaces = workspaces
 
+    @override
     def find(self, identifier: ResourceId) -> Resource:
-        """See `Kind.find`."""
         self._workspaces.need(identifier)
         found = self.cloud.store.get(identifier)
         if found is None and identifier.name.lower() == DATASTORE:
@@ -82,8 +84,8 @@ class Datastores(Kind):
             raise missing(identifier.path)
         return found
 
+    @override
     def list(self, parent: ResourceId, kind: str, call: Call) -> Answer:
-        """See `Kind.list`."""
         self.find(parent.child(kind, DATASTORE))
         found = [self.view(one, call.front) for one in self.cloud.store.children(parent, kind)]
         if call.query.get("isDefault", "").lower() == "true":
@@ -100,8 +102,8 @@ class Datastores(Kind):
             200, {"secretsType": "Sas", "sasToken": self.cloud.signatures.sign(hours=hours)}
         )
 
+    @override
     def view(self, resource: Resource, front: Front) -> dict[str, Any]:
-        """See `Kind.view`."""
         shown = resource.changed(accountName=front.account)
         return (shown if resource.properties.get("accountName") == ACCOUNT else resource).view()
 
