@@ -75,8 +75,8 @@ class Account:
 
     def _caller(self) -> tuple[str, str]:
         with translated("sts"):
-            told = self.sts.get_caller_identity()
-        return told["Account"], told["Arn"]
+            identity_record = self.sts.get_caller_identity()
+        return identity_record["Account"], identity_record["Arn"]
 
     @cached_property
     def sagemaker(self) -> SageMakerClient:

@@ -91,9 +91,9 @@ def _lines(store: Store, key: str) -> Iterator[dict[str, Any]]:
         body = store.s3.get_object(Bucket=store.bucket, Key=key)["Body"].read()
     for line in body.splitlines():
         with suppress(ValueError):
-            told = json.loads(line)
-            if "captureData" in told and "eventMetadata" in told:
-                yield told
+            record = json.loads(line)
+            if "captureData" in record and "eventMetadata" in record:
+                yield record
 
 
 def _predictions(line: Mapping[str, Any]) -> tuple[Any, ...]:

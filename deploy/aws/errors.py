@@ -108,12 +108,12 @@ def translated(service: str) -> Iterator[None]:
 
 
 def _of_client(error: ClientError, service: str) -> DeployError:
-    told: Mapping[str, Any] = error.response
-    code, message = told["Error"]["Code"], told["Error"]["Message"]
-    operation, answer = f"{service}:{error.operation_name}", told["ResponseMetadata"]
+    content: Mapping[str, Any] = error.response
+    code, message = content["Error"]["Code"], content["Error"]["Message"]
+    operation, answer = f"{service}:{error.operation_name}", content["ResponseMetadata"]
     if code == "ModelError":
-        answered = int(told.get("OriginalStatusCode", 0))
-        text = f"the model answered {answered}: {told.get('OriginalMessage') or message}"
+        answered = int(content.get("OriginalStatusCode", 0))
+        text = f"the model answered {answered}: {content.get('OriginalMessage') or message}"
         return InvokeError(text, operation=operation, code=code, status=answered)
     kind = _kind(code, message, answer.get("HTTPStatusCode", 0))
     if kind is UnavailableError:

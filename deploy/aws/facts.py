@@ -56,14 +56,14 @@ class Facts:
         is_recent = time.monotonic() < until
         try:
             with translated("sagemaker"):
-                told = self.client.describe_endpoint(EndpointName=name)
+                response = self.client.describe_endpoint(EndpointName=name)
         except NotFoundError as error:
             if is_recent and before is None:
                 raise UnavailableError(f"{name} was made and is not shown yet: {error}") from error
             raise
-        if is_recent and _mark(told) == before:
+        if is_recent and _mark(response) == before:
             raise UnavailableError(f"SageMaker shows {name} as it was before our last change")
-        return told
+        return response
 
     def changed(self, name: str, before: DescribeEndpointOutputTypeDef | None) -> None:
         """Note that we changed an endpoint, and how it was shown before; None: not at all."""
@@ -85,23 +85,23 @@ class Facts:
         if config not in self._variants:
             try:
                 with translated("sagemaker"):
-                    told: Mapping[str, Any] = self.client.describe_endpoint_config(
+                    response: Mapping[str, Any] = self.client.describe_endpoint_config(
                         EndpointConfigName=config
                     )
             except NotFoundError as error:
                 raise UnavailableError(f"an endpoint's configuration is gone: {error}") from error
-            shadows = told.get("ShadowProductionVariants", ())
-            self._variants[config] = list(told["ProductionVariants"]), list(shadows)
+            shadows = response.get("ShadowProductionVariants", ())
+            self._variants[config] = list(response["ProductionVariants"]), list(shadows)
         return self._variants[config]
 
     def model(self, name: str) -> Model:
         """Return a model."""
         if name not in self._models:
             with translated("sagemaker"):
-                told = self.client.describe_model(ModelName=name)
-                tags = self.client.list_tags(ResourceArn=told["ModelArn"])["Tags"]
+                response = self.client.describe_model(ModelName=name)
+                tags = self.client.list_tags(ResourceArn=response["ModelArn"])["Tags"]
             known = {tag["Key"]: tag["Value"] for tag in tags}
-            self._models[name] = Model(told["CreationTime"], known)
+            self._models[name] = Model(response["CreationTime"], known)
         return self._models[name]
 
     def forget(self, model: str) -> None:
@@ -109,7 +109,11 @@ class Facts:
         self._models.pop(model, None)
 
 
-def _mark(told: DescribeEndpointOutputTypeDef) -> Mark:
-    pending = told.get("PendingDeploymentSummary", {}).get("EndpointConfigName")
-    shown = told["EndpointStatus"], told["LastModifiedTime"], told.get("EndpointConfigName")
+def _mark(response: DescribeEndpointOutputTypeDef) -> Mark:
+    pending = response.get("PendingDeploymentSummary", {}).get("EndpointConfigName")
+    shown = (
+        response["EndpointStatus"],
+        response["LastModifiedTime"],
+        response.get("EndpointConfigName"),
+    )
     return (*shown, pending)

@@ -137,8 +137,8 @@ class SageMakerModels(Models):
     def _group(self, model: str) -> str | None:
         """Return the ARN of a model's group; None if there is none, or it is not ours."""
         with suppress(NotFoundError), translated("sagemaker"):
-            told = self.sagemaker.describe_model_package_group(ModelPackageGroupName=model)
-            arn = told["ModelPackageGroupArn"]
+            response = self.sagemaker.describe_model_package_group(ModelPackageGroupName=model)
+            arn = response["ModelPackageGroupArn"]
             return arn if MODEL in self._tags(arn) else None
         return None
 
@@ -185,17 +185,17 @@ class SageMakerModels(Models):
         """Yield the versions of a group, without those that are not ours."""
         for arn in self._arns(model):
             with translated("sagemaker"):
-                told = self.sagemaker.describe_model_package(ModelPackageName=arn)
-            found = version(model, told)
+                response = self.sagemaker.describe_model_package(ModelPackageName=arn)
+            found = version(model, response)
             if found:
                 yield found
 
     def _arns(self, model: str) -> Sequence[str]:
         pages = self.sagemaker.get_paginator("list_model_packages")
         with translated("sagemaker"):
-            told = list(pages.paginate(ModelPackageGroupName=model))
+            response = list(pages.paginate(ModelPackageGroupName=model))
         return [
-            each["ModelPackageArn"] for page in told for each in page["ModelPackageSummaryList"]
+            each["ModelPackageArn"] for page in response for each in page["ModelPackageSummaryList"]
         ]
 
     def _tags(self, arn: str) -> Mapping[str, str]:
@@ -231,23 +231,23 @@ def properties(one: ModelVersion) -> dict[str, str]:
     return {key: value[:256] for key, value in {**texts, **metrics}.items() if value}
 
 
-def version(model: str, told: DescribeModelPackageOutputTypeDef) -> ModelVersion | None:
+def version(model: str, response: DescribeModelPackageOutputTypeDef) -> ModelVersion | None:
     """Return a described package as our record; None if it is not ours."""
-    found = told.get("CustomerMetadataProperties", {})
+    found = response.get("CustomerMetadataProperties", {})
     if VERSION not in found:
         return None
     return ModelVersion(
         model,
         found[VERSION],
         found.get(DIGEST, ""),
-        artifact=told["InferenceSpecification"]["Containers"][0].get("ModelDataUrl", ""),
-        number=str(told["ModelPackageVersion"]),
-        approval=_APPROVALS[told.get("ModelApprovalStatus", "PendingManualApproval")],
-        reason=told.get("ApprovalDescription", ""),
+        artifact=response["InferenceSpecification"]["Containers"][0].get("ModelDataUrl", ""),
+        number=str(response["ModelPackageVersion"]),
+        approval=_APPROVALS[response.get("ModelApprovalStatus", "PendingManualApproval")],
+        reason=response.get("ApprovalDescription", ""),
         metrics={_name(key): float(found[key]) for key in found if key.startswith(METRIC)},
         data=found.get(DATA, ""),
         source=found.get(SOURCE, ""),
-        created=told["CreationTime"],
+        created=response["CreationTime"],
     )
 
 

@@ -40,8 +40,8 @@ class S3Notes(Notes):
     @override
     def read(self, key: str) -> Note | None:
         with suppress(NotFoundError), translated("s3"):
-            told = self.s3.get_object(Bucket=self.bucket, Key=PREFIX + key)
-            return Note(key, told["Body"].read(), told["ETag"])
+            response = self.s3.get_object(Bucket=self.bucket, Key=PREFIX + key)
+            return Note(key, response["Body"].read(), response["ETag"])
         return None
 
     @override
@@ -49,14 +49,14 @@ class S3Notes(Notes):
         condition: Any = {"IfMatch": over.version} if over else {"IfNoneMatch": "*"}
         try:
             with translated("s3"):
-                told = self.s3.put_object(
+                response = self.s3.put_object(
                     Bucket=self.bucket, Key=PREFIX + key, Body=body, **condition
                 )
         except NotFoundError as error:
             if over is None:  # no bucket
                 raise
             raise ConflictError(f"{key} was removed meanwhile") from error
-        return Note(key, body, told["ETag"])
+        return Note(key, body, response["ETag"])
 
     @override
     def remove(self, key: str, *, over: Note) -> None:

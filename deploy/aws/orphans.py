@@ -129,8 +129,8 @@ class Remains:
         with translated("sagemaker"):
             pages: Any = list(self.account.sagemaker.get_paginator(operation).paginate())
         found = [each for page in pages for each in page[f"{kind}s"]]
-        told = (f"{kind}Name", f"{kind}Arn", "CreationTime")
-        return [Thing(*(each[name] for name in told)) for each in found]
+        response = (f"{kind}Name", f"{kind}Arn", "CreationTime")
+        return [Thing(*(each[name] for name in response)) for each in found]
 
     def _is_ours(self, thing: Thing) -> bool:
         """Decide by its tag; what we may not read belongs to others."""
@@ -144,10 +144,13 @@ class Remains:
     def _named(self, config: Thing) -> set[str]:
         """Return the models that a configuration of others names."""
         with suppress(NotFoundError), translated("sagemaker"):
-            told: Any = self.account.sagemaker.describe_endpoint_config(
+            response: Any = self.account.sagemaker.describe_endpoint_config(
                 EndpointConfigName=config.name
             )
-            variants = (*told["ProductionVariants"], *told.get("ShadowProductionVariants", ()))
+            variants = (
+                *response["ProductionVariants"],
+                *response.get("ShadowProductionVariants", ()),
+            )
             return {each.get("ModelName", "") for each in variants}
         return set()
 

@@ -42,8 +42,8 @@ class Store:
     def download(self, key: str, file: Path) -> None:
         """Write an object's content to a file; raise `NotFoundError` if it is gone."""
         with translated("s3"), file.open("wb") as content:
-            told = self.s3.get_object(Bucket=self.bucket, Key=key)
-            for chunk in told["Body"].iter_chunks(1 << 20):
+            response = self.s3.get_object(Bucket=self.bucket, Key=key)
+            for chunk in response["Body"].iter_chunks(1 << 20):
                 content.write(chunk)
 
     def _put(self, bundle: Bundle, prefix: str) -> str:

@@ -244,8 +244,8 @@ class SageMakerTarget(Target):
     @override
     def delete(self, endpoint: str) -> None:
         with suppress(NotFoundError), translated("sagemaker"):
-            told = self.account.sagemaker.describe_endpoint(EndpointName=endpoint)
-            if told["EndpointStatus"] != "Deleting":
+            response = self.account.sagemaker.describe_endpoint(EndpointName=endpoint)
+            if response["EndpointStatus"] != "Deleting":
                 self._scalings.end(endpoint, lambda variant: True)
                 self.account.sagemaker.delete_endpoint(EndpointName=endpoint)
         self.account.facts.deleted(endpoint)
@@ -312,8 +312,8 @@ class SageMakerTarget(Target):
 
     def _refuse_other(self, release: Release, variant: Mapping[str, Any]) -> None:
         with translated("sagemaker"):
-            told = self.account.sagemaker.describe_model(ModelName=variant["ModelName"])
-        container = told["PrimaryContainer"]
+            response = self.account.sagemaker.describe_model(ModelName=variant["ModelName"])
+        container = response["PrimaryContainer"]
         runs = {
             "artifact": (container.get("ModelDataUrl"), release.artifact),
             "image": (container.get("Image"), release.image),

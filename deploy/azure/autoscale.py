@@ -41,7 +41,7 @@ class Autoscale:
         start = _name(endpoint, "")
         found = self.account.call_group("GET", KIND, version=VERSION)["value"]
         ours = {one["name"]: one["properties"] for one in found if one["name"].startswith(start)}
-        return {name.removeprefix(start): _scaling(told) for name, told in ours.items()}
+        return {name.removeprefix(start): _scaling(setting) for name, setting in ours.items()}
 
     def put(self, endpoint: str, deployment: str, scaling: Scaling, location: str) -> None:
         """Let a deployment's instances follow its load; the same again is the same."""
@@ -108,8 +108,8 @@ def _rule(trigger: dict[str, Any], operator: str, bound: float, way: str) -> dic
     }
 
 
-def _scaling(told: Mapping[str, Any]) -> Scaling:
-    profile = told["profiles"][0]
+def _scaling(setting: Mapping[str, Any]) -> Scaling:
+    profile = setting["profiles"][0]
     capacity, trigger = profile["capacity"], profile["rules"][0]["metricTrigger"]
     metric = "requests" if trigger["metricName"] == REQUESTS else "cpu"
     bounds = int(capacity["minimum"]), int(capacity["maximum"])

@@ -42,8 +42,8 @@ class Batch:
             What the service's refusal means.
         """
         with translated("batchEndpoints:invoke"):
-            told = str(self.account.client.batch_endpoints.get(endpoint).scoring_uri)
-            url = trusted(told, AZURE_SCORING, operation="batchEndpoints:invoke")
+            uri = str(self.account.client.batch_endpoints.get(endpoint).scoring_uri)
+            url = trusted(uri, AZURE_SCORING, operation="batchEndpoints:invoke")
             token = self.account.credential.get_token(SCOPE).token
             headers = {"Authorization": f"Bearer {token}"}
             headers |= {"repeatability-request-id": request or str(uuid.uuid4())}

@@ -67,8 +67,8 @@ class Collected:
             due = sorted(name for name in names if _hour(name, folder) >= _begun(since))
             lines = [line for name in due for line in _lines(container, name)]
         found = [(datetime.fromisoformat(line["time"]), line) for line in lines]
-        told = sorted((one for one in found if one[0] >= since), key=lambda one: one[0])
-        return [answer for answer in (_answer(line) for _, line in told) if answer.predictions]
+        values = sorted((one for one in found if one[0] >= since), key=lambda one: one[0])
+        return [answer for answer in (_answer(line) for _, line in values) if answer.predictions]
 
     def release(self, endpoint: str, used: Collection[str]) -> None:
         """Remove what azure-ai-ml registers for each deployment that collects, and is not `used`.
@@ -106,14 +106,14 @@ class Collected:
 def _lines(container: Any, name: str) -> Iterator[dict[str, Any]]:
     for line in container.download_blob(name).readall().splitlines():
         with suppress(ValueError):  # one that is being written
-            told = json.loads(line)
-            if "time" in told and "xrequestid" in told:
-                yield told
+            values = json.loads(line)
+            if "time" in values and "xrequestid" in values:
+                yield values
 
 
-def _answer(told: dict[str, Any]) -> Answer:
-    said = predictions(json.dumps(told.get("data")).encode())
-    return Answer(str(told["xrequestid"]), said, None)
+def _answer(values: dict[str, Any]) -> Answer:
+    said = predictions(json.dumps(values.get("data")).encode())
+    return Answer(str(values["xrequestid"]), said, None)
 
 
 def _hour(name: str, folder: str) -> datetime:

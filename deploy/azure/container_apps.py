@@ -225,8 +225,8 @@ class ContainerAppsTarget(Target):
                     for one in replica.properties.containers
                 ]
                 token = self.client.container_apps.get_auth_token(*place).properties.token
-            told = [line for url in streams for line in self._stream(url, token, lines)]
-            return tuple(told[-lines:])
+            log_lines = [line for url in streams for line in self._stream(url, token, lines)]
+            return tuple(log_lines[-lines:])
         return ()
 
     @override

@@ -111,12 +111,12 @@ def _of_azure(error: core.AzureError, operation: str) -> DeployError:
 
 def _seconds(headers: Mapping[str, str]) -> float | None:
     """Return how long Azure asks to wait, by the finest of the headers that azure-core reads."""
-    told = {name.lower(): value for name, value in headers.items()}
+    lowered = {name.lower(): value for name, value in headers.items()}
     for name, parts in (
         ("retry-after-ms", 1000),
         ("x-ms-retry-after-ms", 1000),
         ("retry-after", 1),
     ):
-        if told.get(name, "").isdecimal():
-            return float(told[name]) / parts
+        if lowered.get(name, "").isdecimal():
+            return float(lowered[name]) / parts
     return None

@@ -127,9 +127,9 @@ def _found(asked: Sequence[Point], late: Sequence[Point], whose: Measured) -> Me
 
 def _mean(late: Sequence[Point], counts: Mapping[datetime, int]) -> float | None:
     """Return the mean of the minutes' values, each by its requests."""
-    told = [(one.value, counts.get(one.start, 0)) for one in late if one.value is not None]
-    whole = sum(count for _, count in told)
-    return sum(value * count for value, count in told) / whole if whole else None
+    values = [(one.value, counts.get(one.start, 0)) for one in late if one.value is not None]
+    whole = sum(count for _, count in values)
+    return sum(value * count for value, count in values) / whole if whole else None
 
 
 def is_failure(dimensions: Mapping[str, str]) -> bool:
@@ -137,8 +137,8 @@ def is_failure(dimensions: Mapping[str, str]) -> bool:
     status = dimensions.get("statuscode") or dimensions.get("envoy_response_code", "")
     if status == LATE:
         return True
-    told = dimensions.get("modelstatuscode", "") if status == FAILED else status
-    return not told.isdecimal() or int(told) >= 500 or not int(told)
+    values = dimensions.get("modelstatuscode", "") if status == FAILED else status
+    return not values.isdecimal() or int(values) >= 500 or not int(values)
 
 
 def _length(starts: Mapping[datetime, int]) -> timedelta:
@@ -165,16 +165,16 @@ def _asked(account: Account, meter: Meter, since: datetime, until: datetime) -> 
         "timespan": f"{_stamp(since)}/{_stamp(until)}",
         **({"$filter": meter.where, "top": SERIES} if meter.where else {}),
     }
-    told = account.measured(meter.resource, {"api-version": VERSION, **query})
-    for series in (one for metric in told["value"] for one in metric.get("timeseries", ())):
+    values = account.measured(meter.resource, {"api-version": VERSION, **query})
+    for series in (one for metric in values["value"] for one in metric.get("timeseries", ())):
         labels = {_name(one): str(one["value"]) for one in series.get("metadatavalues", ())}
         for point in series["data"]:
             start = datetime.fromisoformat(point["timeStamp"])
             yield Point(start, point.get(meter.aggregation.lower()), labels)
 
 
-def _name(told: Mapping[str, Any]) -> str:
-    return str(told["name"]["value"]).lower()
+def _name(values: Mapping[str, Any]) -> str:
+    return str(values["name"]["value"]).lower()
 
 
 def _stamp(moment: datetime) -> str:

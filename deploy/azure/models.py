@@ -74,18 +74,18 @@ class AzureModels(Models):
     def approve(self, model: str, version: str, approval: Approval, reason: str) -> None:
         """One call changes tag and description."""
         path = _path(model, self._find(model, version).number)
-        told = self.account.call("GET", path)["properties"]
-        told["tags"] = {**(told.get("tags") or {}), APPROVAL: approval.value}
-        self.account.call("PUT", path, {"properties": {**_sent(told), "description": reason}})
+        properties = self.account.call("GET", path)["properties"]
+        properties["tags"] = {**(properties.get("tags") or {}), APPROVAL: approval.value}
+        self.account.call("PUT", path, {"properties": {**_sent(properties), "description": reason}})
 
     @override
     def alias(self, model: str, alias: str, version: str) -> None:
         """One call overwrites the tag."""
         found = self._find(model, version)
         path = f"/models/{PREFIX}{model}"
-        told = self.account.call("GET", path)["properties"]
-        tags = {**(told.get("tags") or {}), ALIAS + alias: found.number}
-        self.account.call("PUT", path, {"properties": {**_kept(told), "tags": tags}})
+        properties = self.account.call("GET", path)["properties"]
+        tags = {**(properties.get("tags") or {}), ALIAS + alias: found.number}
+        self.account.call("PUT", path, {"properties": {**_kept(properties), "tags": tags}})
 
     @override
     def fetch(self, found: ModelVersion, folder: Path) -> None:
@@ -125,8 +125,8 @@ class AzureModels(Models):
     def _aliases(self, model: str) -> Mapping[str, str]:
         """Return the number that each alias names."""
         with suppress(NotFoundError):
-            told = self.account.call("GET", f"/models/{PREFIX}{model}")["properties"]
-            tags = (told.get("tags") or {}).items()
+            properties = self.account.call("GET", f"/models/{PREFIX}{model}")["properties"]
+            tags = (properties.get("tags") or {}).items()
             return {key.removeprefix(ALIAS): at for key, at in tags if key.startswith(ALIAS)}
         return {}
 
@@ -147,11 +147,11 @@ class AzureModels(Models):
 
     def _pages(self, path: str) -> Iterator[Any]:
         """Yield a list's records, page by page."""
-        told = self.account.call("GET", path)
-        yield from told["value"]
-        while told.get("nextLink"):
-            told = self.account.follow(told["nextLink"])
-            yield from told["value"]
+        properties = self.account.call("GET", path)
+        yield from properties["value"]
+        while properties.get("nextLink"):
+            properties = self.account.follow(properties["nextLink"])
+            yield from properties["value"]
 
     def _address(self, folder: str) -> str:
         """Return a folder of the default datastore as Azure ML names it."""
@@ -179,15 +179,15 @@ def _properties(one: ModelVersion) -> dict[str, Any]:
     }
 
 
-def _read(told: Mapping[str, Any]) -> ModelVersion:
-    given = told["properties"]
+def _read(properties: Mapping[str, Any]) -> ModelVersion:
+    given = properties["properties"]
     facts = given.get("properties") or {}
     tags = given.get("tags") or {}
-    made = (told.get("systemData") or {}).get("createdAt")
+    made = (properties.get("systemData") or {}).get("createdAt")
     return ModelVersion(
         **{name: facts.get(name, "") for name in _FACTS},
         artifact=given["modelUri"],
-        number=told["name"],
+        number=properties["name"],
         approval=_APPROVALS.get(tags.get(APPROVAL, ""), Approval.PENDING),
         reason=given.get("description") or "",
         metrics={
@@ -199,13 +199,15 @@ def _read(told: Mapping[str, Any]) -> ModelVersion:
     )
 
 
-def _kept(told: Mapping[str, Any]) -> dict[str, Any]:
+def _kept(properties: Mapping[str, Any]) -> dict[str, Any]:
     """Return of a container what a client may send again: the rest is the service's to say."""
     names = ("description", "isArchived", "properties", "tags")
-    return {name: told[name] for name in names if told.get(name) is not None}
+    return {name: properties[name] for name in names if properties.get(name) is not None}
 
 
-def _sent(told: Mapping[str, Any]) -> dict[str, Any]:
+def _sent(properties: Mapping[str, Any]) -> dict[str, Any]:
     """Return of a version what a client may send again."""
     names = ("flavors", "isAnonymous", "jobName", "modelType", "modelUri", "stage")
-    return _kept(told) | {name: told[name] for name in names if told.get(name) is not None}
+    return _kept(properties) | {
+        name: properties[name] for name in names if properties.get(name) is not None
+    }

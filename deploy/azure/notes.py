@@ -35,8 +35,8 @@ class BlobNotes(Notes):
     @override
     def read(self, key: str) -> Note | None:
         with suppress(NotFoundError), self.bundles.container("blobs:download") as container:
-            told = container.download_blob(PREFIX + key)
-            return Note(key, told.readall(), str(told.properties.etag))
+            response = container.download_blob(PREFIX + key)
+            return Note(key, response.readall(), str(response.properties.etag))
         return None
 
     @override
@@ -45,8 +45,8 @@ class BlobNotes(Notes):
         if over:
             condition = {"overwrite": True, **_unchanged(over)}
         with self.bundles.container("blobs:upload") as container:
-            told = container.get_blob_client(PREFIX + key).upload_blob(body, **condition)
-        return Note(key, body, str(told["etag"]))
+            response = container.get_blob_client(PREFIX + key).upload_blob(body, **condition)
+        return Note(key, body, str(response["etag"]))
 
     @override
     def remove(self, key: str, *, over: Note) -> None:

@@ -141,5 +141,5 @@ def _deployment(found: Any, first: str | None) -> Deployment:
     )
 
 
-def _state(told: Any) -> State:
-    return STATES.get(str(getattr(told, "value", told)).lower(), State.CREATING)
+def _state(provisioning: Any) -> State:
+    return STATES.get(str(getattr(provisioning, "value", provisioning)).lower(), State.CREATING)

@@ -75,8 +75,8 @@ def _all(found: Endpoint) -> list[Deployment]:
 
 def _is_unasked(target: Target, found: Endpoint, one: Deployment, patience: Patience) -> bool:
     try:
-        told = target.metrics(found.name, one.name, patience.since)
+        measured = target.metrics(found.name, one.name, patience.since)
     except TargetError as error:
         patience.tell(f"requests to {found.name} are not known: {error}")
         return False
-    return told is not None and not told.requests
+    return measured is not None and not measured.requests

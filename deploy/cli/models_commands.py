@@ -104,7 +104,7 @@ def _again(session: Session, found: ModelVersion) -> ModelVersion:
 
 def _show_versions(options: argparse.Namespace, versions: Sequence[ModelVersion]) -> None:
     if options.json:
-        told: list[dict[str, Any]] = [record(one) for one in versions]
-        report.say_json(told)
+        records: list[dict[str, Any]] = [record(one) for one in versions]
+        report.say_json(records)
     else:
         report.say_versions(versions)

@@ -119,7 +119,7 @@ def say_versions(versions: Sequence[ModelVersion]) -> None:
 
 def say_version(one: ModelVersion, forced: Sequence[Forced], named: Sequence[Naming] = ()) -> None:
     """Print all that is known of a registered version, a line for each."""
-    told = {
+    facts = {
         "model": f"{one.model} {one.version}",
         "approval": f"{one.approval.value}{f' by {one.reason}' if one.reason else ''}",
         "aliases": ", ".join(one.aliases) or "none",
@@ -131,7 +131,7 @@ def say_version(one: ModelVersion, forced: Sequence[Forced], named: Sequence[Nam
         "cloud's number": one.number,
         "created": _time(one.created),
     }
-    for name, value in told.items():
+    for name, value in facts.items():
         say(f"{name:<15} {value}")
     for each in forced:
         say(
@@ -162,11 +162,11 @@ def say_leftovers(found: Found) -> None:
     _say_kept(found.kept)
 
 
-def say_swept(swept: Swept, told: Sequence[Kept]) -> None:
+def say_swept(swept: Swept, facts: Sequence[Kept]) -> None:
     """Print what was deleted, and what was not and why, unless that was printed before."""
     for one in swept.deleted:
         say(f"deleted {one.kind} {_short(one.name)}")
-    _say_kept([each for each in swept.kept if each not in told])
+    _say_kept([each for each in swept.kept if each not in facts])
     say(f"{len(swept.deleted)} deleted, {len(swept.kept)} kept")
 
 

@@ -27,11 +27,11 @@ def completed(config: Config, cloud: Cloud) -> dict[str, str]:
         If the module is named and was not applied, or its output is not what is read here; the
         message names the module.
     """
-    told = _told(config)
-    if told is None:
+    values = _told(config)
+    if values is None:
         return dict(config.settings)
-    _refuse_other(config.target, told, cloud)
-    made = {name: value for name, value in told.items() if name not in config.given}
+    _refuse_other(config.target, values, cloud)
+    made = {name: value for name, value in values.items() if name not in config.given}
     return {**config.settings, **made}
 
 
@@ -84,9 +84,9 @@ def _json(text: str, place: Path) -> Any:
         raise ConfigError(f"{place} is no `terraform output -json`: {error}") from error
 
 
-def _refuse_other(target: str, told: Mapping[str, str], cloud: Cloud) -> None:
-    missing = [name for name, one in cloud.settings.items() if one.account and name not in told]
-    unknown = sorted(set(told) - set(cloud.settings))
+def _refuse_other(target: str, values: Mapping[str, str], cloud: Cloud) -> None:
+    missing = [name for name, one in cloud.settings.items() if one.account and name not in values]
+    unknown = sorted(set(values) - set(cloud.settings))
     if missing:
         raise ConfigError(
             f"the output {OUTPUT!r} of terraform/{target} lacks {', '.join(missing)}: the module "

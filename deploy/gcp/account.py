@@ -110,8 +110,8 @@ class Account:
         answer = self.plain.post(
             DEBUGGING, data={"access_token": self.credentials.token}, timeout=TIMEOUT_SECONDS
         )
-        told = answer.json() if answer.ok else {}
-        named = str(told.get("email") or told.get("sub") or "")
+        content = answer.json() if answer.ok else {}
+        named = str(content.get("email") or content.get("sub") or "")
         return named or f"an account that Google does not name ({answer.status_code})"
 
     @cached_property

@@ -247,7 +247,7 @@ class CloudRunTarget(Target):
 
     @override
     def purge(self, endpoint: str) -> None:
-        """Revisions without a tag, and bundles that no revision uses."""
+        # Revisions without a tag, and bundles that no revision uses.
         look = self._look(endpoint)
         used = set(look.revisions) if look else set()
         if look:

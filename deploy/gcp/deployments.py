@@ -114,13 +114,13 @@ class Deployments:
         if deployment in reading.ids:
             return True
         with translated("aiplatform:ListOperations"):
-            told = self.account.endpoints.list_operations(
+            response = self.account.endpoints.list_operations(
                 {"name": reading.resource.name}, retry=None, timeout=TIMEOUT_SECONDS
             )
         known = set(reading.resource.labels.values())
         begun = [
             each
-            for each in told.operations
+            for each in response.operations
             if _deploys(each) and not each.done and each.name.rpartition("/")[2] not in known
         ]
         if len(begun) == 1:

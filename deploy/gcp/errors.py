@@ -106,26 +106,26 @@ def of_status(
 
 def of_answer(answer: requests.Response, *, operation: str) -> TargetError:
     """Return our error for an HTTP answer that is none of success."""
-    told = _read(answer)
-    text = str(told.get("message") or answer.text)
-    code, after = str(told.get("status", "")), _after(told, answer.headers)
+    content = _read(answer)
+    text = str(content.get("message") or answer.text)
+    code, after = str(content.get("status", "")), _after(content, answer.headers)
     return of_status(answer.status_code, text, operation=operation, code=code, after=after)
 
 
 def _of_call(error: api.GoogleAPICallError, operation: str) -> DeployError:
     # Over REST the library keeps the status and loses the code: FAILED_PRECONDITION and
     # INVALID_ARGUMENT are both 400. The answer still has it.
-    told = _read(error.response)
+    content = _read(error.response)
     status = int(error.code or 0)
-    code = str(told.get("status", ""))
-    text = str(told.get("message") or error.message)
-    after = _after(told, getattr(error.response, "headers", {}))
+    code = str(content.get("status", ""))
+    text = str(content.get("message") or error.message)
+    after = _after(content, getattr(error.response, "headers", {}))
     return of_status(status, text, operation=operation, code=code, after=after)
 
 
-def _after(told: Mapping[str, Any], headers: Mapping[str, str]) -> float | None:
+def _after(content: Mapping[str, Any], headers: Mapping[str, str]) -> float | None:
     """Return how long Google asks to wait: `google.rpc.RetryInfo`, or the header."""
-    for detail in told.get("details", ()):
+    for detail in content.get("details", ()):
         if str(detail.get("@type", "")).endswith("google.rpc.RetryInfo"):
             return float(str(detail.get("retryDelay", "0s")).removesuffix("s"))
     found = headers.get("Retry-After", "")

@@ -140,21 +140,23 @@ class GoogleModels(Models):
             with suppress(NotFoundError):  # neither description nor bundle: not a version of ours
                 yield self._read(each)
 
-    def _read(self, told: Any) -> ModelVersion:
-        found = _told(told) or self._from_bundle(told)
-        aliases = (str(alias) for alias in told.version_aliases if alias != DEFAULT)
+    def _read(self, model_version: Any) -> ModelVersion:
+        found = _told(model_version) or self._from_bundle(model_version)
+        aliases = (str(alias) for alias in model_version.version_aliases if alias != DEFAULT)
         return replace(
             found,
-            artifact=told.artifact_uri,
-            number=told.version_id,
+            artifact=model_version.artifact_uri,
+            number=model_version.version_id,
             aliases=tuple(sorted(aliases)),
-            created=told.version_create_time,
+            created=model_version.version_create_time,
         )
 
-    def _from_bundle(self, told: Any) -> ModelVersion:
+    def _from_bundle(self, model_version: Any) -> ModelVersion:
         """Read a version from its bundle: its description was overwritten."""
-        found = entry(Bundle(Path(), self.store.manifest(told.artifact_uri)))
-        return replace(found, approval=_APPROVALS.get(told.labels.get(APPROVAL), Approval.PENDING))
+        found = entry(Bundle(Path(), self.store.manifest(model_version.artifact_uri)))
+        return replace(
+            found, approval=_APPROVALS.get(model_version.labels.get(APPROVAL), Approval.PENDING)
+        )
 
     def _standing(self, bundle: Bundle) -> list[ModelVersion]:
         """Return the entries of a bundle's version, the first first."""
@@ -184,12 +186,12 @@ class GoogleModels(Models):
                 begun = self.account.models.upload_model(
                     request=request, retry=None, timeout=TIMEOUT_SECONDS
                 )
-                told = begun.result(timeout=UPLOAD_SECONDS)
+                model_version = begun.result(timeout=UPLOAD_SECONDS)
         except ConflictError as error:  # by another, or by a try of ours that is not done yet
             if error.code != "ALREADY_EXISTS":
                 raise
             raise UnavailableError(f"the model {name} is just being made: {error}") from error
-        return replace(one, number=told.model_version_id)
+        return replace(one, number=model_version.model_version_id)
 
     def _remove(self, again: ModelVersion) -> None:
         with suppress(NotFoundError), translated("aiplatform:DeleteModelVersion"):
@@ -220,11 +222,11 @@ def _text(one: ModelVersion) -> str:
     return json.dumps({name: value for name, value in known.items() if value}, ensure_ascii=False)
 
 
-def _told(told: Any) -> ModelVersion | None:
+def _told(model_version: Any) -> ModelVersion | None:
     """Read a version's description; None if it is not one of ours any more."""
     empty = record(ModelVersion("", "", ""))
     try:
-        found = from_record({**empty, **json.loads(told.version_description)})
+        found = from_record({**empty, **json.loads(model_version.version_description)})
     except (ValueError, TypeError, KeyError):
         return None
     return found if found.digest else None

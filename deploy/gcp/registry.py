@@ -72,9 +72,9 @@ class Registry:
             begun = self.account.models.upload_model(
                 request=request, retry=None, timeout=TIMEOUT_SECONDS
             )
-            told = begun.result(timeout=UPLOAD_SECONDS)
+            response = begun.result(timeout=UPLOAD_SECONDS)
         # What was just made may not be shown yet.
-        return Registered(told.model, told.model_version_id)
+        return Registered(response.model, response.model_version_id)
 
     @staticmethod
     def differences(version: Any, release: Release) -> list[str]:

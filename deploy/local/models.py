@@ -157,8 +157,8 @@ class FolderModels(Models):
         return self._versions(one.model) / names.check("version", one.version, names.VERSION)
 
     def _write(self, place: Path, one: ModelVersion) -> None:
-        told = record(replace(one, aliases=()))
-        put(place / "version.json", json.dumps(told, indent=1).encode())
+        content = record(replace(one, aliases=()))
+        put(place / "version.json", json.dumps(content, indent=1).encode())
 
 
 def _read(path: Path) -> ModelVersion | None:

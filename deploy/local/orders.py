@@ -33,7 +33,7 @@ class Copies:
     percent: int
 
 
-def release(endpoint: str, name: str, told: Any) -> Release:
+def release(endpoint: str, name: str, content: Any) -> Release:
     """Return the release that a document describes.
 
     Parameters
@@ -46,37 +46,37 @@ def release(endpoint: str, name: str, told: Any) -> Release:
     RefusedError
         If it is none, or names what it must not.
     """
-    if not isinstance(told, dict) or set(told) != _FIELDS:
-        given = sorted(told) if isinstance(told, dict) else told
+    if not isinstance(content, dict) or set(content) != _FIELDS:
+        given = sorted(content) if isinstance(content, dict) else content
         raise RefusedError(
             400, f"a release with {sorted(_FIELDS)} was expected, not {given!r:.300}"
         )
-    for key, value in told.items():
+    for key, value in content.items():
         if type(value) is not _TYPES.get(key, str):
             raise RefusedError(400, f"{key} of a release is {value!r:.80}")
-    if (told["endpoint"], told["name"]) != (endpoint, name):
-        raise RefusedError(400, f"the release is of {told['endpoint']!r:.80}, not of {endpoint}")
-    _checked(lambda: names.check("bundle", told["artifact"], names.DIGEST))
-    return Release(**told)
+    if (content["endpoint"], content["name"]) != (endpoint, name):
+        raise RefusedError(400, f"the release is of {content['endpoint']!r:.80}, not of {endpoint}")
+    _checked(lambda: names.check("bundle", content["artifact"], names.DIGEST))
+    return Release(**content)
 
 
-def split(told: Any) -> Mapping[str, int]:
+def split(content: Any) -> Mapping[str, int]:
     """Return the traffic that a document describes: whole percent that sum to 100, or nothing."""
-    if not isinstance(told, dict) or not all(map(_is_percent, told.values())):
-        raise RefusedError(400, f"percents by deployment were expected, not {told!r:.300}")
-    if sum(told.values()) not in (0, 100):
-        raise RefusedError(400, f"the traffic {told!r:.300} does not sum to 100")
-    _checked(lambda: names.check_all("deployment", told))
-    return told
+    if not isinstance(content, dict) or not all(map(_is_percent, content.values())):
+        raise RefusedError(400, f"percents by deployment were expected, not {content!r:.300}")
+    if sum(content.values()) not in (0, 100):
+        raise RefusedError(400, f"the traffic {content!r:.300} does not sum to 100")
+    _checked(lambda: names.check_all("deployment", content))
+    return content
 
 
-def copies(told: Any) -> Copies:
+def copies(content: Any) -> Copies:
     """Return the order to copy that a document describes."""
-    if not isinstance(told, dict) or set(told) != {"name", "percent"}:
-        raise RefusedError(400, f"name and percent were expected, not {told!r:.300}")
-    if not _is_percent(told["percent"]) or not isinstance(told["name"], str):
-        raise RefusedError(400, f"a name and 0 to 100 percent were expected, not {told!r:.300}")
-    return Copies(_checked(lambda: names.check("deployment", told["name"])), told["percent"])
+    if not isinstance(content, dict) or set(content) != {"name", "percent"}:
+        raise RefusedError(400, f"name and percent were expected, not {content!r:.300}")
+    if not _is_percent(content["percent"]) or not isinstance(content["name"], str):
+        raise RefusedError(400, f"a name and 0 to 100 percent were expected, not {content!r:.300}")
+    return Copies(_checked(lambda: names.check("deployment", content["name"])), content["percent"])
 
 
 def since(request: Request) -> float:

@@ -39,8 +39,8 @@ class Record:
             yield entry
         finally:
             took = (time.perf_counter() - start) * 1000
-            told = predictions(bytes(entry.body)) if 200 <= entry.status < 300 else ()
-            self.kept.append((began, Answer(request, told, took, entry.status)))
+            predicted = predictions(bytes(entry.body)) if 200 <= entry.status < 300 else ()
+            self.kept.append((began, Answer(request, predicted, took, entry.status)))
 
 
 @dataclass

@@ -194,7 +194,7 @@ class LocalTarget(Target):
 
     @override
     def purge(self, endpoint: str) -> None:
-        """Bundles that no deployment runs; logs, once the endpoint is gone.
+        """Remove bundles that no deployment runs; logs, once the endpoint is gone.
 
         While another endpoint is being changed, no bundle goes: it may be the one that is uploaded
         for it, and not deployed yet. Uploads wait until this is done.

@@ -128,8 +128,8 @@ def demand(against: Objection | None, target: str, force: str | None) -> None:
 def record(notes: Notes, forced: Forced) -> None:
     """Remember a forced release beside the artifacts."""
     standing = notes.read(_key(forced.digest))
-    told = [*_told(standing), forced][-REMEMBERED:]
-    body = json.dumps([asdict(one) for one in told], indent=1).encode()
+    entries = [*_told(standing), forced][-REMEMBERED:]
+    body = json.dumps([asdict(one) for one in entries], indent=1).encode()
     notes.write(_key(forced.digest), body, over=standing)
 
 

@@ -58,16 +58,16 @@ def _side(target: Target, trial: Experiment, name: str, labels: Labels) -> Side:
     from tridock.assurance.comparison import Side
 
     answers = target.answers(trial.endpoint, name, trial.since)
-    told = target.metrics(trial.endpoint, name, trial.since) or Metrics()
+    measured = target.metrics(trial.endpoint, name, trial.since) or Metrics()
     kept = summed(answers)
     right, labelled = labels.count(name, answers)
     return Side(
         name,
-        told.requests,
-        told.errors,
+        measured.requests,
+        measured.errors,
         latencies=times(answers),
-        latency_p95=told.latency_p95_ms,
-        predictions=told.predictions or kept.predictions,
+        latency_p95=measured.latency_p95_ms,
+        predictions=measured.predictions or kept.predictions,
         right=right,
         labelled=labelled,
     )
@@ -86,9 +86,9 @@ def rows(found: Comparison) -> list[tuple[str, str, str, str, str]]:
     for measure, cell in shown.items():
         if measure in results:
             one = results[measure]
-            told = f"{one.test}, p = {one.p:.3g}" if one.p is not None else ""
+            measured = f"{one.test}, p = {one.p:.3g}" if one.p is not None else ""
             said = str(one).removeprefix(f"{measure}: ")
-            table.append((measure, *_both(found, cell), told, said))
+            table.append((measure, *_both(found, cell), measured, said))
     return table
 
 
@@ -116,8 +116,8 @@ def record(found: Comparison) -> dict[str, Any]:
 
 
 def _side_record(side: Side) -> dict[str, Any]:
-    told = {name: value for name, value in vars(side).items() if name != "latencies"}
-    return {**told, "predictions": dict(side.predictions)}
+    measured = {name: value for name, value in vars(side).items() if name != "latencies"}
+    return {**measured, "predictions": dict(side.predictions)}
 
 
 def _both(found: Comparison, cell: Any) -> tuple[str, str]:
@@ -135,5 +135,5 @@ def _latency(side: Side) -> str:
 def _spread(side: Side) -> str:
     whole = sum(side.predictions.values())
     ranked = sorted(side.predictions.items(), key=lambda item: (-item[1], item[0]))
-    told = [f"{name} {100 * count / whole:.0f} %" for name, count in ranked[:4]]
-    return ", ".join([*told, *(["…"] if len(ranked) > 4 else [])])
+    measured = [f"{name} {100 * count / whole:.0f} %" for name, count in ranked[:4]]
+    return ", ".join([*measured, *(["…"] if len(ranked) > 4 else [])])

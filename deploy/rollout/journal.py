@@ -210,15 +210,17 @@ def _entries(note: Note | None) -> tuple[Entry, ...]:
     if note is None:
         return ()
     try:
-        return tuple(_entry(told) for told in json.loads(note.body))
+        return tuple(_entry(values) for values in json.loads(note.body))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         log.warning("%s is no history of this version, and is begun anew: %r", note.key, error)
         return ()
 
 
-def _entry(told: Mapping[str, Any]) -> Entry:
-    rest = {name: value for name, value in told.items() if name not in ("from", "to", "outcome")}
-    return Entry(before=told["from"], after=told["to"], outcome=Outcome(told["outcome"]), **rest)
+def _entry(values: Mapping[str, Any]) -> Entry:
+    rest = {name: value for name, value in values.items() if name not in ("from", "to", "outcome")}
+    return Entry(
+        before=values["from"], after=values["to"], outcome=Outcome(values["outcome"]), **rest
+    )
 
 
 def _key(endpoint: str) -> str:

@@ -157,15 +157,15 @@ class Judge:
         found = target.metrics(case.endpoint, case.deployment, case.since)
         kind = "copy" if step.shadow else "live request"
         limits = self.limits if step.awaited else replace(self.limits, minimum_requests=0)
-        told = live.verdicts(found, limits, self.baseline, kind=kind)
+        live_verdicts = live.verdicts(found, limits, self.baseline, kind=kind)
         if not step.shadow or not case.beside:
-            return Look(told)
+            return Look(live_verdicts)
         old, new = (
             target.answers(case.endpoint, name, case.since)
             for name in (case.beside, case.deployment)
         )
         verdict, remark = live.agreement(old, new, self.limits)
-        return Look((*told, verdict) if new else told, remark)
+        return Look((*live_verdicts, verdict) if new else live_verdicts, remark)
 
     def _beside(self, case: Case) -> Look:
         """Ask the deployment that serves the same, once each, and compare the answers."""

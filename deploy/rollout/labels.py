@@ -73,10 +73,10 @@ def read(file: Path) -> Labels:
 def _json(file: Path, text: str) -> Iterable[Mapping[str, Any]]:
     for number, line in enumerate(text.splitlines(), 1):
         try:
-            told = json.loads(line)
+            values = json.loads(line)
         except ValueError as error:
             raise ConfigError(f"{file}, line {number} is not JSON: {error}") from error
-        yield told if isinstance(told, dict) else {}
+        yield values if isinstance(values, dict) else {}
 
 
 def _shown(predictions: Sequence[Any]) -> str:

@@ -90,12 +90,14 @@ def label(prediction: object) -> str:
 def predictions(body: bytes) -> tuple[Any, ...]:
     """Return the predictions in an answer's body; none where it has another form."""
     try:
-        told = json.loads(body)
+        content = json.loads(body)
     except ValueError:
         return ()
-    if isinstance(told, dict):
-        told = told.get("predictions", [told["prediction"]] if "prediction" in told else ())
-    return tuple(told) if isinstance(told, list) else ()
+    if isinstance(content, dict):
+        content = content.get(
+            "predictions", [content["prediction"]] if "prediction" in content else ()
+        )
+    return tuple(content) if isinstance(content, list) else ()
 
 
 def with_log(found: Metrics, lines: Iterable[str], since: datetime) -> Metrics:
@@ -119,14 +121,14 @@ def with_log(found: Metrics, lines: Iterable[str], since: datetime) -> Metrics:
     since : datetime
         Lines of before are passed over.
     """
-    told = [line for line in map(_event, lines) if line and line.time >= since]
-    sure = [line for line in told if line.low is not None]
+    content = [line for line in map(_event, lines) if line and line.time >= since]
+    sure = [line for line in content if line.low is not None]
     rows = sum(line.rows for line in sure)
     low = sum(line.rows * line.low for line in sure if line.low is not None)
     return replace(
         found,
         low_confidence=low / rows if rows else found.low_confidence,
-        predictions=found.predictions or _added(told),
+        predictions=found.predictions or _added(content),
     )
 
 
@@ -138,13 +140,13 @@ class _Event:
     predictions: Mapping[str, int] | None
 
     @classmethod
-    def of(cls, told: Mapping[str, Any]) -> _Event:
-        low, looked_at = told["low_confidence"], told.get("looked_at", told["rows"])
+    def of(cls, content: Mapping[str, Any]) -> _Event:
+        low, looked_at = content["low_confidence"], content.get("looked_at", content["rows"])
         return cls(
-            datetime.fromisoformat(told["time"]),
-            int(told["rows"]),
+            datetime.fromisoformat(content["time"]),
+            int(content["rows"]),
             low / looked_at if low is not None and looked_at else None,
-            told.get("predictions"),
+            content.get("predictions"),
         )
 
 
@@ -152,16 +154,16 @@ def _event(line: str) -> _Event | None:
     if '"predictions"' not in line:
         return None
     try:
-        told = json.loads(line[line.find("{") :])  # some clouds put a time before it
-        return _Event.of(told) if told["event"] == "predictions" else None
+        content = json.loads(line[line.find("{") :])  # some clouds put a time before it
+        return _Event.of(content) if content["event"] == "predictions" else None
     except (ValueError, TypeError, KeyError):
         return None
 
 
-def _added(told: Iterable[_Event]) -> Mapping[str, int]:
+def _added(content: Iterable[_Event]) -> Mapping[str, int]:
     """Add up the predictions; none where there were too many kinds at any time."""
     counts: Counter[str] = Counter()
-    for line in told:
+    for line in content:
         if line.predictions is None:
             return {}
         counts.update(line.predictions)

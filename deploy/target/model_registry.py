@@ -89,14 +89,14 @@ def record(one: ModelVersion) -> dict[str, Any]:
     }
 
 
-def from_record(told: Mapping[str, Any]) -> ModelVersion:
+def from_record(values: Mapping[str, Any]) -> ModelVersion:
     """Read what `record` wrote."""
-    created = told["created"]
+    created = values["created"]
     return ModelVersion(
         **{
-            **told,
-            "approval": Approval(told["approval"]),
-            "aliases": tuple(told["aliases"]),
+            **values,
+            "approval": Approval(values["approval"]),
+            "aliases": tuple(values["aliases"]),
             "created": datetime.fromisoformat(created) if created else None,
         }
     )

@@ -88,10 +88,10 @@ class Claim:
             If it is none of ours.
         """
         try:
-            told = json.loads(note.body)
-            owner = Owner.read(told["owner"])
-            since, until = (_moment(told[name]) for name in ("since", "until"))
-            return cls(owner, str(told["what"]), since, until)
+            values = json.loads(note.body)
+            owner = Owner.read(values["owner"])
+            since, until = (_moment(values[name]) for name in ("since", "until"))
+            return cls(owner, str(values["what"]), since, until)
         except (ValueError, KeyError, TypeError) as error:
             raise LockedError(
                 f"the note {note.key} is no lock of this version ({error!r}): "

@@ -54,7 +54,7 @@ class Owner:
         return cls(caller or user(), claims(environment), _machine(host), process)
 
     @classmethod
-    def read(cls, told: Any) -> Owner:
+    def read(cls, content: Any) -> Owner:
         """Return an owner from JSON values; notes of before hold a name and a run, both claims.
 
         Raises
@@ -62,14 +62,16 @@ class Owner:
         ValueError
             If they are none.
         """
-        if not isinstance(told, dict) or not all(isinstance(each, str) for each in told.values()):
+        if not isinstance(content, dict) or not all(
+            isinstance(each, str) for each in content.values()
+        ):
             raise ValueError("an owner is an object of texts")
-        if "caller" not in told:
-            claimed = " in ".join(filter(None, (told.pop("name", ""), told.pop("run", ""))))
-            told = {**told, "caller": "unknown", "claimed": claimed}
-        if set(told) != {each.name for each in fields(cls)}:
-            raise ValueError(f"an owner has other keys than {', '.join(told)}")
-        return cls(**told)
+        if "caller" not in content:
+            claimed = " in ".join(filter(None, (content.pop("name", ""), content.pop("run", ""))))
+            content = {**content, "caller": "unknown", "claimed": claimed}
+        if set(content) != {each.name for each in fields(cls)}:
+            raise ValueError(f"an owner has other keys than {', '.join(content)}")
+        return cls(**content)
 
     def who(self) -> str:
         """Return the caller, and what is claimed beside."""

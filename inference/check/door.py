@@ -22,8 +22,8 @@ def main(options: argparse.Namespace) -> int:
     except (UnreachableError, EngineError, BundleError) as error:
         print(lines(f"error: {error}"), file=sys.stderr)  # noqa: T201
         return 2
-    told = as_json(options.server, findings) if options.json else table(findings)
-    print(lines(told))  # noqa: T201
+    text = as_json(options.server, findings) if options.json else table(findings)
+    print(lines(text))  # noqa: T201
     return int(any(finding.falls_short for finding in findings))
 
 

@@ -244,9 +244,9 @@ def _component(package: Package) -> Mapping[str, Any]:
     return {**made, "licenses": [_license(package.license)]} if package.license else made
 
 
-def _license(told: str) -> Mapping[str, Any]:
-    named = {"license": {"name": told}}
-    return {"expression": told} if SPDX.match(told) and " " in told else named
+def _license(expression: str) -> Mapping[str, Any]:
+    named = {"license": {"name": expression}}
+    return {"expression": expression} if SPDX.match(expression) and " " in expression else named
 
 
 def _dependencies(image: Image, packages: Sequence[Package]) -> list[Mapping[str, Any]]:
@@ -259,5 +259,7 @@ def _dependencies(image: Image, packages: Sequence[Package]) -> list[Mapping[str
 
 
 def _properties(image: Image) -> list[Mapping[str, str]]:
-    told = {"platform": image.platform, **image.labels}
-    return [{"name": f"tridock:{name}", "value": value} for name, value in sorted(told.items())]
+    expression = {"platform": image.platform, **image.labels}
+    return [
+        {"name": f"tridock:{name}", "value": value} for name, value in sorted(expression.items())
+    ]

@@ -98,19 +98,21 @@ def _packages(image: Image, texts: Mapping[str, str]) -> Iterator[Package]:
 
 def distribution(metadata: str) -> Package:
     """Return the distribution that a METADATA file describes («Core metadata specifications»)."""
-    told = HeaderParser().parsestr(metadata)
-    needs = [REQUIREMENT.match(one) for one in told.get_all("Requires-Dist") or ()]
+    headers = HeaderParser().parsestr(metadata)
+    needs = [REQUIREMENT.match(one) for one in headers.get_all("Requires-Dist") or ()]
     names = {normal(one[1]) for one in needs if one and "extra ==" not in one[2]}
-    return Package("pypi", told["Name"], told["Version"], _license(told), tuple(sorted(names)))
+    return Package(
+        "pypi", headers["Name"], headers["Version"], _license(headers), tuple(sorted(names))
+    )
 
 
 def debian(status: str) -> Iterator[Package]:
     """Yield the installed packages of a dpkg status file (deb-control(5))."""
     for stanza in status.split("\n\n"):
-        told = HeaderParser().parsestr(stanza)
-        if "installed" in told.get("Status", "").split():
-            architecture = told.get("Architecture", "")
-            yield Package("deb", told["Package"], told["Version"], architecture=architecture)
+        headers = HeaderParser().parsestr(stanza)
+        if "installed" in headers.get("Status", "").split():
+            architecture = headers.get("Architecture", "")
+            yield Package("deb", headers["Package"], headers["Version"], architecture=architecture)
 
 
 def normal(name: str) -> str:
@@ -118,10 +120,10 @@ def normal(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def _license(told: Message) -> str:
-    if expression := told.get("License-Expression"):
+def _license(headers: Message) -> str:
+    if expression := headers.get("License-Expression"):
         return str(expression)
-    classifiers = told.get_all("Classifier") or ()
+    classifiers = headers.get_all("Classifier") or ()
     named = [each.rpartition(" :: ")[2] for each in classifiers if each.startswith("License ::")]
-    text = str(told.get("License") or "").strip().partition("\n")[0]
+    text = str(headers.get("License") or "").strip().partition("\n")[0]
     return text if 0 < len(text) < 40 else " AND ".join(named)

@@ -96,7 +96,7 @@ class PredictionCounts:
         """Return what came since the last time."""
         with self._lock:
             self._settle()
-            drawn = Count(self._rows, self._kinds.told(), self._sample.kept)
+            drawn = Count(self._rows, self._kinds.content(), self._sample.kept)
             self._begin()
             return drawn
 
@@ -120,7 +120,7 @@ class PredictionCounts:
 class _Kinds(Protocol):
     def add(self, values: Sequence[Any]) -> None: ...
 
-    def told(self) -> Mapping[str, int] | None: ...
+    def content(self) -> Mapping[str, int] | None: ...
 
 
 class _Labels:
@@ -136,7 +136,7 @@ class _Labels:
             values = [json.dumps(each) for each in values]
         self._counts.update(values)
 
-    def told(self) -> Mapping[str, int] | None:
+    def content(self) -> Mapping[str, int] | None:
         if len(self._counts) > MOST_LABELS:
             return None
         return {_label(value): count for value, count in self._counts.items()}
@@ -159,7 +159,7 @@ class _Bins:
         bins[numbers == self._edges[-1]] -= 1  # the last bin includes its upper edge
         self._counts += np.bincount(bins, minlength=len(self._counts))
 
-    def told(self) -> Mapping[str, int]:
+    def content(self) -> Mapping[str, int]:
         counted = zip(self._begins, self._counts.tolist(), strict=True)
         return {json.dumps(begin): count for begin, count in counted if count}
 
@@ -173,13 +173,15 @@ def _kinds(baseline: Statistics | None) -> _Kinds:
 def _predictions(body: bytes) -> Sequence[Any]:
     """Return the predictions in an answer: one for each row, or a single one; none elsewhere."""
     try:
-        told = orjson.loads(body)
+        content = orjson.loads(body)
     except orjson.JSONDecodeError:
         return ()
-    if isinstance(told, dict):
-        told = told.get("predictions", [told["prediction"]] if "prediction" in told else ())
-    kinds = {type(one) for one in told} if isinstance(told, list) else set()
-    return told if kinds and (kinds <= PLAIN or kinds == {list}) else ()
+    if isinstance(content, dict):
+        content = content.get(
+            "predictions", [content["prediction"]] if "prediction" in content else ()
+        )
+    kinds = {type(one) for one in content} if isinstance(content, list) else set()
+    return content if kinds and (kinds <= PLAIN or kinds == {list}) else ()
 
 
 def _label(value: Any) -> str:

@@ -122,8 +122,8 @@ def _of_process(pid: int) -> Iterable[Metric]:
 def _buckets(bounds: Sequence[float], found: Mapping[int, float]) -> list[tuple[str, float]]:
     """Return the counts up to each bound, which is how Prometheus has them."""
     names: Iterable[str] = (*(str(float(bound)) for bound in bounds), "+Inf")
-    told, sum_so_far = [], 0.0
+    buckets, sum_so_far = [], 0.0
     for place, name in enumerate(names):
         sum_so_far += found.get(place, 0.0)
-        told.append((name, sum_so_far))
-    return told
+        buckets.append((name, sum_so_far))
+    return buckets

@@ -97,19 +97,19 @@ def line(prediction_counts: PredictionCounts, model: Model | None, seconds: floa
     random.shuffle(sample)
     found = unsure(model, sample, seconds=seconds) if model else None
     looked_at, low = found or (None, None)
-    told = {
+    fields = {
         "event": "predictions",
         "time": now.isoformat(timespec="milliseconds"),
         "rows": count.rows,
         "low_confidence": low,
         "looked_at": looked_at,
     }
-    return _fitting(told, count)
+    return _fitting(fields, count)
 
 
-def _fitting(told: dict[str, object], count: Count) -> bytes:
-    whole = orjson.dumps({**told, "predictions": count.predictions}) + b"\n"
-    return whole if len(whole) <= LONGEST else orjson.dumps({**told, "predictions": None}) + b"\n"
+def _fitting(fields: dict[str, object], count: Count) -> bytes:
+    whole = orjson.dumps({**fields, "predictions": count.predictions}) + b"\n"
+    return whole if len(whole) <= LONGEST else orjson.dumps({**fields, "predictions": None}) + b"\n"
 
 
 # How sure a model is of its answers.

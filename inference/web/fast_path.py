@@ -102,9 +102,9 @@ class FastPath:
         """Return the body that answers a request in kind, or the refusal it gets."""
         if not isinstance(outcome, Exception):
             fast_request.rows = len(outcome)
-            told = outcome[0] if fast_request.envelope is Envelope.ROW else outcome
+            predictions = outcome[0] if fast_request.envelope is Envelope.ROW else outcome
             try:
-                return OPENINGS[fast_request.envelope] + orjson.dumps(told) + b"}"
+                return OPENINGS[fast_request.envelope] + orjson.dumps(predictions) + b"}"
             except TypeError as error:  # something no JSON can hold, which is a defect of ours
                 outcome = error
         return refusal(outcome, fast_request, self._app_state.retry_after())

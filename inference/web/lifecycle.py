@@ -91,8 +91,8 @@ class Lifecycle:
         """Return what counts the answers."""
         if self._counted is None or self._counted[0] is not loaded:
             manifest = loaded.bundle.manifest
-            told = manifest.baseline.predictions if manifest.baseline else ()
-            self._counted = loaded, PredictionCounts(told[0] if len(told) == 1 else None)
+            baselines = manifest.baseline.predictions if manifest.baseline else ()
+            self._counted = loaded, PredictionCounts(baselines[0] if len(baselines) == 1 else None)
         return self._counted[1]
 
     def counted(self) -> tuple[PredictionCounts, Model | None] | None:

@@ -170,12 +170,12 @@ def routes(app_state: AppState) -> Table:
 
 
 def _of_model(app_state: AppState, tell: Callable[[Loaded], object]) -> Tell:
-    def told(scope: Scope) -> Reply:
+    def description(scope: Scope) -> Reply:
         loaded = app_state.lifecycle.loaded()
         openinference.check_model(scope["path_params"], loaded.bundle)
         return Reply(dumps(tell(loaded)))
 
-    return told
+    return description
 
 
 def _models(app_state: AppState) -> Table:
@@ -211,22 +211,22 @@ def _ready(app_state: AppState, body: bytes) -> Tell:
     """Make a health answer: 200 with `body` when ready, else 503 with the reason."""
     media = "application/json" if body.startswith(b"{") else "text/plain; charset=utf-8"
 
-    def told(scope: Scope) -> Reply:
+    def description(scope: Scope) -> Reply:
         if problem := app_state.lifecycle.problem():
             raise NotReadyError(problem)
         return Reply(body, media)
 
-    return told
+    return description
 
 
 def _execution_parameters(app_state: AppState, scope: Scope) -> Reply:
     """Tell batch transform how to call (SageMaker, «Use your own inference code with batch»)."""
-    told = {
+    description = {
         "MaxConcurrentTransforms": app_state.settings.workers,
         "BatchStrategy": "MULTI_RECORD",
         "MaxPayloadInMB": app_state.settings.body_bytes >> 20,
     }
-    return Reply(dumps(told))
+    return Reply(dumps(description))
 
 
 def _metrics(app_state: AppState, scope: Scope) -> Reply:

@@ -187,6 +187,6 @@ def _read(line: str) -> Mapping[str, Any] | None:
     return found
 
 
-def _sample(told: Mapping[str, Any]) -> Sample:
-    steps = Counter({int(step): count for step, count in told["steps"].items()})
-    return Sample(told["count"], told["total"], told["least"], told["most"], steps)
+def _sample(values: Mapping[str, Any]) -> Sample:
+    steps = Counter({int(step): count for step, count in values["steps"].items()})
+    return Sample(values["count"], values["total"], values["least"], values["most"], steps)

@@ -95,7 +95,7 @@ class OnlineEndpoints(Kind):
 
     @override
     def shown(self, resource: Resource) -> dict[str, Any]:
-        """Keys are given by ``listKeys`` only."""
+        # Keys are given by ``listKeys`` only.
         return {name: one for name, one in resource.properties.items() if name not in KEYS}
 
     @override

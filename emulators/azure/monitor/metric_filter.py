@@ -38,10 +38,10 @@ class Term:
 
     def holds(self, value: str) -> bool:
         """Tell whether a value fits."""
-        told = value.lower()
+        lowered = value.lower()
         if self.verb == "sw":
-            return told.startswith(self.value)
-        fits = self.value == "*" or told == self.value
+            return lowered.startswith(self.value)
+        fits = self.value == "*" or lowered == self.value
         return fits if self.verb == "eq" else not fits
 
 

@@ -57,8 +57,8 @@ class Metrics:
             if asked and asked.lower() != kind:
                 raise _refusal(f"Metric namespace '{asked}' is not that of {namespace}")
             if word.lower() == "metricdefinitions":
-                told = [_definition(resource, namespace, metric) for metric in metrics]
-                return Answer(200, {"value": told})
+                listed = [_definition(resource, namespace, metric) for metric in metrics]
+                return Answer(200, {"value": listed})
             return Answer(200, self._values(resource, call, namespace, metrics))
         except AzureError as error:
             trace = f", TraceId: {{{uuid.uuid4()}}}"
@@ -75,12 +75,12 @@ class Metrics:
         chosen = [_metric(name, namespace, metrics) for name in query.names] or list(metrics)
         for metric in chosen:
             _check_dimensions(metric, query.filter)
-        told = [self._metric(resource, metric, query) for metric in chosen]
+        listed = [self._metric(resource, metric, query) for metric in chosen]
         return {
-            "cost": sum(len(one["timeseries"]) for one in told),
+            "cost": sum(len(one["timeseries"]) for one in listed),
             "timespan": f"{_stamp(query.start)}/{_stamp(query.end)}",
             "interval": query.grain,
-            "value": told,
+            "value": listed,
             "namespace": namespace,
             "resourceregion": resource.body.get("location") or REGION,
         }

@@ -116,7 +116,7 @@ class Versions(Kind):
 
     @override
     def draft(self, identifier: ResourceId, body: Mapping[str, Any]) -> Resource:
-        """Properties are added to, and none of them goes."""
+        # Properties are added to, and none of them goes.
         made = super().draft(identifier, body)
         before = self.cloud.store.get(identifier)
         if before is None:

@@ -93,7 +93,7 @@ def _document(manifest: Manifest, settings: Settings) -> dict[str, Any]:
             "description": f"Bundle `{manifest.digest[:12]}`, made {manifest.created}.",
         },
         **servers,
-        "tags": [{"name": name, "description": told} for name, told in TAGS.items()],
+        "tags": [{"name": name, "description": routes} for name, routes in TAGS.items()],
         "paths": _paths(manifest, settings),
         "components": {"schemas": _schemas(manifest)},
     }
@@ -108,15 +108,15 @@ def _paths(manifest: Manifest, settings: Settings) -> dict[str, Any]:
     model = f"/v2/models/{manifest.name}"
     if manifest.signature and not manifest.script:
         paths[f"{model}/infer"] = {"post": _infer()}
-    told = [
+    routes = [
         *TOLD,
         ("/v1/models", "health", "The models' names (KServe v1)"),
         (first, "health", "Ready? (KServe v1)"),
         (model, "open inference protocol", "The model's inputs and outputs"),
     ]
     if settings.health_route not in [path for path, _, _ in TOLD]:
-        told.append((settings.health_route, "health", "Ready? (Vertex AI)"))
-    for path, tag, summary in told:
+        routes.append((settings.health_route, "health", "Ready? (Vertex AI)"))
+    for path, tag, summary in routes:
         paths.setdefault(path, {})["get"] = _get(path, tag, summary)
     return paths
 
@@ -235,7 +235,9 @@ def _probabilities() -> dict[str, Any]:
 
 def _refusals() -> dict[str, Any]:
     content = _json(_ref("Error"))
-    return {status: {"description": told, "content": content} for status, told in STATUSES.items()}
+    return {
+        status: {"description": routes, "content": content} for status, routes in STATUSES.items()
+    }
 
 
 def _json(described: dict[str, Any]) -> dict[str, Any]:

@@ -55,8 +55,8 @@ def cell(field: Field) -> Schema:
     described: Schema = {"type": [kind, "null"] if field.nullable else kind}
     if field.categories:
         described |= {"enum": _choices(field)} if field.closed else _examples(field)
-    if told := _told(field):
-        described["description"] = told
+    if words := _told(field):
+        described["description"] = words
     return described
 
 

@@ -26,7 +26,7 @@ def swagger(document: dict[str, Any]) -> dict[str, Any]:
         "schemes": ["http", "https"],
         **({"basePath": plain["servers"][0]["url"]} if "servers" in plain else {}),
         "paths": {
-            path: {method: _operation(told) for method, told in methods.items()}
+            path: {method: _operation(older) for method, older in methods.items()}
             for path, methods in plain["paths"].items()
         },
         "definitions": plain["components"]["schemas"],
@@ -38,10 +38,10 @@ def _lowered(node: Any) -> Any:
         return [_lowered(each) for each in node]
     if not isinstance(node, dict):
         return node
-    told = {key: _kept(key, value) for key, value in node.items() if key not in NEWER}
-    if isinstance(kinds := told.get("type"), list):
-        told |= {"type": next(kind for kind in kinds if kind != "null"), "nullable": True}
-    return told
+    older = {key: _kept(key, value) for key, value in node.items() if key not in NEWER}
+    if isinstance(kinds := older.get("type"), list):
+        older |= {"type": next(kind for kind in kinds if kind != "null"), "nullable": True}
+    return older
 
 
 def _kept(key: str, value: Any) -> Any:
@@ -51,18 +51,18 @@ def _kept(key: str, value: Any) -> Any:
     return value if key in ("example", "enum", "required") else _lowered(value)
 
 
-def _operation(told: dict[str, Any]) -> dict[str, Any]:
-    body = told.pop("requestBody", None)
-    query = [_query(parameter) for parameter in told.pop("parameters", [])]
+def _operation(older: dict[str, Any]) -> dict[str, Any]:
+    body = older.pop("requestBody", None)
+    query = [_query(parameter) for parameter in older.pop("parameters", [])]
     if body:
-        told["consumes"] = list(body["content"])
-        told["parameters"] = [_body(body["content"]), *query]
-    answers = told["responses"]["200"].get("content", {})
-    told["produces"] = list(answers) or ["application/json"]
-    told["responses"] = {
-        status: _response(response) for status, response in told["responses"].items()
+        older["consumes"] = list(body["content"])
+        older["parameters"] = [_body(body["content"]), *query]
+    answers = older["responses"]["200"].get("content", {})
+    older["produces"] = list(answers) or ["application/json"]
+    older["responses"] = {
+        status: _response(response) for status, response in older["responses"].items()
     }
-    return told
+    return older
 
 
 def _body(content: dict[str, Any]) -> dict[str, Any]:
