@@ -62,7 +62,7 @@ class SageMakerModels(Models):
 
     @override
     def versions(self, model: str) -> Sequence[ModelVersion]:
-        """Where two packages tell the same version, the one that was first is it."""
+        # Of two packages of the same version the first one counts.
         group = self._group(model)
         if group is None:
             return ()

@@ -47,7 +47,7 @@ class AzureModels(Models):
 
     @override
     def versions(self, model: str) -> Sequence[ModelVersion]:
-        """Where two at once entered the same version, the first entry is it."""
+        # Of two entries of the same version, made at once, the first one counts.
         found: dict[str, ModelVersion] = {}
         aliases = self._aliases(model)
         for one in self._entries(model):

@@ -70,7 +70,7 @@ class GoogleModels(Models):
 
     @override
     def versions(self, model: str) -> Sequence[ModelVersion]:
-        """Where an answer was lost and a version entered twice, the first entry is it."""
+        # Of two entries of the same version, after a lost answer, the first one counts.
         found: dict[str, ModelVersion] = {}
         for one in self._entries(model):
             found.setdefault(one.version, one)

@@ -294,6 +294,11 @@ class Protocol(HttpToolsProtocol):
         else:
             self.transport.close()
 
+    def _write(self, data: bytes) -> None:
+        """Send a part of an answer, unless the connection was ended: uvloop would raise."""
+        if not self.transport.is_closing():
+            self.transport.write(data)
+
     def _discard(self) -> None:
         self.flow.resume_reading()
         if self._overhead > connection_limits.LINGER_BYTES:
@@ -356,9 +361,8 @@ class Protocol(HttpToolsProtocol):
             super().on_header(name, value)
         super().on_headers_complete()
         self.headers = []  # those behind a body in chunks are not the request's
-        transport = self.transport
         self.cycle.transport = SimpleNamespace(  # type: ignore[assignment]
-            write=transport.write, is_closing=transport.is_closing, close=self._leave
+            write=self._write, is_closing=self.transport.is_closing, close=self._leave
         )
 
     def _hand_over(self, fast_request: FastRequest) -> None:
