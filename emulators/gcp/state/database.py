@@ -134,6 +134,15 @@ class Database:
 
 def _opened(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+    try:
+        _prepare(connection)
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
     # Alone in the file, SQLite needs no shared memory, which a full disk could not give it.
     connection.execute("PRAGMA locking_mode = EXCLUSIVE")
     connection.execute("PRAGMA journal_mode = WAL").fetchall()
@@ -143,10 +152,8 @@ def _opened(path: Path) -> sqlite3.Connection:
     connection.executescript(_SCHEMA)
     with closing(connection.execute("PRAGMA quick_check(1)")) as cursor:
         if (found := cursor.fetchone()[0]) != "ok":
-            connection.close()
             raise sqlite3.DatabaseError(found)
     _reserve(connection)
-    return connection
 
 
 def _reserve(connection: sqlite3.Connection) -> None:

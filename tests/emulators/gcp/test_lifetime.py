@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.emulators.gcp.conftest import IMAGE, PARENT, ROW, Api, connected
+from tests.emulators.gcp.conftest import IMAGE, PARENT, ROW, Api, OpenDatabase, connected
 from tridock.emulators import daemon
 from tridock.emulators.gcp.protocol.errors import UnavailableError
 from tridock.emulators.gcp.state.database import Database
@@ -131,8 +131,10 @@ def test_a_reset_empties_the_account_on_disk_too(place: Place, bundle: Bundle) -
         assert api.call("GET", f"/v1/{PARENT}/endpoints") == {}
 
 
-def test_two_writers_of_one_generation_do_not_both_win(tmp_path: Path) -> None:
-    store = Store(tmp_path / "storage", Database(tmp_path / "state.sqlite"))
+def test_two_writers_of_one_generation_do_not_both_win(
+    tmp_path: Path, database_at: OpenDatabase
+) -> None:
+    store = Store(tmp_path / "storage", database_at(tmp_path / "state.sqlite"))
     store.make_bucket({"name": "kit"}, "1")
     won: list[str] = []
 
@@ -151,9 +153,11 @@ def test_two_writers_of_one_generation_do_not_both_win(tmp_path: Path) -> None:
     assert len(won) == 1
 
 
-def test_objects_whose_bytes_are_lost_are_put_aside_and_the_others_stay(tmp_path: Path) -> None:
+def test_objects_whose_bytes_are_lost_are_put_aside_and_the_others_stay(
+    tmp_path: Path, database_at: OpenDatabase
+) -> None:
     path, folder = tmp_path / "state.sqlite", tmp_path / "storage"
-    database = Database(path)
+    database = database_at(path)
     store = Store(folder, database)
     store.make_bucket({"name": "kit"}, "1")
     large = b"x" * (SMALL_BYTES + 1)
@@ -162,7 +166,7 @@ def test_objects_whose_bytes_are_lost_are_put_aside_and_the_others_stay(tmp_path
     (folder / store.get("kit", "cut")["_file"]).write_bytes(b"x")
     (folder / "0123").write_bytes(b"of an upload that was killed")
     database.close()
-    again = Store(folder, Database(path))
+    again = Store(folder, database_at(path))
     assert [record["name"] for record in again.list("kit")] == ["small", "whole"]
     assert again.read(again.get("kit", "small")) == b"y"
     assert again.read(again.get("kit", "whole")) == large
@@ -170,26 +174,30 @@ def test_objects_whose_bytes_are_lost_are_put_aside_and_the_others_stay(tmp_path
     assert len(list(folder.iterdir())) == 2
 
 
-def test_a_database_that_cannot_be_read_is_put_aside(tmp_path: Path) -> None:
+def test_a_database_that_cannot_be_read_is_put_aside(
+    tmp_path: Path, database_at: OpenDatabase
+) -> None:
     path = tmp_path / "state.sqlite"
     path.write_bytes(b"SQLite format 3" + b"torn" * 3000)
-    state = State(Database(path))
+    state = State(database_at(path))
     state.endpoints["a"] = {"name": "a"}
     state.commit()
     assert len(list(tmp_path.glob("state.sqlite.unreadable-*"))) == 1
 
 
-def full(path: Path) -> Database:
+def full(database_at: OpenDatabase, path: Path) -> Database:
     """Return a database that cannot grow, as on a full disk."""
-    database = Database(path)
+    database = database_at(path)
     connection = database._connection
     pages = connection.execute("PRAGMA page_count").fetchone()[0]
     connection.execute(f"PRAGMA max_page_count = {pages}")
     return database
 
 
-def test_a_change_that_a_full_disk_refuses_is_not_half_done(tmp_path: Path) -> None:
-    state = State(full(tmp_path / "state.sqlite"))
+def test_a_change_that_a_full_disk_refuses_is_not_half_done(
+    tmp_path: Path, database_at: OpenDatabase
+) -> None:
+    state = State(full(database_at, tmp_path / "state.sqlite"))
     state.endpoints["kept"] = {"name": "kept"}
     state.commit()
     begun: list[str] = []
@@ -204,8 +212,10 @@ def test_a_change_that_a_full_disk_refuses_is_not_half_done(tmp_path: Path) -> N
     assert (state.endpoints, begun) == ({}, [])
 
 
-def test_a_full_disk_refuses_objects_and_lets_them_be_deleted(tmp_path: Path) -> None:
-    store = Store(tmp_path / "storage", full(tmp_path / "state.sqlite"))
+def test_a_full_disk_refuses_objects_and_lets_them_be_deleted(
+    tmp_path: Path, database_at: OpenDatabase
+) -> None:
+    store = Store(tmp_path / "storage", full(database_at, tmp_path / "state.sqlite"))
     store.make_bucket({"name": "kit"}, "1")
 
     def fill() -> None:

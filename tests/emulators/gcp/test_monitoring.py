@@ -12,14 +12,13 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.emulators.gcp.conftest import ROW, Api, Served
+from tests.emulators.gcp.conftest import ROW, Api, OpenDatabase, Served
 from tridock.emulators.clock import Clock
 from tridock.emulators.gcp.core.histogram import Histogram
 from tridock.emulators.gcp.core.meter import Meter, of_revision
 from tridock.emulators.gcp.monitoring.alignment import Aggregation, Point, Series, aligned, reduced
 from tridock.emulators.gcp.monitoring.monitoring import read
 from tridock.emulators.gcp.protocol.errors import InvalidArgumentError
-from tridock.emulators.gcp.state.database import Database
 
 ONLINE = "aiplatform.googleapis.com/prediction/online"
 #: Minutes of the emulator last a tenth of a second here, and are shown two of them later.
@@ -282,10 +281,12 @@ def test_a_percentile_is_in_the_bucket_of_its_value() -> None:
     assert float(found.record()["sumOfSquaredDeviation"]) == pytest.approx(90 * 49**2 + 10 * 441**2)
 
 
-def test_minutes_follow_the_clock_and_are_shown_late(tmp_path: Path) -> None:
+def test_minutes_follow_the_clock_and_are_shown_late(
+    tmp_path: Path, database_at: OpenDatabase
+) -> None:
     moment = datetime(2026, 1, 1, tzinfo=UTC)
     now = moment.timestamp()
-    meter = Meter(Clock(speed=60), Database(tmp_path / "state.sqlite"), lambda: now)
+    meter = Meter(Clock(speed=60), database_at(tmp_path / "state.sqlite"), lambda: now)
     origin = of_revision("projects/kit/locations/us/services/iris", "iris-v1")
     meter.add(origin, 200, {"total": 5.0}, 1)
     assert meter.minutes(origin.resource, 180.0) == []
@@ -296,8 +297,8 @@ def test_minutes_follow_the_clock_and_are_shown_late(tmp_path: Path) -> None:
     assert (minute.start, minute.end) == (moment.timestamp(), moment.timestamp() + 1)
 
 
-def test_minutes_outlive_the_emulator(tmp_path: Path) -> None:
-    database = Database(tmp_path / "state.sqlite")
+def test_minutes_outlive_the_emulator(tmp_path: Path, database_at: OpenDatabase) -> None:
+    database = database_at(tmp_path / "state.sqlite")
     origin = of_revision("projects/kit/locations/us/services/iris", "iris-v1")
     meter = Meter(Clock(speed=60), database, lambda: 1000.0)
     for latency in (5.0, 500.0):
