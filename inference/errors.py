@@ -10,7 +10,7 @@
     * PackagingError (also ValueError)
       * ArgumentError
         * ModelFileError
-  * RequestError: one request cannot be answered; app.py maps each kind to a status
+  * RequestError: one request cannot be answered; web.error_responses maps each kind to a status
     * InvalidInputError (also ValueError)
     * NoRouteError
     * WrongMethodError

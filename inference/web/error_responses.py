@@ -1,4 +1,4 @@
-"""Errors put into words for the caller: one shape on every route, and only here a status."""
+"""Map exceptions to HTTP error responses: one shape on every route, and the only statuses."""
 
 from __future__ import annotations
 
