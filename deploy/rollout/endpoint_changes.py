@@ -50,17 +50,24 @@ def retire(target: Target, endpoint: str, deployment: str, deadline: Deadline) -
     target.purge(endpoint)
 
 
-def shift(target: Target, endpoint: str, traffic: dict[str, int], deadline: Deadline) -> None:
+def shift(target: Target, endpoint: str, traffic: dict[str, int], deadline: Deadline) -> Endpoint:
     """Set the traffic, and wait until the cloud has done it; nothing to do is nothing done.
+
+    Returns
+    -------
+    Endpoint
+        As it is then.
 
     Raises
     ------
     DeadlineError
         If the endpoint is not settled in time.
     """
-    if wait.until_settled(target, endpoint, deadline).traffic != traffic:
-        target.set_traffic(endpoint, traffic)
-        wait.until_settled(target, endpoint, deadline)
+    found = wait.until_settled(target, endpoint, deadline)
+    if found.traffic == traffic:
+        return found
+    target.set_traffic(endpoint, traffic)
+    return wait.until_settled(target, endpoint, deadline)
 
 
 def copy(

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
+from tridock.deploy.rollout import history
 from tridock.deploy.rollout.request import ReleaseRequest
 from tridock.deploy.target.errors import ConfigError, ConflictError, NotFoundError
 from tridock.deploy.target.notes import Notes
@@ -92,7 +93,7 @@ def find(notes: Notes, endpoint: Endpoint, name: str | None = None) -> Experimen
             f'"shadow", or name the new one of two with --deployment: '
             f"{', '.join(sorted(endpoint.deployments))}"
         )
-    most = max(others, key=lambda other: (others[other], other))
+    most = history.leading(others)
     return Experiment(endpoint.name, one.name, most, one.created.isoformat())
 
 

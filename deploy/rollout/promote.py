@@ -33,7 +33,7 @@ def promote(rollout: Rollout, order: ReleaseRequest) -> Endpoint:
     )
     journal.begin(notes, endpoint, begun)
     try:
-        steps.copies(rollout, order, 0)
+        steps.copies(rollout, order, before, 0)
         steps.run(rollout, order, before)
     except BaseException as failure:  # a gate, a cloud error or Ctrl-C: all goes back
         back = restore.put_traffic_back(rollout, before, order.deadline.again(), failure)

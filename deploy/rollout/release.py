@@ -132,11 +132,11 @@ def _find(rollout: Rollout, order: ReleaseRequest) -> Endpoint | None:
     """Return the endpoint once it takes changes, or None; one that never came up is cleared."""
     endpoint = order.wanted.endpoint
     try:
-        rollout.target.describe(endpoint)
+        found = rollout.target.describe(endpoint)
     except NotFoundError:
         return None
     with rollout.say.step(f"find endpoint {endpoint}") as step:
-        found = wait.until_settled(rollout.target, endpoint, order.deadline)
+        found = wait.until_settled(rollout.target, endpoint, order.deadline, found)
         step.detail = history.traffic_text(found.traffic)
     if not history.is_dead(found):
         return found

@@ -33,24 +33,34 @@ def run(rollout: Rollout, order: ReleaseRequest, before: Endpoint | None) -> Non
         if move.step.held:  # before the split: who is cut short in between finds both to compare
             experiment.begin(target.notes, new.endpoint, new=new.name, old=_beside(move, new.name))
         with rollout.say.step(f"traffic: {history.traffic_text(move.split)}"):
-            endpoint_changes.shift(target, new.endpoint, move.split, order.deadline)
-        copies(rollout, order, move.step.shadow)
-        _watch(rollout, order, move)
+            found = endpoint_changes.shift(target, new.endpoint, move.split, order.deadline)
+        found = copies(rollout, order, found, move.step.shadow)
+        _watch(rollout, order, move, found)
         if move.step.held and rollout.judge and rollout.judge.sends(move.step):
             experiment.judged(target.notes, new.endpoint)
-        copies(rollout, order, 0)
+        copies(rollout, order, found, 0)
 
 
-def copies(rollout: Rollout, order: ReleaseRequest, percent: int) -> None:
-    """Let the new deployment get copies of `percent` of the requests from now on."""
+def copies(rollout: Rollout, order: ReleaseRequest, found: Endpoint, percent: int) -> Endpoint:
+    """Let the new deployment get copies of `percent` of the requests from now on.
+
+    Parameters
+    ----------
+    found : Endpoint
+        As it was last seen.
+
+    Returns
+    -------
+    Endpoint
+        As it is then.
+    """
     new, target = order.wanted, rollout.target
-    found = wait.until_settled(target, new.endpoint, order.deadline)
     if found.shadow.get(new.name, 0) == percent:
-        return
+        return found
     if percent and "shadow beside others" in target.limits:
         _clear(rollout, order, found)
     with rollout.say.step(f"copies to {new.name}: {percent} % of the requests"):
-        endpoint_changes.copy(target, new.endpoint, new.name, percent, order.deadline)
+        return endpoint_changes.copy(target, new.endpoint, new.name, percent, order.deadline)
 
 
 def retire(rollout: Rollout, order: ReleaseRequest, before: Endpoint) -> None:
@@ -83,17 +93,19 @@ def _clear(rollout: Rollout, order: ReleaseRequest, found: Endpoint) -> None:
             endpoint_changes.retire(rollout.target, found.name, name, order.deadline)
 
 
-def _watch(rollout: Rollout, order: ReleaseRequest, move: Move) -> None:
+def _watch(rollout: Rollout, order: ReleaseRequest, move: Move, found: Endpoint) -> None:
     """Look again and again until the bake time is over and nothing is waited for."""
     step, whom, since = move.step, order.wanted.name, datetime.now(UTC)
-    if not rollout.judge and not step.bake:
+    if not _is_as_set(found, move, whom):
         _refuse_rolled_back(rollout, order, move)
+    if not rollout.judge and not step.bake:
         return
     patience = rollout.judge.limits.patience if rollout.judge else 0.0
     baked, look = order.deadline.of(step.bake), Look()
     with rollout.say.step(f"{'judge' if rollout.judge else 'watch'} {whom} at {_at(step)}") as told:
-        for _ in wait.looks(order.deadline.of(step.bake + patience)):
-            _refuse_rolled_back(rollout, order, move)
+        for nth, _ in enumerate(wait.looks(order.deadline.of(step.bake + patience))):
+            if nth:  # the first look follows the change at once
+                _refuse_rolled_back(rollout, order, move)
             look = _look(rollout, order, move, since)
             told.detail = str(look) if rollout.judge else ""
             if not baked.left() and not look.awaited:
@@ -123,8 +135,7 @@ def _refuse_rolled_back(rollout: Rollout, order: ReleaseRequest, move: Move) -> 
     name = order.wanted.name
     for _ in wait.looks(order.deadline.of(endpoint_changes.GRACE)):
         found = rollout.target.describe(order.wanted.endpoint)
-        as_set = found.traffic == move.split and found.shadow.get(name, 0) == move.step.shadow
-        if as_set and name in found.deployments:
+        if _is_as_set(found, move, name):
             return
     shown = history.traffic_text(found.traffic)
     there = "" if name in found.deployments else f", and {name} is gone"
@@ -135,11 +146,15 @@ def _refuse_rolled_back(rollout: Rollout, order: ReleaseRequest, move: Move) -> 
     )
 
 
+def _is_as_set(found: Endpoint, move: Move, name: str) -> bool:
+    copied = found.shadow.get(name, 0)
+    return found.traffic == move.split and copied == move.step.shadow and name in found.deployments
+
+
 def _at(step: Step) -> str:
     return f"copies of {step.shadow} %" if step.shadow else f"{step.percent} %"
 
 
 def _beside(move: Move, name: str) -> str:
     """Return the deployment that serves most beside `name`; empty for none."""
-    others = {other: share for other, share in move.split.items() if other != name}
-    return max(others, key=lambda other: (others[other], other), default="")
+    return history.leading({other: share for other, share in move.split.items() if other != name})

@@ -89,8 +89,15 @@ def until(done: Callable[[], bool], deadline: Deadline, *, goal: str) -> None:
         )
 
 
-def until_settled(target: Target, endpoint: str, deadline: Deadline) -> Endpoint:
+def until_settled(
+    target: Target, endpoint: str, deadline: Deadline, found: Endpoint | None = None
+) -> Endpoint:
     """Return the endpoint once no change to it is under way.
+
+    Parameters
+    ----------
+    found : Endpoint, optional
+        As it was seen a moment ago.
 
     Raises
     ------
@@ -99,7 +106,7 @@ def until_settled(target: Target, endpoint: str, deadline: Deadline) -> Endpoint
     NotFoundError
         If there is no such endpoint.
     """
-    found = target.describe(endpoint)
+    found = found or target.describe(endpoint)
 
     def settled() -> bool:
         nonlocal found

@@ -91,6 +91,21 @@ def test_the_one_before_goes_if_it_is_not_to_be_kept(
     assert set(found.deployments) == {name_of(v2)}
 
 
+def test_a_step_looks_at_the_endpoint_once_before_its_change_and_once_after(
+    target: MemoryTarget, v1: Bundle, v2: Bundle
+) -> None:
+    target.slow = 0  # a change is done at once: no look is a wait
+    released(target, v1)
+    target.calls.clear()
+    released(target, v2)
+    step = ["describe", "set_traffic", "describe", "metrics"]
+    assert [call for call in target.calls if call != "invoke"] == [
+        *("upload", "describe", "upload", "deploy", "describe"),  # found; ready
+        *step * 3,
+        *("describe", "purge", "describe"),  # what may be retired; the result
+    ]
+
+
 def test_the_same_release_again_does_nothing_and_says_so(target: MemoryTarget, v1: Bundle) -> None:
     released(target, v1)
     target.calls.clear()
