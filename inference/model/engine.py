@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from tridock.inference.bundle.bundle import Bundle
 from tridock.inference.bundle.manifest import Compiled, Manifest
 from tridock.inference.errors import BundleError
+from tridock.inference.model import formats
 from tridock.inference.model.model import Engine, Model
 
 #: Set to ``joblib`` to run the fitted estimator though a graph is there, to ``onnx`` to insist.
@@ -15,8 +16,6 @@ ENGINE = "TRIDOCK_ENGINE"
 #: Set to ``false``, nothing is accepted that unpickles: unpickling executes what a file holds.
 ALLOW_PICKLE = "TRIDOCK_ALLOW_PICKLE"
 WORDS = {"": True, "true": True, "1": True, "false": False, "0": False}
-#: What skops stores ends with this.
-SAFE = ".skops"
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +67,7 @@ def unpickles(manifest: Manifest) -> str:
     """Say why serving a bundle means unpickling, or return an empty string."""
     if manifest.script:
         return "its scoring script may unpickle anything"
-    if manifest.compiled or not manifest.model or manifest.model.endswith(SAFE):
+    if manifest.compiled or not manifest.model or not formats.of(manifest.model).unpickles:
         return ""
     reason = f" ({manifest.not_compiled})" if manifest.not_compiled else ""
     return f"{manifest.model} is a pickle, and the model is not compiled{reason}"
@@ -108,21 +107,18 @@ def _estimator(bundle: Bundle, *, pickle: bool) -> Engine:
     threads.announce()
     # They import importlib.metadata, which a compiled model's quick start does without.
     from tridock.inference.bundle import libraries, own_modules
-    from tridock.inference.model.sklearn_engine import Estimator, unpickled
+    from tridock.inference.model.sklearn_engine import Estimator
 
     manifest = bundle.manifest
     file = bundle.path / (manifest.model or "")
     fields = manifest.signature.fields if manifest.signature else ()
-    if file.suffix == SAFE:
-        from tridock.inference.model import skops_store
-
-        libraries.check(manifest.libraries)
-        return Estimator.of(skops_store.load(file, manifest.trusted), fields, "skops")
-    if not pickle:
+    stored = formats.of(file.name)
+    if stored.unpickles and not pickle:
         raise BundleError(
             f"{ALLOW_PICKLE} is false and {file.name} is a pickle: package the model so that it "
             "compiles, store it with skops (--store skops), or allow pickle"
         )
     libraries.check(manifest.libraries)
-    own_modules.make_importable(bundle.path, manifest.code)
-    return Estimator.of(unpickled(file), fields)
+    if stored.unpickles:  # the others import nothing of the user's own
+        own_modules.make_importable(bundle.path, manifest.code)
+    return Estimator.of(stored.storage.load(file, manifest.trusted), fields, stored.name)

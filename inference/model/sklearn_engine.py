@@ -84,21 +84,6 @@ class Estimator:
         return matrix(table) if self.plain else dataframe.rows(table, self.fields)
 
 
-def unpickled(file: Path) -> Any:
-    """Load a fitted estimator from a joblib file that is trusted.
-
-    Raises
-    ------
-    BundleError
-        If it does not load, has no ``predict``, or was stored by another scikit-learn
-        (`VersionError`).
-    """
-    with raised(file):
-        import joblib
-
-        return checked(file, joblib.load(file))
-
-
 def checked(file: Path, estimator: Any) -> Any:
     """Return what a file held if it can predict, or raise `BundleError`."""
     if not callable(getattr(estimator, "predict", None)):

@@ -8,13 +8,14 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from tridock.inference.bundle.bundle import Bundle
 from tridock.inference.bundle.manifest import MANIFEST
 from tridock.inference.errors import ArgumentError
+from tridock.inference.model.formats import FORMATS, JOBLIB
 from tridock.inference.packaging import model_file
-from tridock.inference.packaging.package import MAX_EXAMPLES, About, Store, package, package_script
+from tridock.inference.packaging.package import MAX_EXAMPLES, About, package, package_script
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--examples", type=int, default=MAX_EXAMPLES, metavar="N", help="rows of the sample to keep"
     )
     about = "how the estimator is stored (default %(default)s); skops loads without unpickling"
-    add("--store", choices=get_args(Store), default="joblib", help=about)
+    add("--store", choices=tuple(FORMATS), default=JOBLIB.name, help=about)
     about = "modules that the model needs: a file, a package, or a folder with modules"
     add("--code", type=Path, metavar="DIR", help=about)
     about = "leave the model as it is: no ONNX graph"

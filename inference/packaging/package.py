@@ -9,27 +9,23 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 from tridock.inference.bundle import libraries, own_modules
 from tridock.inference.bundle.bundle import Bundle, listing, replaced
 from tridock.inference.bundle.manifest import MANIFEST, NAME, VERSION, Manifest, Training
 from tridock.inference.errors import ArgumentError, PackagingError
-from tridock.inference.model import skops_store
+from tridock.inference.model.formats import FORMATS, JOBLIB, Format
 from tridock.inference.model.model import Model, jsonable
-from tridock.inference.model.sklearn_engine import Estimator, unpickled
+from tridock.inference.model.sklearn_engine import Estimator
 from tridock.inference.packaging import compare
 from tridock.inference.packaging.compile.attempt import Outcome, compiled
 from tridock.inference.packaging.introspection import Description, describe
 from tridock.inference.packaging.sample import Sample
 from tridock.inference.script import user_script as script
 
-MODEL = "model.joblib"
-SAFE_MODEL = "model.skops"
 MAX_EXAMPLES = 20
-UNASKED = "it was not asked for"
-
-Store: TypeAlias = Literal["joblib", "skops"]
+UNWANTED = "it was not asked for"
 
 
 @dataclass(frozen=True)
@@ -54,7 +50,8 @@ class About:
         Number of rows of the sample that are kept with their predictions, 0 to 20; none if rows
         are private.
     store : str
-        ``"joblib"``, or ``"skops"`` for a file that loads without unpickling.
+        One of `tridock.inference.model.formats.FORMATS`: ``"joblib"``, or ``"skops"`` for a file
+        that loads without unpickling.
     compile : bool
         Whether to compile the model, where that is proven equal.
     code : Path or None
@@ -68,7 +65,7 @@ class About:
     features: Sequence[str] | None = None
     script: Path | None = None
     examples: int = MAX_EXAMPLES
-    store: Store = "joblib"
+    store: str = JOBLIB.name
     compile: bool = True
     code: Path | None = None
 
@@ -107,8 +104,8 @@ def package(estimator: Any, sample: Any, to: Path, *, about: About) -> Bundle:
     read = Sample.read(estimator, sample, about.features)
     found = describe(estimator, read, examples=about.examples)
     with replaced(to) as folder:
-        model, trusted = _stored(estimator, folder, about.store)
-        compiled = _compiled(estimator, found, read) if about.compile else Outcome(reason=UNASKED)
+        model, trusted = _stored(estimator, folder, FORMATS[about.store])
+        compiled = _compiled(estimator, found, read) if about.compile else Outcome(reason=UNWANTED)
         if compiled.facts:
             (folder / compiled.facts.file).write_bytes(compiled.content)
         code = own_modules.place(about.code, own_modules.own(held), folder)
@@ -185,6 +182,8 @@ def _check_about(about: About) -> None:
             f"the version {about.version!r} is not allowed: 1 to 32 of A-Z, a-z, 0-9 and ._+-, "
             "beginning with a letter or digit"
         )
+    if about.store not in FORMATS:
+        raise ArgumentError(f"store is {about.store!r}: give one of {', '.join(FORMATS)}")
     if not 0 <= about.examples <= MAX_EXAMPLES:
         raise ArgumentError(f"{about.examples} examples: keep 0 to {MAX_EXAMPLES}")
 
@@ -209,15 +208,12 @@ def _compiled(estimator: Any, found: Description, sample: Sample) -> Outcome:
     return compiled(estimator, Model(engine, found.signature, found.output), sample)
 
 
-def _stored(estimator: Any, folder: Path, store: Store) -> tuple[str, tuple[str, ...]]:
+def _stored(estimator: Any, folder: Path, form: Format) -> tuple[str, tuple[str, ...]]:
     """Store the estimator, load it again, and return its file and the types that it trusts."""
-    if store == "skops":
-        trusted = skops_store.store(estimator, folder / SAFE_MODEL)
-        skops_store.load(folder / SAFE_MODEL, trusted)
-        return SAFE_MODEL, trusted
-    _dump(estimator, folder / MODEL)
-    unpickled(folder / MODEL)
-    return MODEL, ()
+    file = folder / form.file
+    trusted = form.storage.store(estimator, file)
+    form.storage.load(file, trusted)
+    return form.file, trusted
 
 
 def _check_importable(found: set[tuple[str, str]]) -> None:
@@ -227,20 +223,6 @@ def _check_importable(found: set[tuple[str, str]]) -> None:
                 f"{name} is defined in the script that runs: the server cannot import it from "
                 "there. Put it into a module of its own, and package that with --code"
             )
-
-
-def _dump(estimator: Any, file: Path) -> None:
-    import joblib
-
-    try:
-        joblib.dump(estimator, file)
-    except OSError:  # A full disk is no fault of the model.
-        raise
-    except Exception as error:
-        raise PackagingError(
-            f"the model cannot be stored: {error}. Functions in it must be defined by name in a "
-            "module; lambdas, open files and locks cannot be stored"
-        ) from error
 
 
 def _place_script(source: Path, folder: Path) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
@@ -22,8 +22,8 @@ from tests.inference.models import ABOUT, FITTED, NAMES, PEOPLE, TESTS, X, peopl
 from tridock.inference import score
 from tridock.inference.bundle.bundle import Bundle, listing
 from tridock.inference.bundle.manifest import MANIFEST, Manifest
-from tridock.inference.errors import BundleError, PackagingError
-from tridock.inference.model import engine
+from tridock.inference.errors import ArgumentError, BundleError, PackagingError
+from tridock.inference.model import engine, formats
 from tridock.inference.model.sklearn_engine import Estimator
 from tridock.inference.packaging.package import About, package, package_script
 
@@ -64,6 +64,45 @@ def test_without_pickles_what_skops_stored_is_served(estimator: Any, to: Path) -
     model = loaded(to, SAFELY)
     assert model.engine == "skops"
     assert model.predict(model.signature.rows(X.tolist())) == estimator.predict(X).tolist()
+
+
+PLAIN_FORMAT = """
+import json
+from numpy import array
+from sklearn.linear_model import LinearRegression
+
+def store(estimator, file):
+    file.write_text(json.dumps([estimator.coef_.tolist(), float(estimator.intercept_)]))
+    return ()
+
+def load(file, trusted):
+    fitted = LinearRegression()
+    coefficients, fitted.intercept_ = json.loads(file.read_text())
+    fitted.coef_ = array(coefficients)
+    return fitted
+"""
+
+
+def test_a_format_of_models_is_a_module_and_its_line(
+    to: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "plain_format.py").write_text(PLAIN_FORMAT)
+    monkeypatch.syspath_prepend(tmp_path)
+    plain = formats.Format("plain", ".json", unpickles=False, module="plain_format")
+    monkeypatch.setitem(formats.FORMATS, "plain", plain)
+    estimator = LinearRegression().fit(X, y)
+    bundle = package(estimator, X, to, about=About("iris", store="plain", compile=False))
+    assert set(bundle.manifest.files) == {"model.json"}
+    model = loaded(to, SAFELY)
+    assert model.engine == "plain"
+    answers = model.predict(model.signature.rows(X.tolist()))
+    assert answers == pytest.approx(estimator.predict(X).tolist())
+
+
+def test_an_unknown_format_is_refused_by_name(to: Path) -> None:
+    with pytest.raises(ArgumentError, match="store is 'pmml': give one of joblib, skops"):
+        package(FITTED, X, to, about=About("iris", store="pmml"))
+    assert not to.exists()
 
 
 def test_without_pickles_a_joblib_file_alone_is_refused(to: Path) -> None:
@@ -172,7 +211,7 @@ import os, sys
 from pathlib import Path
 from tridock.inference import cpu
 from tridock.inference.bundle.bundle import Bundle
-from tridock.inference.model import engine
+from tridock.inference.model import engine, formats
 cpu.available = lambda root=cpu.ROOT: 1.0
 engine.model(Bundle.read(Path(sys.argv[1])), {"TRIDOCK_ENGINE": "joblib"})
 from threadpoolctl import threadpool_info

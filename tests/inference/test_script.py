@@ -69,10 +69,10 @@ def test_a_script_imports_what_stands_beside_it_and_leaves_no_bytecode(tmp_path:
 
 
 def test_a_script_beside_a_model_answers_alone(copied: Path, tmp_path: Path) -> None:
-    from tridock.inference.model.sklearn_engine import unpickled
+    from tridock.inference.model import joblib_store
     from tridock.inference.packaging.package import package
 
-    model = unpickled(copied / "model.joblib")
+    model = joblib_store.load(copied / "model.joblib")
     script = tmp_path / "score.py"
     script.write_text(
         """
