@@ -19,13 +19,13 @@ MAX_AGE_SECONDS = 600
 class Cors:
     """Headers that let scripts of the given origins read the answers.
 
-    Without origins, the default, there are none, and a browser keeps the answers from scripts.
-    Credentials are never allowed: this server knows none.
+    Without them, the default, a browser keeps the answers from scripts. Credentials are never
+    allowed: this server knows none.
 
     Parameters
     ----------
     origins : tuple of str
-        As browsers send them; ``"*"`` is every one.
+        At least one, as browsers send them; ``"*"`` is every one.
     """
 
     def __init__(self, origins: tuple[str, ...]) -> None:
@@ -33,8 +33,6 @@ class Cors:
 
     def headers(self, sent: Mapping[bytes, bytes]) -> list[tuple[bytes, bytes]]:
         """Return what is added to the answer of a request with these headers."""
-        if not self._origins:
-            return []
         added = [(b"vary", b"Origin")]
         if self._allows(sent):
             added.append((b"access-control-allow-origin", sent[b"origin"]))

@@ -16,7 +16,7 @@ from typing import Any
 from tridock.inference.bundle import location
 from tridock.inference.bundle.bundle import Bundle
 from tridock.inference.bundle.manifest import Manifest
-from tridock.inference.errors import InvalidInputError, NotReadyError, ScriptError
+from tridock.inference.errors import InvalidInputError, NotReadyError, ScoringError, ScriptError
 from tridock.inference.model import engine
 from tridock.inference.model.model import Model
 from tridock.inference.script.user_script import Script
@@ -39,6 +39,18 @@ class Loaded:
     bundle: Bundle
     model: Model | None
     script: Script | None
+
+    def required_model(self) -> Model:
+        """Return the model.
+
+        Raises
+        ------
+        ScoringError
+            If there is none.
+        """
+        if self.model is None:
+            raise ScoringError("this bundle has neither a model nor a script: package it again")
+        return self.model
 
 
 _loaded: Loaded | None = None

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
-
 from tridock.deploy.target.plugins import Cloud, Prices, Setting
-
-if TYPE_CHECKING:
-    from tridock.deploy.target.protocol import Target
 
 # What a machine costs per hour.
 
@@ -60,23 +54,10 @@ SETTINGS = {
     "count": Setting("1", "number of machines of each deployment"),
 }
 
-
-def _open(settings: Mapping[str, str]) -> Target:
-    from tridock.deploy.aws.target import SageMakerTarget
-
-    return SageMakerTarget.connect(settings)
-
-
-def _provision(settings: Mapping[str, str]) -> Mapping[str, str]:
-    from tridock.deploy.aws.provision import provision
-
-    return provision(settings)
-
-
 CLOUD = Cloud(
     settings=SETTINGS,
-    open=_open,
-    provision=_provision,
+    services={"": "tridock.deploy.aws.target:SageMakerTarget"},
+    provision="tridock.deploy.aws.provision:provision",
     ambient=("AWS_",),
     prices=PRICES,
     required=("bucket", "role", "image"),

@@ -22,6 +22,7 @@ from tridock.deploy.target.errors import (
     QuotaError,
     TargetError,
     UnavailableError,
+    of_cloud,
 )
 
 ADVICE = (
@@ -116,12 +117,9 @@ def _of_client(error: ClientError, service: str) -> DeployError:
         text = f"the model answered {answered}: {content.get('OriginalMessage') or message}"
         return InvokeError(text, operation=operation, code=code, status=answered)
     kind = _kind(code, message, answer.get("HTTPStatusCode", 0))
-    if kind is UnavailableError:
-        hint = answer.get("HTTPHeaders", {}).get("retry-after", "")
-        after = float(hint) if hint.isdecimal() else None
-        return UnavailableError(message, operation=operation, code=code, retry_after=after)
-    advice = f". {ADVICE}" if kind is CredentialsError else ""
-    return kind(message + advice, operation=operation, code=code)
+    hint = answer.get("HTTPHeaders", {}).get("retry-after", "")
+    after = float(hint) if hint.isdecimal() else None
+    return of_cloud(kind, message, operation=operation, code=code, advice=ADVICE, retry_after=after)
 
 
 def _kind(code: str, message: str, status: int) -> type[TargetError]:

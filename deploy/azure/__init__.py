@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
-
-from tridock.deploy.target.errors import ConfigError
 from tridock.deploy.target.plugins import Cloud, Prices, Setting
-
-if TYPE_CHECKING:
-    from tridock.deploy.target.protocol import Target
 
 # What a machine costs per hour.
 
@@ -55,34 +48,14 @@ SETTINGS = {
     "count": Setting("1", "number of machines of each deployment"),
 }
 
-
-def _open(settings: Mapping[str, str]) -> Target:
-    service = settings["service"]
-    if service == "container-apps":
-        from tridock.deploy.azure.container_apps import ContainerAppsTarget
-
-        return ContainerAppsTarget.connect(settings)
-    if service == "azure-ml":
-        from tridock.deploy.azure.target import AzureTarget
-
-        return AzureTarget.connect(settings)
-    if service == "aci":
-        from tridock.deploy.azure.instances import InstancesTarget
-
-        return InstancesTarget.connect(settings)
-    raise ConfigError(f"azure.service is {service!r}: choose azure-ml, container-apps or aci")
-
-
-def _provision(settings: Mapping[str, str]) -> Mapping[str, str]:
-    from tridock.deploy.azure.provision import provision
-
-    return provision(settings)
-
-
 CLOUD = Cloud(
     settings=SETTINGS,
-    open=_open,
-    provision=_provision,
+    services={
+        "azure-ml": "tridock.deploy.azure.target:AzureTarget",
+        "container-apps": "tridock.deploy.azure.container_apps:ContainerAppsTarget",
+        "aci": "tridock.deploy.azure.instances:InstancesTarget",
+    },
+    provision="tridock.deploy.azure.provision:provision",
     ambient=("AZURE_", "AZUREML_", "ARM_", "IDENTITY_", "MSI_", "IMDS_"),
     prices=PRICES,
     required=("subscription", "group", "workspace", "image"),

@@ -19,6 +19,7 @@ from tridock.deploy.target.errors import (
     QuotaError,
     TargetError,
     UnavailableError,
+    of_cloud,
 )
 
 ADVICE = (
@@ -87,10 +88,8 @@ def refused(
     kind = CODES.get(code) or STATUSES.get(status, TargetError)
     if status in (400, 409) and (code.endswith("InProgress") or IN_PROGRESS.search(message)):
         kind = BusyError
-    if issubclass(kind, UnavailableError):
-        return kind(message, operation=operation, code=code, retry_after=_seconds(headers))
-    text = f"{message}. {ADVICE}" if kind is CredentialsError else message
-    return kind(text, operation=operation, code=code)
+    after = _seconds(headers)
+    return of_cloud(kind, message, operation=operation, code=code, advice=ADVICE, retry_after=after)
 
 
 def _of_azure(error: core.AzureError, operation: str) -> DeployError:

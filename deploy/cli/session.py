@@ -260,7 +260,7 @@ def connect(config: Config, say: Progress, *, live: bool) -> Session:
         If a live account does not know our credentials.
     """
     cloud = plugins.find(config.target)
-    live = live and cloud.provision is not None
+    live = live and bool(cloud.provision)
     with say.step(f"open target {config.target}") as step:
         settings = terraform_outputs.completed(config, cloud) if live else _emulated(cloud, config)
         target = _opened(config, settings)

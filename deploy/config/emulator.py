@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tridock.deploy.target.errors import ConfigError, DeployError
-from tridock.deploy.target.plugins import Cloud
+from tridock.deploy.target.plugins import Cloud, imported
 from tridock.inference.process.model_server import importing
 
 #: The emulators' own command; the deployers know nothing else of them.
@@ -30,14 +30,15 @@ def enter(name: str, cloud: Cloud, settings: Mapping[str, str], state: Path) -> 
     DeployError
         If the emulator does not start.
     """
-    if cloud.provision is None:
+    if not cloud.provision:
         return settings
     variables, unset = _variables(name, state)
     ambient = [each for each in os.environ if each.startswith(cloud.ambient)]
     for foreign in {*ambient, *unset} & set(os.environ):
         del os.environ[foreign]  # a profile or an endpoint of the caller's could lead elsewhere
     os.environ.update(variables)
-    return cloud.provision(settings)
+    completed: Mapping[str, str] = imported(cloud.provision)(settings)
+    return completed
 
 
 def _variables(name: str, state: Path) -> tuple[dict[str, str], list[str]]:

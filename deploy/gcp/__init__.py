@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
-
-from tridock.deploy.target.errors import ConfigError
 from tridock.deploy.target.plugins import Cloud, Prices, Setting
-
-if TYPE_CHECKING:
-    from tridock.deploy.target.protocol import Target
 
 # What a machine costs per hour.
 
@@ -47,30 +40,13 @@ SETTINGS = {
     "count": Setting("1", "number of replicas of each deployment"),
 }
 
-
-def _open(settings: Mapping[str, str]) -> Target:
-    service = settings["service"]
-    if service == "cloud-run":
-        from tridock.deploy.gcp.cloud_run import CloudRunTarget
-
-        return CloudRunTarget.connect(settings)
-    if service == "vertex-ai":
-        from tridock.deploy.gcp.target import VertexTarget
-
-        return VertexTarget.connect(settings)
-    raise ConfigError(f"gcp.service is {service!r}: choose vertex-ai or cloud-run")
-
-
-def _provision(settings: Mapping[str, str]) -> Mapping[str, str]:
-    from tridock.deploy.gcp.provision import provision
-
-    return provision(settings)
-
-
 CLOUD = Cloud(
     settings=SETTINGS,
-    open=_open,
-    provision=_provision,
+    services={
+        "vertex-ai": "tridock.deploy.gcp.target:VertexTarget",
+        "cloud-run": "tridock.deploy.gcp.cloud_run:CloudRunTarget",
+    },
+    provision="tridock.deploy.gcp.provision:provision",
     ambient=("GOOGLE_", "CLOUDSDK_", "GCLOUD_", "STORAGE_EMULATOR_", "BIGQUERY_EMULATOR_"),
     prices=PRICES,
     advice="gcloud auth application-default login",

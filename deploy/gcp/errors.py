@@ -21,6 +21,7 @@ from tridock.deploy.target.errors import (
     QuotaError,
     TargetError,
     UnavailableError,
+    of_cloud,
 )
 
 ADVICE = (
@@ -98,10 +99,7 @@ def of_status(
         kind = QuotaError
     if code == "FAILED_PRECONDITION" and _IN_PROGRESS.search(text):
         kind = BusyError
-    if issubclass(kind, UnavailableError):
-        return kind(text, operation=operation, code=code, retry_after=after)
-    advice = f". {ADVICE}" if kind is CredentialsError else ""
-    return kind(text + advice, operation=operation, code=code)
+    return of_cloud(kind, text, operation=operation, code=code, advice=ADVICE, retry_after=after)
 
 
 def of_answer(answer: requests.Response, *, operation: str) -> TargetError:

@@ -2,20 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING
-
 from tridock.deploy.target.plugins import Cloud
 
-if TYPE_CHECKING:
-    from tridock.deploy.target.protocol import Target
-
-
-def _open(settings: Mapping[str, str]) -> Target:
-    from tridock.deploy.local.target import LocalTarget
-
-    return LocalTarget(Path(settings["state"]).resolve() / "local")
-
-
-CLOUD = Cloud(settings={}, open=_open)
+CLOUD = Cloud(settings={}, services={"": "tridock.deploy.local.target:LocalTarget"})

@@ -68,6 +68,11 @@ class LocalTarget(Target):
     folder: Path
     name: str = "local"
 
+    @classmethod
+    def connect(cls, settings: Mapping[str, str]) -> LocalTarget:
+        """Make the target of a state folder."""
+        return cls(Path(settings["state"]).resolve() / "local")
+
     @property
     @override
     def limits(self) -> Mapping[str, str]:

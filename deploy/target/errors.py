@@ -140,6 +140,34 @@ class BusyError(ConflictError, UnavailableError):
     exit_code = 5
 
 
+def of_cloud(
+    kind: type[TargetError],
+    message: str,
+    *,
+    operation: str,
+    code: str,
+    advice: str,
+    retry_after: float | None = None,
+) -> TargetError:
+    """Return an error of the kind that a cloud's answer means.
+
+    Parameters
+    ----------
+    kind : type
+        Of `TargetError`.
+    message, operation, code : str
+        See `TargetError`.
+    advice : str
+        Advice on getting credentials, for a `CredentialsError`.
+    retry_after : float, optional
+        Seconds that the cloud wants us to wait, for an `UnavailableError`.
+    """
+    if issubclass(kind, UnavailableError):
+        return kind(message, operation=operation, code=code, retry_after=retry_after)
+    message += f". {advice}" if issubclass(kind, CredentialsError) else ""
+    return kind(message, operation=operation, code=code)
+
+
 class UnsentError(UnavailableError):
     """The address or key that a request needs could not be read. No request was sent."""
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import cast
+from typing import Any, cast
 
 from tridock.deploy.target.errors import ConfigError, MissingDependencyError
 from tridock.deploy.target.protocol import Target
@@ -50,14 +50,24 @@ def open_target(name: str, settings: Mapping[str, str]) -> Target:
     MissingDependencyError
         If its SDK is not installed.
     """
+    services, service = find(name).services, settings.get("service", "")
+    if service not in services:
+        *others, last = services
+        raise ConfigError(f"{name}.service is {service!r}: choose {', '.join(others)} or {last}")
     try:
-        return find(name).open(settings)
+        return cast(Target, imported(services[service]).connect(settings))
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("tridock"):
             raise
         raise MissingDependencyError(
             f"target {name!r} cannot be used: {extras.advice(error)}"
         ) from error
+
+
+def imported(name: str) -> Any:
+    """Import what ``module:attribute`` names."""
+    module, attribute = name.split(":")
+    return getattr(importlib.import_module(module), attribute)
 
 
 # Descriptions of targets for the core, before any SDK is imported.
@@ -75,7 +85,7 @@ class Setting:
         What it means, for documents and messages.
     account : bool
         Whether it names something in one account (a bucket, a role). In the emulated account
-        the file's value means nothing; there, `Cloud.provision` makes one.
+        the file's value means nothing; there, `Cloud.provision` names what makes one.
     runs : bool
         Whether it changes what a deployment runs: another value is a deployment of its own.
     """
@@ -110,12 +120,14 @@ class Cloud:
     ----------
     settings : Mapping[str, Setting]
         Keys of its table in ``release.toml``. The core reads ``image``, ``instance`` and
-        ``count``; the others mean something to `open` alone.
-    open : callable
-        Makes the target of its settings; imports the SDK, and calls nothing.
-    provision : callable or None
-        Makes in the *emulated* account what Terraform makes in a real one, where a setting is
-        empty, and returns the settings completed. None for a target without emulator.
+        ``count``; the others mean something to its target alone.
+    services : Mapping[str, str]
+        By its setting ``service``, which is empty where there is one alone: ``module:class`` of
+        the target, whose ``connect`` takes the settings, imports the SDK, and calls nothing.
+    provision : str
+        ``module:function`` that makes in the *emulated* account what Terraform makes in a real
+        one, where a setting is empty, and returns the settings completed. Empty for a target
+        without emulator.
     ambient : tuple of str
         Beginnings of the environment variables its SDK obeys: none of the caller's is left
         when the emulator is used.
@@ -124,8 +136,8 @@ class Cloud:
     """
 
     settings: Mapping[str, Setting]
-    open: Callable[[Mapping[str, str]], Target]
-    provision: Callable[[Mapping[str, str]], Mapping[str, str]] | None = None
+    services: Mapping[str, str]
+    provision: str = ""
     ambient: tuple[str, ...] = ()
     prices: Prices | None = None
     advice: str = ""

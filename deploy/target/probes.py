@@ -70,8 +70,8 @@ def check_request(bundle: Bundle, file: Path) -> None:
     ConfigError
         With the model server's reason.
     """
+    from tridock.inference.codec.body import parse
     from tridock.inference.codec.envelope import open_envelope
-    from tridock.inference.codec.jsontext import parse
     from tridock.inference.errors import RequestError
     from tridock.inference.web.openinference import is_request
 

@@ -17,7 +17,7 @@ from tridock.inference.batch.files import File
 from tridock.inference.batch.intake import Read
 from tridock.inference.batch.plan import Header, Plan
 from tridock.inference.batch.records import Records
-from tridock.inference.codec.jsontext import dumps
+from tridock.inference.codec.body import dumps
 from tridock.inference.data.cells import shown
 
 if TYPE_CHECKING:

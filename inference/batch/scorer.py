@@ -19,7 +19,6 @@ from tridock.inference.batch.jsonrows import LinesIntake
 from tridock.inference.batch.parquetrows import ParquetIntake
 from tridock.inference.batch.plan import Plan
 from tridock.inference.data.row_validation import built
-from tridock.inference.data.table import part, rows
 from tridock.inference.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -124,7 +123,7 @@ class Scorer:
 
     def _table(self, batch: Batch) -> Table:
         signature = self.plan.signature
-        return built(signature.container, signature.fields, batch.columns)
+        return built(signature.container, batch.columns)
 
     def _asked(self, table: Table) -> Answers:
         return self.model.coded(table, probabilities=self.plan.probabilities)
@@ -132,7 +131,7 @@ class Scorer:
     def _sifted(self, batch: Batch, table: Table) -> Batch:
         """Take out the rows that the model itself refuses."""
         reasons: dict[int, str] = {}
-        self._search(table, 0, rows(table), reasons)
+        self._search(table, 0, table.count, reasons)
         good = np.ones(len(batch.lines), bool)
         good[list(reasons)] = False
         refused = [self._refused(batch, index, reasons[index]) for index in sorted(reasons)]
@@ -146,7 +145,7 @@ class Scorer:
     def _search(self, table: Table, start: int, stop: int, reasons: dict[int, str]) -> None:
         """Halve until what is refused is a single row."""
         try:
-            self._asked(part(table, start, stop))
+            self._asked(table.part(start, stop))
         except InvalidInputError as error:
             if stop - start == 1:
                 reasons[start] = str(error)

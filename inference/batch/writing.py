@@ -13,7 +13,7 @@ from pyarrow import parquet
 from tridock.inference.batch import footer
 from tridock.inference.batch.files import Format
 from tridock.inference.batch.plan import Plan
-from tridock.inference.codec.jsontext import dumps
+from tridock.inference.codec.body import dumps
 
 if TYPE_CHECKING:
     from tridock.inference.batch.outcome import Outcome

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from tridock.inference.data.cells import finite
 from tridock.inference.data.field import Field
 
 #: Quantiles are kept at every 5 %: deciles for PSI, a distribution function for KS.
@@ -146,8 +147,8 @@ def numeric(values: Sequence[float | None]) -> Numeric:
         return Numeric(
             count=int(present.size),
             missing=missing,
-            mean=_finite(present.mean()),
-            std=_finite(present.std()),
+            mean=finite(float(present.mean())),
+            std=finite(float(present.std())),
             minimum=float(present.min()),
             maximum=float(present.max()),
             quantiles=tuple(float(each) for each in quantiles),
@@ -171,10 +172,6 @@ def _histogram(values: Any) -> tuple[Any, Any]:
         return np.histogram(values, bins=BINS)
     except ValueError:  # The bins would be narrower than double precision can distinguish.
         return [values.size], [values.min(), values.max()]
-
-
-def _finite(value: Any) -> float | None:
-    return float(value) if np.isfinite(value) else None
 
 
 def _record(statistics: Statistics) -> dict[str, Any]:

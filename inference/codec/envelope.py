@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from tridock.inference.codec.body import kind
 from tridock.inference.codec.header import positions
-from tridock.inference.codec.jsontext import kind
 from tridock.inference.data.cells import listing, shown
 from tridock.inference.data.signature import Signature
 from tridock.inference.errors import InvalidInputError

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.lib import format as npy
 
+from tridock.inference.data.cells import nullable
 from tridock.inference.data.signature import Signature
 from tridock.inference.errors import InvalidInputError
 
@@ -40,8 +41,7 @@ def read(body: bytes, signature: Signature) -> Any:
         )
     if array.dtype.kind in "iuf" and not np.isnan(array).any():
         return array
-    rows = array.tolist()
-    return [[None if cell != cell else cell for cell in row] for row in rows]
+    return nullable(array)
 
 
 def write(predictions: list[Any]) -> bytes:

@@ -10,8 +10,8 @@ from typing import Any
 
 import orjson
 
+from tridock.inference.codec.body import dumps
 from tridock.inference.codec.header import Positions, positions
-from tridock.inference.codec.jsontext import dumps
 from tridock.inference.data.field import Field
 from tridock.inference.data.signature import Signature
 from tridock.inference.errors import InvalidInputError

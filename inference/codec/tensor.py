@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from tridock.inference.codec.jsontext import kind
+from tridock.inference.codec.body import kind
+from tridock.inference.data.cells import nullable
 from tridock.inference.errors import InvalidInputError
 
 #: Data types (Open Inference Protocol, «Tensor Data Types») as NumPy's; little-endian on the wire.
@@ -55,9 +56,7 @@ class Tensor:
     def listed(self) -> list[Any]:
         """Return the values as Python's, with None for NaN."""
         if isinstance(self.values, np.ndarray):
-            cells = self.values.tolist()
-            holds_nan = self.values.dtype.kind == "f" and np.isnan(self.values).any()
-            return [None if cell != cell else cell for cell in cells] if holds_nan else cells
+            return nullable(self.values)
         return list(self.values)
 
     def to_json(self) -> dict[str, Any]:

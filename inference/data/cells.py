@@ -199,6 +199,21 @@ _WORDS = {
 }
 
 
+def finite(number: float) -> float | None:
+    """Return a number as JSON holds it: None for NaN and the infinities."""
+    return number if math.isfinite(number) else None
+
+
+def nullable(array: Column) -> list[Any]:
+    """Return an array as nested lists with None for NaN, the missing value of formats of bytes."""
+    cells: list[Any] = array.tolist()
+    if array.dtype.kind != "f" or not np.isnan(array).any():
+        return cells
+    if array.ndim > 1:
+        return [nullable(row) for row in array]
+    return [None if math.isnan(cell) else cell for cell in cells]
+
+
 def _is_unicode(text: str) -> bool:
     if text.isascii():
         return True

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from tridock.inference.data.field import Field
-from tridock.inference.data.table import Columns
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -54,7 +53,7 @@ NAMED = (
 
 
 def rows(table: Table, fields: Sequence[Field]) -> Any:
-    """Return a table as an estimator takes it: columns become a DataFrame, others stay.
+    """Return a table as an estimator takes it: columns become a DataFrame, texts a list.
 
     Parameters
     ----------
@@ -63,24 +62,18 @@ def rows(table: Table, fields: Sequence[Field]) -> Any:
     fields : sequence of Field
         What each column is.
     """
-    if isinstance(table, Columns):
-        return of(table, fields)
-    return _objects(table, fields) if isinstance(table, np.ndarray) else table
+    if table.container == "dataframe":
+        return _frame(table.arrays, fields)
+    if table.container == "text":
+        return table.texts()
+    return _objects(table.matrix(), fields) if table.container == "array" else table.arrays[0]
 
 
-def of(columns: Columns, fields: Sequence[Field]) -> pd.DataFrame:
-    """Make a DataFrame with the columns' names and types; a category that is not known is missing.
-
-    Parameters
-    ----------
-    columns : Columns
-        Checked rows.
-    fields : sequence of Field
-        What each column is.
-    """
+def _frame(columns: Sequence[Array], fields: Sequence[Field]) -> pd.DataFrame:
+    """Make a DataFrame with the fields' names and types; a category not known is missing."""
     import pandas as pd
 
-    named = zip(fields, columns.arrays, strict=True)
+    named = zip(fields, columns, strict=True)
     return pd.DataFrame({field.name: _series(field, cells) for field, cells in named})
 
 

@@ -15,12 +15,11 @@ import numpy as np
 
 from tridock.inference.data.cells import column, listing, problem, shown, singles
 from tridock.inference.data.field import Container, Field
-from tridock.inference.data.table import Columns
+from tridock.inference.data.table import Table
 from tridock.inference.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from tridock.inference.data.cells import Column
-    from tridock.inference.data.table import Table
 
 #: More rows in one request are refused before they cost memory.
 MAX_ROWS = 1_000_000
@@ -59,7 +58,7 @@ class RowCheck:
         """Check `data` and build the table the model takes, or raise `InvalidInputError`."""
         matrix = self._matrix(data) if self._is_matrix else None
         if matrix is not None:
-            return matrix
+            return Table(self.container, (matrix,))
         rows = [self._row(index, row) for index, row in enumerate(_listed(data))]
         columns = self._columns(rows)
         if columns is None:
@@ -67,7 +66,7 @@ class RowCheck:
             columns = self._columns(rows)
         if columns is None:
             raise InvalidInputError(self._explain(rows))
-        return _BUILDERS[self.container](self.fields, columns)
+        return built(self.container, columns)
 
     def _matrix(self, data: object) -> Column | None:
         """Convert finite numbers of the right width in one step; None if a look is needed."""
@@ -154,32 +153,17 @@ class RowCheck:
         raise AssertionError("a column was refused whose cells are all in order")
 
 
-def _array(fields: Sequence[Field], columns: Sequence[Column]) -> Table:
+def built(container: Container, columns: Sequence[Column]) -> Table:
+    """Build the table a model takes from checked columns, one for each field, in order."""
+    return Table(container, (_stacked(columns),) if container == "array" else tuple(columns))
+
+
+def _stacked(columns: Sequence[Column]) -> Column:
     kinds = {each.dtype.kind for each in columns}
     if "O" in kinds:
         return np.column_stack([each.astype(object) for each in columns])
     stacked = np.column_stack(columns)
     return stacked if kinds in ({"b"}, {"f"}) else stacked.astype(float)
-
-
-def _by_name(fields: Sequence[Field], columns: Sequence[Column]) -> Table:
-    return Columns(tuple(field.name for field in fields), tuple(columns))
-
-
-def _texts(fields: Sequence[Field], columns: Sequence[Column]) -> Table:
-    return list(columns[0])
-
-
-_BUILDERS: dict[Container, Callable[[Sequence[Field], Sequence[Column]], Table]] = {
-    "array": _array,
-    "dataframe": _by_name,
-    "text": _texts,
-}
-
-
-def built(container: Container, fields: Sequence[Field], columns: Sequence[Column]) -> Table:
-    """Build the table a model takes from checked columns, one for each field, in order."""
-    return _BUILDERS[container](fields, columns)
 
 
 def _listed(data: Any) -> Sequence[object]:

@@ -40,7 +40,8 @@ class Signature:
         return tuple(field.name for field in self.fields)
 
     @cached_property
-    def _check(self) -> RowCheck:
+    def check(self) -> RowCheck:
+        """The check of rows, made when the first ones come."""
         from tridock.inference.data.row_validation import RowCheck
 
         return RowCheck(self.fields, self.container)
@@ -59,7 +60,7 @@ class Signature:
         InvalidInputError
             If anything does not fit; the message names row and field, and is short.
         """
-        return self._check.table(data)
+        return self.check.table(data)
 
     def record(self) -> dict[str, Any]:
         """Return this as JSON-ready values."""

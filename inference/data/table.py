@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, replace
-from itertools import chain
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Hashable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
+
+from tridock.inference.data.field import Container
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -15,78 +15,83 @@ if TYPE_CHECKING:
     Array: TypeAlias = npt.NDArray[Any]
 
 
-@dataclass(frozen=True)
-class Columns:
-    """Rows of a model that was fitted on a DataFrame: one array for each column.
-
-    Attributes
-    ----------
-    names : tuple of str
-        The columns' names, in the order of the model's.
-    arrays : tuple of ndarray
-        One-dimensional, of equal length: float64 (float32 for a field of single precision),
-        int64, bool, or objects: strings, or booleans among which are nulls. A null is NaN.
-    """
-
-    names: tuple[str, ...]
-    arrays: tuple[Array, ...]
-
-
-#: What `Signature.rows` gives and `Model.answers` takes.
-Table: TypeAlias = "Array | Columns | list[str]"
-
-
-def rows(table: Table) -> int:
-    """Return the number of rows."""
-    return len(table.arrays[0]) if isinstance(table, Columns) else len(table)
-
-
-def kind(table: Table) -> Hashable:
-    """Return what two tables of one model must share to be joined.
-
-    A column of integers among which is a null is one of floats, so tables of one signature may
-    differ; joined, an integer beyond 2**53 would change.
-    """
-    if isinstance(table, Columns):
-        return tuple(each.dtype for each in table.arrays)
-    return table.dtype if isinstance(table, np.ndarray) else str
-
-
-def joined(tables: Sequence[Table]) -> Table:
-    """Put the rows of tables of one kind one after the other.
+class Table:
+    """Rows that `Signature.rows` checked, as `Model.answers` takes them.
 
     Parameters
     ----------
-    tables : sequence
-        At least one, all checked by the same signature.
+    container : str
+        What the model was fitted on: ``"array"``, ``"dataframe"``, ``"text"``; or ``"given"`` for
+        rows that a fitted model is called with untouched, which are neither cut nor joined.
+    arrays : tuple of ndarray
+        Of equal length: an array's rows by columns; one for each column of a DataFrame; the texts.
+        They are float64 (float32 for fields of single precision), int64, bool, or objects: strings,
+        or booleans among which are nulls. A null is NaN.
 
-    Raises
-    ------
-    ValueError
-        If their `kind` differs: predict them apart.
+    Attributes
+    ----------
+    count : int
+        Number of rows.
     """
-    if len(tables) == 1:
-        return tables[0]
-    if len(set(map(kind, tables))) > 1:
-        raise ValueError("tables of different kinds cannot be joined: predict them apart")
-    first = tables[0]
-    if isinstance(first, Columns):
-        columns = zip(*(each.arrays for each in tables), strict=True)  # type: ignore[union-attr]
-        return replace(first, arrays=tuple(map(np.concatenate, columns)))
-    if isinstance(first, np.ndarray):
-        return np.concatenate(tables)  # type: ignore[arg-type]
-    return list(chain.from_iterable(tables))  # type: ignore[arg-type]
 
+    __slots__ = ("arrays", "container", "count")
 
-def matrix(table: Table) -> Array:
-    """Return a table of numbers as one array, rows by columns."""
-    if isinstance(table, Columns):
-        return np.column_stack([each.astype(np.float64, copy=False) for each in table.arrays])
-    return np.asarray(table)
+    def __init__(self, container: Container | Literal["given"], arrays: tuple[Any, ...]) -> None:
+        self.container = container
+        self.arrays = arrays
+        self.count = len(arrays[0])
 
+    @property
+    def kind(self) -> Hashable:
+        """The dtypes, which two tables of one model must share to be joined.
 
-def part(table: Table, start: int, stop: int) -> Table:
-    """Return the rows from `start` up to, and without, `stop`."""
-    if isinstance(table, Columns):
-        return replace(table, arrays=tuple(each[start:stop] for each in table.arrays))
-    return table[start:stop]
+        A column of integers among which is a null is one of floats, so tables of one signature may
+        differ; joined, an integer beyond 2**53 would change.
+        """
+        return tuple(each.dtype for each in self.arrays)
+
+    def columns(self) -> Sequence[Array]:
+        """Return an array for each column."""
+        if self.container == "dataframe":
+            return self.arrays
+        return np.asarray(self.arrays[0]).T  # type: ignore[return-value]
+
+    def matrix(self) -> Array:
+        """Return the numbers as one array, rows by columns."""
+        if self.container == "dataframe":
+            return np.column_stack([each.astype(np.float64, copy=False) for each in self.arrays])
+        return np.asarray(self.arrays[0])
+
+    def texts(self) -> list[str]:
+        """Return the rows of a model of texts."""
+        return list(self.arrays[0])
+
+    def part(self, start: int, stop: int) -> Table:
+        """Return the rows from `start` up to, and without, `stop`."""
+        return self._with(each[start:stop] for each in self.arrays)
+
+    def copied(self, index: int) -> Table:
+        """Return one row that does not hold on to the others."""
+        return self._with(each[index : index + 1].copy() for each in self.arrays)
+
+    def padded(self, count: int) -> Table:
+        """Return the rows, with the first one repeated at their end until there are `count`."""
+        more = count - self.count
+        filled = ((each, np.repeat(each[:1], more, axis=0)) for each in self.arrays)
+        return self._with(map(np.concatenate, filled))
+
+    def followed_by(self, others: Sequence[Table]) -> Table:
+        """Put the rows of other tables after these; all were checked by the same signature.
+
+        Raises
+        ------
+        ValueError
+            If their `kind` differs: predict them apart.
+        """
+        if any(other.kind != self.kind for other in others):
+            raise ValueError("tables of different kinds cannot be joined: predict them apart")
+        columns = zip(self.arrays, *(other.arrays for other in others), strict=True)
+        return self._with(map(np.concatenate, columns)) if others else self
+
+    def _with(self, arrays: Iterable[Array]) -> Table:
+        return Table(self.container, tuple(arrays))

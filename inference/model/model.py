@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
+from tridock.inference.data.cells import finite
 from tridock.inference.data.signature import OutputSignature, Signature
 from tridock.inference.errors import InvalidInputError
 
@@ -219,7 +220,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float):
-        return value if np.isfinite(value) else None
+        return finite(value)
     return value if value is None or isinstance(value, str | int) else str(value)
 
 

@@ -16,7 +16,6 @@ import numpy as np
 from tridock.inference import cpu
 from tridock.inference.data.field import Field
 from tridock.inference.data.signature import OutputSignature
-from tridock.inference.data.table import Columns, matrix
 from tridock.inference.errors import BundleError, InvalidInputError, ScoringError
 from tridock.inference.model.tfidf import Terms
 
@@ -149,14 +148,14 @@ class Graph:
 
     def _feeds(self, table: Table) -> Iterable[Feeds]:
         if self._terms:
-            weighed = self._terms.weights(list(table))  # type: ignore[arg-type]
+            weighed = self._terms.weights(table.texts())
             return ({ROWS: each.astype(self._dtype, copy=False)} for each in weighed)
         if self._is_matrix:
-            return ({ROWS: self._numbers(matrix(table))},)
+            return ({ROWS: self._numbers(table.matrix())},)
         return (self._by_column(table),)
 
     def _by_column(self, table: Table) -> Feeds:
-        arrays = table.arrays if isinstance(table, Columns) else np.asarray(table).T
+        arrays = table.columns()
         return {
             name: _texts(field, arrays[index], self._missing(field))
             if field.dtype == "string"

@@ -15,7 +15,6 @@ import numpy as np
 from tridock.inference.bundle.libraries import other_version
 from tridock.inference.data import dataframe
 from tridock.inference.data.field import Field
-from tridock.inference.data.table import matrix
 from tridock.inference.errors import BundleError, InvalidInputError, ScoringError
 from tridock.inference.model import threads
 from tridock.inference.model.model import dense
@@ -81,7 +80,7 @@ class Estimator:
         return dense(_asked(self.fitted.decision_function, self._rows(table)))
 
     def _rows(self, table: Table) -> Any:
-        return matrix(table) if self.plain else dataframe.rows(table, self.fields)
+        return table.matrix() if self.plain else dataframe.rows(table, self.fields)
 
 
 def checked(file: Path, estimator: Any) -> Any:

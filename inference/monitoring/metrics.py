@@ -4,24 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import mmap
 import os
+import struct
 import sys
 import time
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from functools import cache
-from typing import TYPE_CHECKING, BinaryIO, TypeAlias
+from typing import BinaryIO, TypeAlias
 
 import orjson
 
 from tridock.inference.messages import RequestRecord
-from tridock.inference.monitoring.shared_counters import ROWS, SECONDS, Key, Tally
 
-if TYPE_CHECKING:
-    from tridock.inference.bundle.bundle import Bundle
+Key: TypeAlias = tuple[str, ...]
 
+#: Upper bounds of the buckets of durations, and of the rows of a batch.
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+ROWS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 10_000, 100_000)
+
+#: For each process; the kernel gives memory only to what is written.
+PLACE_BYTES = 1 << 18
+CELL = 8
+#: Separates the parts of a key; no route, status or kind holds it.
+JOINT = "\x1f"
+#: Counts what there is no room to count by itself.
+REST: Key = ("rest",)
 #: A bucket's key ends with its place among the bounds.
 PLACES = tuple(map(str, range(len(SECONDS) + 1)))
 #: Lines that are written at once: what is longer than PIPE_BUF, 4,096 bytes, may be torn by
@@ -89,23 +100,9 @@ class Metrics:
         totals = self.tally.totals()
         return sum(value for key, value in totals.items() if key[0] == "requests")
 
-    def expose(self, accept: str, bundle: Bundle | None) -> tuple[bytes, str]:
-        """Return the metrics and their content type, as `accept` prefers them.
-
-        Parameters
-        ----------
-        accept : str
-            The scraper's Accept header: Prometheus' text format or OpenMetrics.
-        bundle : Bundle or None
-            What is served, once it is loaded.
-        """
-        from tridock.inference.monitoring import (
-            prometheus,  # its library is of use only to who scrapes
-        )
-
-        self.tell()
-        pids = [int(pid) for pid in self.tally.each(("pid",)) if pid]
-        return prometheus.write(self.tally.totals(), pids, accept, bundle)
+    def pids(self) -> list[int]:
+        """Return the ids of the processes that count."""
+        return [int(pid) for pid in self.tally.each(("pid",)) if pid]
 
 
 class RequestLog:
@@ -197,3 +194,86 @@ def _line(now: str, record: RequestRecord, seconds: float) -> str:
 def _quoted(route: str) -> str:
     """Write a route's template as JSON; there are few."""
     return orjson.dumps(route).decode()
+
+
+# Counts by key, in memory that the worker processes of one server share.
+
+
+class Tally:
+    """Counts that one process adds to and every process of the server can read.
+
+    Each process writes to a place of its own, so that nothing is locked. A place holds the number
+    of bytes in use, and then for each key its length, its bytes, and its value. It outlives its
+    process: who takes the place of a worker that died goes on counting where that one ended.
+
+    Parameters
+    ----------
+    places : int
+        How many processes there can be.
+    """
+
+    def __init__(self, places: int = 1) -> None:
+        self._memory = mmap.mmap(-1, places * PLACE_BYTES)
+        self._places = places
+        self._values = memoryview(self._memory).cast("d")
+        self._cells: dict[Key, int] = {}
+        self.take(0)
+
+    def take(self, place: int) -> None:
+        """Count in `place` from now on; a process calls it once it was forked."""
+        self._start = place * PLACE_BYTES
+        self._cells = dict(self._entries(place))
+        if not self._cells:
+            self._new(REST)
+
+    def add(self, key: Key, amount: float = 1.0) -> None:
+        """Add `amount` to what `key` counts."""
+        cell = self._cells.get(key)
+        if cell is None:
+            cell = self._new(key)
+        self._values[cell] += amount
+
+    def put(self, key: Key, value: float) -> None:
+        """Set what `key` counts, as for a gauge."""
+        self.add(key, 0.0)
+        self._values[self._cells[key]] = value
+
+    def totals(self) -> dict[Key, float]:
+        """Return the sums over all processes."""
+        sums: dict[Key, float] = {}
+        for place in range(self._places):
+            for key, cell in self._entries(place):
+                if key != REST or self._values[cell]:
+                    sums[key] = sums.get(key, 0.0) + self._values[cell]
+        return sums
+
+    def each(self, key: Key) -> list[float]:
+        """Return what `key` counts in each place, 0 where it is not counted."""
+        found = (dict(self._entries(place)).get(key) for place in range(self._places))
+        return [0.0 if cell is None else self._values[cell] for cell in found]
+
+    def _new(self, key: Key) -> int:
+        """Make room for a key; the last write shows it to others, when it is complete."""
+        text = JOINT.join(key).encode()
+        head = struct.pack("=Q", len(text)) + text + bytes(-len(text) % CELL)
+        (used,) = struct.unpack_from("=Q", self._memory, self._start)
+        at = self._start + CELL + used
+        end = used + len(head) + CELL
+        if CELL + end > PLACE_BYTES:
+            return self._cells[REST]
+        self._memory[at : at + len(head)] = head
+        cell: int = (at + len(head)) // CELL
+        self._cells[key] = cell
+        struct.pack_into("=Q", self._memory, self._start, end)
+        return cell
+
+    def _entries(self, place: int) -> Iterator[tuple[Key, int]]:
+        start = place * PLACE_BYTES
+        (used,) = struct.unpack_from("=Q", self._memory, start)
+        at, end = start + CELL, start + CELL + used
+        while at < end:
+            (length,) = struct.unpack_from("=Q", self._memory, at)
+            text = self._memory[at + CELL : at + CELL + length].decode()
+            at += CELL + length + -length % CELL
+            yield tuple(text.split(JOINT)), at // CELL
+            at += CELL

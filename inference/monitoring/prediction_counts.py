@@ -15,7 +15,6 @@ import numpy as np
 import orjson
 
 from tridock.inference.bundle.baseline import Numeric, Statistics
-from tridock.inference.data.table import Columns, part, rows
 
 if TYPE_CHECKING:
     from tridock.inference.data.table import Table
@@ -220,9 +219,9 @@ class Reservoir:
     def see(self, table: Table) -> None:
         """Look at the rows of a table; what is kept of it is copied."""
         first = self.seen
-        self.seen += rows(table)
+        self.seen += table.count
         while self._next < self.seen:
-            self._keep(_copied(table, self._next - first))
+            self._keep(table.copied(self._next - first))
 
     def _keep(self, row: Table) -> None:
         if len(self.kept) < self._size:
@@ -236,11 +235,3 @@ class Reservoir:
 
     def _draw(self) -> float:
         return self._dice.uniform(TINY, 1 - TINY)
-
-
-def _copied(table: Table, index: int) -> Table:
-    """Return one row that does not hold on to the others."""
-    row = part(table, index, index + 1)
-    if isinstance(row, Columns):
-        return Columns(row.names, tuple(each.copy() for each in row.arrays))
-    return row.copy() if isinstance(row, np.ndarray) else row

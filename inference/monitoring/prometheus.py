@@ -15,7 +15,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from tridock.inference.bundle.bundle import Bundle
-from tridock.inference.monitoring.shared_counters import ROWS, SECONDS, Key
+from tridock.inference.monitoring.metrics import ROWS, SECONDS, Key, Metrics
 
 #: Of these the smallest is reported, of the others the sum.
 FIRST = ("process_start_time_seconds", "process_max_fds")
@@ -23,25 +23,22 @@ FIRST = ("process_start_time_seconds", "process_max_fds")
 Totals = Mapping[Key, float]
 
 
-def write(
-    totals: Totals, pids: Sequence[int], accept: str, bundle: Bundle | None
-) -> tuple[bytes, str]:
+def exposition(metrics: Metrics, accept: str, bundle: Bundle | None) -> tuple[bytes, str]:
     """Return the metrics and their content type, as `accept` prefers them.
 
     Parameters
     ----------
-    totals : Mapping[Key, float]
-        What `tridock.inference.monitoring.metrics.Metrics` counted.
-    pids : sequence of int
-        The processes that count.
+    metrics : Metrics
+        Those of all processes of the server.
     accept : str
-        The scraper's Accept header.
+        The scraper's Accept header: Prometheus' text format or OpenMetrics.
     bundle : Bundle or None
         What is served, once it is loaded.
     """
+    metrics.tell()
     registry = CollectorRegistry()
-    registry.register(_Counted(totals, bundle))
-    registry.register(_Processes(pids))
+    registry.register(_Counted(metrics.tally.totals(), bundle))
+    registry.register(_Processes(metrics.pids()))
     encoder, media = choose_encoder(accept)
     return encoder(registry), media
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import orjson
 
-from tridock.inference.data.table import joined, kind
 from tridock.inference.errors import RequestError
 from tridock.inference.model.model import Model
 from tridock.inference.monitoring.prediction_counts import Count, PredictionCounts
@@ -166,8 +165,8 @@ def _doubling(sample: Sequence[Table]) -> Iterator[Sequence[Table]]:
 def _tables(some: Sequence[Table]) -> Iterator[Table]:
     kinds: dict[Hashable, list[Table]] = {}
     for one in some:
-        kinds.setdefault(kind(one), []).append(one)
-    return map(joined, kinds.values())
+        kinds.setdefault(one.kind, []).append(one)
+    return (first.followed_by(others) for first, *others in kinds.values())
 
 
 def _low(model: Model, table: Table) -> int:

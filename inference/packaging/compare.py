@@ -12,7 +12,7 @@ import numpy as np
 
 from tridock.inference.bundle.bundle import Bundle
 from tridock.inference.bundle.manifest import Compared
-from tridock.inference.codec.jsontext import dumps
+from tridock.inference.codec.body import dumps
 from tridock.inference.errors import InferenceError, PackagingError
 from tridock.inference.messages import Call
 from tridock.inference.model import engine
@@ -23,8 +23,7 @@ from tridock.inference.packaging.request_bodies import FORMS, Form, Predictions,
 from tridock.inference.packaging.sample import Sample
 from tridock.inference.scheduling.batched_model import BatchedModel
 from tridock.inference.score import Loaded
-from tridock.inference.web import predict_request
-from tridock.inference.web.predict_route import answered
+from tridock.inference.web.predict_route import answered, read_call
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -168,8 +167,8 @@ class _Comparison:
         headers = {"content-type": form.media, "accept": "application/json"}
         call = Call(headers, body, len(body), probabilities=output.probabilities)
         try:
-            order = predict_request.order(call, Loaded(self.bundle, model, None))
-            return form.read(answered(order, BatchedModel(model)).body, output)
+            wanted = read_call(call, Loaded(self.bundle, model, None))
+            return form.read(answered(wanted, BatchedModel(model)).body, output)
         except InferenceError as error:
             first, last = self.indices[chosen[0]], self.indices[chosen[-1]]
             raise PackagingError(
@@ -226,7 +225,7 @@ class _Comparison:
         """Name a column with several kinds of missing values: a request has null alone."""
         if self.sample.container == "dataframe":
             for name in self.sample.names:
-                kinds = sample_column.missing_kinds(self.sample.table[name])
+                kinds = sample_column.missing_kinds(self.sample.data[name])
                 if len(kinds) > 1:
                     return (
                         f". Column {name!r} holds missing values of {len(kinds)} kinds "

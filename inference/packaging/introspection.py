@@ -91,7 +91,7 @@ def _predicted(estimator: Any, sample: Sample) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            predictions = estimator.predict(sample.table)
+            predictions = estimator.predict(sample.data)
         except Exception as error:
             raise PackagingError(f"the model cannot predict the sample: {error}") from error
     predictions = predictions.toarray() if hasattr(predictions, "toarray") else predictions
@@ -182,7 +182,7 @@ def _confidence(fitted: Model, sample: Sample) -> Numeric | None:
         return None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        shares = fitted.answers(sample.table, probabilities=True).shares
+        shares = fitted.answers(sample.whole(), probabilities=True).shares
     shares = shares[0] if isinstance(shares, tuple) else shares
     return None if shares is None else baseline.numeric(jsonable(np.max(shares, axis=1)))
 

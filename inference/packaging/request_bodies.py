@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import orjson
 
-from tridock.inference.codec.jsontext import dumps
+from tridock.inference.codec.body import dumps
 from tridock.inference.data.field import Field, Scalar
 from tridock.inference.data.signature import OutputSignature, Signature
 from tridock.inference.web.openinference.metadata import DATATYPES, PREDICT, PROBABILITIES

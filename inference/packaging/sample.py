@@ -14,6 +14,7 @@ import numpy as np
 from tridock.inference.bundle.manifest import Training
 from tridock.inference.data.dataframe import as_learnt
 from tridock.inference.data.field import Container, Field
+from tridock.inference.data.table import Table
 from tridock.inference.errors import PackagingError
 from tridock.inference.packaging import fitted_facts
 from tridock.inference.packaging import sample_column as column
@@ -28,7 +29,7 @@ class Sample:
 
     Attributes
     ----------
-    table : ndarray, DataFrame or list of str
+    data : ndarray, DataFrame or list of str
         What the model is called with.
     container : str
         Which of the three it is.
@@ -38,7 +39,7 @@ class Sample:
         The cells by column, as JSON values; None where a value is missing.
     """
 
-    table: Any
+    data: Any
     container: Container
     names: tuple[str, ...]
     columns: tuple[tuple[Any, ...], ...]
@@ -77,21 +78,27 @@ class Sample:
         """Return one row as JSON values."""
         return [cells[index] for cells in self.columns]
 
-    def take(self, indices: Sequence[int]) -> Any:
-        """Return some rows as the model takes them."""
-        if _is_frame(self.table):
-            return self.table.iloc[list(indices)]
-        if isinstance(self.table, list):
-            return [self.table[index] for index in indices]
-        return self.table[list(indices)]
+    def take(self, indices: Sequence[int]) -> Table:
+        """Return some rows, untouched."""
+        if _is_frame(self.data):
+            taken = self.data.iloc[list(indices)]
+        elif isinstance(self.data, list):
+            taken = [self.data[index] for index in indices]
+        else:
+            taken = self.data[list(indices)]
+        return Table("given", (taken,))
+
+    def whole(self) -> Table:
+        """Return all rows, untouched."""
+        return Table("given", (self.data,))
 
     def fields(self) -> tuple[Field, ...]:
         """Describe each column by what the sample shows; `inference.probe` asks the model more."""
         if self.container == "text":
             return (Field(self.names[0], "string"),)
         if self.container == "dataframe":
-            return tuple(column.field(name, self.table[name], in_frame=True) for name in self.names)
-        named = zip(self.names, self.table.T, strict=True)
+            return tuple(column.field(name, self.data[name], in_frame=True) for name in self.names)
+        named = zip(self.names, self.data.T, strict=True)
         return tuple(column.field(name, values, in_frame=False) for name, values in named)
 
 

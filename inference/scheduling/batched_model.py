@@ -6,13 +6,9 @@ import logging
 import random
 import time
 from collections.abc import Hashable, Sequence
-from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
-
-from tridock.inference.data.table import Columns, joined, kind, part, rows
 from tridock.inference.errors import RequestError
 from tridock.inference.model.model import Model
 from tridock.inference.monitoring.prediction_counts import PredictionCounts
@@ -101,9 +97,9 @@ class BatchedModel:
         RequestError
             As `Model.answers` does.
         """
-        count = rows(table)
-        whole = _padded(table, BLOCK) if self.block and count < BLOCK else table
-        values = self.model.answers(whole, probabilities=probabilities).part(0, count).values()
+        whole = table.padded(BLOCK) if self.block and table.count < BLOCK else table
+        answers = self.model.answers(whole, probabilities=probabilities)
+        values = answers.part(0, table.count).values()
         self.prediction_counts.take(table, values)
         return values
 
@@ -117,7 +113,7 @@ class BatchedModel:
         try:
             if plain:
                 every = list(chain.from_iterable(sent_rows[index] for index in plain))
-                tables.append((plain, self.model.signature.rows(every)))
+                tables.append((plain, self.model.signature.check.table(every)))
         except RequestError:
             rest = sorted(plain + rest)
         return tables + self._checked_alone(rest, sent_rows, found)
@@ -128,14 +124,14 @@ class BatchedModel:
         kinds: dict[Hashable, tuple[list[int], list[Table]]] = {}
         for index in indices:
             try:
-                table = self.model.signature.rows(sent_rows[index])
+                table = self.model.signature.check.table(sent_rows[index])
             except Exception as error:  # any error goes to its own caller
                 found[index] = error
                 continue
-            group, tables = kinds.setdefault(kind(table), ([], []))
+            group, tables = kinds.setdefault(table.kind, ([], []))
             group.append(index)
             tables.append(table)
-        return [(group, joined(tables)) for group, tables in kinds.values()]
+        return [(group, tables[0].followed_by(tables[1:])) for group, tables in kinds.values()]
 
     def _predict(
         self,
@@ -177,17 +173,6 @@ def _is_plain(data: Any) -> bool:
     return True
 
 
-def _padded(table: Table, size: int) -> Table:
-    """Repeat the first row until there are `size`."""
-    more = size - rows(table)
-    if isinstance(table, Columns):
-        filled = (np.concatenate((each, np.repeat(each[:1], more))) for each in table.arrays)
-        return replace(table, arrays=tuple(filled))
-    if isinstance(table, np.ndarray):
-        return np.concatenate((table, np.repeat(table[:1], more, axis=0)))
-    return table + table[:1] * more
-
-
 def _is_free(model: Model, examples: Sequence[Any]) -> bool:
     """Tell whether rows are seen to be answered the same, to the last bit, alone and with others.
 
@@ -203,7 +188,7 @@ def _is_free(model: Model, examples: Sequence[Any]) -> bool:
             if time.thread_time() > end:
                 return False
             answers = model.answers(
-                part(table, start, start + size), probabilities=model.output.probabilities
+                table.part(start, start + size), probabilities=model.output.probabilities
             )
             batched_model += answers.values()
         alone = alone or batched_model

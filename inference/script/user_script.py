@@ -20,7 +20,7 @@ from urllib.parse import parse_qs
 
 import orjson
 
-from tridock.inference.codec.jsontext import kind
+from tridock.inference.codec.body import kind
 from tridock.inference.errors import (
     InvalidInputError,
     RequestError,

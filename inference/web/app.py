@@ -11,12 +11,20 @@ from tridock.inference.messages import RequestRecord
 from tridock.inference.monitoring.metrics import Metrics
 from tridock.inference.settings import Settings
 from tridock.inference.web.app_state import AppState
-from tridock.inference.web.asgi import AsgiApp, Message, Receive, Scope, Send, send_reply
+from tridock.inference.web.asgi import (
+    AsgiApp,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    echoed,
+    request_id,
+    send_reply,
+)
 from tridock.inference.web.error_responses import refusal
 from tridock.inference.web.fast_path import FastPath
 from tridock.inference.web.lifecycle import Lifecycle
 from tridock.inference.web.openapi.document import document
-from tridock.inference.web.request_headers import echoed, request_id
 from tridock.inference.web.routes import Router
 
 if TYPE_CHECKING:
@@ -89,7 +97,8 @@ class Middleware:
     def __init__(self, app: AsgiApp, app_state: AppState) -> None:
         self._app = app
         self._app_state = app_state
-        self._cors = Cors(app_state.settings.cors_origins)
+        origins = app_state.settings.cors_origins
+        self._cors = Cors(origins) if origins else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one request on and see it end."""
@@ -98,7 +107,8 @@ class Middleware:
         since = self._app_state.watch.enter()
         outlet = _Outlet(send, record, self._added(sent, record))
         try:
-            if preflight := self._cors.preflight(scope["method"], sent):
+            preflight = self._cors and self._cors.preflight(scope["method"], sent)
+            if preflight:
                 await send_reply(preflight, outlet)
             else:
                 await self._app(scope, receive, outlet)
@@ -113,7 +123,8 @@ class Middleware:
 
     def _added(self, sent: dict[bytes, bytes], record: RequestRecord) -> list[tuple[bytes, bytes]]:
         added = [(b"x-request-id", record.request_id.encode()), *echoed(sent)]
-        added += self._cors.headers(sent)
+        if self._cors:
+            added += self._cors.headers(sent)
         if self._app_state.lifecycle.is_draining:
             added.append((b"connection", b"close"))
         return added

@@ -7,10 +7,8 @@ from typing import BinaryIO
 
 from tridock.inference.monitoring.metrics import Metrics, RequestLog, Watch
 from tridock.inference.monitoring.summary_log import SummaryLog
-from tridock.inference.scheduling.batched_model import BatchedModel
 from tridock.inference.scheduling.batcher import Batcher
 from tridock.inference.scheduling.thread_pool import Pool
-from tridock.inference.score import Loaded
 from tridock.inference.settings import Settings
 from tridock.inference.web.lifecycle import Lifecycle
 
@@ -67,10 +65,6 @@ class AppState:
             Watch(metrics, lines),
             SummaryLog(lifecycle.counted, lines.add, seconds=settings.interval),
         )
-
-    def batched_model(self, loaded: Loaded) -> BatchedModel | None:
-        """Return what asks the loaded model, or None where there is a script or nothing."""
-        return self.lifecycle.batched_model(loaded)
 
     def retry_after(self) -> int:
         """Return whole seconds after which a refused caller may try again."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 from enum import Enum
 
-from tridock.inference.codec.jsontext import dumps
+from tridock.inference.codec.body import dumps
 
 #: Longest URL, and longest headers all together; httptools itself reads URLs up to this length.
 MAX_URL_BYTES = 65_535

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from tridock.inference.codec.jsontext import dumps
+from tridock.inference.codec.body import dumps
 from tridock.inference.errors import (
     DisconnectedError,
     InferenceError,

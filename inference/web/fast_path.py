@@ -14,9 +14,9 @@ from tridock.inference.errors import RequestError
 from tridock.inference.messages import Reply, RequestRecord
 from tridock.inference.scheduling.batched_model import BLOCK, Outcome
 from tridock.inference.web.app_state import AppState
+from tridock.inference.web.asgi import ANY_OF, echoed, request_id
 from tridock.inference.web.connection_limits import RefusedError, most_connections
 from tridock.inference.web.error_responses import refusal
-from tridock.inference.web.request_headers import ANY_OF, echoed, request_id
 from tridock.inference.web.routes import plain
 
 if TYPE_CHECKING:

@@ -17,22 +17,23 @@ log = logging.getLogger(__name__)
 
 
 class Lifecycle:
-    """State of a model server between its start and its end. Safe to read from any thread."""
+    """State of a model server between its start and its end. Safe to read from any thread.
+
+    Attributes
+    ----------
+    is_draining : bool
+        True if the server has to end.
+    """
 
     def __init__(self) -> None:
-        self._draining = False
+        self.is_draining = False
         self._failure = ""
-        self._batched: tuple[score.Loaded, BatchedModel | None] | None = None
+        self._batched: tuple[score.Loaded, BatchedModel] | None = None
         self._counted: tuple[score.Loaded, PredictionCounts] | None = None
-
-    @property
-    def is_draining(self) -> bool:
-        """True if the server has to end."""
-        return self._draining
 
     def drain(self) -> None:
         """Say that the server is going to end: not ready from now on."""
-        self._draining = True
+        self.is_draining = True
 
     def load(self, bundle: Path | None, failed: Callable[[str], None]) -> threading.Thread:
         """Load the model in the background.
@@ -56,7 +57,7 @@ class Lifecycle:
 
     def problem(self) -> str:
         """Say why requests are not wanted now; empty when the server is ready."""
-        if self._draining:
+        if self.is_draining:
             return "the server is ending: it takes no new work"
         return "" if score.loaded() else self._unloaded()
 
@@ -74,17 +75,23 @@ class Lifecycle:
         return loaded
 
     def ready_model(self) -> BatchedModel | None:
-        """Return the batched model, or None: no model is ready, or it is a script."""
+        """Return the batched model, or None: no model is ready, or a script answers."""
         loaded = score.loaded()
-        if loaded is None or self._draining:
+        if loaded is None or loaded.model is None or loaded.script or self.is_draining:
             return None
         found = self._batched
         return found[1] if found and found[0] is loaded else self.batched_model(loaded)
 
-    def batched_model(self, loaded: score.Loaded) -> BatchedModel | None:
-        """Return what asks the model for many at once; None where there is only a script."""
+    def batched_model(self, loaded: score.Loaded) -> BatchedModel:
+        """Return the model that predicts the rows of many callers at once.
+
+        Raises
+        ------
+        ScoringError
+            If the bundle has no model.
+        """
         if self._batched is None or self._batched[0] is not loaded:
-            self._batched = loaded, _together(loaded, self.prediction_counts(loaded))
+            self._batched = loaded, _batched(loaded, self.prediction_counts(loaded))
         return self._batched[1]
 
     def prediction_counts(self, loaded: score.Loaded) -> PredictionCounts:
@@ -117,8 +124,9 @@ class Lifecycle:
             failed(self._failure)
 
 
-def _together(loaded: score.Loaded, prediction_counts: PredictionCounts) -> BatchedModel | None:
-    if loaded.model is None or loaded.script:
-        return None
+def _batched(loaded: score.Loaded, prediction_counts: PredictionCounts) -> BatchedModel:
+    model = loaded.required_model()
+    if loaded.script:  # which answers all requests but those for the model itself
+        return BatchedModel(model, prediction_counts=prediction_counts)
     examples = [example.input for example in loaded.bundle.manifest.examples]
-    return BatchedModel.of(loaded.model, examples, prediction_counts)
+    return BatchedModel.of(model, examples, prediction_counts)

@@ -1,16 +1,32 @@
-"""A route that predicts: a call read, its rows predicted with those of others, its reply sent."""
+"""The route that predicts: from a call's bytes to its reply.
+
+A call is read as its form and envelope say, its rows are predicted with those of others, and the
+reply is written in the form that the caller accepts. A script answers its calls itself.
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 from urllib.parse import parse_qs
 
+import orjson
+
+from tridock.inference import score
+from tridock.inference.codec import npy, table
+from tridock.inference.codec.body import dumps, inflate, parse, text_of
+from tridock.inference.codec.envelope import Ask, Envelope, open_envelope, wrap
+from tridock.inference.codec.media import Form, Media, answer_type, form_of, written_form
+from tridock.inference.codec.tensor import Blobs
+from tridock.inference.data.signature import Signature
 from tridock.inference.errors import InvalidInputError, WrongMethodError
 from tridock.inference.messages import Call, PredictionRequest, Reply, RequestRecord
 from tridock.inference.scheduling.batched_model import BLOCK, BatchedModel
 from tridock.inference.score import Loaded
-from tridock.inference.web import openinference, predict_request
+from tridock.inference.script.raw_http import Headers, Request, is_response
+from tridock.inference.web import openinference
 from tridock.inference.web.app_state import AppState
 from tridock.inference.web.asgi import Receive, Scope, Send, headers_of, read_body, send_reply
 
@@ -20,7 +36,7 @@ Read = Callable[[Call, Loaded], PredictionRequest]
 SHORT_BYTES = 1 << 15
 
 
-class Predicted:
+class PredictRoute:
     """A route that predicts (an ASGI app).
 
     Parameters
@@ -28,12 +44,13 @@ class Predicted:
     app_state : AppState
         What the routes share.
     read : callable
-        Finds in a call what it wants predicted.
+        Finds in a call what it wants predicted; by default `read_call`, or the script.
     """
 
-    def __init__(self, app_state: AppState, read: Read = predict_request.order) -> None:
+    def __init__(self, app_state: AppState, read: Read | None = None) -> None:
         self._app_state = app_state
-        self._read = read
+        self._read = read or read_call
+        self._is_scripted = read is None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -68,38 +85,98 @@ class Predicted:
 
     async def _reply(self, call: Call, loaded: Loaded) -> Reply:
         run = self._app_state.pool.run
-        if loaded.script and self._read is predict_request.order:
+        if loaded.script and self._is_scripted:
             return await run(partial(self._scripted, call, loaded))
         if len(call.body) > SHORT_BYTES or "content-encoding" in call.headers:
             return await run(partial(self._whole, call, loaded))
-        order = self._read(call, loaded)
-        batched_model = self._together(loaded)
-        if not isinstance(order.rows, list) or len(order.rows) > BLOCK:
-            return await run(partial(answered, order, batched_model))
+        wanted = self._read(call, loaded)
+        model = self._app_state.lifecycle.batched_model(loaded)
+        if not isinstance(wanted.rows, list) or len(wanted.rows) > BLOCK:
+            return await run(partial(answered, wanted, model))
         batcher = self._app_state.batcher
-        return order.write(await batcher.predict(batched_model, order.rows, order.probabilities))
+        return wanted.write(await batcher.predict(model, wanted.rows, wanted.probabilities))
 
     def _scripted(self, call: Call, loaded: Loaded) -> Reply:
-        reply = predict_request.scripted_reply(call)
+        reply = scripted_reply(call)
         if reply.status < 300:
             self._app_state.lifecycle.prediction_counts(loaded).read(reply.body)
         return reply
 
     def _whole(self, call: Call, loaded: Loaded) -> Reply:
-        return answered(self._read(call, loaded), self._together(loaded))
-
-    def _together(self, loaded: Loaded) -> BatchedModel:
-        batched_model = self._app_state.batched_model(loaded)
-        prediction_counts = self._app_state.lifecycle.prediction_counts(loaded)
-        return batched_model or BatchedModel(
-            predict_request.model_of(loaded), prediction_counts=prediction_counts
-        )
+        return answered(self._read(call, loaded), self._app_state.lifecycle.batched_model(loaded))
 
 
-def answered(order: PredictionRequest, batched_model: BatchedModel) -> Reply:
-    """Predict an order alone and write its reply."""
-    table = batched_model.model.signature.rows(order.rows)
-    return order.write(batched_model.values(table, probabilities=order.probabilities))
+def answered(wanted: PredictionRequest, batched_model: BatchedModel) -> Reply:
+    """Predict a request alone and write its reply."""
+    table = batched_model.model.signature.rows(wanted.rows)
+    return wanted.write(batched_model.values(table, probabilities=wanted.probabilities))
+
+
+def read_call(call: Call, loaded: Loaded) -> PredictionRequest:
+    """Read what a call wants predicted.
+
+    Raises
+    ------
+    RequestError
+        If it cannot be read; which kind says whose fault that is.
+    """
+    model = loaded.required_model()
+    if openinference.JSON_LENGTH in call.headers:
+        return openinference.read_call(call, loaded)
+    body = inflate(call.body, call.headers.get("content-encoding", ""), call.limit)
+    media = Media.parse(call.headers.get("content-type", ""))
+    form = form_of(media, body)
+    wanted = answer_type(_accept(call), _in_kind(media, form))
+    if form is Form.ARRAY:
+        ask = Ask(npy.read(body, model.signature), Envelope.INSTANCES)
+    elif form is not Form.JSON:
+        ask = _read_table(form, text_of(body, _charset(media)), media, model.signature)
+    elif openinference.is_request(value := parse(body, _charset(media))):
+        return openinference.read_value(value, Blobs(b""), loaded)
+    else:
+        ask = open_envelope(value, model.signature)
+    write = partial(_write, envelope=ask.envelope, wanted=wanted, accept=_accept(call))
+    return PredictionRequest(ask.rows, ask.probabilities or call.probabilities, write)
+
+
+def _charset(media: Media) -> str:
+    return media.parameters.get("charset", "utf-8")
+
+
+def _accept(call: Call) -> str:
+    accept = call.headers.get("accept", "")
+    return call.accept if accept in ("", "*/*") else accept
+
+
+def _in_kind(media: Media, form: Form) -> str:
+    if form is Form.LINES:
+        return "application/x-ndjson" if "ndjson" in media.name else "application/jsonlines"
+    kinds = {Form.CSV: "text/csv", Form.ARRAY: "application/x-npy"}
+    return kinds.get(form, "application/json")
+
+
+def _read_table(form: Form, text: str, media: Media, signature: Signature) -> Ask:
+    if form is Form.CSV:
+        header = media.parameters.get("header", "")
+        return Ask(table.read_csv(text, signature, header=header), Envelope.INSTANCES)
+    if form is Form.LINES:
+        return Ask(table.read_lines(text), Envelope.INSTANCES)
+    if signature.container != "text":
+        raise InvalidInputError("plain text is for models of text: send JSON, CSV or JSON Lines")
+    return Ask([text], Envelope.INSTANCES)
+
+
+def _write(predictions: list[Any], envelope: Envelope, wanted: str, accept: str) -> Reply:
+    form, rows = written_form(wanted), len(predictions)
+    if form is Form.CSV:
+        named = "header=present" in accept.replace(" ", "").lower()
+        body = table.write_csv(predictions, header=named)
+        return Reply(body, f"{wanted}; charset=utf-8", rows=rows)
+    if form is Form.LINES:
+        return Reply(table.write_lines(predictions), wanted, rows=rows)
+    if form is Form.ARRAY:
+        return Reply(npy.write(predictions), wanted, rows=rows)
+    return Reply(dumps(wrap(predictions, envelope)), wanted, rows=rows)
 
 
 def _flag(query: bytes, name: str) -> bool:
@@ -108,3 +185,66 @@ def _flag(query: bytes, name: str) -> bool:
     if value not in ("true", "false", "1", "0"):
         raise InvalidInputError(f"query parameter {name!r} is true or false, got {value[:60]!r}")
     return value in ("true", "1")
+
+
+# The answer of a user's script on its way out: a response, text, or what JSON can hold.
+
+#: How long ``run()`` took (azureml-inference-server-http, ``server/routes.py``).
+DURATION = "x-ms-run-fn-exec-ms"
+
+#: Headers that the server sets itself.
+OURS = ("content-type", "content-length", "transfer-encoding", "connection", "date", "server")
+
+
+def scripted_reply(call: Call) -> Reply:
+    """Answer a call by the loaded script.
+
+    Raises
+    ------
+    RequestError
+        If it cannot be answered; which kind says whose fault that is.
+    """
+    body = inflate(call.body, call.headers.get("content-encoding", ""), call.limit)
+    charset = _charset(Media.parse(call.headers.get("content-type", "")))
+    # A script always sees UTF-8.
+    encoded = body if charset.lower() == "utf-8" else text_of(body, charset).encode()
+    return reply(Request(encoded, Headers(call.headers), call.method, call.path, call.query))
+
+
+def reply(request: Request) -> Reply:
+    """Let the loaded script answer a request.
+
+    Raises
+    ------
+    RequestError
+        If the request does not fit, or the script fails.
+    """
+    began = time.perf_counter()
+    value = score.run(request)
+    headers = {DURATION: f"{1000 * (time.perf_counter() - began):.3f}"}
+    if is_response(value):
+        return _response(value, headers)
+    body, media = _written(value)
+    return Reply(body, media, headers=headers, rows=1)
+
+
+def _written(value: Any) -> tuple[bytes, str]:
+    """Write text as it is, nothing as an empty object, and anything else as JSON."""
+    if not isinstance(value, str):
+        return dumps({} if value is None else value), "application/json"
+    body = value.encode(errors="replace")
+    return body, "application/json" if _is_json(body) else "text/plain; charset=utf-8"
+
+
+def _response(value: Any, headers: dict[str, str]) -> Reply:
+    own = {name: one for name, one in value.headers.items() if name.lower() not in OURS}
+    media = value.headers.get("Content-Type", "application/octet-stream")
+    return Reply(value.get_data(), media, value.status_code, {**headers, **own}, rows=1)
+
+
+def _is_json(body: bytes) -> bool:
+    try:
+        orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return False
+    return True

@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from urllib.parse import parse_qs
 
-from tridock.inference.codec.jsontext import dumps
+from tridock.inference.codec.body import dumps
 from tridock.inference.errors import NoRouteError, NotReadyError, WrongMethodError
 from tridock.inference.messages import Reply
 from tridock.inference.score import Loaded
 from tridock.inference.web import openapi, openinference
 from tridock.inference.web.app_state import AppState
 from tridock.inference.web.asgi import AsgiApp, Receive, Scope, Send, headers_of, send_reply
-from tridock.inference.web.predict_route import Predicted
+from tridock.inference.web.predict_route import PredictRoute
 
 Tell = Callable[[Scope], Reply]
 #: By path or its template, then by method.
@@ -85,7 +85,7 @@ class Router:
         template = self._exact(scope, path)
         if not template and path.endswith("/"):
             without = self._exact(scope, path[:-1])
-            if isinstance(self._table.get(without, {}).get("POST"), Predicted):
+            if isinstance(self._table.get(without, {}).get("POST"), PredictRoute):
                 return without
         return template
 
@@ -164,8 +164,8 @@ def routes(app_state: AppState) -> Table:
     }
     for path in predicting(app_state):
         # Vertex AI may call one path for both; a script takes a query string, too.
-        table.setdefault(path, {})["POST"] = Predicted(app_state)
-    table["/score"]["GET"] = Predicted(app_state)
+        table.setdefault(path, {})["POST"] = PredictRoute(app_state)
+    table["/score"]["GET"] = PredictRoute(app_state)
     return table
 
 
@@ -183,7 +183,7 @@ def _models(app_state: AppState) -> Table:
     for model in openinference.MODEL_PATHS:
         table[model] = _get(_of_model(app_state, openinference.model_metadata))
         table[f"{model}/ready"] = _get(_of_model(app_state, openinference.model_ready))
-        table[f"{model}/infer"] = {"POST": Predicted(app_state, openinference.order)}
+        table[f"{model}/infer"] = {"POST": PredictRoute(app_state, openinference.read_call)}
     return table
 
 
@@ -199,7 +199,7 @@ def _first_protocol(app_state: AppState) -> Table:
     table: Table = {"/v1/models": _get(names)}
     for model in V1_PATHS:
         table[model] = _get(_of_model(app_state, ready))
-        table[f"{model}:predict"] = {"POST": Predicted(app_state)}
+        table[f"{model}:predict"] = {"POST": PredictRoute(app_state)}
     return table
 
 
@@ -230,9 +230,12 @@ def _execution_parameters(app_state: AppState, scope: Scope) -> Reply:
 
 
 def _metrics(app_state: AppState, scope: Scope) -> Reply:
+    from tridock.inference.monitoring import prometheus  # its library is slow to import
+
     loaded = None if app_state.lifecycle.problem() else app_state.lifecycle.loaded()
     accept = headers_of(scope).get("accept", "")
-    return Reply(*app_state.metrics.expose(accept, loaded.bundle if loaded else None))
+    bundle = loaded.bundle if loaded else None
+    return Reply(*prometheus.exposition(app_state.metrics, accept, bundle))
 
 
 def _swagger(app_state: AppState, scope: Scope) -> Reply:

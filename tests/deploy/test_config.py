@@ -10,6 +10,7 @@ from tests.deploy.memory import MemoryTarget
 from tridock.deploy.config import keys, scaling
 from tridock.deploy.config.load import load
 from tridock.deploy.target.errors import ConfigError
+from tridock.deploy.target.plugins import find, open_target
 from tridock.deploy.target.protocol import Scaling
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -74,6 +75,16 @@ def test_a_wrong_variable_is_named() -> None:
 def test_an_unknown_target_is_told_the_known_ones() -> None:
     with pytest.raises(ConfigError, match=r"unknown target 'moon': choose one of .*local"):
         load(None, {"target": "moon"}, {})
+
+
+@pytest.mark.parametrize(
+    ("target", "services"),
+    [("gcp", "vertex-ai or cloud-run"), ("azure", "azure-ml, container-apps or aci")],
+)
+def test_an_unknown_service_is_told_the_known_ones(target: str, services: str) -> None:
+    settings = {name: one.default for name, one in find(target).settings.items()}
+    with pytest.raises(ConfigError, match=rf"{target}\.service is 'moon': choose {services}"):
+        open_target(target, settings | {"service": "moon"})
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

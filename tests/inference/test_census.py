@@ -24,7 +24,7 @@ from tridock.inference.bundle import baseline
 from tridock.inference.bundle.bundle import Bundle
 from tridock.inference.data.field import Field
 from tridock.inference.data.signature import OutputSignature, Signature
-from tridock.inference.data.table import Columns
+from tridock.inference.data.table import Table
 from tridock.inference.model.model import Model
 from tridock.inference.monitoring import summary_log
 from tridock.inference.monitoring import summary_log as confidence
@@ -43,7 +43,7 @@ class Coin:
     outputs = 1
 
     def predict(self, table: Any, *, probabilities: bool) -> tuple[Array, Any]:
-        first = table[:, 0]
+        first = table.matrix()[:, 0]
         shares = np.column_stack((first, 1 - first))
         told = (shares, shares[::-1])[: self.outputs]
         return np.where(first > 0.5, "heads", "tails"), told if self.outputs > 1 else told[0]
@@ -58,12 +58,16 @@ def coin(*, probabilities: bool = True) -> Model:
     return Model(Coin(), Signature((Field("p", "number"),), "array"), output)
 
 
-def row(value: float) -> Array:
-    return np.array([[value]])
+def row(value: float) -> Table:
+    return Table("array", (np.array([[value]]),))
 
 
-def table(count: int) -> Array:
-    return np.arange(float(count)).reshape(-1, 1)
+def numbered(first: int, count: int) -> Table:
+    return Table("array", (np.arange(float(first), first + count).reshape(-1, 1),))
+
+
+def table(count: int) -> Table:
+    return numbered(0, count)
 
 
 @given(st.lists(st.integers(1, 40), max_size=30), st.integers(1, 20))
@@ -72,9 +76,9 @@ def test_a_reservoir_keeps_as_many_rows_as_it_can_each_of_them_once(
 ) -> None:
     reservoir, first = Reservoir(size, Random(1)), 0
     for count in sizes:
-        reservoir.see(np.arange(first, first + count).reshape(-1, 1))
+        reservoir.see(numbered(first, count))
         first += count
-    kept = [int(each[0, 0]) for each in reservoir.kept]  # type: ignore[call-overload,index]
+    kept = [int(each.matrix()[0, 0]) for each in reservoir.kept]
     assert reservoir.seen == first
     assert len(set(kept)) == len(kept) == min(first, size)
     assert set(kept) <= set(range(first))
@@ -85,17 +89,16 @@ def test_every_row_is_as_likely_to_be_kept_as_any_other() -> None:
     for _ in range(2000):
         reservoir = Reservoir(5, dice)
         for start in range(0, 50, 10):
-            reservoir.see(np.arange(start, start + 10).reshape(-1, 1))
-        kept.update(int(each[0, 0]) for each in reservoir.kept)  # type: ignore[call-overload,index]
+            reservoir.see(numbered(start, 10))
+        kept.update(int(each.matrix()[0, 0]) for each in reservoir.kept)
     # 200 of each are to be expected, with a standard deviation of 13.4.
     assert all(abs(kept[index] - 200) < 5 * 13.4 for index in range(50)), kept
 
 
 def test_a_kept_row_does_not_hold_on_to_its_table() -> None:
     reservoir = Reservoir(1, Random(0))
-    reservoir.see(Columns(("a",), (np.zeros(1000),)))
+    reservoir.see(Table("dataframe", (np.zeros(1000),)))
     (kept,) = reservoir.kept
-    assert isinstance(kept, Columns)
     assert kept.arrays[0].base is None
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tridock.inference.data.field import Container, Field
 from tridock.inference.data.signature import Signature
-from tridock.inference.data.table import Columns, Table, joined, kind, part, rows
+from tridock.inference.data.table import Table
 from tridock.inference.model.model import Answers
 
 FIELDS = (Field("a", "number", nullable=True), Field("b", "integer", nullable=True))
@@ -18,9 +18,7 @@ CELLS = st.integers(-(2**53), 2**53)
 
 
 def listed(table: Table) -> list[object]:
-    if isinstance(table, Columns):
-        return [list(row) for row in zip(*(each.tolist() for each in table.arrays), strict=True)]
-    return table.tolist() if isinstance(table, np.ndarray) else list(table)
+    return [list(row) for row in zip(*(each.tolist() for each in table.columns()), strict=True)]
 
 
 @pytest.mark.parametrize("container", CONTAINERS)
@@ -30,26 +28,46 @@ def test_joined_requests_are_cut_into_what_they_were(
 ) -> None:
     signature = Signature(FIELDS, container)
     tables = [signature.rows([list(row) for row in request]) for request in requests]
-    table, start = joined(tables), 0
-    assert rows(table) == sum(map(len, requests))
+    table, start = tables[0].followed_by(tables[1:]), 0
+    assert table.count == sum(map(len, requests))
     for one in tables:
-        stop = start + rows(one)
-        assert listed(part(table, start, stop)) == listed(one)
+        stop = start + one.count
+        assert listed(table.part(start, stop)) == listed(one)
         start = stop
 
 
 def test_texts_are_joined_in_order() -> None:
-    assert joined([["a"], ["b", "c"]]) == ["a", "b", "c"]
-    assert part(["a", "b", "c"], 1, 3) == ["b", "c"]
-    assert rows(["a", "b"]) == 2
+    signature = Signature((Field("text", "string"),), "text")
+    one, two = signature.rows(["a"]), signature.rows(["b", "c"])
+    both = one.followed_by([two])
+    assert both.texts() == ["a", "b", "c"]
+    assert both.part(1, 3).texts() == ["b", "c"]
+    assert both.count == 3
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+def test_a_table_is_filled_up_with_its_first_row(container: Container) -> None:
+    table = Signature(FIELDS, container).rows([[1.5, 2], [None, 3]])
+    filled = table.padded(4)
+    assert filled.kind == table.kind
+    np.testing.assert_array_equal(filled.part(0, 2).matrix(), table.matrix())
+    assert listed(filled.part(2, 4)) == [[1.5, 2], [1.5, 2]]
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+def test_a_copied_row_does_not_hold_on_to_the_others(container: Container) -> None:
+    table = Signature(FIELDS, container).rows([[1.5, 2], [2.5, 3]])
+    row = table.copied(1)
+    assert listed(row) == [[2.5, 3]]
+    assert not any(np.shares_memory(a, b) for a, b in zip(row.arrays, table.arrays, strict=True))
 
 
 def test_tables_that_would_change_each_other_are_not_joined() -> None:
     signature = Signature(FIELDS, "dataframe")
     whole, missing = signature.rows([[1.5, 2**53 + 1]]), signature.rows([[1.5, None]])
-    assert kind(whole) != kind(missing)
+    assert whole.kind != missing.kind
     with pytest.raises(ValueError, match="predict them apart"):
-        joined([whole, missing])
+        whole.followed_by([missing])
 
 
 def test_answers_are_cut_with_their_probabilities() -> None:

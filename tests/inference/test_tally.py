@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tridock.inference.monitoring.shared_counters import PLACE_BYTES, REST, Tally
+from tridock.inference.monitoring.metrics import PLACE_BYTES, REST, Tally
 
 
 def test_what_is_added_is_summed_by_key() -> None:

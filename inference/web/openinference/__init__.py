@@ -6,7 +6,12 @@ Triton's «Binary Tensor Data Extension» and «Model Repository Extension».
 
 from __future__ import annotations
 
-from tridock.inference.web.openinference.answering import JSON_LENGTH, is_request, order, order_of
+from tridock.inference.web.openinference.answering import (
+    JSON_LENGTH,
+    is_request,
+    read_call,
+    read_value,
+)
 from tridock.inference.web.openinference.metadata import (
     MODEL_PATHS,
     UnknownModelError,
@@ -28,7 +33,7 @@ __all__ = [
     "is_request",
     "model_metadata",
     "model_ready",
-    "order",
-    "order_of",
+    "read_call",
+    "read_value",
     "server_metadata",
 ]

@@ -9,8 +9,7 @@ from functools import partial
 from typing import Any
 
 from tridock.inference.bundle.bundle import Bundle
-from tridock.inference.codec.body import inflate
-from tridock.inference.codec.jsontext import dumps, parse
+from tridock.inference.codec.body import dumps, inflate, parse
 from tridock.inference.codec.tensor import Blobs, Tensor, read_tensor
 from tridock.inference.data.cells import shown
 from tridock.inference.data.signature import OutputSignature, Signature
@@ -23,7 +22,7 @@ from tridock.inference.web.openinference.metadata import DATATYPES, PREDICT, PRO
 JSON_LENGTH = "inference-header-content-length"
 
 
-def order(call: Call, loaded: Loaded) -> PredictionRequest:
+def read_call(call: Call, loaded: Loaded) -> PredictionRequest:
     """Read what an inference request wants; its answer has tensors as JSON or bytes, as requested.
 
     Raises
@@ -33,10 +32,10 @@ def order(call: Call, loaded: Loaded) -> PredictionRequest:
     """
     body = inflate(call.body, call.headers.get("content-encoding", ""), call.limit)
     length = _json_length(call.headers.get(JSON_LENGTH), len(body))
-    return order_of(parse(body[:length]), Blobs(body[length:]), loaded)
+    return read_value(parse(body[:length]), Blobs(body[length:]), loaded)
 
 
-def order_of(value: object, blobs: Blobs, loaded: Loaded) -> PredictionRequest:
+def read_value(value: object, blobs: Blobs, loaded: Loaded) -> PredictionRequest:
     """Read what an inference request wants whose JSON is already parsed.
 
     Raises
@@ -121,7 +120,8 @@ def _ranked(row: dict[str, Any]) -> list[str]:
 
 
 def _reply(question: Question, tensors: list[Tensor], bundle: Bundle, rows: int) -> Reply:
-    head: dict[str, Any] = {"model_name": bundle.name, "model_version": bundle.version}
+    served = bundle.manifest
+    head: dict[str, Any] = {"model_name": served.name, "model_version": served.version}
     if question.id is not None:
         head["id"] = question.id
     outputs, blobs = [], b""

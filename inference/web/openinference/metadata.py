@@ -36,11 +36,12 @@ def check_model(path: Mapping[str, str], bundle: Bundle) -> None:
     UnknownModelError
         If they are not; the message has those that are.
     """
-    named = path["model"], path.get("version", bundle.version)
-    if named != (bundle.name, bundle.version):
+    served = bundle.manifest
+    named = path["model"], path.get("version", served.version)
+    if named != (served.name, served.version):
         raise UnknownModelError(
             f"no model {named[0][:100]!r} version {named[1][:100]!r} here: this server has "
-            f"{bundle.name!r} version {bundle.version!r}"
+            f"{served.name!r} version {served.version!r}"
         )
 
 
