@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from typing_extensions import override
 
@@ -70,6 +70,7 @@ class SageMakerTarget(Target):
     updates: Updates
     network: Mapping[str, Any] = field(default_factory=dict)
     name: str = "aws"
+    limits: ClassVar[Mapping[str, str]] = LIMITS
     image: str = ""
 
     @classmethod
@@ -82,11 +83,6 @@ class SageMakerTarget(Target):
         guard = Guard.of(settings["alarms"], settings["alarm_seconds"])
         updates = Updates(account, guard, capture)
         return cls(account, store, settings["role"], updates, network, image=settings["image"])
-
-    @property
-    @override
-    def limits(self) -> Mapping[str, str]:
-        return LIMITS
 
     @property
     @override

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from azure.mgmt.appcontainers import ContainerAppsAPIClient
 from typing_extensions import override
@@ -80,6 +80,7 @@ class ContainerAppsTarget(Target):
     client: Any
     environment: str
     name: str = "azure"
+    limits: ClassVar[Mapping[str, str]] = LIMITS
     own: Own = field(default_factory=Own)
 
     @classmethod
@@ -88,11 +89,6 @@ class ContainerAppsTarget(Target):
         account = Account.open(settings)
         client = ContainerAppsAPIClient(account.credential, account.subscription, **ONCE)
         return cls(account, Bundles(account), client, settings["environment"])
-
-    @property
-    @override
-    def limits(self) -> Mapping[str, str]:
-        return LIMITS
 
     @property
     @override

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 from azure.mgmt.containerinstance import ContainerInstanceManagementClient
@@ -66,6 +66,7 @@ class InstancesTarget(Target):
     bundles: Bundles
     client: Any
     name: str = "azure"
+    limits: ClassVar[Mapping[str, str]] = LIMITS
 
     @classmethod
     def connect(cls, settings: Mapping[str, str]) -> InstancesTarget:
@@ -74,11 +75,6 @@ class InstancesTarget(Target):
         told = account.credential, account.subscription
         client = ContainerInstanceManagementClient(*told, **ONCE)
         return cls(account, Bundles(account), client)
-
-    @property
-    @override
-    def limits(self) -> Mapping[str, str]:
-        return LIMITS
 
     @property
     @override

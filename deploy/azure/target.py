@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from azure.ai.ml.entities import ManagedOnlineEndpoint
 from typing_extensions import override
@@ -66,6 +66,7 @@ class AzureTarget(Target):
     scoring: Scoring
     collect: int = 0
     name: str = "azure"
+    limits: ClassVar[Mapping[str, str]] = LIMITS
 
     @classmethod
     def connect(cls, settings: Mapping[str, str]) -> AzureTarget:
@@ -73,11 +74,6 @@ class AzureTarget(Target):
         account = Account.open(settings)
         collect = percent_of(settings["collect"])
         return cls(account, Store(account), Scoring(account), collect)
-
-    @property
-    @override
-    def limits(self) -> Mapping[str, str]:
-        return LIMITS
 
     @property
     @override

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from google.cloud import run_v2
 from google.oauth2 import id_token
@@ -71,6 +71,7 @@ class CloudRunTarget(Target):
     store: Store
     image: str = ""
     name: str = "gcp"
+    limits: ClassVar[Mapping[str, str]] = LIMITS
 
     @classmethod
     def connect(cls, settings: Mapping[str, str]) -> CloudRunTarget:
@@ -78,11 +79,6 @@ class CloudRunTarget(Target):
         account = Account.open(settings)
         store = Store(account.storage, settings["bucket"], account.location)
         return cls(account, store, settings["image"])
-
-    @property
-    @override
-    def limits(self) -> Mapping[str, str]:
-        return LIMITS
 
     @property
     @override

@@ -67,6 +67,7 @@ class VertexTarget(Target):
     store: Store
     image: str = ""
     name: str = "gcp"
+    limits: ClassVar[Mapping[str, str]] = LIMITS
 
     @classmethod
     def connect(cls, settings: Mapping[str, str]) -> VertexTarget:
@@ -74,11 +75,6 @@ class VertexTarget(Target):
         account = Account.open(settings)
         store = Store(account.storage, settings["bucket"], account.location)
         return cls(account, store, settings["image"])
-
-    @property
-    @override
-    def limits(self) -> Mapping[str, str]:
-        return LIMITS
 
     @property
     @override

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import unquote, urlsplit
 
 import httpx
@@ -67,16 +67,12 @@ class LocalTarget(Target):
 
     folder: Path
     name: str = "local"
+    limits: ClassVar[Mapping[str, str]] = LIMITS
 
     @classmethod
     def connect(cls, settings: Mapping[str, str]) -> LocalTarget:
         """Make the target of a state folder."""
         return cls(Path(settings["state"]).resolve() / "local")
-
-    @property
-    @override
-    def limits(self) -> Mapping[str, str]:
-        return LIMITS
 
     @property
     @override

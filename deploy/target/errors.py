@@ -144,10 +144,9 @@ def of_cloud(
     kind: type[TargetError],
     message: str,
     *,
-    operation: str,
-    code: str,
     advice: str,
     retry_after: float | None = None,
+    **call: str,
 ) -> TargetError:
     """Return an error of the kind that a cloud's answer means.
 
@@ -155,17 +154,19 @@ def of_cloud(
     ----------
     kind : type
         Of `TargetError`.
-    message, operation, code : str
-        See `TargetError`.
+    message : str
+        The cloud's own.
     advice : str
         Advice on getting credentials, for a `CredentialsError`.
     retry_after : float, optional
         Seconds that the cloud wants us to wait, for an `UnavailableError`.
+    **call : str
+        Operation and code, see `TargetError`.
     """
     if issubclass(kind, UnavailableError):
-        return kind(message, operation=operation, code=code, retry_after=retry_after)
+        return kind(message, retry_after=retry_after, **call)
     message += f". {advice}" if issubclass(kind, CredentialsError) else ""
-    return kind(message, operation=operation, code=code)
+    return kind(message, **call)
 
 
 class UnsentError(UnavailableError):
