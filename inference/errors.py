@@ -22,6 +22,10 @@
     * NotReadyError
     * OverloadedError
     * ScoringError
+  * BatchError: a batch job cannot go on
+    * FormatError
+    * ResumeError
+    * BadRowError
 """
 
 from __future__ import annotations
@@ -117,3 +121,19 @@ class OverloadedError(RequestError):
 
 class ScoringError(RequestError):
     """The model or the user's script failed on a request that was in order: our side's fault."""
+
+
+class BatchError(InferenceError):
+    """The job cannot go on; the message says why and what to do."""
+
+
+class FormatError(BatchError):
+    """A file cannot be read as what its name says it is."""
+
+
+class ResumeError(BatchError):
+    """There is an unfinished job of another kind beside the output."""
+
+
+class BadRowError(BatchError):
+    """A row does not fit the model; names file and line."""

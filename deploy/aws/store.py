@@ -8,14 +8,17 @@ Registered ones are ``models/<digest>/model.tar.gz``; nothing removes those.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from typing_extensions import override
 
 from tridock.deploy.aws.errors import translated
-from tridock.deploy.target.errors import NotFoundError
+from tridock.deploy.target.errors import ConflictError, NotFoundError
+from tridock.deploy.target.notes import Note, Notes
 from tridock.inference.bundle.bundle import Bundle
 
 if TYPE_CHECKING:
@@ -91,3 +94,50 @@ class Store:
             self.s3.head_object(Bucket=self.bucket, Key=key)
             return True
         return False
+
+
+# Notes as objects of the bucket, by S3's conditional writes.
+
+NOTES = "notes/"
+
+
+@dataclass(frozen=True)
+class S3Notes(Notes):
+    """The notes in one bucket."""
+
+    s3: S3Client
+    bucket: str
+
+    @override
+    def keys(self) -> Sequence[str]:
+        pages = self.s3.get_paginator("list_objects_v2")
+        with translated("s3"):
+            found = list(pages.paginate(Bucket=self.bucket, Prefix=NOTES))
+        named = (one["Key"] for page in found for one in page.get("Contents", ()))
+        return sorted(name.removeprefix(NOTES) for name in named)
+
+    @override
+    def read(self, key: str) -> Note | None:
+        with suppress(NotFoundError), translated("s3"):
+            response = self.s3.get_object(Bucket=self.bucket, Key=NOTES + key)
+            return Note(key, response["Body"].read(), response["ETag"])
+        return None
+
+    @override
+    def write(self, key: str, body: bytes, *, over: Note | None) -> Note:
+        condition: Any = {"IfMatch": over.version} if over else {"IfNoneMatch": "*"}
+        try:
+            with translated("s3"):
+                response = self.s3.put_object(
+                    Bucket=self.bucket, Key=NOTES + key, Body=body, **condition
+                )
+        except NotFoundError as error:
+            if over is None:  # no bucket
+                raise
+            raise ConflictError(f"{key} was removed meanwhile") from error
+        return Note(key, body, response["ETag"])
+
+    @override
+    def remove(self, key: str, *, over: Note) -> None:
+        with suppress(NotFoundError), translated("s3"):
+            self.s3.delete_object(Bucket=self.bucket, Key=NOTES + key, IfMatch=over.version)

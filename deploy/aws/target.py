@@ -13,16 +13,16 @@ from typing import Any, ClassVar
 
 from typing_extensions import override
 
-from tridock.deploy.aws import captured, metrics, names, snippets
+from tridock.deploy.aws import names, observability, snippets
+from tridock.deploy.aws import observability as metrics
 from tridock.deploy.aws.account import Account
 from tridock.deploy.aws.errors import translated
-from tridock.deploy.aws.logs import Logs
 from tridock.deploy.aws.models import SageMakerModels
-from tridock.deploy.aws.notes import S3Notes
+from tridock.deploy.aws.observability import Logs
 from tridock.deploy.aws.orphans import Remains
 from tridock.deploy.aws.reading import Reading
 from tridock.deploy.aws.scaling import Scalings
-from tridock.deploy.aws.store import Store
+from tridock.deploy.aws.store import S3Notes, Store
 from tridock.deploy.aws.updates import Guard, Updates
 from tridock.deploy.target.errors import ConflictError, NotFoundError
 from tridock.deploy.target.metrics import Answer, Metrics
@@ -79,7 +79,7 @@ class SageMakerTarget(Target):
         account = Account.open(settings)
         network = _network(settings)
         store = Store(account.s3, settings["bucket"])
-        capture = captured.config(store.bucket, captured.percent_of(settings["capture"]))
+        capture = observability.config(store.bucket, observability.percent_of(settings["capture"]))
         guard = Guard.of(settings["alarms"], settings["alarm_seconds"])
         updates = Updates(account, guard, capture)
         return cls(account, store, settings["role"], updates, network, image=settings["image"])
@@ -212,7 +212,7 @@ class SageMakerTarget(Target):
     @override
     def answers(self, endpoint: str, deployment: str, since: datetime) -> Sequence[Answer]:
         # Kept by data capture, if it is switched on.
-        return captured.answers(self.store, endpoint, deployment, since)
+        return observability.answers(self.store, endpoint, deployment, since)
 
     @override
     def logs(self, endpoint: str, deployment: str, *, lines: int = 20) -> Sequence[str]:

@@ -55,7 +55,7 @@ CLOUD = Cloud(
         "container-apps": "tridock.deploy.azure.container_apps:ContainerAppsTarget",
         "aci": "tridock.deploy.azure.instances:InstancesTarget",
     },
-    provision="tridock.deploy.azure.provision:provision",
+    provision="tridock.deploy.azure.account:provision",
     ambient=("AZURE_", "AZUREML_", "ARM_", "IDENTITY_", "MSI_", "IMDS_"),
     prices=PRICES,
     required=("subscription", "group", "workspace", "image"),

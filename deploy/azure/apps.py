@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tridock.deploy.azure import sizes
+from tridock.deploy.azure import containers
 from tridock.deploy.azure.account import Account
 from tridock.deploy.target.protocol import Deployment, Endpoint, Release, Scaling, State
 
@@ -31,7 +31,7 @@ def revision_name(endpoint: str, deployment: str) -> str:
 
 def template(release: Release, server: str) -> dict[str, Any]:
     """Return the template whose revision runs a release as the identity `server`."""
-    cpu = sizes.cpus(release.instance)
+    cpu = containers.cpus(release.instance)
     probe = {"type": "Readiness", "httpGet": {"path": "/readyz", "port": PORT}}
     container = {
         "name": "model",
@@ -39,7 +39,7 @@ def template(release: Release, server: str) -> dict[str, Any]:
         "env": [
             {"name": name, "value": value} for name, value in environment(release, server).items()
         ],
-        "resources": {"cpu": cpu, "memory": f"{cpu * sizes.MEMORY:g}Gi"},
+        "resources": {"cpu": cpu, "memory": f"{cpu * containers.MEMORY:g}Gi"},
         "probes": [{**probe, "initialDelaySeconds": 3, "periodSeconds": 5, "failureThreshold": 48}],
     }
     return {"revisionSuffix": release.name, "containers": [container], "scale": _scale(release)}

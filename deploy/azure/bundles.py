@@ -5,18 +5,21 @@ A bundle is ``tridock/bundles/<digest>/model/…`` beside an empty mark for each
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from azure.core import MatchConditions
 from azure.storage.blob import ContainerClient
+from typing_extensions import override
 
 from tridock.deploy.azure.account import ONCE, Account
 from tridock.deploy.azure.errors import translated
 from tridock.deploy.target.errors import NotFoundError
 from tridock.deploy.target.hosts import trusted
+from tridock.deploy.target.notes import Note, Notes
 from tridock.inference.bundle.bundle import Bundle, replaced
 from tridock.inference.bundle.manifest import MANIFEST
 from tridock.inference.cloud_hosts import AZURE_BLOBS
@@ -125,3 +128,46 @@ def _manifest_first(name: str) -> tuple[bool, str]:
 
 def _digest(name: str) -> str:
     return name.removeprefix(PREFIX).partition("/")[0]
+
+
+# Notes as blobs of the workspace's storage, each written under the ETag it had.
+
+NOTES = "tridock/notes/"
+
+
+@dataclass(frozen=True)
+class BlobNotes(Notes):
+    """The notes in one workspace's storage."""
+
+    bundles: Bundles
+
+    @override
+    def keys(self) -> Sequence[str]:
+        with self.bundles.container("blobs:list") as container:
+            found = list(container.list_blob_names(name_starts_with=NOTES))
+        return sorted(name.removeprefix(NOTES) for name in found)
+
+    @override
+    def read(self, key: str) -> Note | None:
+        with suppress(NotFoundError), self.bundles.container("blobs:download") as container:
+            response = container.download_blob(NOTES + key)
+            return Note(key, response.readall(), str(response.properties.etag))
+        return None
+
+    @override
+    def write(self, key: str, body: bytes, *, over: Note | None) -> Note:
+        condition: dict[str, Any] = {"overwrite": False}
+        if over:
+            condition = {"overwrite": True, **_unchanged(over)}
+        with self.bundles.container("blobs:upload") as container:
+            response = container.get_blob_client(NOTES + key).upload_blob(body, **condition)
+        return Note(key, body, str(response["etag"]))
+
+    @override
+    def remove(self, key: str, *, over: Note) -> None:
+        with suppress(NotFoundError), self.bundles.container("blobs:delete") as container:
+            container.delete_blob(NOTES + key, **_unchanged(over))
+
+
+def _unchanged(over: Note) -> dict[str, Any]:
+    return {"etag": over.version, "match_condition": MatchConditions.IfNotModified}

@@ -17,12 +17,11 @@ from typing_extensions import override
 
 from tridock.deploy.azure import apps, metrics
 from tridock.deploy.azure.account import ONCE, Account
-from tridock.deploy.azure.asking import ask
 from tridock.deploy.azure.blobs import StoredRemains
-from tridock.deploy.azure.bundles import Bundles
+from tridock.deploy.azure.bundles import BlobNotes, Bundles
+from tridock.deploy.azure.containers import ask
 from tridock.deploy.azure.errors import refused, translated
 from tridock.deploy.azure.models import AzureModels
-from tridock.deploy.azure.notes import BlobNotes
 from tridock.deploy.azure.snippets import plain_calls
 from tridock.deploy.target.errors import (
     ConflictError,
@@ -31,9 +30,8 @@ from tridock.deploy.target.errors import (
     before_sending,
 )
 from tridock.deploy.target.hosts import trusted
-from tridock.deploy.target.metrics import Answer, Metrics, with_log
+from tridock.deploy.target.metrics import Answer, Metrics, Own, with_log
 from tridock.deploy.target.orphans import Orphan
-from tridock.deploy.target.own_requests import Own
 from tridock.deploy.target.protocol import Endpoint, Release, Scaling, Target
 from tridock.inference.bundle.bundle import Bundle
 from tridock.inference.cloud_hosts import AZURE_LOGS

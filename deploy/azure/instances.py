@@ -15,15 +15,14 @@ import httpx
 from azure.mgmt.containerinstance import ContainerInstanceManagementClient
 from typing_extensions import override
 
-from tridock.deploy.azure import sizes
+from tridock.deploy.azure import containers
 from tridock.deploy.azure.account import ONCE, Account
 from tridock.deploy.azure.apps import PORT, TAG, identity
-from tridock.deploy.azure.asking import ask
 from tridock.deploy.azure.blobs import StoredRemains
-from tridock.deploy.azure.bundles import Bundles
+from tridock.deploy.azure.bundles import BlobNotes, Bundles
+from tridock.deploy.azure.containers import ask
 from tridock.deploy.azure.errors import translated
 from tridock.deploy.azure.models import AzureModels
-from tridock.deploy.azure.notes import BlobNotes
 from tridock.deploy.azure.snippets import plain_calls
 from tridock.deploy.target.errors import (
     ConfigError,
@@ -263,7 +262,7 @@ def marks(release: Release) -> dict[str, str]:
 
 def group(account: Account, release: Release, location: str) -> dict[str, Any]:
     """Return the container group that runs a release."""
-    cpu = sizes.cpus(release.instance)
+    cpu = containers.cpus(release.instance)
     told = {"PORT": str(PORT), "TRIDOCK_BUNDLE_URI": release.artifact, **release.variables}
     told |= {"TRIDOCK_IDENTITY_ID": account.server} if account.server else {}
     probe = {"httpGet": {"path": "/readyz", "port": PORT, "scheme": "http"}}
@@ -271,7 +270,7 @@ def group(account: Account, release: Release, location: str) -> dict[str, Any]:
         "image": release.image,
         "ports": [{"port": PORT, "protocol": "TCP"}],
         "environmentVariables": [{"name": name, "value": one} for name, one in told.items()],
-        "resources": {"requests": {"cpu": cpu, "memoryInGB": cpu * sizes.MEMORY}},
+        "resources": {"requests": {"cpu": cpu, "memoryInGB": cpu * containers.MEMORY}},
         "readinessProbe": {**probe, "periodSeconds": 5, "failureThreshold": 48},
     }
     address = {

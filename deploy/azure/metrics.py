@@ -15,8 +15,7 @@ from itertools import pairwise
 from typing import Any
 
 from tridock.deploy.azure.account import Account
-from tridock.deploy.target.metrics import Metrics
-from tridock.deploy.target.own_requests import Own
+from tridock.deploy.target.metrics import Metrics, Own
 
 VERSION = "2023-10-01"
 

@@ -14,7 +14,7 @@ from tridock.deploy.azure.account import Account
 from tridock.deploy.azure.errors import refused, translated
 from tridock.deploy.target.errors import DeployError, InvokeError, before_sending
 from tridock.deploy.target.hosts import trusted
-from tridock.deploy.target.own_requests import Own
+from tridock.deploy.target.metrics import Own
 from tridock.inference.cloud_hosts import AZURE_SCORING
 
 #: What the service answers for the model: its error, its time, its load ("Troubleshoot online

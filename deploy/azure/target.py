@@ -14,11 +14,10 @@ from typing_extensions import override
 from tridock.deploy.azure import metrics, translation
 from tridock.deploy.azure.account import Account
 from tridock.deploy.azure.autoscale import Autoscale
-from tridock.deploy.azure.bundles import Bundles
+from tridock.deploy.azure.bundles import BlobNotes, Bundles
 from tridock.deploy.azure.collected import Collected, percent_of
 from tridock.deploy.azure.errors import translated
 from tridock.deploy.azure.models import AzureModels
-from tridock.deploy.azure.notes import BlobNotes
 from tridock.deploy.azure.orphans import Remains
 from tridock.deploy.azure.scoring import Scoring
 from tridock.deploy.azure.snippets import snippets

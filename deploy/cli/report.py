@@ -20,7 +20,7 @@ from rich.text import Text
 
 from tridock.deploy.cleanup.sweep import Found, Kept, Swept
 from tridock.deploy.cli.session import Session
-from tridock.deploy.config import emulator, keys
+from tridock.deploy.config import account, keys
 from tridock.deploy.models.aliases import Naming
 from tridock.deploy.models.approval import Forced
 from tridock.deploy.rollout import compare, history
@@ -333,7 +333,7 @@ def _lead(session: Session) -> str:
     own = Path(sys.executable)
     here = own.is_relative_to(Path.cwd())
     command = [str(own.relative_to(Path.cwd())) if here else str(own)]
-    command += emulator.DOOR + ["env", session.config.target]
+    command += account.DOOR + ["env", session.config.target]
     if session.config.state != keys.STATE:
         command += ["--state", os.fspath(session.config.state)]
     return f'eval "$({shlex.join(command)})"'

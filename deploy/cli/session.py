@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tridock.deploy import strategies
-from tridock.deploy.config import emulator, scaling, terraform_outputs
+from tridock.deploy.config import account, scaling
 from tridock.deploy.config.load import Config
 from tridock.deploy.models import approval, reference
 from tridock.deploy.models import reference as download
@@ -262,7 +262,7 @@ def connect(config: Config, say: Progress, *, live: bool) -> Session:
     cloud = plugins.find(config.target)
     live = live and bool(cloud.provision)
     with say.step(f"open target {config.target}") as step:
-        settings = terraform_outputs.completed(config, cloud) if live else _emulated(cloud, config)
+        settings = account.completed(config, cloud) if live else _emulated(cloud, config)
         target = _opened(config, settings)
         step.detail = target.identity()
     config = replace(config, settings=settings)
@@ -277,7 +277,7 @@ def _opened(config: Config, settings: Mapping[str, str]) -> Target:
 
 
 def _emulated(cloud: Cloud, config: Config) -> dict[str, str]:
-    return dict(emulator.enter(config.target, cloud, _own(cloud, config), config.state))
+    return dict(account.enter(config.target, cloud, _own(cloud, config), config.state))
 
 
 def _own(cloud: Cloud, config: Config) -> dict[str, str]:
@@ -295,7 +295,7 @@ def _demand(cloud: Cloud, config: Config) -> None:
         raise ConfigError(
             f"{config.target}.{name} is not set: {cloud.settings[name].about}. Set it in the table "
             f"[{config.target}] of release.toml, or as TRIDOCK_{config.target.upper()}_"
-            f"{name.upper()}; {terraform_outputs.advice(config.target)}"
+            f"{name.upper()}; {account.advice(config.target)}"
         )
 
 

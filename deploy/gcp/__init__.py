@@ -46,7 +46,7 @@ CLOUD = Cloud(
         "vertex-ai": "tridock.deploy.gcp.target:VertexTarget",
         "cloud-run": "tridock.deploy.gcp.cloud_run:CloudRunTarget",
     },
-    provision="tridock.deploy.gcp.provision:provision",
+    provision="tridock.deploy.gcp.account:provision",
     ambient=("GOOGLE_", "CLOUDSDK_", "GCLOUD_", "STORAGE_EMULATOR_", "BIGQUERY_EMULATOR_"),
     prices=PRICES,
     advice="gcloud auth application-default login",

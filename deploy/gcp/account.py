@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
+from urllib.parse import urlsplit
 
 import google.auth
 import requests
@@ -15,8 +17,8 @@ from google.auth.credentials import Credentials
 from google.auth.transport.requests import AuthorizedSession, Request
 
 from tridock.deploy.gcp.errors import translated
-from tridock.deploy.target.errors import ConfigError
-from tridock.deploy.target.own_requests import Own
+from tridock.deploy.target.errors import ConfigError, ConflictError
+from tridock.deploy.target.metrics import Own
 
 LOCATION = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
@@ -172,3 +174,33 @@ class Account:
             "transport": "rest",
             "client_options": {"api_endpoint": self.host},
         }
+
+
+# In the emulated project, what Terraform makes in a real one: a bucket.
+
+
+def provision(settings: Mapping[str, str]) -> Mapping[str, str]:
+    """Make the bucket where `settings` name none, and return them completed.
+
+    Raises
+    ------
+    ConfigError
+        If the clients do not lead to this machine: a real project is Terraform's.
+    """
+    host = urlsplit(os.environ.get("HTTPS_PROXY", "")).hostname
+    if host not in ("127.0.0.1", "localhost", "::1") or "TRIDOCK_GCP_URL" not in os.environ:
+        raise ConfigError(f"HTTPS_PROXY leads to {host}, which is no emulator on this machine")
+    account = Account.open(settings)
+    registry = f"{account.location}-docker.pkg.dev/{account.project}/tridock/tridock:latest"
+    return {
+        **settings,
+        "project": account.project,
+        "bucket": settings["bucket"] or _bucket(account, f"{account.project}-models"),
+        "image": settings["image"] or registry,
+    }
+
+
+def _bucket(account: Account, name: str) -> str:
+    with suppress(ConflictError), translated("storage:CreateBucket"):
+        account.storage.create_bucket(name, location=account.location, retry=None)
+    return name

@@ -15,15 +15,14 @@ from google.cloud import run_v2
 from google.oauth2 import id_token
 from typing_extensions import override
 
-from tridock.deploy.gcp import monitoring, names, snippets
+from tridock.deploy.gcp import names, observability, snippets
 from tridock.deploy.gcp.account import TIMEOUT_SECONDS, Account
-from tridock.deploy.gcp.entries import last
 from tridock.deploy.gcp.errors import translated
 from tridock.deploy.gcp.models import GoogleModels
-from tridock.deploy.gcp.notes import ObjectNotes
+from tridock.deploy.gcp.observability import last
 from tridock.deploy.gcp.orphans import CloudRunRemains
 from tridock.deploy.gcp.revisions import Look, revision_name, target, template
-from tridock.deploy.gcp.store import Store
+from tridock.deploy.gcp.store import ObjectNotes, Store
 from tridock.deploy.target.errors import (
     ConflictError,
     InvokeError,
@@ -197,7 +196,7 @@ class CloudRunTarget(Target):
 
     @override
     def metrics(self, endpoint: str, deployment: str, since: datetime) -> Metrics | None:
-        """`limits`, and `tridock.deploy.gcp.monitoring`.
+        """`limits`, and `tridock.deploy.gcp.observability`.
 
         A revision's requests by its tag's address are measured as those by the service's: this
         process's own are left out by their number, those of others are not.
@@ -207,8 +206,8 @@ class CloudRunTarget(Target):
             "resource.labels.revision_name": revision_name(endpoint, deployment),
         }
         lines = self._lines(endpoint, deployment)
-        asked = monitoring.Asked(monitoring.RUN, labels, lines, (endpoint, deployment))
-        return monitoring.metrics(self.account, asked, since)
+        asked = observability.Asked(observability.RUN, labels, lines, (endpoint, deployment))
+        return observability.metrics(self.account, asked, since)
 
     @override
     def answers(self, endpoint: str, deployment: str, since: datetime) -> Sequence[Answer]:

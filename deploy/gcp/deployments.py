@@ -10,9 +10,8 @@ from typing import Any
 from tridock.deploy.gcp import names
 from tridock.deploy.gcp.account import TIMEOUT_SECONDS, Account
 from tridock.deploy.gcp.errors import translated
-from tridock.deploy.gcp.reading import Reading
+from tridock.deploy.gcp.reading import REPLICAS, Reading, replicas
 from tridock.deploy.gcp.registry import Registry
-from tridock.deploy.gcp.replicas import REPLICAS, replicas
 from tridock.deploy.target.errors import ConflictError, NotFoundError, UnavailableError
 from tridock.deploy.target.protocol import Release, Scaling
 

@@ -13,17 +13,16 @@ from typing import ClassVar
 
 from typing_extensions import override
 
-from tridock.deploy.gcp import monitoring, names, snippets
+from tridock.deploy.gcp import names, observability, snippets
 from tridock.deploy.gcp.account import Account
 from tridock.deploy.gcp.asking import Asking
 from tridock.deploy.gcp.deployments import Deployments
-from tridock.deploy.gcp.entries import last
 from tridock.deploy.gcp.models import GoogleModels
-from tridock.deploy.gcp.notes import ObjectNotes
+from tridock.deploy.gcp.observability import last
 from tridock.deploy.gcp.orphans import VertexRemains
 from tridock.deploy.gcp.reading import Reading
 from tridock.deploy.gcp.registry import Registry
-from tridock.deploy.gcp.store import Store
+from tridock.deploy.gcp.store import ObjectNotes, Store
 from tridock.deploy.target.errors import (
     ConflictError,
     NotFoundError,
@@ -172,7 +171,7 @@ class VertexTarget(Target):
 
     @override
     def metrics(self, endpoint: str, deployment: str, since: datetime) -> Metrics | None:
-        """`limits`, and `tridock.deploy.gcp.monitoring`.
+        """`limits`, and `tridock.deploy.gcp.observability`.
 
         Requests of this process that a deployment with traffic answered are left out by their
         number; those to one without are on an endpoint of their own.
@@ -183,8 +182,8 @@ class VertexTarget(Target):
             "metric.labels.deployed_model_id": deployed,
         }
         lines = self._lines(endpoint, deployment)
-        asked = monitoring.Asked(monitoring.VERTEX, labels, lines, (endpoint, deployment))
-        return monitoring.metrics(self.account, asked, since)
+        asked = observability.Asked(observability.VERTEX, labels, lines, (endpoint, deployment))
+        return observability.metrics(self.account, asked, since)
 
     @override
     def answers(self, endpoint: str, deployment: str, since: datetime) -> Sequence[Answer]:

@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any
 from tridock.assurance import gates
 from tridock.assurance.gates import Ruling, Verdict
 from tridock.deploy.config.load import Gates
-from tridock.deploy.json_equality import same
 from tridock.deploy.rollout import live_metrics as live
 from tridock.deploy.strategies import Step
 from tridock.deploy.target.errors import TargetError
 from tridock.deploy.target.metrics import Answer, predictions
-from tridock.deploy.target.probes import Probe, Timed
+from tridock.deploy.target.probes import Probe, Timed, same
 from tridock.deploy.target.protocol import Target
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from tridock.assurance import gates
 from tridock.assurance.gates import Ruling, Verdict
 from tridock.deploy.config.load import Gates
-from tridock.deploy.json_equality import same
 from tridock.deploy.target.metrics import Answer, Metrics
+from tridock.deploy.target.probes import same
 
 if TYPE_CHECKING:
     from tridock.inference.bundle.baseline import Statistics

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tridock.inference import score
-from tridock.inference.batch.errors import BadRowError, BatchError
 from tridock.inference.batch.files import File, Format
 from tridock.inference.batch.planning import BatchOptions, names, plan
 from tridock.inference.batch.reader import Reader
 from tridock.inference.batch.scorer import Scorer
+from tridock.inference.errors import BadRowError, BatchError
 from tridock.inference.model.model import Model
 
 #: The deployment's variables: whether to write probabilities, and the columns to carry.

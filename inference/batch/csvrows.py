@@ -14,13 +14,13 @@ from pyarrow import csv as arrow
 from tridock.inference.batch import intake
 from tridock.inference.batch.chunk import Batch, Chunk, Position, Refused
 from tridock.inference.batch.conversion import convert
-from tridock.inference.batch.errors import FormatError
 from tridock.inference.batch.files import File, Format
 from tridock.inference.batch.intake import Read
 from tridock.inference.batch.plan import Header, Plan
 from tridock.inference.batch.records import Records
 from tridock.inference.codec.header import Positions, positions
 from tridock.inference.data.cells import listing, shown
+from tridock.inference.errors import FormatError
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -10,8 +10,13 @@ from importlib.abc import MetaPathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tridock.inference.batch.errors import BadRowError, BatchError
-from tridock.inference.errors import BundleError, BundleMissingError, InferenceError
+from tridock.inference.errors import (
+    BadRowError,
+    BatchError,
+    BundleError,
+    BundleMissingError,
+    InferenceError,
+)
 from tridock.inference.plaintext import lines
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tridock.inference.batch.errors import BatchError
+from tridock.inference.errors import BatchError
 
 #: Bytes of each end of a file that distinguish it from another one of the same size and time.
 SAMPLED_BYTES = 1 << 16

@@ -15,13 +15,13 @@ import orjson
 
 from tridock.inference.batch import footer, journal
 from tridock.inference.batch.chunk import Chunk, Refused
-from tridock.inference.batch.errors import BadRowError, BatchError
 from tridock.inference.batch.files import Format
 from tridock.inference.batch.journal import Journal, Mark
 from tridock.inference.batch.plan import Plan
 from tridock.inference.batch.planning import partial
 from tridock.inference.batch.reader import Reader
 from tridock.inference.batch.scorer import Scorer, Written
+from tridock.inference.errors import BadRowError, BatchError
 
 #: Bytes or seconds after which the output is made safe.
 COMMIT_BYTES = 256 << 20

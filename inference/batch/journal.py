@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from tridock.inference.batch.chunk import Position
-from tridock.inference.batch.errors import BatchError, ResumeError
+from tridock.inference.errors import BatchError, ResumeError
 
 JOURNAL = "journal.jsonl"
 OUTPUT, FOOTERS, ERRORS = "output", "footers", "errors"

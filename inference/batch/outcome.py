@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from tridock.inference.batch.conversion import ARROW
-from tridock.inference.batch.errors import BatchError
 from tridock.inference.data.signature import OutputSignature
+from tridock.inference.errors import BatchError
 
 if TYPE_CHECKING:
     from tridock.inference.model.model import Answers

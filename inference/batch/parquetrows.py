@@ -13,12 +13,12 @@ from pyarrow import parquet
 from tridock.inference.batch import intake
 from tridock.inference.batch.chunk import Batch, Chunk, Position
 from tridock.inference.batch.conversion import convert
-from tridock.inference.batch.errors import FormatError
 from tridock.inference.batch.files import File
 from tridock.inference.batch.intake import Read
 from tridock.inference.batch.plan import Header, Plan
 from tridock.inference.batch.records import CHUNK_BYTES
 from tridock.inference.data.cells import listing, shown
+from tridock.inference.errors import FormatError
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tridock.inference.batch import csvrows, jsonrows, parquetrows
-from tridock.inference.batch.errors import BatchError
 from tridock.inference.batch.files import File, Format
 from tridock.inference.batch.plan import Header, Plan
 from tridock.inference.data.cells import listing, shown
 from tridock.inference.data.signature import OutputSignature, Signature
+from tridock.inference.errors import BatchError
 
 _HEADERS = {
     Format.CSV: csvrows.header,

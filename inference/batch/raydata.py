@@ -18,7 +18,6 @@ from tridock.inference import score
 from tridock.inference.batch import journal
 from tridock.inference.batch.bar import progress
 from tridock.inference.batch.chunk import Position
-from tridock.inference.batch.errors import BadRowError, BatchError
 from tridock.inference.batch.files import File, Format
 from tridock.inference.batch.job import Job, Progress
 from tridock.inference.batch.journal import Mark
@@ -26,7 +25,7 @@ from tridock.inference.batch.plan import Plan
 from tridock.inference.batch.planning import partial
 from tridock.inference.batch.reader import Reader
 from tridock.inference.batch.scorer import Scorer, Threads
-from tridock.inference.errors import InferenceError
+from tridock.inference.errors import BadRowError, BatchError, InferenceError
 
 #: Ray takes no path to this checkout by itself.
 ROOT = Path(__file__).absolute().parents[3]

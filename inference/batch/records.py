@@ -11,8 +11,8 @@ from typing import IO, TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from tridock.inference.batch.chunk import Chunk, Position
-from tridock.inference.batch.errors import FormatError
 from tridock.inference.batch.files import File
+from tridock.inference.errors import FormatError
 
 if TYPE_CHECKING:
     import numpy.typing as npt

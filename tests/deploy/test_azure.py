@@ -33,7 +33,7 @@ from tridock.deploy.azure.bundles import Bundles
 from tridock.deploy.azure.errors import refused, translated
 from tridock.deploy.azure.scoring import Scoring
 from tridock.deploy.azure.target import AzureTarget
-from tridock.deploy.config.emulator import enter
+from tridock.deploy.config.account import enter
 from tridock.deploy.rollout import endpoint_changes
 from tridock.deploy.target.errors import (
     BusyError,

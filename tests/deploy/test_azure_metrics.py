@@ -14,8 +14,7 @@ from tridock.deploy.azure.account import Account
 from tridock.deploy.azure.metrics import Measured
 from tridock.deploy.azure.target import AzureTarget
 from tridock.deploy.target.errors import ConfigError
-from tridock.deploy.target.metrics import Metrics
-from tridock.deploy.target.own_requests import Own
+from tridock.deploy.target.metrics import Metrics, Own
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 MINUTE = timedelta(minutes=1)

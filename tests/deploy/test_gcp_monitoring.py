@@ -13,14 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tridock.deploy.gcp.errors import of_answer
-from tridock.deploy.gcp.monitoring import Buckets
+from tridock.deploy.gcp.observability import Buckets
 from tridock.deploy.target.errors import (
     NotFoundError,
     PermissionDeniedError,
     TargetError,
     UnavailableError,
 )
-from tridock.deploy.target.own_requests import Own
+from tridock.deploy.target.metrics import Own
 
 EXPONENTIAL = {"exponentialBuckets": {"numFiniteBuckets": 66, "growthFactor": 1.4, "scale": 1}}
 LINEAR = {"linearBuckets": {"numFiniteBuckets": 100, "width": 5, "offset": 5}}

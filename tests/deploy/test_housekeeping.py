@@ -37,7 +37,7 @@ class Desk:
         """Run a command and return what it printed."""
         options = arguments.parse([*words])
         self.patch.setattr("sys.stdin", io.StringIO(typed))
-        cloud = Cloud({}, lambda settings: self.target, prices=Prices({"large": 0.5}, "a list"))
+        cloud = Cloud({}, {"": ""}, prices=Prices({"large": 0.5}, "a list"))
         config, say = load(None, arguments.flags(options)), self.told.progress()
         commands.run(options, Session(config, cloud, retrying(self.target), False, say))
         return self.capture.readouterr().out

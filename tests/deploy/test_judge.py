@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 from tests.deploy.memory import MemoryTarget
 from tests.deploy.staging import GATES, name_of, released, true_answers
 from tridock.assurance.gates import Ruling
-from tridock.deploy.json_equality import same
 from tridock.deploy.rollout.judge import Judge
 from tridock.deploy.target.errors import ConfigError
-from tridock.deploy.target.probes import Probe, Timed, check_request, probes
+from tridock.deploy.target.probes import Probe, Timed, check_request, probes, same
 from tridock.inference.bundle.bundle import Bundle
 from tridock.inference.packaging.package import About, package_script
 

@@ -11,7 +11,7 @@ import pytest
 
 from tridock.inference.bundle.bundle import Bundle
 from tridock.inference.bundle.location import download
-from tridock.inference.check import storage
+from tridock.inference.check import stage
 from tridock.inference.image.build import audit, bill, report, url
 from tridock.inference.image.container import Plan
 from tridock.inference.image.contents import Package, debian, distribution
@@ -114,7 +114,7 @@ def test_the_heart_beats_where_a_ready_server_listens(server: ModelServer) -> No
 
 
 def test_the_checks_bucket_is_read_as_google_s_is(iris_bundle: Bundle) -> None:
-    with storage.served(iris_bundle.path) as service:
-        found = download(storage.URI, {storage.EMULATOR: service})
+    with stage.served(iris_bundle.path) as service:
+        found = download(stage.URI, {stage.EMULATOR: service})
     assert Bundle.read(found).digest == iris_bundle.digest
     shutil.rmtree(found)

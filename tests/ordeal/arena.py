@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from tests.ordeal import inventory, stable
 from tests.ordeal.blows import FAULTS, FAULTS_OF_VERBS, SLOW, Blow, fault
 from tests.ordeal.points import Point
-from tridock.deploy.config import emulator
+from tridock.deploy.config import account
 from tridock.deploy.local import daemon as router
 from tridock.deploy.target import plugins
 from tridock.deploy.target.notes import Note
@@ -155,7 +155,7 @@ def opened(name: str, folder: Path, settings: dict[str, str]) -> Iterator[Arena]
     try:
         if cloud.provision:
             daemon.up(place)
-            known = dict(emulator.enter(kind, cloud, known, state))
+            known = dict(account.enter(kind, cloud, known, state))
         known |= {"state": str(state)}
         target = stable.opened(kind, known)
         notes = folder / "calls"

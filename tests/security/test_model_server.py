@@ -15,7 +15,7 @@ from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 
 from tridock.inference.bundle.bundle import Bundle
-from tridock.inference.check import storage
+from tridock.inference.check import stage
 from tridock.inference.packaging.package import About, package
 from tridock.inference.process.model_server import ModelServer, wait_ready
 
@@ -143,8 +143,8 @@ def test_refusals_are_counted_and_logged_without_what_was_sent(
 def test_the_bucket_that_is_lent_to_an_image_waits_for_no_caller(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(storage._Objects, "timeout", 0.2)
-    with storage.served(tmp_path) as url:
+    monkeypatch.setattr(stage._Objects, "timeout", 0.2)
+    with stage.served(tmp_path) as url:
         port = int(url.rpartition(":")[2])
         with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
             connection.sendall(b"GET /half HTTP/1.1\r\n")

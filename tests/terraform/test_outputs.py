@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tridock.deploy.config import terraform_outputs
+from tridock.deploy.config import account
 from tridock.deploy.config.load import Config, load
 from tridock.deploy.target import plugins
 from tridock.deploy.target.errors import ConfigError
@@ -31,7 +31,7 @@ def _config(folder: Path, told: Any, lines: str = "") -> Config:
 
 
 def _completed(config: Config) -> dict[str, str]:
-    return terraform_outputs.completed(config, plugins.find("aws"))
+    return account.completed(config, plugins.find("aws"))
 
 
 def _output(**values: str) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def test_a_flag_goes_over_what_terraform_made(tmp_path: Path) -> None:
 
 def test_a_module_that_was_never_applied_changes_nothing() -> None:
     config = load(None, {"target": "local"}, {})
-    assert terraform_outputs.completed(config, plugins.find("local")) == dict(config.settings)
+    assert account.completed(config, plugins.find("local")) == dict(config.settings)
 
 
 @pytest.mark.parametrize(

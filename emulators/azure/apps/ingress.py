@@ -16,9 +16,9 @@ from tridock.emulators.azure.apps.apps import AUDIENCE
 from tridock.emulators.azure.apps.revisions import Revisions, weights
 from tridock.emulators.azure.apps.scaler import Scaler
 from tridock.emulators.azure.core.cloud import Cloud
+from tridock.emulators.azure.core.measurements import Tally
 from tridock.emulators.azure.core.pool import Pool
 from tridock.emulators.azure.core.resource import Resource, ResourceId, now
-from tridock.emulators.azure.core.tally import Tally
 from tridock.emulators.azure.http.call import Answer, Call
 from tridock.emulators.azure.http.errors import AzureError, missing
 from tridock.emulators.azure.servers import traffic

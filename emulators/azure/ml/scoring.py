@@ -22,9 +22,9 @@ import httpx
 
 from tridock.emulators.azure.core.cloud import CONTAINER, Cloud
 from tridock.emulators.azure.core.entra import MACHINE_LEARNING_AUDIENCES, bearer
+from tridock.emulators.azure.core.measurements import MODEL_STATUS, Tally
 from tridock.emulators.azure.core.pool import Pool
 from tridock.emulators.azure.core.resource import Resource
-from tridock.emulators.azure.core.tally import MODEL_STATUS, Tally
 from tridock.emulators.azure.http.call import Answer, Call
 from tridock.emulators.azure.http.errors import AzureError
 from tridock.emulators.azure.http.front import REGION

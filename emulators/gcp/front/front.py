@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from tridock.emulators.faults import ConnectionDropped
+from tridock.emulators.access import is_authorized
+from tridock.emulators.faults import ConnectionDropped, read_faults
+from tridock.emulators.fleet import Server
 from tridock.emulators.gcp.auth import authentication, oauth
 from tridock.emulators.gcp.core.cloud import Cloud
 from tridock.emulators.gcp.core.faulty import of_the_past
-from tridock.emulators.gcp.front import control, dedicated, longrunning, tables
+from tridock.emulators.gcp.front import dedicated, longrunning, tables
 from tridock.emulators.gcp.front import storage_interface as storage
 from tridock.emulators.gcp.front.interface import Interface
 from tridock.emulators.gcp.protocol import masks
-from tridock.emulators.gcp.protocol.errors import GcpError, InternalError, UnimplementedError
+from tridock.emulators.gcp.protocol.errors import (
+    GcpError,
+    InternalError,
+    InvalidArgumentError,
+    NotFoundError,
+    UnauthenticatedError,
+    UnavailableError,
+    UnimplementedError,
+)
 from tridock.emulators.gcp.protocol.wire import Answer, Request
 from tridock.emulators.gcp.run import scaling
+from tridock.emulators.gcp.state.database import NotWrittenError
 from tridock.emulators.gcp.storage.uploads import Uploads
-from tridock.emulators.gcp.vertex import tenant
+from tridock.emulators.gcp.vertex import containers
 
 log = logging.getLogger(__name__)
 
@@ -73,14 +85,14 @@ class Front:
 
     def _route(self, request: Request) -> Answer:
         host = request.host.partition(":")[0]
-        if request.path.startswith(control.PREFIX):
-            return control.answer(self.cloud, request)
+        if request.path.startswith(PREFIX):
+            return answer(self.cloud, request)
         if host.endswith(scaling.SUFFIX):
             return scaling.answer(self.cloud, request)
         if answered := oauth.answer(self.cloud.tokens, request):
             return answered
-        if request.path.startswith(tenant.PREFIX):
-            return self.storage.answer(tenant.borrowed(self.cloud, request))
+        if request.path.startswith(containers.PREFIX):
+            return self.storage.answer(containers.borrowed(self.cloud, request))
         if not self.storage.is_public(request):
             reads = request.verb in ("GET", "HEAD") or request.path == _LOGS
             authentication.check(
@@ -118,3 +130,67 @@ def _service(request: Request) -> str:
     if request.path == _LOGS:
         return "logging.googleapis.com"
     return f"{'run' if request.path.startswith('/v2/') else 'aiplatform'}.googleapis.com"
+
+
+# The emulator's own controls, at `/_emulator/`: faults on request, servers, a fresh start.
+
+PREFIX = "/_emulator/"
+
+
+def answer(cloud: Cloud, request: Request) -> Answer:
+    """Answer one request to the emulator itself, with its secret."""
+    if not is_authorized(request.headers, cloud.tokens.secret):
+        raise UnauthenticatedError(
+            f"Requests below {PREFIX} need the header Authorization: Bearer $TRIDOCK_GCP_TOKEN."
+        )
+    call = _CALLS.get(f"{request.verb} {request.path.removeprefix(PREFIX)}")
+    if call is None:
+        raise NotFoundError(f"The emulator has {', '.join(_CALLS)}, all below {PREFIX}.")
+    return call(cloud, request)
+
+
+def reset(cloud: Cloud, _: Request) -> Answer:
+    """Forget every resource and end every model server."""
+    try:
+        cloud.clear()
+    except NotWrittenError as error:
+        raise UnavailableError(f"The reset cannot be written: {error}") from error
+    return Answer.of({})
+
+
+def plan(cloud: Cloud, request: Request) -> Answer:
+    """Replace the planned faults by those of the body."""
+    try:
+        faults = read_faults(request.json())
+    except (TypeError, KeyError, ValueError) as error:
+        raise InvalidArgumentError(f"faults cannot be read: {error!r}") from error
+    cloud.faults.plan(faults)
+    return Answer.of({"planned": len(faults)})
+
+
+def report(cloud: Cloud, _: Request) -> Answer:
+    """Return the plan, the faults that were met, and the calls in their order."""
+    return Answer.of(cloud.faults.report())
+
+
+def servers(cloud: Cloud, _: Request) -> Answer:
+    """Return the model servers: address, log and exit code."""
+    return Answer.of({"servers": [_described(server) for server in cloud.fleet.servers()]})
+
+
+def _described(server: Server) -> dict[str, object]:
+    process = getattr(server, "process", None)
+    return {
+        "url": server.url,
+        "pid": process.pid if process else None,
+        "log": str(server.log),
+        "exit_code": server.exit_code(),
+    }
+
+
+_CALLS: Mapping[str, Callable[[Cloud, Request], Answer]] = {
+    "POST reset": reset,
+    "PUT faults": plan,
+    "GET faults": report,
+    "GET servers": servers,
+}

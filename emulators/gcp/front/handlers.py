@@ -7,12 +7,37 @@ from functools import partial
 
 from tridock.emulators.gcp.core.cloud import Cloud, Handler
 from tridock.emulators.gcp.core.operations import Progress
-from tridock.emulators.gcp.front import projects
 from tridock.emulators.gcp.front.interface import Interface
 from tridock.emulators.gcp.monitoring import monitoring
-from tridock.emulators.gcp.protocol.names import Record
+from tridock.emulators.gcp.protocol.errors import PermissionDeniedError
+from tridock.emulators.gcp.protocol.names import PROJECT, Record, number
 from tridock.emulators.gcp.run import revisions, services
 from tridock.emulators.gcp.vertex import batch, deployments, endpoints, models, predictions
+
+# Cloud Resource Manager: the SDK asks for a project's id when it only has the number.
+
+
+def get(_: Cloud, request: Record) -> Record:
+    """``GetProject``: of the emulated project; others are as good as absent.
+
+    Raises
+    ------
+    PermissionDeniedError
+        If it is another project.
+    """
+    asked = request["name"].rpartition("/")[2]
+    if number(asked) != number(PROJECT):
+        raise PermissionDeniedError(f"The caller does not have permission on projects/{asked}.")
+    return {
+        "name": f"projects/{number(PROJECT)}",
+        "projectId": PROJECT,
+        "displayName": PROJECT,
+        "state": "ACTIVE",
+    }
+
+
+PROJECT_HANDLERS: Mapping[str, Handler] = {"Projects.GetProject": get}
+
 
 WORKS: Mapping[str, Callable[[Cloud, Progress, Record], None]] = {
     **models.WORKS,
@@ -34,7 +59,7 @@ HANDLERS: Mapping[str, Handler] = {
     **deployments.HANDLERS,
     **batch.HANDLERS,
     **predictions.HANDLERS,
-    **projects.HANDLERS,
+    **PROJECT_HANDLERS,
     **services.HANDLERS,
     **revisions.HANDLERS,
     **monitoring.HANDLERS,

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
+import uuid
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
 
 from tridock.emulators.gcp.protocol.errors import UnavailableError
 from tridock.emulators.gcp.protocol.names import Record
@@ -152,3 +156,22 @@ def _restore(resources: dict[str, Record], saved: Mapping[str, str]) -> None:
         if not is_running and json.dumps(record) != text:
             record.clear()
             record.update(json.loads(text))
+
+
+# Folders that go at once, however much is in them.
+
+PREFIX = ".deleted-"
+
+
+def remove(folder: Path) -> None:
+    """Take a folder away by its name at once, and delete its content meanwhile."""
+    aside = folder.with_name(f"{PREFIX}{uuid.uuid4().hex}")
+    with suppress(FileNotFoundError):
+        folder.rename(aside)
+        threading.Thread(target=shutil.rmtree, args=(aside, True), daemon=True).start()
+
+
+def empty(folder: Path) -> None:
+    """Delete what a killed process had put aside in `folder`."""
+    for path in folder.glob(f"{PREFIX}*"):
+        shutil.rmtree(path, ignore_errors=True)

@@ -6,6 +6,7 @@ minutes that began at or after the given moment.
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,7 +17,6 @@ from itertools import pairwise
 from typing import Any
 
 from tridock.deploy.gcp.account import TIMEOUT_SECONDS, Account
-from tridock.deploy.gcp.entries import events
 from tridock.deploy.gcp.errors import of_answer, translated
 from tridock.deploy.target.errors import NotFoundError
 from tridock.deploy.target.metrics import Metrics, with_log
@@ -214,3 +214,52 @@ def _bounds(options: Mapping[str, Any]) -> Iterator[float]:
             yield float(told.get("offset", 0)) + float(told["width"]) * n
     else:
         yield from map(float, options.get("explicitBuckets", {}).get("bounds", ()))
+
+
+# Cloud Logging: lines that a model server wrote.
+
+LIST_ENTRIES = "logging:ListLogEntries"
+URL = "https://logging.googleapis.com/v2/entries:list"
+#: Entries of one answer; the service gives 1000 at most.
+PAGE = 1000
+
+
+def last(account: Account, wanted: Mapping[str, str], *, lines: int) -> Sequence[str]:
+    """Return the last `lines` lines of the entries whose fields are `wanted`, oldest first."""
+    page = _entries(account, _filter(wanted), {"orderBy": "timestamp desc", "pageSize": lines})
+    return tuple(_text(entry) for entry in reversed(page.get("entries", ())))[-lines:]
+
+
+def events(
+    account: Account, wanted: Mapping[str, str], since: datetime, *, event: str
+) -> Iterator[str]:
+    """Yield the structured lines of one `event` since a moment as JSON, in no certain order."""
+    stamp = since.astimezone(UTC).isoformat()
+    text = f'{_filter({**wanted, "jsonPayload.event": event})} AND timestamp>="{stamp}"'
+    more: dict[str, Any] = {"pageSize": PAGE}
+    while True:
+        page = _entries(account, text, more)
+        for entry in page.get("entries", ()):
+            # Logging agents take the time out of the line ("Structured logging").
+            yield json.dumps({"time": entry.get("timestamp"), **entry["jsonPayload"]})
+        if not page.get("nextPageToken"):
+            return
+        more["pageToken"] = page["nextPageToken"]
+
+
+def _filter(wanted: Mapping[str, str]) -> str:
+    return " AND ".join(f'{key}="{value}"' for key, value in wanted.items())
+
+
+def _entries(account: Account, text: str, more: Mapping[str, Any]) -> Any:
+    request = {"resourceNames": [f"projects/{account.project}"], "filter": text, **more}
+    with translated(LIST_ENTRIES):
+        answer = account.session.post(URL, json=request, timeout=TIMEOUT_SECONDS)
+    if answer.status_code != 200:
+        raise of_answer(answer, operation=LIST_ENTRIES)
+    return answer.json()
+
+
+def _text(entry: Mapping[str, Any]) -> str:
+    payload = entry.get("jsonPayload", {})
+    return str(entry.get("textPayload") or payload.get("message") or payload)

@@ -1,8 +1,37 @@
-"""Machine sizes as CPUs and memory, for services that sell those."""
+"""Common parts of Container Apps and Container Instances: requests without a key, sizes."""
 
 from __future__ import annotations
 
-from tridock.deploy.target.errors import ConfigError
+import httpx
+
+from tridock.deploy.azure.errors import translated
+from tridock.deploy.target.errors import ConfigError, InvokeError
+
+TIMEOUT = 240.0
+
+
+def ask(client: httpx.Client, url: str, body: bytes, *, operation: str) -> bytes:
+    """Send one JSON request and return the answer.
+
+    Raises
+    ------
+    InvokeError
+        If the model server answered an error.
+    """
+    with translated(operation):
+        answer = client.post(
+            url, content=body, headers={"Content-Type": "application/json"}, timeout=TIMEOUT
+        )
+    if answer.is_error:
+        raise InvokeError(
+            f"the model answered {answer.status_code}: {answer.text}",
+            operation=operation,
+            status=answer.status_code,
+        )
+    return answer.content
+
+
+# Machine sizes as CPUs and memory, for services that sell those.
 
 #: CPUs of virtual machines ("Sizes for virtual machines in Azure").
 CPUS = {
