@@ -20,7 +20,7 @@ from tridock.deploy.rollout import endpoint_changes
 from tridock.deploy.rollout.release import release as run_release
 from tridock.deploy.rollout.request import Rollout
 from tridock.deploy.rollout.rollback import rollback as run_rollback
-from tridock.deploy.target.protocol import Endpoint
+from tridock.deploy.target.records import Endpoint
 from tridock.deploy.waiting import retry
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tridock.deploy.api import Account, delete, invoke, release, rollback, status
     from tridock.deploy.target.errors import DeployError
-    from tridock.deploy.target.protocol import Deployment, Endpoint
+    from tridock.deploy.target.records import Deployment, Endpoint
     from tridock.inference.bundle.bundle import Bundle
     from tridock.inference.errors import InferenceError
     from tridock.inference.packaging.package import About, package

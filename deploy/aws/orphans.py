@@ -16,7 +16,7 @@ from tridock.deploy.aws.reading import Reading
 from tridock.deploy.aws.scaling import Scalings
 from tridock.deploy.aws.store import PREFIX, Store
 from tridock.deploy.target.errors import ConflictError, NotFoundError, PermissionDeniedError
-from tridock.deploy.target.orphans import Orphan
+from tridock.deploy.target.records import Orphan
 
 CONFIG, MODEL, SCALING = "endpoint configuration", "model", "scalable target"
 MARK, BUNDLE = "mark of use", "stored bundle"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tridock.deploy import strategies
 from tridock.deploy.aws import names
 from tridock.deploy.aws.facts import Facts
-from tridock.deploy.target.protocol import Deployment, Endpoint, State
+from tridock.deploy.target.records import Deployment, Endpoint, State
 
 if TYPE_CHECKING:
     from mypy_boto3_sagemaker.type_defs import DescribeEndpointOutputTypeDef

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tridock.deploy.aws.errors import translated
-from tridock.deploy.target.protocol import Scaling
+from tridock.deploy.target.records import Scaling
 
 SERVICE = "application-autoscaling"
 #: "Amazon SageMaker AI and Application Auto Scaling", Application Auto Scaling User Guide.

@@ -26,8 +26,8 @@ from tridock.deploy.aws.store import S3Notes, Store
 from tridock.deploy.aws.updates import Guard, Updates
 from tridock.deploy.target.errors import ConflictError, NotFoundError
 from tridock.deploy.target.metrics import Answer, Metrics
-from tridock.deploy.target.orphans import Orphan
-from tridock.deploy.target.protocol import Endpoint, Release, Scaling, Target
+from tridock.deploy.target.protocol import Target
+from tridock.deploy.target.records import Endpoint, Orphan, Release, Scaling
 from tridock.inference.bundle.bundle import Bundle
 
 LIMITS = {

@@ -7,7 +7,7 @@ from typing import Any
 
 from tridock.deploy.azure import containers
 from tridock.deploy.azure.account import Account
-from tridock.deploy.target.protocol import Deployment, Endpoint, Release, Scaling, State
+from tridock.deploy.target.records import Deployment, Endpoint, Release, Scaling, State
 
 #: Marks what is ours.
 TAG = "tridock"

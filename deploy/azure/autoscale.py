@@ -13,7 +13,7 @@ from typing import Any
 
 from tridock.deploy.azure.account import Account
 from tridock.deploy.target.errors import NotFoundError
-from tridock.deploy.target.protocol import Scaling
+from tridock.deploy.target.records import Scaling
 
 VERSION = "2022-10-01"
 KIND = "/providers/Microsoft.Insights/autoscaleSettings"

@@ -17,7 +17,7 @@ from tridock.deploy.azure.apps import TAG
 from tridock.deploy.azure.bundles import PREFIX, Bundles
 from tridock.deploy.azure.errors import translated
 from tridock.deploy.target.errors import ConflictError
-from tridock.deploy.target.orphans import Orphan
+from tridock.deploy.target.records import Orphan
 from tridock.inference.bundle.manifest import MANIFEST
 
 MARK, BUNDLE = "mark of use", "stored bundle"

@@ -31,8 +31,8 @@ from tridock.deploy.target.errors import (
 )
 from tridock.deploy.target.hosts import trusted
 from tridock.deploy.target.metrics import Answer, Metrics, Own, with_log
-from tridock.deploy.target.orphans import Orphan
-from tridock.deploy.target.protocol import Endpoint, Release, Scaling, Target
+from tridock.deploy.target.protocol import Target
+from tridock.deploy.target.records import Endpoint, Orphan, Release, Scaling
 from tridock.inference.bundle.bundle import Bundle
 from tridock.inference.cloud_hosts import AZURE_LOGS
 

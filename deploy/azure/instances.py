@@ -32,8 +32,8 @@ from tridock.deploy.target.errors import (
     before_sending,
 )
 from tridock.deploy.target.metrics import Answer, Metrics
-from tridock.deploy.target.orphans import Orphan
-from tridock.deploy.target.protocol import Deployment, Endpoint, Release, Scaling, State, Target
+from tridock.deploy.target.protocol import Target
+from tridock.deploy.target.records import Deployment, Endpoint, Orphan, Release, Scaling, State
 from tridock.inference.bundle.bundle import Bundle
 
 LIMITS = {

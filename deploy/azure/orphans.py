@@ -16,7 +16,7 @@ from tridock.deploy.azure.errors import translated
 from tridock.deploy.azure.store import FILES, MARK, PREFIX, Store
 from tridock.deploy.azure.translation import TAG
 from tridock.deploy.target.errors import ConflictError, NotFoundError
-from tridock.deploy.target.orphans import Orphan
+from tridock.deploy.target.records import Orphan
 
 USE, MODEL, ENVIRONMENT = "mark of use", "model version", "environment version"
 BUNDLE = "stored bundle"

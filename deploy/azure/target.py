@@ -25,8 +25,8 @@ from tridock.deploy.azure.store import Store
 from tridock.deploy.azure.translation import FIRST, TAG
 from tridock.deploy.target.errors import ConflictError, NotFoundError
 from tridock.deploy.target.metrics import Answer, Metrics, with_log
-from tridock.deploy.target.orphans import Orphan
-from tridock.deploy.target.protocol import Endpoint, Release, Scaling, Target
+from tridock.deploy.target.protocol import Target
+from tridock.deploy.target.records import Endpoint, Orphan, Release, Scaling
 from tridock.inference.bundle.bundle import Bundle
 
 LIMITS = {

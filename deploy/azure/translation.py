@@ -17,7 +17,7 @@ from azure.ai.ml.entities import (
 )
 
 from tridock.deploy.azure.collected import collector
-from tridock.deploy.target.protocol import Deployment, Endpoint, Release, State
+from tridock.deploy.target.records import Deployment, Endpoint, Release, State
 
 #: Marks what is ours.
 TAG = "tridock"

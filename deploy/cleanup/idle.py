@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from tridock.deploy.rollout.plan import hourly
 from tridock.deploy.target.errors import TargetError
 from tridock.deploy.target.plugins import Prices
-from tridock.deploy.target.protocol import Deployment, Endpoint, Target
+from tridock.deploy.target.protocol import Observability
+from tridock.deploy.target.records import Deployment, Endpoint
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,9 @@ class Patience:
         return self.now - timedelta(hours=self.hours)
 
 
-def look(target: Target, found: Endpoint, patience: Patience, prices: Prices | None) -> Idle | None:
+def look(
+    target: Observability, found: Endpoint, patience: Patience, prices: Prices | None
+) -> Idle | None:
     """Return an endpoint as idle if its deployments are old enough and had no live request.
 
     Metrics of deployments with traffic are read one after the other, until one had a
@@ -73,7 +76,9 @@ def _all(found: Endpoint) -> list[Deployment]:
     return list(found.deployments.values())
 
 
-def _is_unasked(target: Target, found: Endpoint, one: Deployment, patience: Patience) -> bool:
+def _is_unasked(
+    target: Observability, found: Endpoint, one: Deployment, patience: Patience
+) -> bool:
     try:
         measured = target.metrics(found.name, one.name, patience.since)
     except TargetError as error:

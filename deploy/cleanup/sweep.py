@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from tridock.deploy.progress import Progress
 from tridock.deploy.rollout import endpoint_changes, experiment, history, journal
 from tridock.deploy.target.errors import ConflictError, LockedError, NotFoundError, TargetError
-from tridock.deploy.target.orphans import Orphan
-from tridock.deploy.target.protocol import Endpoint, Target
+from tridock.deploy.target.protocol import Target
+from tridock.deploy.target.records import Endpoint, Orphan
 from tridock.deploy.waiting import lock
 from tridock.deploy.waiting.lock import Claim, Terms
 from tridock.deploy.waiting.retry import under

@@ -12,7 +12,7 @@ from tridock.deploy.cleanup.idle import Idle, Patience
 from tridock.deploy.cleanup.sweep import Broom, Found, Swept, look, sweep
 from tridock.deploy.cli import confirm, report
 from tridock.deploy.cli.session import Session
-from tridock.deploy.target.protocol import Endpoint
+from tridock.deploy.target.records import Endpoint
 
 
 def run(options: argparse.Namespace, session: Session) -> None:

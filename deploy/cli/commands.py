@@ -31,7 +31,7 @@ from tridock.deploy.rollout.release import release
 from tridock.deploy.rollout.request import ReleaseRequest, Rollout
 from tridock.deploy.rollout.rollback import rollback
 from tridock.deploy.target.errors import ConfigError, NotFoundError
-from tridock.deploy.target.protocol import Endpoint
+from tridock.deploy.target.records import Endpoint
 from tridock.inference.plaintext import lines
 
 if TYPE_CHECKING:

@@ -28,9 +28,8 @@ from tridock.deploy.rollout.compare import Comparison
 from tridock.deploy.rollout.journal import Entry
 from tridock.deploy.rollout.plan import Plan
 from tridock.deploy.target.model_registry import ModelVersion
-from tridock.deploy.target.orphans import Orphan
 from tridock.deploy.target.probes import probes, read_request
-from tridock.deploy.target.protocol import Deployment, Endpoint, Restarts, State
+from tridock.deploy.target.records import Deployment, Endpoint, Orphan, Restarts, State
 from tridock.inference.plaintext import line, lines
 
 STYLE: Any = {"box": box.SIMPLE, "pad_edge": False, "show_edge": False}

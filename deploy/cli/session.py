@@ -22,7 +22,8 @@ from tridock.deploy.target import names, plugins
 from tridock.deploy.target.errors import ConfigError, UnsupportedError
 from tridock.deploy.target.plugins import Cloud
 from tridock.deploy.target.probes import Probe, check_request, probes, read_request
-from tridock.deploy.target.protocol import Release, Target, deployment_name
+from tridock.deploy.target.protocol import Target
+from tridock.deploy.target.records import Release, deployment_name
 from tridock.deploy.waiting import lock
 from tridock.deploy.waiting.retry import Policy, retrying, under
 from tridock.deploy.waiting.wait import Deadline

@@ -9,7 +9,7 @@ from typing import Any
 
 from tridock.deploy.models.reference import Reference
 from tridock.deploy.strategies import STRATEGIES
-from tridock.deploy.target.protocol import METRICS
+from tridock.deploy.target.records import METRICS
 
 #: Emulated clouds and the local router keep their state in the current folder.
 STATE = Path.cwd() / ".tridock"

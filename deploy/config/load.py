@@ -17,7 +17,7 @@ from tridock.deploy.models.reference import Reference
 from tridock.deploy.strategies import Strategy
 from tridock.deploy.target import plugins
 from tridock.deploy.target.errors import ConfigError
-from tridock.deploy.target.protocol import Scaling
+from tridock.deploy.target.records import Scaling
 
 #: Keys that have a flag of their own; `--set KEY=VALUE` gives the others.
 FLAGS = frozenset({"target", "endpoint", "bundle", "model", "timeout", "state"})

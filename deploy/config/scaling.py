@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from tridock.deploy.target.errors import ConfigError
-from tridock.deploy.target.protocol import METRICS, Scaling, Target
+from tridock.deploy.target.protocol import Target
+from tridock.deploy.target.records import METRICS, Scaling
 
 #: What each key is for, where a message has to ask for it.
 _NEEDED = "[scaling] needs minimum, maximum and target; without the table a deployment keeps count"

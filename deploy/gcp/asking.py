@@ -19,7 +19,7 @@ from tridock.deploy.target.errors import (
     before_sending,
 )
 from tridock.deploy.target.probes import Timed
-from tridock.deploy.target.protocol import Release
+from tridock.deploy.target.records import Release
 
 OPERATION = "aiplatform:RawPredict"
 DEPLOYED = "X-Vertex-AI-Deployed-Model-Id"

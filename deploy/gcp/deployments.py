@@ -13,7 +13,7 @@ from tridock.deploy.gcp.errors import translated
 from tridock.deploy.gcp.reading import REPLICAS, Reading, replicas
 from tridock.deploy.gcp.registry import Registry
 from tridock.deploy.target.errors import ConflictError, NotFoundError, UnavailableError
-from tridock.deploy.target.protocol import Release, Scaling
+from tridock.deploy.target.records import Release, Scaling
 
 #: An endpoint without models is made and removed in seconds; a model leaves within minutes.
 CREATE_SECONDS = 300.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
-from tridock.deploy.target.protocol import Release
+from tridock.deploy.target.records import Release
 
 #: An endpoint without it belongs to others.
 ENDPOINT = "tridock-endpoint"

@@ -18,7 +18,7 @@ from tridock.deploy.gcp.registry import Registry
 from tridock.deploy.gcp.revisions import Look
 from tridock.deploy.gcp.store import PREFIX, Store
 from tridock.deploy.target.errors import ConflictError, NotFoundError, PermissionDeniedError
-from tridock.deploy.target.orphans import Orphan
+from tridock.deploy.target.records import Orphan
 from tridock.inference.bundle.manifest import MANIFEST
 
 TEMPORARY, VERSION, REVISION = "temporary endpoint", "model version", "revision"

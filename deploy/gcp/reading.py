@@ -12,7 +12,7 @@ from tridock.deploy.gcp.account import TIMEOUT_SECONDS, Account
 from tridock.deploy.gcp.errors import translated
 from tridock.deploy.gcp.registry import Registry
 from tridock.deploy.target.errors import NotFoundError
-from tridock.deploy.target.protocol import Deployment, Endpoint, Scaling, State
+from tridock.deploy.target.records import Deployment, Endpoint, Scaling, State
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from tridock.deploy.gcp import names
 from tridock.deploy.gcp.account import TIMEOUT_SECONDS, Account
 from tridock.deploy.gcp.errors import translated
 from tridock.deploy.target.errors import NotFoundError
-from tridock.deploy.target.protocol import Release
+from tridock.deploy.target.records import Release
 
 #: Vertex AI copies image and artifact when a version is uploaded, which takes a minute or two.
 UPLOAD_SECONDS = 900.0

@@ -13,7 +13,7 @@ from tridock.deploy.gcp import names
 from tridock.deploy.gcp.account import TIMEOUT_SECONDS, Account
 from tridock.deploy.gcp.errors import translated
 from tridock.deploy.target.errors import ConfigError, NotFoundError
-from tridock.deploy.target.protocol import Deployment, Endpoint, Release, Scaling, State
+from tridock.deploy.target.records import Deployment, Endpoint, Release, Scaling, State
 
 #: A revision's name holds the service's and ours; 63 characters is the limit.
 LONGEST_ENDPOINT = 33

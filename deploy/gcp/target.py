@@ -30,8 +30,8 @@ from tridock.deploy.target.errors import (
     before_sending,
 )
 from tridock.deploy.target.metrics import Answer, Metrics
-from tridock.deploy.target.orphans import Orphan
-from tridock.deploy.target.protocol import Endpoint, Release, Scaling, Target
+from tridock.deploy.target.protocol import Target
+from tridock.deploy.target.records import Endpoint, Orphan, Release, Scaling
 from tridock.inference.bundle.bundle import Bundle
 
 LIMITS = {

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tridock.deploy.local.record import Record
 from tridock.deploy.local.supervised import DRAIN, Supervised
-from tridock.deploy.target.protocol import Release
+from tridock.deploy.target.records import Release
 from tridock.inference.process.model_server import ModelServer
 
 #: Copies that a deployment may have waiting: more than it can answer are dropped.

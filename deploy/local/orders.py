@@ -16,7 +16,7 @@ from starlette.requests import Request
 from tridock.deploy.local.fleet import RefusedError
 from tridock.deploy.target import names
 from tridock.deploy.target.errors import ConfigError
-from tridock.deploy.target.protocol import Release
+from tridock.deploy.target.records import Release
 
 #: An order is a small document.
 ORDER_BYTES = 64 << 10

@@ -35,15 +35,15 @@ from tridock.deploy.target.errors import (
     UnavailableError,
 )
 from tridock.deploy.target.metrics import Answer, Metrics, with_log
-from tridock.deploy.target.orphans import Orphan
-from tridock.deploy.target.protocol import (
+from tridock.deploy.target.protocol import Target
+from tridock.deploy.target.records import (
     Deployment,
     Endpoint,
+    Orphan,
     Release,
     Restarts,
     Scaling,
     State,
-    Target,
 )
 from tridock.deploy.waiting import lock, owner
 from tridock.inference.bundle.bundle import Bundle

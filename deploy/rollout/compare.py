@@ -10,7 +10,8 @@ from tridock.deploy.config.load import Compare
 from tridock.deploy.rollout.experiment import Experiment
 from tridock.deploy.rollout.labels import Labels
 from tridock.deploy.target.metrics import Metrics, summed, times
-from tridock.deploy.target.protocol import Endpoint, Target
+from tridock.deploy.target.protocol import Observability
+from tridock.deploy.target.records import Endpoint
 
 if TYPE_CHECKING:
     from tridock.assurance.comparison import Finding, Result, Side
@@ -40,7 +41,7 @@ class Comparison:
 
 
 def compare(
-    target: Target, found: Endpoint, trial: Experiment, labels: Labels, *, terms: Compare
+    target: Observability, found: Endpoint, trial: Experiment, labels: Labels, *, terms: Compare
 ) -> Comparison:
     """Compare the two deployments by what live requests showed since the experiment began."""
     from tridock.assurance import comparison  # brings SciPy, which only this command needs
@@ -54,7 +55,7 @@ def compare(
     return Comparison(trial, found.traffic, old, new, results, finding, why)
 
 
-def _side(target: Target, trial: Experiment, name: str, labels: Labels) -> Side:
+def _side(target: Observability, trial: Experiment, name: str, labels: Labels) -> Side:
     from tridock.assurance.comparison import Side
 
     answers = target.answers(trial.endpoint, name, trial.since)

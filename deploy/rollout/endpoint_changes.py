@@ -6,7 +6,8 @@ from contextlib import suppress
 
 from tridock.deploy.rollout import experiment, journal
 from tridock.deploy.target.errors import ConflictError, NotFoundError, RolledBackError
-from tridock.deploy.target.protocol import Endpoint, Release, Target
+from tridock.deploy.target.protocol import Target
+from tridock.deploy.target.records import Endpoint, Release
 from tridock.deploy.waiting import wait
 from tridock.deploy.waiting.wait import Deadline
 

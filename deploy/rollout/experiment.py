@@ -11,7 +11,8 @@ from tridock.deploy.rollout import history
 from tridock.deploy.rollout.request import ReleaseRequest
 from tridock.deploy.target.errors import ConfigError, ConflictError, NotFoundError
 from tridock.deploy.target.notes import Notes
-from tridock.deploy.target.protocol import Endpoint, Target
+from tridock.deploy.target.protocol import Target
+from tridock.deploy.target.records import Endpoint
 
 #: Where experiments stand among the notes.
 FOLDER = "experiments"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
-from tridock.deploy.target.protocol import Deployment, Endpoint, State
+from tridock.deploy.target.records import Deployment, Endpoint, State
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 

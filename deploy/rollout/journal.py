@@ -18,7 +18,8 @@ from typing import Any
 from tridock.deploy.rollout import history
 from tridock.deploy.target.errors import ConflictError, DeployError
 from tridock.deploy.target.notes import Note, Notes
-from tridock.deploy.target.protocol import Endpoint, Target
+from tridock.deploy.target.protocol import Target
+from tridock.deploy.target.records import Endpoint
 from tridock.deploy.waiting.owner import Owner
 
 log = logging.getLogger(__name__)

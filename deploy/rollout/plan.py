@@ -9,7 +9,7 @@ from tridock.deploy import strategies
 from tridock.deploy.rollout import history
 from tridock.deploy.rollout.request import ReleaseRequest
 from tridock.deploy.target.plugins import Prices
-from tridock.deploy.target.protocol import Deployment, Endpoint, Release, State
+from tridock.deploy.target.records import Deployment, Endpoint, Release, State
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from tridock.deploy.rollout import endpoint_changes, experiment, history, journa
 from tridock.deploy.rollout.journal import Entry, Outcome
 from tridock.deploy.rollout.request import ReleaseRequest, Rollout
 from tridock.deploy.target.errors import ConfigError
-from tridock.deploy.target.protocol import Endpoint
+from tridock.deploy.target.records import Endpoint
 from tridock.deploy.waiting import wait
 from tridock.deploy.waiting.wait import Deadline
 

@@ -12,7 +12,7 @@ from tridock.deploy.rollout.journal import Entry, Outcome
 from tridock.deploy.rollout.promote import stop
 from tridock.deploy.rollout.request import ReleaseRequest, Rollout
 from tridock.deploy.target.errors import ConflictError, DeploymentError, NotFoundError
-from tridock.deploy.target.protocol import Endpoint, Release, State
+from tridock.deploy.target.records import Endpoint, Release, State
 from tridock.deploy.waiting import wait
 
 if TYPE_CHECKING:

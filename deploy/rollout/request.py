@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from tridock.deploy.progress import Progress
 from tridock.deploy.rollout.judge import Judge
 from tridock.deploy.strategies import Step
-from tridock.deploy.target.protocol import Release, Target
+from tridock.deploy.target.protocol import Target
+from tridock.deploy.target.records import Release
 from tridock.deploy.waiting.wait import Deadline
 
 

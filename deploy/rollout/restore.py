@@ -8,7 +8,7 @@ from tridock.deploy import strategies
 from tridock.deploy.rollout import endpoint_changes, experiment, history
 from tridock.deploy.rollout.request import ReleaseRequest, Rollout
 from tridock.deploy.target.errors import ConflictError, DeployError, NotFoundError
-from tridock.deploy.target.protocol import Endpoint
+from tridock.deploy.target.records import Endpoint
 from tridock.deploy.waiting.wait import Deadline
 
 

@@ -9,7 +9,7 @@ from tridock.deploy.rollout import endpoint_changes, experiment, history, journa
 from tridock.deploy.rollout.journal import Entry
 from tridock.deploy.rollout.request import Rollout
 from tridock.deploy.target.errors import DeployError
-from tridock.deploy.target.protocol import Endpoint, State
+from tridock.deploy.target.records import Endpoint, State
 from tridock.deploy.waiting import wait
 from tridock.deploy.waiting.wait import Deadline
 

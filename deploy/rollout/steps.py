@@ -11,7 +11,8 @@ from tridock.deploy.rollout.judge import Case, Look
 from tridock.deploy.rollout.request import ReleaseRequest, Rollout
 from tridock.deploy.strategies import Move, Step
 from tridock.deploy.target.errors import DeadlineError, GateError, RolledBackError
-from tridock.deploy.target.protocol import Endpoint, Target
+from tridock.deploy.target.protocol import Target
+from tridock.deploy.target.records import Endpoint
 from tridock.deploy.waiting import wait
 
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from tridock.deploy.target.errors import DeadlineError, DeploymentError, NotFoundError
-from tridock.deploy.target.protocol import Endpoint, State, Target
+from tridock.deploy.target.protocol import Deployments
+from tridock.deploy.target.records import Endpoint, State
 
 #: Real clouds take minutes and emulated ones moments: ask often at first, then every ten seconds.
 FIRST, GROWTH, SLOWEST = 0.1, 1.3, 10.0
@@ -90,7 +91,7 @@ def until(done: Callable[[], bool], deadline: Deadline, *, goal: str) -> None:
 
 
 def until_settled(
-    target: Target, endpoint: str, deadline: Deadline, found: Endpoint | None = None
+    target: Deployments, endpoint: str, deadline: Deadline, found: Endpoint | None = None
 ) -> Endpoint:
     """Return the endpoint once no change to it is under way.
 
@@ -118,7 +119,9 @@ def until_settled(
     return found
 
 
-def until_ready(target: Target, endpoint: str, deployment: str, deadline: Deadline) -> Endpoint:
+def until_ready(
+    target: Deployments, endpoint: str, deployment: str, deadline: Deadline
+) -> Endpoint:
     """Return the endpoint once `deployment` is ready and no change is under way.
 
     Raises
@@ -139,7 +142,7 @@ def until_ready(target: Target, endpoint: str, deployment: str, deadline: Deadli
     return found[0]
 
 
-def until_gone(target: Target, endpoint: str, deadline: Deadline) -> None:
+def until_gone(target: Deployments, endpoint: str, deadline: Deadline) -> None:
     """Return once there is no such endpoint.
 
     Raises

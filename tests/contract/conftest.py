@@ -21,7 +21,8 @@ from tridock.deploy.config.load import load
 from tridock.deploy.progress import Progress
 from tridock.deploy.rollout import endpoint_changes
 from tridock.deploy.target import plugins
-from tridock.deploy.target.protocol import Release, Target, deployment_name
+from tridock.deploy.target.protocol import Target
+from tridock.deploy.target.records import Release, deployment_name
 from tridock.deploy.waiting import retry
 from tridock.deploy.waiting.wait import Deadline
 from tridock.inference.bundle.bundle import Bundle

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tridock.deploy.target.notes import Notes
-from tridock.deploy.target.protocol import Release
+from tridock.deploy.target.records import Release
 from tridock.deploy.waiting.lock import Claim
 from tridock.deploy.waiting.owner import Owner
 

@@ -14,7 +14,8 @@ from tests.deploy import bundles
 from tridock.deploy.cleanup.sweep import Broom, Swept, look, sweep
 from tridock.deploy.progress import Progress
 from tridock.deploy.target.errors import ConflictError
-from tridock.deploy.target.protocol import Release, Target
+from tridock.deploy.target.protocol import Target
+from tridock.deploy.target.records import Release
 from tridock.deploy.waiting.retry import Retrying
 from tridock.deploy.waiting.wait import Deadline
 

@@ -47,7 +47,8 @@ from tridock.deploy.target.errors import (
     UnsupportedError,
 )
 from tridock.deploy.target.metrics import Metrics
-from tridock.deploy.target.protocol import METRICS, Release, Scaling, State, Target, deployment_name
+from tridock.deploy.target.protocol import Target
+from tridock.deploy.target.records import METRICS, Release, Scaling, State, deployment_name
 from tridock.deploy.waiting import wait
 from tridock.deploy.waiting.retry import Policy, retrying
 from tridock.deploy.waiting.wait import Deadline

@@ -16,8 +16,7 @@ from tridock.deploy.target.errors import (
 )
 from tridock.deploy.target.metrics import Answer, Metrics, summed
 from tridock.deploy.target.notes import Note
-from tridock.deploy.target.orphans import Orphan
-from tridock.deploy.target.protocol import Deployment, Endpoint, Release, Scaling, State
+from tridock.deploy.target.records import Deployment, Endpoint, Orphan, Release, Scaling, State
 from tridock.inference.bundle.bundle import Bundle
 
 #: The one request it refuses.

@@ -15,7 +15,8 @@ from tridock.deploy.rollout.release import release
 from tridock.deploy.rollout.request import ReleaseRequest, Rollout
 from tridock.deploy.strategies import Strategy, steps_of
 from tridock.deploy.target.probes import probes
-from tridock.deploy.target.protocol import Endpoint, Release, Target, deployment_name
+from tridock.deploy.target.protocol import Target
+from tridock.deploy.target.records import Endpoint, Release, deployment_name
 from tridock.deploy.waiting.wait import Clock, Deadline
 from tridock.inference.bundle.bundle import Bundle
 

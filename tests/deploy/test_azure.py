@@ -46,7 +46,7 @@ from tridock.deploy.target.errors import (
     TargetError,
     UnavailableError,
 )
-from tridock.deploy.target.protocol import Release, deployment_name
+from tridock.deploy.target.records import Release, deployment_name
 from tridock.deploy.waiting import wait
 from tridock.inference.bundle.bundle import Bundle
 

@@ -11,7 +11,7 @@ from tridock.deploy.config import keys, scaling
 from tridock.deploy.config.load import load
 from tridock.deploy.target.errors import ConfigError
 from tridock.deploy.target.plugins import find, open_target
-from tridock.deploy.target.protocol import Scaling
+from tridock.deploy.target.records import Scaling
 
 ROOT = Path(__file__).resolve().parents[2]
 

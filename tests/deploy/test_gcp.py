@@ -32,7 +32,7 @@ from tridock.deploy.target.errors import (
     TargetError,
     UnavailableError,
 )
-from tridock.deploy.target.protocol import Release
+from tridock.deploy.target.records import Release
 from tridock.examples.client import Client
 from tridock.examples.docks import Answer
 from tridock.inference.bundle.bundle import Bundle

@@ -38,7 +38,7 @@ from tridock.deploy.target.errors import (
     NotFoundError,
     TargetError,
 )
-from tridock.deploy.target.protocol import Endpoint
+from tridock.deploy.target.records import Endpoint
 from tridock.deploy.waiting.retry import retrying
 from tridock.deploy.waiting.wait import Deadline
 from tridock.inference.bundle.bundle import Bundle

@@ -18,7 +18,7 @@ from tridock.deploy.config.load import load
 from tridock.deploy.target.errors import ConfigError, PermissionDeniedError
 from tridock.deploy.target.metrics import Answer
 from tridock.deploy.target.plugins import Cloud, Prices
-from tridock.deploy.target.protocol import Release
+from tridock.deploy.target.records import Release
 from tridock.deploy.waiting.retry import retrying
 
 BUNDLE = "f" * 64

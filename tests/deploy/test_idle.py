@@ -14,7 +14,7 @@ from tridock.deploy.cleanup.idle import Idle, Patience
 from tridock.deploy.target.errors import PermissionDeniedError
 from tridock.deploy.target.metrics import Answer
 from tridock.deploy.target.plugins import Prices
-from tridock.deploy.target.protocol import Deployment, Endpoint, State
+from tridock.deploy.target.records import Deployment, Endpoint, State
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 PRICES = Prices({"large": 0.5}, "a list")

@@ -19,7 +19,7 @@ from tridock.deploy.local.target import LocalTarget
 from tridock.deploy.rollout import endpoint_changes
 from tridock.deploy.rollout.release import release
 from tridock.deploy.target.errors import NotFoundError
-from tridock.deploy.target.protocol import Deployment, Endpoint, Release, State
+from tridock.deploy.target.records import Deployment, Endpoint, Release, State
 from tridock.deploy.waiting import wait
 from tridock.deploy.waiting.wait import Deadline
 from tridock.inference.bundle.bundle import Bundle

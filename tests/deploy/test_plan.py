@@ -9,7 +9,7 @@ from tests.deploy.staging import ENDPOINT, name_of, order_of, released, stage_of
 from tridock.deploy.rollout.plan import hourly, plan
 from tridock.deploy.rollout.release import release
 from tridock.deploy.target.plugins import Prices
-from tridock.deploy.target.protocol import Deployment, Scaling, State, deployment_name
+from tridock.deploy.target.records import Deployment, Scaling, State, deployment_name
 from tridock.inference.bundle.bundle import Bundle
 
 PRICES = Prices({"small": 0.1, "large": 1.0}, "a price list")

@@ -27,7 +27,7 @@ from tridock.deploy.target.errors import (
     UnavailableError,
 )
 from tridock.deploy.target.model_registry import Approval, Models
-from tridock.deploy.target.protocol import Release, deployment_name
+from tridock.deploy.target.records import Release, deployment_name
 from tridock.deploy.waiting.retry import Policy, retrying
 from tridock.inference.bundle.bundle import Bundle
 from tridock.inference.bundle.manifest import MANIFEST

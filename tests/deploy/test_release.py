@@ -28,7 +28,7 @@ from tridock.deploy.target.errors import (
     TargetError,
     UnavailableError,
 )
-from tridock.deploy.target.protocol import Endpoint, Release, State
+from tridock.deploy.target.records import Endpoint, Release, State
 from tridock.deploy.waiting.retry import Policy, retrying
 from tridock.inference.bundle.bundle import Bundle
 

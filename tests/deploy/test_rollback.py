@@ -7,7 +7,7 @@ from tests.deploy.staging import ENDPOINT, Hands, Told, name_of, released, true_
 from tridock.deploy.rollout.request import Rollout
 from tridock.deploy.rollout.rollback import rollback
 from tridock.deploy.target.errors import DeployError
-from tridock.deploy.target.protocol import Endpoint
+from tridock.deploy.target.records import Endpoint
 from tridock.deploy.waiting.wait import Deadline
 from tridock.inference.bundle.bundle import Bundle
 

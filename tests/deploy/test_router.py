@@ -20,7 +20,7 @@ from tridock.deploy.local.__main__ import _listen
 from tridock.deploy.local.router import HEADER
 from tridock.deploy.local.target import LocalTarget
 from tridock.deploy.rollout import endpoint_changes
-from tridock.deploy.target.protocol import Release
+from tridock.deploy.target.records import Release
 from tridock.deploy.waiting import wait
 from tridock.deploy.waiting.wait import Deadline
 from tridock.inference.bundle.bundle import Bundle

@@ -25,7 +25,7 @@ from tridock.deploy.rollout.request import ReleaseRequest
 from tridock.deploy.rollout.rollback import rollback
 from tridock.deploy.target import plugins
 from tridock.deploy.target.errors import ConflictError
-from tridock.deploy.target.protocol import Endpoint, deployment_name
+from tridock.deploy.target.records import Endpoint, deployment_name
 from tridock.deploy.waiting.retry import retrying
 from tridock.inference.bundle.bundle import Bundle
 

@@ -37,7 +37,7 @@ from tridock.deploy.target.errors import (
 from tridock.deploy.target.metrics import Answer
 from tridock.deploy.target.notes import Note
 from tridock.deploy.target.probes import probes
-from tridock.deploy.target.protocol import Endpoint, Release
+from tridock.deploy.target.records import Endpoint, Release
 from tridock.deploy.waiting.wait import Deadline
 from tridock.inference.bundle.baseline import categorical
 from tridock.inference.bundle.bundle import Bundle

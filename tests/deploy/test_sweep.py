@@ -16,8 +16,7 @@ from tests.deploy.staging import Hands, Told, name_of
 from tridock.deploy.cleanup.sweep import Broom, Found, Swept, look, sweep
 from tridock.deploy.rollout import experiment
 from tridock.deploy.target.errors import NotFoundError, PermissionDeniedError, UnavailableError
-from tridock.deploy.target.orphans import Orphan
-from tridock.deploy.target.protocol import Release
+from tridock.deploy.target.records import Orphan, Release
 from tridock.deploy.waiting import lock
 from tridock.deploy.waiting.lock import Claim, Terms
 from tridock.deploy.waiting.owner import Owner

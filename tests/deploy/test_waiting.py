@@ -13,7 +13,7 @@ from tridock.deploy.target.errors import (
     UnavailableError,
     UnsentError,
 )
-from tridock.deploy.target.protocol import Release
+from tridock.deploy.target.records import Release
 from tridock.deploy.waiting import wait
 from tridock.deploy.waiting.retry import Policy, call, retrying
 from tridock.deploy.waiting.wait import SLOWEST, Deadline

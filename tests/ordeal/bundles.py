@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tridock.deploy.target.protocol import deployment_name
+from tridock.deploy.target.records import deployment_name
 from tridock.inference.bundle.bundle import Bundle
 from tridock.inference.packaging.package import About, package_script
 

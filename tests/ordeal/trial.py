@@ -13,7 +13,7 @@ from tests.ordeal.client import Client
 from tests.ordeal.deployer import Deployers, Ended
 from tests.ordeal.points import Point
 from tridock.deploy.target.errors import DeployError
-from tridock.deploy.target.protocol import Endpoint, State
+from tridock.deploy.target.records import Endpoint, State
 from tridock.deploy.waiting import wait
 from tridock.deploy.waiting.wait import Deadline
 from tridock.inference.bundle.bundle import Bundle

@@ -26,7 +26,7 @@ from tridock.deploy.models import aliases, approval
 from tridock.deploy.progress import Progress
 from tridock.deploy.target.errors import LockedError
 from tridock.deploy.target.model_registry import ModelVersion
-from tridock.deploy.target.protocol import Deployment, Endpoint, State
+from tridock.deploy.target.records import Deployment, Endpoint, State
 from tridock.deploy.waiting import lock
 from tridock.deploy.waiting.lock import Claim, Terms
 from tridock.deploy.waiting.owner import CALLER, CLAIMED, Owner, claims, user

@@ -17,7 +17,7 @@ from tests.security.browser import CHROMIUM, Attempt, record
 from tridock.deploy.local import daemon as router
 from tridock.deploy.local.target import LocalTarget
 from tridock.deploy.rollout import endpoint_changes
-from tridock.deploy.target.protocol import Release
+from tridock.deploy.target.records import Release
 from tridock.deploy.waiting import wait
 from tridock.deploy.waiting.wait import Deadline
 from tridock.emulators import daemon

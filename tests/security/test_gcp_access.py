@@ -188,7 +188,9 @@ def test_an_assertion_that_is_not_right_gets_no_token(
 
 def test_an_assertion_of_another_key_gets_no_token(url: str, variables: Mapping[str, str]) -> None:
     forged = tokens.signed(claims(), rsa.generate_private_key(65537, 2048), "1")
-    none = ".".join(tokens.encode(json.dumps(part).encode()) for part in ({"alg": "none"}, claims()))
+    none = ".".join(
+        tokens.encode(json.dumps(part).encode()) for part in ({"alg": "none"}, claims())
+    )
     for given, error in ((forged, "invalid_grant"), (f"{none}.", "invalid_request")):
         status, record = granted(url, given)
         assert (status, record["error"]) == (400, error)

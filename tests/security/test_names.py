@@ -21,7 +21,8 @@ from tridock.deploy.models.reference import fetch
 from tridock.deploy.target import names
 from tridock.deploy.target.errors import ConfigError, TargetError
 from tridock.deploy.target.model_registry import Approval, ModelVersion
-from tridock.deploy.target.protocol import Release, Target
+from tridock.deploy.target.protocol import Target
+from tridock.deploy.target.records import Release
 from tridock.deploy.waiting.retry import retrying
 from tridock.inference.bundle.bundle import Bundle
 from tridock.inference.bundle.manifest import MANIFEST, Manifest

@@ -25,7 +25,7 @@ from tridock.deploy.local.router import BODY_BYTES
 from tridock.deploy.local.target import LocalTarget
 from tridock.deploy.rollout import endpoint_changes
 from tridock.deploy.target.model_registry import Approval
-from tridock.deploy.target.protocol import Release
+from tridock.deploy.target.records import Release
 from tridock.deploy.waiting import wait
 from tridock.deploy.waiting.wait import Deadline
 

@@ -26,7 +26,8 @@ from tridock.deploy.rollout.rollback import rollback
 from tridock.deploy.strategies import Step
 from tridock.deploy.target.errors import PermissionDeniedError
 from tridock.deploy.target.model_registry import Approval
-from tridock.deploy.target.protocol import Release, Scaling, Target, deployment_name
+from tridock.deploy.target.protocol import Target
+from tridock.deploy.target.records import Release, Scaling, deployment_name
 from tridock.deploy.waiting import wait
 from tridock.deploy.waiting.wait import Deadline
 from tridock.inference.bundle.bundle import Bundle
