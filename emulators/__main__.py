@@ -1,4 +1,4 @@
-"""The emulators' door: `python -m tridock.emulators up|down|status|logs|env|run`."""
+"""The emulators' door: `tridock emulators up|down|status|logs|env|run`."""
 
 from __future__ import annotations
 
@@ -118,9 +118,7 @@ def _env(options: argparse.Namespace) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     if not options.words:
-        make_parser().error(
-            "run needs a command: python -m tridock.emulators run aws -- python script.py"
-        )
+        make_parser().error("run needs a command: tridock emulators run aws -- python script.py")
     variables = _started(_place(options, options.cloud)).applied(os.environ)
     try:
         os.execvpe(options.words[0], options.words, variables)

@@ -152,7 +152,7 @@ def environment(place: Place) -> Mapping[str, str]:
     running = find(place)
     if not running:
         raise NotRunningError(
-            f"the {place.cloud} emulator is not up: python -m tridock.emulators up {place.cloud}"
+            f"the {place.cloud} emulator is not up: tridock emulators up {place.cloud}"
         )
     return running.environment
 
@@ -204,7 +204,7 @@ def _check_runner(place: Place) -> None:
     if other != place.runner:
         raise StartError(
             f"the {place.cloud} emulator is up with the runner {other}: to have {place.runner}, "
-            f"end it first with python -m tridock.emulators down {place.cloud}"
+            f"end it first with tridock emulators down {place.cloud}"
         )
 
 

@@ -99,11 +99,12 @@ def test_every_verb_the_readme_names_is_one_of_the_doors(room: str) -> None:
 
 
 def test_every_deploy_command_that_a_document_shows_is_understood() -> None:
+    verbs = "|".join(arguments.VERBS)
     shown = {
         command
         for document in DOCUMENTS
         for command in re.findall(
-            r"^python -m tridock.deploy (.*)$", document.read_text(), re.MULTILINE
+            rf"^tridock ((?:{verbs}) .*)$", document.read_text(), re.MULTILINE
         )
     }
     assert any(command.startswith("models ") for command in shown)

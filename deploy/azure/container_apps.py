@@ -47,9 +47,9 @@ LIMITS = {
     "to zero",
     "scaling again": "a revision has its scaling from the beginning, and cannot be changed",
     "instance": "a machine size is taken as its CPUs, at most 4, with 2 GiB of memory each",
-    "latency": "Container Apps tells response times of a whole app only, and no percentiles: the "
-    "judge's own requests are timed",
-    "metrics": "Azure Monitor shows a minute some minutes after it is over, and does not tell who "
+    "latency": "Container Apps measures response times of a whole app only, and no percentiles: "
+    "the judge's own requests are timed",
+    "metrics": "Azure Monitor shows a minute some minutes after it is over, and does not say who "
     "asked a revision by its own name: requests of this process are left out by their number, "
     "others' are not",
     "logs": "the log stream ends with the revision; Log Analytics keeps more, if the environment "

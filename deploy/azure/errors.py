@@ -24,7 +24,7 @@ from tridock.deploy.target.errors import (
 
 ADVICE = (
     "Name good credentials: `az login`, or AZURE_TENANT_ID, AZURE_CLIENT_ID and "
-    "AZURE_CLIENT_SECRET; `az account show` tells who you are"
+    "AZURE_CLIENT_SECRET; `az account show` shows who you are"
 )
 
 #: "Common Azure deployment errors"; "Troubleshoot online endpoints deployment and scoring".

@@ -31,7 +31,7 @@ from tridock.inference.bundle.bundle import Bundle
 
 LIMITS = {
     "first traffic": "Azure gives traffic only to a deployment that is ready: the endpoint's tag "
-    f"{FIRST} names the first one, and whoever describes the endpoint then gives it",
+    f"{FIRST} names the first one, and the next command that describes the endpoint gives it",
     "scaling by concurrency": "Azure Machine Learning measures no requests in flight",
     "scaling to zero": "a managed deployment keeps at least one instance",
     "failure": "Azure keeps no reason on a failed deployment: the log has it",

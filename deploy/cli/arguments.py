@@ -74,11 +74,11 @@ def parser() -> argparse.ArgumentParser:
     invoke, traffic, logs = (verbs.choices[verb] for verb in ("invoke", "traffic", "logs"))
     invoke.add_argument("--data", metavar="JSON", help="the request; by default the example's")
     for one in (invoke, logs):
-        one.add_argument("--deployment", metavar="NAME", help="this one, whatever the traffic")
+        one.add_argument("--deployment", metavar="NAME", help="one, whatever the traffic")
     traffic.add_argument("split", nargs="*", metavar="NAME=PERCENT", help="sums to 100")
     _changes(verbs.choices)
     for verb in ("compare", "promote", "stop"):
-        about = "the new one, where nobody remembers an experiment"
+        about = "the new deployment, where no experiment is recorded"
         verbs.choices[verb].add_argument("--deployment", metavar="NAME", help=about)
     about = "CSV or JSON lines: request_id,label or deployment,prediction,label"
     verbs.choices["compare"].add_argument("--labels", type=Path, metavar="FILE", help=about)

@@ -76,7 +76,7 @@ def record(options: argparse.Namespace, session: Session, found: Idle | None) ->
 
 def _ending(options: argparse.Namespace, session: Session, endpoint: str) -> str:
     """Return the command that deletes an endpoint of the same account."""
-    words = ["python", "-m", "tridock.deploy", "delete", "--target", session.config.target]
+    words = ["tridock", "delete", "--target", session.config.target]
     for flag, given in (("--file", options.file), ("--state", options.state)):
         words += [flag, str(given)] if given else []
     for given in options.set:

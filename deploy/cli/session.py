@@ -175,7 +175,7 @@ class Session:
             return None
         if "models" in self.target.limits:
             reason = self.target.limits["models"]
-            self.say.note(f"nobody is asked for approval: {reason}")
+            self.say.note(f"no approval is needed: {reason}")
         return approval.objection(self.target, bundle)
 
     def promotion(self, name: str) -> ReleaseRequest:

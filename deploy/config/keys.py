@@ -186,10 +186,10 @@ CORE = {
     ),
     "state": Key(path, STATE, "folder of the local router and of the emulated clouds"),
     "terraform": Key(
-        path, None, "what Terraform told: a module's folder, or a file of its `output -json`"
+        path, None, "the outputs of Terraform: a module's folder, or a file of its `output -json`"
     ),
     "scaling.minimum": Key(
-        count, None, "least instances; 1 if nobody says, 0 where the target can end the last one"
+        count, None, "least instances; 1 by default, 0 where the target can end the last one"
     ),
     "scaling.maximum": Key(count, None, "most instances; 0 leaves the table out"),
     "scaling.metric": Key(metric, "requests", "what they follow: requests, concurrency or cpu"),

@@ -62,7 +62,7 @@ class Objection:
     said : str
         In words.
     verbs : tuple of str
-        The words after ``python -m tridock.deploy`` that would end it, in order.
+        The words after ``tridock`` that would end it, in order.
     """
 
     said: str
@@ -115,9 +115,7 @@ def demand(against: Objection | None, target: str, force: str | None) -> None:
     if force is not None:
         _plain(force)
     elif against:
-        steps = [
-            f"`python -m tridock.deploy {verb} --target {target} --live`" for verb in against.verbs
-        ]
+        steps = [f"`tridock {verb} --target {target} --live`" for verb in against.verbs]
         raise GateError(
             f"{against.said}. Only what is approved goes to a live account; nothing was changed. "
             f"Approve it: {', then '.join(steps)}. Or release it with --force WHY, which is "

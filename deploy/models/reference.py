@@ -64,10 +64,7 @@ def find(models: Models, wanted: Reference) -> ModelVersion:
     """
     versions = models.versions(wanted.model)
     if not versions:
-        there = (
-            ", ".join(models.names())
-            or "none: `python -m tridock.deploy models register` enters one"
-        )
+        there = ", ".join(models.names()) or "none: `tridock models register` enters one"
         raise NotFoundError(f"no model {wanted.model!r} is registered there; there are: {there}")
     if not wanted.version and not wanted.alias:
         return versions[0]

@@ -130,7 +130,7 @@ def _share(part: int, whole: int) -> str:
 
 
 def _latency(side: Side) -> str:
-    return "not told" if side.latency_p95 is None else f"p95 {side.latency_p95:.3g} ms"
+    return "unknown" if side.latency_p95 is None else f"p95 {side.latency_p95:.3g} ms"
 
 
 def _spread(side: Side) -> str:

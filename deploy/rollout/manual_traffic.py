@@ -1,4 +1,4 @@
-"""Traffic split by hand: `python -m tridock.deploy traffic NAME=PERCENT …`."""
+"""Traffic split by hand: `tridock traffic NAME=PERCENT …`."""
 
 from __future__ import annotations
 

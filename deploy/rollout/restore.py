@@ -66,7 +66,7 @@ def put_traffic_back(
 def _left(before: Endpoint, name: str) -> str:
     return (
         f"{name} had failed before this release, and {before.name} is left as it was. Release "
-        "another version to repair it; `python -m tridock.deploy delete` removes it"
+        "another version to repair it; `tridock delete` removes it"
     )
 
 

@@ -133,7 +133,7 @@ class Lease:
             why = self._lost or "it could not be renewed in time"
             raise LockedError(
                 f"the lock {self._note.key} for the {claim.what} is lost: {why}. Nothing was "
-                "changed since; see `python -m tridock.deploy status` before you go on"
+                "changed since; see `tridock status` before you go on"
             )
 
     def renew(self) -> None:

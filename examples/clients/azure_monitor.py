@@ -1,6 +1,6 @@
 """Read what was measured of an Azure ML endpoint's requests, with azure-mgmt-monitor alone.
 
-python -m tridock.emulators run azure -- python azure_monitor.py NAME
+tridock emulators run azure -- python azure_monitor.py NAME
 """
 
 import os

@@ -1,4 +1,4 @@
-"""The door's command: `python -m tridock.inference batch IN… OUT`."""
+"""The door's command: `tridock batch IN… OUT`."""
 
 from __future__ import annotations
 

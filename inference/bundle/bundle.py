@@ -140,8 +140,7 @@ def _manifest_text(path: Path) -> str:
         return (path / MANIFEST).read_bytes().decode()
     except (FileNotFoundError, NotADirectoryError):
         raise BundleMissingError(
-            f"{path} has no {MANIFEST}, so it is no bundle: make one with "
-            "`python -m tridock.inference package`"
+            f"{path} has no {MANIFEST}, so it is no bundle: make one with `tridock package`"
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise BundleError(f"{path / MANIFEST} cannot be read: {error}") from error

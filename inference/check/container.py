@@ -61,9 +61,9 @@ def start(cloud: str) -> Rule[StartedContainer]:
 
 #: What a cloud's container is given, in a few words.
 HOW = {
-    "aws": "as root, told `serve`, /opt/ml/model read-only",
-    "gcp": "told no words but AIP_*, the artifact in a bucket",
-    "azure": "told no words but AZUREML_MODEL_DIR, which is read-only",
+    "aws": "as root, with the argument `serve`, /opt/ml/model read-only",
+    "gcp": "with no variables but AIP_*, the artifact in a bucket",
+    "azure": "with no variable but AZUREML_MODEL_DIR, which is read-only",
 }
 
 
@@ -96,7 +96,7 @@ def _healthcheck(stage: StartedContainer) -> Verdict:
         docker("exec", stage.server.name, *command)
     except EngineError as error:
         return Verdict(State.BROKEN, str(error))
-    return Verdict(State.KEPT, f"healthy, asked in {time.monotonic() - begun:.2f} s")
+    return Verdict(State.KEPT, f"healthy after {time.monotonic() - begun:.2f} s")
 
 
 def _port(stage: StartedContainer) -> Verdict:
@@ -110,7 +110,7 @@ def _port(stage: StartedContainer) -> Verdict:
         end = time.monotonic() + stage.contract.start_seconds
         while not second.is_ready("/ping") and time.monotonic() < end:
             if second.exit_code() is not None:
-                return Verdict(State.BROKEN, f"told {second.port}, it ended: {second.tail(1)}")
+                return Verdict(State.BROKEN, f"with port {second.port}, it ended: {second.tail(1)}")
             time.sleep(0.05)
         return Verdict.of(second.is_ready("/ping"), f"told {second.port}, it listens there")
     finally:

@@ -148,6 +148,6 @@ LOOKS: tuple[Rule[InspectedImage], ...] = (
     Rule("image-tools", "no compiler and no package installer", PRACTICES, _tools),
     Rule("image-secrets", "no password and no private index in its history", PRACTICES, _secrets),
     Rule("image-labels", "labels say what it is and from which base", ANNOTATIONS, _titles),
-    Rule("image-quiet", "its libraries report to nobody", PRIVACY, _quiet),
+    Rule("image-quiet", "its libraries send no reports", PRIVACY, _quiet),
     Rule("image-size", "at most 10 GB", SERVERLESS, _size),
 )

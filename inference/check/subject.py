@@ -114,7 +114,7 @@ class Subject:
         try:
             subject.ask("GET", "/")
         except SilenceError as error:
-            raise UnreachableError(f"nobody answers at {url}: {error}") from error
+            raise UnreachableError(f"no server answers at {url}: {error}") from error
         return subject
 
     def ask(

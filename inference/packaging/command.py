@@ -1,4 +1,4 @@
-"""The command line of packaging: `python -m tridock.inference package`."""
+"""The command line of packaging: `tridock package`."""
 
 from __future__ import annotations
 

@@ -54,8 +54,7 @@ from tridock.deploy.waiting.retry import Policy, retrying
 from tridock.deploy.waiting.wait import Deadline
 from tridock.inference.bundle.bundle import Bundle
 
-SHARED = "contract-shared"
-REQUEST = b'{"instances": [[5.1, 3.5, 1.4, 0.2]]}'
+SHARED, REQUEST = "contract-shared", b'{"instances": [[5.1, 3.5, 1.4, 0.2]]}'
 ANSWER = {"predictions": ["setosa"]}
 #: Another machine size by target.
 OTHER_SIZES = {"aws": "ml.m5.4xlarge", "azure": "Standard_DS4_v2", "gcp": "n1-standard-4"}

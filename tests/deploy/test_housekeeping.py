@@ -142,8 +142,8 @@ def test_status_warns_of_an_endpoint_that_nobody_asks_with_its_cost_and_its_end(
     serving(desk)
     warning = desk.run("status", "--target", "aws", "--set", "idle_hours=2").splitlines()[-1]
     assert warning == (
-        "warning: iris had no request for 2 hours or longer, $1.500 per hour; to end it: python "
-        "-m tridock.deploy delete --target aws --set idle_hours=2 --endpoint iris"
+        "warning: iris had no request for 2 hours or longer, $1.500 per hour; to end it: tridock "
+        "delete --target aws --set idle_hours=2 --endpoint iris"
     )
 
 
@@ -153,7 +153,7 @@ def test_machines_are_warned_by_a_field(desk: Desk) -> None:
     assert shown["idle"] == {
         "hours": 24,
         "usd_per_hour": 1.5,
-        "command": "python -m tridock.deploy delete --target local --endpoint iris",
+        "command": "tridock delete --target local --endpoint iris",
     }
     desk.target.seen = {"v1": [Answer("1", (), 1.0)]}
     (shown,) = desk.json("status")

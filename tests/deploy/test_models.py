@@ -181,7 +181,7 @@ def test_a_target_without_a_registry_asks_nobody_and_says_so(
 ) -> None:
     desk.target.limits = {"models": "it has none"}
     assert desk.live("release", "--bundle", pair[0].path) == 0
-    assert "nobody is asked for approval: it has none" in desk.err
+    assert "no approval is needed: it has none" in desk.err
 
 
 def test_of_bundle_and_model_the_nearer_one_is_released(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def test_nothing_runs_where_nothing_was_started(tmp_path: Path) -> None:
     place = Place("aws", tmp_path)
     assert daemon.find(place) is None
     assert daemon.down(place) is False
-    with pytest.raises(NotRunningError, match="python -m tridock.emulators up aws"):
+    with pytest.raises(NotRunningError, match="tridock emulators up aws"):
         daemon.environment(place)
 
 

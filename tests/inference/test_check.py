@@ -160,7 +160,7 @@ def test_the_door_says_by_its_exit_code_whether_the_contract_is_kept(
 @pytest.mark.parametrize(
     ("server", "message"),
     [
-        ("http://127.0.0.1:9", "nobody answers at"),  # discard: nothing listens there
+        ("http://127.0.0.1:9", "no server answers at"),  # discard: nothing listens there
         ("ftp://127.0.0.1", "is not an address: give http://HOST:PORT"),
         ("tridock:latest", "with --bundle DIR"),
     ],

@@ -224,9 +224,7 @@ def _batch(found: Batch) -> str:
     rows = [bare]
     for job in found.jobs:
         figures = (*_pace(found.rows, job.seconds), f"{found.share(job):.2f}", f"{job.peak_mb:.0f}")
-        rows.append(
-            (f"`python -m tridock.inference batch`, Parquet to Parquet, {job.title}", *figures)
-        )
+        rows.append((f"`tridock batch`, Parquet to Parquet, {job.title}", *figures))
     heads = ("what", "s", "rows/s", "share", "peak PSS MB")
     told = f"## Batch\n\n{found.rows:,} rows of iris, all cores.\n\n{table(heads, rows)}"
     return told + (
