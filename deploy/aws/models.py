@@ -125,7 +125,7 @@ class SageMakerModels(Models):
             Bundle.unpack(archive, folder)
 
     def _standing(self, bundle: Bundle) -> ModelVersion | None:
-        versions = {one.version: one for one in self.versions(bundle.name)}
+        versions = {version.version: version for version in self.versions(bundle.name)}
         return versions.get(bundle.version)
 
     def _find(self, model: str, version: str) -> ModelVersion:

@@ -56,13 +56,13 @@ def of_variant(account: Account, variant: Variant, since: datetime) -> Metrics:
     counted = min(requests), max(requests) + MINUTE
     own, own_failed = account.own.between((variant.endpoint, variant.name), *counted)
     failed = max(_sum(minutes[FAILED]), _sum(minutes[MISSED]) - _sum(minutes[REFUSED]))
-    found = Metrics(
+    metrics = Metrics(
         requests=max(0, round(requests.total()) - own),
         errors=max(0, round(failed) - own_failed),
         latency_p95_ms=_mean(minutes[LATENCY], requests),
     )
     lines = Logs(account.logs, variant.endpoint).since(variant.name, since, "predictions")
-    return with_log(found, lines, since)
+    return with_log(metrics, lines, since)
 
 
 def _minutes(

@@ -50,15 +50,15 @@ class Remains:
     def found(self) -> Iterator[Orphan]:
         """Yield all of it: configurations, models, marks, bundles, scalable targets."""
         configs, models = self._listed("EndpointConfig"), self._listed("Model")
-        ours = [each for each in configs if self._is_ours(each)]
+        ours = [config for config in configs if self._is_ours(config)]
         for each in ours:
             if each.name not in self._configs(each.endpoint):
                 yield _left(CONFIG, each, "no endpoint uses it")
-        theirs = [each for each in configs if each not in ours]
-        going = self._idle([each for each in models if self._is_ours(each)], theirs)
+        theirs = [config for config in configs if config not in ours]
+        going = self._idle([model for model in models if self._is_ours(model)], theirs)
         for each in going:
             yield _left(MODEL, each, "no endpoint runs it")
-        yield from self._stored({each.name for each in models if each not in going})
+        yield from self._stored({model.name for model in models if model not in going})
         yield from self._scaled()
 
     def discard(self, orphan: Orphan) -> None:
@@ -67,31 +67,31 @@ class Remains:
         kinds |= {MARK: self._end_mark, BUNDLE: self._end_bundle}
         kinds[orphan.kind](orphan)
 
-    def _end_config(self, one: Orphan) -> None:
-        _refuse_used(one, one.name in self._configs(one.endpoint))
+    def _end_config(self, orphan: Orphan) -> None:
+        _refuse_used(orphan, orphan.name in self._configs(orphan.endpoint))
         with suppress(NotFoundError), translated("sagemaker"):
-            self.account.sagemaker.delete_endpoint_config(EndpointConfigName=one.name)
+            self.account.sagemaker.delete_endpoint_config(EndpointConfigName=orphan.name)
 
-    def _end_model(self, one: Orphan) -> None:
-        _refuse_used(one, one.name in self._models(one.endpoint))
+    def _end_model(self, orphan: Orphan) -> None:
+        _refuse_used(orphan, orphan.name in self._models(orphan.endpoint))
         with suppress(NotFoundError), translated("sagemaker"):
-            self.account.sagemaker.delete_model(ModelName=one.name)
-        self.account.facts.forget(one.name)
+            self.account.sagemaker.delete_model(ModelName=orphan.name)
+        self.account.facts.forget(orphan.name)
 
-    def _end_scaling(self, one: Orphan) -> None:
-        variant = one.name.partition("/")[2]
-        _refuse_used(one, variant in self._variants(one.endpoint))
-        Scalings(self.account.autoscaling).end(one.endpoint, variant.__eq__)
+    def _end_scaling(self, orphan: Orphan) -> None:
+        variant = orphan.name.partition("/")[2]
+        _refuse_used(orphan, variant in self._variants(orphan.endpoint))
+        Scalings(self.account.autoscaling).end(orphan.endpoint, variant.__eq__)
 
-    def _end_mark(self, one: Orphan) -> None:
-        digest, _, model = one.name.partition("/")
-        _refuse_used(one, self._stands(model))
+    def _end_mark(self, orphan: Orphan) -> None:
+        digest, _, model = orphan.name.partition("/")
+        _refuse_used(orphan, self._stands(model))
         self._delete(f"{digest}/used-by/{model}")
 
-    def _end_bundle(self, one: Orphan) -> None:
-        keys = {each["Key"].removeprefix(PREFIX) for each in self._objects(f"{one.name}/")}
-        _refuse_used(one, any(USE.fullmatch(key) for key in keys))
-        self._delete(f"{one.name}/model.tar.gz")
+    def _end_bundle(self, orphan: Orphan) -> None:
+        keys = {each["Key"].removeprefix(PREFIX) for each in self._objects(f"{orphan.name}/")}
+        _refuse_used(orphan, any(USE.fullmatch(key) for key in keys))
+        self._delete(f"{orphan.name}/model.tar.gz")
 
     def _delete(self, key: str) -> None:
         with suppress(NotFoundError), translated("s3"):
@@ -151,7 +151,7 @@ class Remains:
                 *response["ProductionVariants"],
                 *response.get("ShadowProductionVariants", ()),
             )
-            return {each.get("ModelName", "") for each in variants}
+            return {variant.get("ModelName", "") for variant in variants}
         return set()
 
     def _configs(self, endpoint: str) -> set[str]:
@@ -189,6 +189,6 @@ def _left(kind: str, thing: Thing, reason: str) -> Orphan:
     return Orphan(kind, thing.name, thing.endpoint, thing.created, reason)
 
 
-def _refuse_used(one: Orphan, used: bool) -> None:
+def _refuse_used(orphan: Orphan, used: bool) -> None:
     if used:
-        raise ConflictError(f"{one} is used again")
+        raise ConflictError(f"{orphan} is used again")

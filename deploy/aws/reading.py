@@ -106,7 +106,8 @@ class Reading:
         """
         base = sum(self.weights.values()) or 1.0
         shown = {
-            each["VariantName"]: each.get("InitialVariantWeight", 1.0) for each in self.shadows
+            shadow["VariantName"]: shadow.get("InitialVariantWeight", 1.0)
+            for shadow in self.shadows
         }
         return {name: round(100 * weight / base) for name, weight in shown.items()}
 
@@ -126,7 +127,8 @@ class Reading:
 
     def _initial(self) -> dict[str, float]:
         return {
-            each["VariantName"]: each.get("InitialVariantWeight", 1.0) for each in self.variants
+            variant["VariantName"]: variant.get("InitialVariantWeight", 1.0)
+            for variant in self.variants
         }
 
 

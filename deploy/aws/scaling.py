@@ -69,8 +69,8 @@ class Scalings:
         A target goes with its policies, and those with their alarms.
         """
         start = resource(endpoint, "")
-        for one in self._targets([]):
-            name = one["ResourceId"]
+        for target in self._targets([]):
+            name = target["ResourceId"]
             if name.startswith(start) and going(name.removeprefix(start)):
                 place = _place(name)
                 with translated(SERVICE):
@@ -80,9 +80,9 @@ class Scalings:
         """Return the endpoints and variants that have a scaling of ours, there or not."""
         policies = self._policies()
         found = [
-            one["ResourceId"].split("/")
-            for one in self._targets([])
-            if one["ResourceId"] in policies
+            target["ResourceId"].split("/")
+            for target in self._targets([])
+            if target["ResourceId"] in policies
         ]
         return [(parts[1], parts[3]) for parts in found]
 

@@ -142,7 +142,7 @@ class SageMakerTarget(Target):
     @override
     def scale(self, endpoint: str, deployment: str, scaling: Scaling | None) -> None:
         reading = Reading.of(self.account.facts, endpoint)
-        if deployment not in {one["VariantName"] for one in reading.variants}:
+        if deployment not in {variant["VariantName"] for variant in reading.variants}:
             raise NotFoundError(f"no deployment {deployment} behind {endpoint!r}")
         if scaling:
             self._scalings.put(endpoint, deployment, scaling)
@@ -152,7 +152,7 @@ class SageMakerTarget(Target):
     @override
     def resize(self, endpoint: str, deployment: str, count: int) -> None:
         reading = Reading.of(self.account.facts, endpoint)
-        if deployment not in {one["VariantName"] for one in reading.variants}:
+        if deployment not in {variant["VariantName"] for variant in reading.variants}:
             raise NotFoundError(f"no deployment {deployment} behind {endpoint!r}")
         if reading.counts.get(deployment) != count:
             self.updates.resize(endpoint, reading, {deployment: count})
@@ -168,7 +168,7 @@ class SageMakerTarget(Target):
     @override
     def set_traffic(self, endpoint: str, traffic: Mapping[str, int]) -> None:
         reading = Reading.of(self.account.facts, endpoint)
-        running = [each["VariantName"] for each in reading.variants]
+        running = [variant["VariantName"] for variant in reading.variants]
         unknown = sorted(set(traffic) - set(running))
         if unknown:
             raise NotFoundError(f"no deployment {', '.join(unknown)} behind {endpoint!r}")
@@ -351,6 +351,6 @@ def _weighted(reading: Reading | None) -> list[dict[str, Any]]:
     if reading is None:
         return []
     return [
-        {**each, "InitialVariantWeight": float(reading.traffic.get(each["VariantName"], 0))}
-        for each in reading.variants
+        {**variant, "InitialVariantWeight": float(reading.traffic.get(variant["VariantName"], 0))}
+        for variant in reading.variants
     ]

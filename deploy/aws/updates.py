@@ -115,8 +115,8 @@ class Updates:
         """
         if self.guard.alarms and not reading.shadows and _is_advance(reading, traffic):
             weighted = [
-                {**one, "InitialVariantWeight": float(traffic.get(one["VariantName"], 0))}
-                for one in reading.variants
+                {**variant, "InitialVariantWeight": float(traffic.get(variant["VariantName"], 0))}
+                for variant in reading.variants
             ]
             config = self._make(endpoint, weighted)
             with translated("sagemaker"):
@@ -147,7 +147,7 @@ class Updates:
 
     def _make(self, endpoint: str, variants: Variants, shadows: Variants = ()) -> str:
         """Make a configuration, unless it is there, and return its name."""
-        content = [*variants, *({"shadow": one} for one in shadows)]
+        content = [*variants, *({"shadow": shadow} for shadow in shadows)]
         content += [self.capture] if self.capture else []
         config = names.config(endpoint, content)
         made: Any = {"ProductionVariants": list(variants), **_tags(endpoint)}
@@ -171,7 +171,10 @@ class Updates:
 
 def _is_advance(reading: Reading, traffic: Mapping[str, int]) -> bool:
     """Tell whether the newest variant gets more traffic than it has."""
-    made = {one["VariantName"]: reading.facts.model(one["ModelName"]) for one in reading.variants}
+    made = {
+        variant["VariantName"]: reading.facts.model(variant["ModelName"])
+        for variant in reading.variants
+    }
     newest = max(made, key=lambda name: (made[name].created, name))
     return traffic.get(newest, 0) > reading.traffic.get(newest, 0)
 

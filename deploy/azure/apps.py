@@ -114,9 +114,11 @@ def shares(found: Any) -> dict[str, int]:
 
 def endpoint_record(found: Any, revisions: Iterable[Any]) -> Endpoint:
     """Return an app as the core knows it; inactive revisions are no deployments."""
-    records = {one.name: one for one in (_deployment(found.name, each) for each in revisions)}
+    records = {
+        one.name: one for one in (_deployment(found.name, revision) for revision in revisions)
+    }
     told = _word(found.properties.provisioning_state)
-    ready = any(one.state is State.READY for one in records.values())
+    ready = any(record.state is State.READY for record in records.values())
     state = State.READY if told == "succeeded" or (told in SETTLED and ready) else State.FAILED
     if told not in SETTLED:
         state = State.DELETING if told == "deleting" else State.UPDATING

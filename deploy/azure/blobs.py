@@ -37,30 +37,30 @@ class StoredRemains:
         """Yield marks of those who are gone, and bundles that bear no others."""
         blobs = self._blobs()  # first: a mark is written before its user is made
         users, kept = _users(self.bundles.account), set()
-        for one in blobs:
-            use = USE.fullmatch(one.name.removeprefix(PREFIX))
+        for blob in blobs:
+            use = USE.fullmatch(blob.name.removeprefix(PREFIX))
             if use and use[2] in users:
                 kept.add(use[1])
             elif use:
                 endpoint, why = use[2].partition("--")[0], "who used the bundle is gone"
-                yield Orphan(MARK, f"{use[1]}/{use[2]}", endpoint, one.last_modified, why)
+                yield Orphan(MARK, f"{use[1]}/{use[2]}", endpoint, blob.last_modified, why)
         for digest, files in grouped(blobs, PREFIX).items():
             if digest not in kept:
-                whole = any(one.name.endswith(f"/{FILES_OF}/{MANIFEST}") for one in files)
+                whole = any(file.name.endswith(f"/{FILES_OF}/{MANIFEST}") for file in files)
                 half = "" if whole else ", and is half stored"
-                made = min(one.last_modified for one in files)
+                made = min(file.last_modified for file in files)
                 yield Orphan(BUNDLE, digest, "", made, f"it has no user{half}")
 
-    def discard(self, one: Orphan) -> None:
+    def discard(self, orphan: Orphan) -> None:
         """Delete one."""
-        digest, _, user = one.name.partition("/")
-        if one.kind == MARK:
-            _refuse_used(one, user in _users(self.bundles.account))
+        digest, _, user = orphan.name.partition("/")
+        if orphan.kind == MARK:
+            _refuse_used(orphan, user in _users(self.bundles.account))
             self.bundles.remove_one(f"{PREFIX}{digest}/{USED_BY}/{user}")
         else:
-            names = [each.name.removeprefix(PREFIX) for each in self._blobs()]
+            names = [blob.name.removeprefix(PREFIX) for blob in self._blobs()]
             uses = [found for found in map(USE.fullmatch, names) if found]
-            _refuse_used(one, digest in {use[1] for use in uses})
+            _refuse_used(orphan, digest in {use[1] for use in uses})
             self.bundles.remove(f"{PREFIX}{digest}/{FILES_OF}")
 
     def _blobs(self) -> list[Any]:
@@ -71,9 +71,9 @@ class StoredRemains:
 def grouped(blobs: Iterable[Any], prefix: str) -> dict[str, list[Any]]:
     """Return the blobs of bundles below a prefix, by digest; others are not ours."""
     found = defaultdict(list)
-    for one in blobs:
-        if part := PART.fullmatch(one.name.removeprefix(prefix)):
-            found[part[1]].append(one)
+    for blob in blobs:
+        if part := PART.fullmatch(blob.name.removeprefix(prefix)):
+            found[part[1]].append(blob)
     return dict(found)
 
 
@@ -87,9 +87,13 @@ def _users(account: Account) -> set[str]:
     with client, translated("containerApps:list"):
         found = list(client.container_apps.list_by_resource_group(account.group))
         apps = [one.name for one in found if TAG in (one.tags or {})]
-        revisions = [each for name in apps for each in _revisions(client, account.group, name)]
-    named = {f"{one.name}--{one.tags.get('name')}" for one in groups if TAG in (one.tags or {})}
-    return named | {one.name for one in revisions if one.properties.active}
+        revisions = [
+            revision for name in apps for revision in _revisions(client, account.group, name)
+        ]
+    named = {
+        f"{group.name}--{group.tags.get('name')}" for group in groups if TAG in (group.tags or {})
+    }
+    return named | {revision.name for revision in revisions if revision.properties.active}
 
 
 def _revisions(client: Any, group: str, app: str) -> list[Any]:
@@ -99,6 +103,6 @@ def _revisions(client: Any, group: str, app: str) -> list[Any]:
         return []
 
 
-def _refuse_used(one: Orphan, used: bool) -> None:
+def _refuse_used(orphan: Orphan, used: bool) -> None:
     if used:
-        raise ConflictError(f"{one} is used again")
+        raise ConflictError(f"{orphan} is used again")

@@ -63,7 +63,7 @@ class Collected:
         """
         folder = f"{FOLDER}/{endpoint}/{deployment}/{COLLECTION}/"
         with self.bundles.container("blobs:list") as container:
-            names = [one.name for one in container.list_blobs(name_starts_with=folder)]
+            names = [blob.name for blob in container.list_blobs(name_starts_with=folder)]
             due = sorted(name for name in names if _hour(name, folder) >= _begun(since))
             lines = [line for name in due for line in _lines(container, name)]
         found = [(datetime.fromisoformat(line["time"]), line) for line in lines]

@@ -158,7 +158,7 @@ class ContainerAppsTarget(Target):
     @override
     def describe(self, endpoint: str) -> Endpoint:
         found = self._need(endpoint)
-        active = [one for one in self._revisions(endpoint) if one.properties.active]
+        active = [revision for revision in self._revisions(endpoint) if revision.properties.active]
         return apps.endpoint_record(found, active)
 
     @override
@@ -214,9 +214,9 @@ class ContainerAppsTarget(Target):
             with translated("containerAppsRevisionReplicas:list"):
                 found = self.client.container_apps_revision_replicas.list_replicas(*place, revision)
                 streams = [
-                    one.log_stream_endpoint
+                    container.log_stream_endpoint
                     for replica in found.value
-                    for one in replica.properties.containers
+                    for container in replica.properties.containers
                 ]
                 token = self.client.container_apps.get_auth_token(*place).properties.token
             log_lines = [line for url in streams for line in self._stream(url, token, lines)]
@@ -227,11 +227,11 @@ class ContainerAppsTarget(Target):
     def undeploy(self, endpoint: str, deployment: str) -> None:
         """And `limits`."""
         with suppress(NotFoundError):
-            found = self.describe(endpoint)
-            if deployment not in found.deployments:
+            current = self.describe(endpoint)
+            if deployment not in current.deployments:
                 return
-            if found.traffic.get(deployment):
-                share = found.traffic[deployment]
+            if current.traffic.get(deployment):
+                share = current.traffic[deployment]
                 raise ConflictError(f"{endpoint}/{deployment} has {share} % of the traffic")
             revision = apps.revision_name(endpoint, deployment)
             self._call("deactivate_revision", endpoint, revision)
@@ -248,7 +248,7 @@ class ContainerAppsTarget(Target):
     def purge(self, endpoint: str) -> None:
         there = self._find(endpoint) is not None
         revisions = self._revisions(endpoint) if there else []
-        used = {one.name for one in revisions if one.properties.active}
+        used = {revision.name for revision in revisions if revision.properties.active}
         self.bundles.release(apps.revision_name(endpoint, ""), used)
 
     @override

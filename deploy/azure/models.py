@@ -41,7 +41,7 @@ class AzureModels(Models):
 
     @override
     def names(self) -> Sequence[str]:
-        found = [one["name"] for one in self._pages(f"/models?{ALL}")]
+        found = [page["name"] for page in self._pages(f"/models?{ALL}")]
         ours = [name.removeprefix(PREFIX) for name in found if name.startswith(PREFIX)]
         return sorted(name for name in ours if any(self._entries(name)))
 
@@ -88,8 +88,8 @@ class AzureModels(Models):
         self.account.call("PUT", path, {"properties": {**_kept(properties), "tags": tags}})
 
     @override
-    def fetch(self, found: ModelVersion, folder: Path) -> None:
-        Bundles(self.account).fetch(found.artifact.partition("/paths/")[2], folder)
+    def fetch(self, version: ModelVersion, folder: Path) -> None:
+        Bundles(self.account).fetch(version.artifact.partition("/paths/")[2], folder)
 
     def _listed(self, model: str) -> list[Any]:
         """Return all versions of a model, oldest first, archived ones too."""
@@ -130,18 +130,18 @@ class AzureModels(Models):
             return {key.removeprefix(ALIAS): at for key, at in tags if key.startswith(ALIAS)}
         return {}
 
-    def _enter(self, one: ModelVersion) -> ModelVersion:
+    def _enter(self, version: ModelVersion) -> ModelVersion:
         """Enter a version under the next number.
 
         Azure ML refuses the number to the second client: its path cannot be changed.
         """
-        taken = [int(each["name"]) for each in self._listed(one.model)]
-        path = _path(one.model, str(max(taken, default=0) + 1))
+        taken = [int(each["name"]) for each in self._listed(version.model)]
+        path = _path(version.model, str(max(taken, default=0) + 1))
         try:
-            return _read(self.account.call("PUT", path, {"properties": _properties(one)}))
+            return _read(self.account.call("PUT", path, {"properties": _properties(version)}))
         except TargetError as error:
             with suppress(NotFoundError):
-                if self.account.call("GET", path)["properties"]["modelUri"] != one.artifact:
+                if self.account.call("GET", path)["properties"]["modelUri"] != version.artifact:
                     raise UnavailableError(f"{path} was just taken: {error}") from error
             raise
 
@@ -168,14 +168,14 @@ def _of(number: str, aliases: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(sorted(alias for alias, at in aliases.items() if at == number))
 
 
-def _properties(one: ModelVersion) -> dict[str, Any]:
-    facts = {name: getattr(one, name) for name in _FACTS}
-    metrics = {METRIC + name: repr(value) for name, value in one.metrics.items()}
+def _properties(version: ModelVersion) -> dict[str, Any]:
+    facts = {name: getattr(version, name) for name in _FACTS}
+    metrics = {METRIC + name: repr(value) for name, value in version.metrics.items()}
     return {
         "modelType": "custom_model",
-        "modelUri": one.artifact,
+        "modelUri": version.artifact,
         "properties": {name: value for name, value in facts.items() if value} | metrics,
-        "tags": {APPROVAL: one.approval.value},
+        "tags": {APPROVAL: version.approval.value},
     }
 
 

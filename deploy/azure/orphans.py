@@ -64,13 +64,13 @@ class Remains:
     def found(self) -> Iterator[Orphan]:
         """Yield all of it: marks, models, environments, files of models that are not entered."""
         models, running = list(self._models()), self._running()
-        for each in models:
-            yield from self._of(each, running)
-        for one in self._environments():
-            if _short(one) not in running.used:
-                made = datetime.fromisoformat(one["systemData"]["createdAt"])
-                yield Orphan(ENVIRONMENT, _short(one), "", made, "no deployment runs in it")
-        yield from self._files({each.tags["digest"] for each in models})
+        for model in models:
+            yield from self._of(model, running)
+        for environment in self._environments():
+            if _short(environment) not in running.used:
+                made = datetime.fromisoformat(environment["systemData"]["createdAt"])
+                yield Orphan(ENVIRONMENT, _short(environment), "", made, "no deployment runs in it")
+        yield from self._files({model.tags["digest"] for model in models})
 
     def discard(self, orphan: Orphan) -> None:
         """Delete one."""
@@ -92,32 +92,32 @@ class Remains:
             found = grouped(container.list_blobs(name_starts_with=FILES), FILES)
         for digest, blobs in found.items():
             if digest not in entered:
-                made = min(one.last_modified for one in blobs)
+                made = min(blob.last_modified for blob in blobs)
                 yield Orphan(BUNDLE, digest, "", made, "an upload was cut short")
 
-    def _end_use(self, one: Orphan) -> None:
-        name, _, endpoint = one.name.partition("/")
+    def _end_use(self, orphan: Orphan) -> None:
+        name, _, endpoint = orphan.name.partition("/")
         model = self._model(name)
         if model is not None and MARK + endpoint in model.tags:
-            _refuse_used(one, endpoint not in self._running().stale(model))
+            _refuse_used(orphan, endpoint not in self._running().stale(model))
             self.store.unmark(model, endpoint)
 
-    def _end_model(self, one: Orphan) -> None:
-        model = self._model(one.name)
+    def _end_model(self, orphan: Orphan) -> None:
+        model = self._model(orphan.name)
         if model is not None:
             marked = any(tag.startswith(MARK) for tag in model.tags)
-            _refuse_used(one, marked or self._running().runs(model))
+            _refuse_used(orphan, marked or self._running().runs(model))
             self.store.remove(model)
 
-    def _end_environment(self, one: Orphan) -> None:
-        _refuse_used(one, one.name in self._running().used)
-        name, _, version = one.name.partition(":")
+    def _end_environment(self, orphan: Orphan) -> None:
+        _refuse_used(orphan, orphan.name in self._running().used)
+        name, _, version = orphan.name.partition(":")
         with suppress(NotFoundError):
             self.account.call("DELETE", f"/environments/{name}/versions/{version}")
 
-    def _end_files(self, one: Orphan) -> None:
-        _refuse_used(one, one.name in {each.tags["digest"] for each in self._models()})
-        Bundles(self.account).remove(f"{FILES}{one.name}/{FILES_OF}")
+    def _end_files(self, orphan: Orphan) -> None:
+        _refuse_used(orphan, orphan.name in {model.tags["digest"] for model in self._models()})
+        Bundles(self.account).remove(f"{FILES}{orphan.name}/{FILES_OF}")
 
     def _models(self) -> Iterator[Any]:
         models = self.account.client.models
@@ -127,7 +127,9 @@ class Remains:
         yield from (each for each in every if DIGEST.fullmatch((each.tags or {}).get("digest", "")))
 
     def _model(self, name: str) -> Any:
-        return next((one for one in self._models() if f"{one.name}:{one.version}" == name), None)
+        return next(
+            (model for model in self._models() if f"{model.name}:{model.version}" == name), None
+        )
 
     def _environments(self) -> list[Any]:
         with suppress(NotFoundError):
@@ -167,6 +169,6 @@ def _made(model: Any) -> datetime | None:
     return datetime.fromisoformat(told) if isinstance(told, str) else told
 
 
-def _refuse_used(one: Orphan, used: bool) -> None:
+def _refuse_used(orphan: Orphan, used: bool) -> None:
     if used:
-        raise ConflictError(f"{one} is used again")
+        raise ConflictError(f"{orphan} is used again")

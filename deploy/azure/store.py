@@ -92,7 +92,7 @@ class Store:
 
     def unmark(self, model: Any, endpoint: str) -> None:
         """Note that `endpoint` uses a model no more."""
-        model.tags = {name: one for name, one in model.tags.items() if name != MARK + endpoint}
+        model.tags = {name: tag for name, tag in model.tags.items() if name != MARK + endpoint}
         with translated("models:createOrUpdate"):
             self.account.client.models.create_or_update(model)
 

@@ -300,7 +300,7 @@ class AzureTarget(Target):
 
     def _put(self, endpoint: Any, *, first: str = "") -> Any:
         """Change an endpoint; `first` notes which deployment gets the traffic once it is ready."""
-        tags = {name: one for name, one in (endpoint.tags or {}).items() if name != FIRST}
+        tags = {name: tag for name, tag in (endpoint.tags or {}).items() if name != FIRST}
         endpoint.tags = {**tags, FIRST: first} if first else tags
         with translated("onlineEndpoints:createOrUpdate"):
             return self._endpoints.begin_create_or_update(endpoint)

@@ -100,9 +100,9 @@ def is_same(found: Any, release: Release, collect: int) -> bool:
 def endpoint_record(found: Any, deployments: Iterable[Any]) -> Endpoint:
     """Return an endpoint as the core knows it."""
     first = found.tags.get(FIRST)
-    records = {one.name: _deployment(one, first) for one in deployments}
+    records = {deployment.name: _deployment(deployment, first) for deployment in deployments}
     state = _state(found.provisioning_state)
-    leaving = any(one.state is State.DELETING for one in records.values())
+    leaving = any(record.state is State.DELETING for record in records.values())
     busy = state is State.CREATING or (state is State.READY and leaving)
     return Endpoint(
         name=found.name,
@@ -118,7 +118,11 @@ def endpoint_record(found: Any, deployments: Iterable[Any]) -> Endpoint:
 def is_waiting(found: Any, deployments: Iterable[Any]) -> bool:
     """Tell whether an endpoint's first deployment exists and waits for its traffic."""
     first = found.tags.get(FIRST)
-    ready = {one.name for one in deployments if _state(one.provisioning_state) is State.READY}
+    ready = {
+        deployment.name
+        for deployment in deployments
+        if _state(deployment.provisioning_state) is State.READY
+    }
     return first in ready and _state(found.provisioning_state) is State.READY
 
 

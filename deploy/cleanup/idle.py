@@ -55,7 +55,7 @@ class Patience:
 
 
 def look(
-    target: Observability, found: Endpoint, patience: Patience, prices: Prices | None
+    target: Observability, current: Endpoint, patience: Patience, prices: Prices | None
 ) -> Idle | None:
     """Return an endpoint as idle if its deployments are old enough and had no live request.
 
@@ -63,25 +63,29 @@ def look(
     request or none are known: of most endpoints, once. None is read for what is younger, or
     coming up, and what the target does not tell is no reason to warn.
     """
-    if not patience.hours or not found.deployments or not found.settled:
+    if not patience.hours or not current.deployments or not current.settled:
         return None
-    serving = [one for one in found.deployments.values() if found.traffic.get(one.name)]
-    young = (not one.created or one.created > patience.since for one in serving or _all(found))
-    if any(young) or not all(_is_unasked(target, found, one, patience) for one in serving):
+    serving = [
+        deployment
+        for deployment in current.deployments.values()
+        if current.traffic.get(deployment.name)
+    ]
+    young = (not one.created or one.created > patience.since for one in serving or _all(current))
+    if any(young) or not all(_is_unasked(target, current, one, patience) for one in serving):
         return None
-    return Idle(found.name, patience.hours, hourly(_all(found), prices))
+    return Idle(current.name, patience.hours, hourly(_all(current), prices))
 
 
-def _all(found: Endpoint) -> list[Deployment]:
-    return list(found.deployments.values())
+def _all(current: Endpoint) -> list[Deployment]:
+    return list(current.deployments.values())
 
 
 def _is_unasked(
-    target: Observability, found: Endpoint, one: Deployment, patience: Patience
+    target: Observability, current: Endpoint, deployment: Deployment, patience: Patience
 ) -> bool:
     try:
-        measured = target.metrics(found.name, one.name, patience.since)
+        measured = target.metrics(current.name, deployment.name, patience.since)
     except TargetError as error:
-        patience.tell(f"requests to {found.name} are not known: {error}")
+        patience.tell(f"requests to {current.name} are not known: {error}")
         return False
     return measured is not None and not measured.requests

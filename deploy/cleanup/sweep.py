@@ -104,12 +104,12 @@ def sweep(broom: Broom, found: Found) -> Swept:
     It may be cut short anywhere: what is left is found by the next one.
     """
     swept = Swept(kept=list(found.kept))
-    owned = [one for one in found.orphans if one.endpoint]
+    owned = [orphan for orphan in found.orphans if orphan.endpoint]
     for endpoint in dict.fromkeys(one.endpoint for one in owned):
         _sweep_endpoint(broom, endpoint, [one for one in owned if one.endpoint == endpoint], swept)
-    for one in found.orphans:
-        if not one.endpoint:
-            _sweep_unowned(broom, one, swept)
+    for orphan in found.orphans:
+        if not orphan.endpoint:
+            _sweep_unowned(broom, orphan, swept)
     return swept
 
 
@@ -118,51 +118,51 @@ def _sweep_endpoint(broom: Broom, endpoint: str, orphans: Sequence[Orphan], swep
     terms = replace(broom.terms, caller=broom.target.caller())
     try:
         with lock.held(notes, endpoint, "sweep", terms=terms, tell=broom.say.note) as lease:
-            for one in orphans:
-                _discard(broom, under(broom.target, lease.check), one, swept)
+            for orphan in orphans:
+                _discard(broom, under(broom.target, lease.check), orphan, swept)
     except LockedError as error:
         done = {*swept.deleted, *(each.orphan for each in swept.kept)}
-        swept.kept += [Kept(one, str(error)) for one in orphans if one not in done]
+        swept.kept += [Kept(orphan, str(error)) for orphan in orphans if orphan not in done]
 
 
-def _sweep_unowned(broom: Broom, one: Orphan, swept: Swept) -> None:
+def _sweep_unowned(broom: Broom, orphan: Orphan, swept: Swept) -> None:
     """Delete resources that a new endpoint could reuse, unless a change has begun."""
-    because = _hindrance(one, lock.busy(broom.target.notes, broom.terms))
+    because = _hindrance(orphan, lock.busy(broom.target.notes, broom.terms))
     if because:
-        swept.kept.append(Kept(one, because))
+        swept.kept.append(Kept(orphan, because))
     else:
-        _discard(broom, broom.target, one, swept)
+        _discard(broom, broom.target, orphan, swept)
 
 
-def _discard(broom: Broom, target: Target, one: Orphan, swept: Swept) -> None:
+def _discard(broom: Broom, target: Target, orphan: Orphan, swept: Swept) -> None:
     try:
-        with broom.say.step(f"delete {one}"):
-            _delete(target, one, broom.deadline)
+        with broom.say.step(f"delete {orphan}"):
+            _delete(target, orphan, broom.deadline)
     except ConflictError as error:
-        swept.kept.append(Kept(one, str(error)))
+        swept.kept.append(Kept(orphan, str(error)))
     except TargetError as error:
-        swept.kept.append(Kept(one, str(error)))
+        swept.kept.append(Kept(orphan, str(error)))
         swept.failures.append(error)
     else:
-        swept.deleted.append(one)
+        swept.deleted.append(orphan)
 
 
-def _delete(target: Target, one: Orphan, deadline: Deadline) -> None:
-    if one.kind == ENDPOINT:
+def _delete(target: Target, orphan: Orphan, deadline: Deadline) -> None:
+    if orphan.kind == ENDPOINT:
         with suppress(NotFoundError):
-            if not _why_dead(target.describe(one.name)):
-                raise ConflictError(f"{one} is used again")
-        endpoint_changes.remove(target, one.name, deadline)
-    elif one.kind == EXPERIMENT:
-        if one not in _experiments(target, [one.name]):
-            raise ConflictError(f"{one} goes on")
-        experiment.end(target.notes, one.name)
-    elif one.kind == HISTORY:
-        if one not in _histories(target, [one.name]):
-            raise ConflictError(f"{one} is of an endpoint that is there again")
-        journal.end(target.notes, one.name)
-    elif one.kind != LOCK:  # that was taken over for this, and ends with it
-        target.discard(one)
+            if not _why_dead(target.describe(orphan.name)):
+                raise ConflictError(f"{orphan} is used again")
+        endpoint_changes.remove(target, orphan.name, deadline)
+    elif orphan.kind == EXPERIMENT:
+        if orphan not in _experiments(target, [orphan.name]):
+            raise ConflictError(f"{orphan} goes on")
+        experiment.end(target.notes, orphan.name)
+    elif orphan.kind == HISTORY:
+        if orphan not in _histories(target, [orphan.name]):
+            raise ConflictError(f"{orphan} is of an endpoint that is there again")
+        journal.end(target.notes, orphan.name)
+    elif orphan.kind != LOCK:  # that was taken over for this, and ends with it
+        target.discard(orphan)
 
 
 def _endpoints(target: Target) -> Iterator[Orphan]:
@@ -173,11 +173,11 @@ def _endpoints(target: Target) -> Iterator[Orphan]:
                 yield Orphan(ENDPOINT, name, name, reason=why)
 
 
-def _why_dead(found: Endpoint) -> str:
+def _why_dead(current: Endpoint) -> str:
     """Say why an endpoint cannot answer, nor will without a release; nothing if it can."""
-    if found.settled and not found.deployments:
+    if current.settled and not current.deployments:
         return "nothing is deployed behind it"
-    return "it failed, and nothing behind it is ready" if history.is_dead(found) else ""
+    return "it failed, and nothing behind it is ready" if history.is_dead(current) else ""
 
 
 def _notes(target: Target, busy: Mapping[str, Claim | None]) -> Iterator[Orphan]:
@@ -203,10 +203,10 @@ def _histories(target: Target, names: Iterable[str]) -> Iterator[Orphan]:
             yield Orphan(HISTORY, name, name, reason="its endpoint is gone")
 
 
-def _hindrance(one: Orphan, busy: Mapping[str, Claim | None]) -> str:
+def _hindrance(orphan: Orphan, busy: Mapping[str, Claim | None]) -> str:
     """Say who is changing what this may be needed for."""
-    if one.endpoint:
-        return _told(one.endpoint, busy[one.endpoint]) if one.endpoint in busy else ""
+    if orphan.endpoint:
+        return _told(orphan.endpoint, busy[orphan.endpoint]) if orphan.endpoint in busy else ""
     return "; ".join(f"{_told(name, claim)}, and may use it" for name, claim in busy.items())
 
 

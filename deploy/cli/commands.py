@@ -126,11 +126,11 @@ def _traffic(options: argparse.Namespace, session: Session) -> None:
 
 def _compare(options: argparse.Namespace, session: Session) -> None:
     target, told = session.target, Labels({}, ())
-    found = target.describe(session.endpoint)
-    trial = experiment.find(target.notes, found, options.deployment)
+    current = target.describe(session.endpoint)
+    trial = experiment.find(target.notes, current, options.deployment)
     if options.labels:
         told = labels.read(options.labels)
-    seen = compare.compare(target, found, trial, told, terms=session.config.compare)
+    seen = compare.compare(target, current, trial, told, terms=session.config.compare)
     if options.json:
         report.say_json(compare.record(seen))
     else:
@@ -167,14 +167,14 @@ def _candidate(options: argparse.Namespace, session: Session) -> str:
         If another one is named than the experiment's, or there is none.
     """
     notes = session.target.notes
-    found = session.target.describe(session.endpoint)
-    trial, named = experiment.standing(notes, found), options.deployment
+    current = session.target.describe(session.endpoint)
+    trial, named = experiment.standing(notes, current), options.deployment
     if trial and named not in (None, trial.new):
         raise experiment.refused(trial, f"{options.command} of {named}", ending=False)
-    entry = None if trial else journal.last(notes, found.name, options.command)
+    entry = None if trial else journal.last(notes, current.name, options.command)
     if entry and named in (None, entry.deployment):
         return entry.deployment
-    return experiment.find(notes, found, named).new
+    return experiment.find(notes, current, named).new
 
 
 def _rollback(options: argparse.Namespace, session: Session) -> None:
@@ -242,11 +242,11 @@ def _order(options: argparse.Namespace, session: Session, bundle: Bundle) -> Rel
     return replace(session.order(bundle), why=why, end_experiment=options.end_experiment)
 
 
-def _history(options: argparse.Namespace, session: Session, found: Endpoint) -> dict[str, Any]:
+def _history(options: argparse.Namespace, session: Session, current: Endpoint) -> dict[str, Any]:
     """Return an endpoint's history as JSON-ready values, newest first, if the command wants it."""
     if not options.history:
         return {}
-    entries = journal.read(session.target.notes, found.name)
+    entries = journal.read(session.target.notes, current.name)
     return {"history": [entry.record() for entry in reversed(entries)]}
 
 
@@ -266,17 +266,17 @@ def _plan_of(session: Session, order: ReleaseRequest) -> Plan:
     return plan(order, before, session.cloud.prices, way_back)
 
 
-def _show(options: argparse.Namespace, session: Session, found: Endpoint) -> None:
+def _show(options: argparse.Namespace, session: Session, current: Endpoint) -> None:
     if options.json:
-        report.say_json(_with_snippets(session, found))
+        report.say_json(_with_snippets(session, current))
         return
-    report.say_endpoints([found])
-    _say_snippets(session, found.name)
+    report.say_endpoints([current])
+    _say_snippets(session, current.name)
 
 
-def _with_snippets(session: Session, found: Endpoint) -> dict[str, object]:
-    calls = snippets.calls(session, found.name)
-    return report.endpoint_record(found) | {"snippets": dict(calls)}
+def _with_snippets(session: Session, current: Endpoint) -> dict[str, object]:
+    calls = snippets.calls(session, current.name)
+    return report.endpoint_record(current) | {"snippets": dict(calls)}
 
 
 def _say_snippets(session: Session, endpoint: str, body: bytes | None = None) -> None:
@@ -287,9 +287,9 @@ def _say_snippets(session: Session, endpoint: str, body: bytes | None = None) ->
 
 
 def _newest(session: Session) -> str:
-    found = session.target.describe(session.endpoint)
-    serving = history.newest_serving(found)
-    ranked = [serving] if serving else history.by_age(found.deployments.values())
+    current = session.target.describe(session.endpoint)
+    serving = history.newest_serving(current)
+    ranked = [serving] if serving else history.by_age(current.deployments.values())
     if not ranked:
         raise NotFoundError(f"no deployment behind {session.endpoint}")
     return ranked[0].name

@@ -33,7 +33,7 @@ def _register(options: argparse.Namespace, session: Session) -> None:
 def _list(options: argparse.Namespace, session: Session) -> None:
     models = session.target.models
     named = [_read(options.model).model] if options.model else models.names()
-    versions = [one for name in named for one in models.versions(name)]
+    versions = [version for name in named for version in models.versions(name)]
     if options.model and not versions:
         find(models, Reference(named[0]))  # says what there is
     _show_versions(options, versions)
@@ -69,7 +69,7 @@ def _alias(options: argparse.Namespace, session: Session) -> None:
     found = find(session.target.models, _read(options.model))
     _ask(options, session, f"let alias {name} of {found.model} be {found.version}")
     models, caller = session.target.models, session.target.caller()
-    named = (one.version for one in models.versions(found.model) if name in one.aliases)
+    named = (version.version for version in models.versions(found.model) if name in version.aliases)
     with session.say.step(f"alias {name} of {found.model} is {found.version}"):
         before = next(named, "")
         aliases.record(session.target.notes, found, name, before=before, caller=caller)
@@ -98,13 +98,13 @@ def _read(text: str) -> Reference:
         raise ConfigError(f"{text!r}: {error}") from error
 
 
-def _again(session: Session, found: ModelVersion) -> ModelVersion:
-    return find(session.target.models, Reference(found.model, found.version))
+def _again(session: Session, version: ModelVersion) -> ModelVersion:
+    return find(session.target.models, Reference(version.model, version.version))
 
 
 def _show_versions(options: argparse.Namespace, versions: Sequence[ModelVersion]) -> None:
     if options.json:
-        records: list[dict[str, Any]] = [record(one) for one in versions]
+        records: list[dict[str, Any]] = [record(version) for version in versions]
         report.say_json(records)
     else:
         report.say_versions(versions)

@@ -93,42 +93,53 @@ def say_plan(plan: Plan) -> None:
         say(f"  prices: {plan.source}")
 
 
-def say_comparison(found: Comparison) -> None:
+def say_comparison(comparison: Comparison) -> None:
     """Print both sides of an experiment, and the verdict on the new one."""
-    sides = (f"{side.name}, {found.traffic.get(side.name, 0)} %" for side in (found.old, found.new))
+    sides = (
+        f"{side.name}, {comparison.traffic.get(side.name, 0)} %"
+        for side in (comparison.old, comparison.new)
+    )
     table = Table("", *sides, "test", "the new one is", **STYLE)
-    for row in compare.rows(found):
+    for row in compare.rows(comparison):
         _row(table, *row)
     _print(table)
-    say(f"verdict on {found.new.name}: {found.finding.value} ({found.why})")
-    say(f"since {found.experiment.began}")
+    say(f"verdict on {comparison.new.name}: {comparison.finding.value} ({comparison.why})")
+    say(f"since {comparison.experiment.began}")
 
 
 def say_versions(versions: Sequence[ModelVersion]) -> None:
     """Print registered versions as a table, in their order."""
     table = Table(*VERSIONS, **STYLE)
-    for one in versions:
-        aliases, metrics = ", ".join(one.aliases), _metrics(one.metrics)
-        about = (one.approval.value, aliases, metrics, one.digest[:12], _time(one.created))
-        _row(table, one.model, one.version, *about)
+    for version in versions:
+        aliases, metrics = ", ".join(version.aliases), _metrics(version.metrics)
+        about = (
+            version.approval.value,
+            aliases,
+            metrics,
+            version.digest[:12],
+            _time(version.created),
+        )
+        _row(table, version.model, version.version, *about)
     if not versions:
         _row(table, "(none)")
     _print(table)
 
 
-def say_version(one: ModelVersion, forced: Sequence[Forced], named: Sequence[Naming] = ()) -> None:
+def say_version(
+    version: ModelVersion, forced: Sequence[Forced], named: Sequence[Naming] = ()
+) -> None:
     """Print all that is known of a registered version, a line for each."""
     facts = {
-        "model": f"{one.model} {one.version}",
-        "approval": f"{one.approval.value}{f' by {one.reason}' if one.reason else ''}",
-        "aliases": ", ".join(one.aliases) or "none",
-        "metrics": _metrics(one.metrics) or "none",
-        "digest": one.digest,
-        "data": one.data or "unknown",
-        "source": one.source or "unknown",
-        "artifact": one.artifact,
-        "cloud's number": one.number,
-        "created": _time(one.created),
+        "model": f"{version.model} {version.version}",
+        "approval": f"{version.approval.value}{f' by {version.reason}' if version.reason else ''}",
+        "aliases": ", ".join(version.aliases) or "none",
+        "metrics": _metrics(version.metrics) or "none",
+        "digest": version.digest,
+        "data": version.data or "unknown",
+        "source": version.source or "unknown",
+        "artifact": version.artifact,
+        "cloud's number": version.number,
+        "created": _time(version.created),
     }
     for name, value in facts.items():
         say(f"{name:<15} {value}")
@@ -152,8 +163,8 @@ def _by(record: Forced | Naming) -> str:
 def say_leftovers(found: Found) -> None:
     """Print what is left over, and what of it stays."""
     table = Table(*LEFTOVERS, "why it is left over", **STYLE)
-    for one in found.orphans:
-        _row(table, *_leftover(one), one.reason)
+    for orphan in found.orphans:
+        _row(table, *_leftover(orphan), orphan.reason)
     if found.orphans:
         _print(table)
     else:
@@ -174,7 +185,7 @@ def sweep_record(found: Found, swept: Swept | None) -> dict[str, Any]:
     kept = swept.kept if swept else found.kept
     deleted = swept.deleted if swept else ()
     return {
-        "found": [_leftover_record(one) for one in found.orphans],
+        "found": [_leftover_record(orphan) for orphan in found.orphans],
         "deleted": [_leftover_record(one) for one in deleted],
         "kept": [_leftover_record(one.orphan) | {"because": one.because} for one in kept],
     }
@@ -210,8 +221,8 @@ def _say_kept(kept: Sequence[Kept]) -> None:
                 say(f"  {each.orphan.kind} {_short(each.orphan.name)}")
 
 
-def _leftover(one: Orphan) -> tuple[str, ...]:
-    return one.kind, _short(one.name), one.endpoint, _time(one.created)
+def _leftover(orphan: Orphan) -> tuple[str, ...]:
+    return orphan.kind, _short(orphan.name), orphan.endpoint, _time(orphan.created)
 
 
 def _short(name: str) -> str:
@@ -219,8 +230,8 @@ def _short(name: str) -> str:
     return DIGEST.sub(lambda found: f"{found[0][:12]}…", name)
 
 
-def _leftover_record(one: Orphan) -> dict[str, Any]:
-    return {**asdict(one), "created": one.created.isoformat() if one.created else None}
+def _leftover_record(orphan: Orphan) -> dict[str, Any]:
+    return {**asdict(orphan), "created": orphan.created.isoformat() if orphan.created else None}
 
 
 def _row(table: Table, *cells: str) -> None:
@@ -245,44 +256,57 @@ def draw(table: Table, console: Console) -> None:
     console.print(table, crop=False)
 
 
-def _record(endpoint: Endpoint, one: Deployment) -> dict[str, Any]:
+def _record(endpoint: Endpoint, deployment: Deployment) -> dict[str, Any]:
     return {
-        "name": one.name,
-        "state": one.state.value,
-        "reason": one.reason,
-        "traffic": endpoint.traffic.get(one.name, 0),
-        "bundle": one.bundle,
-        "version": one.version,
-        "digest": one.digest,
-        "instance": one.instance,
-        "count": one.count,
-        "scaling": asdict(one.scaling) if one.scaling else None,
-        "created": one.created.isoformat() if one.created else None,
-        "restarts": _restarts(one.restarts) if one.restarts else None,
+        "name": deployment.name,
+        "state": deployment.state.value,
+        "reason": deployment.reason,
+        "traffic": endpoint.traffic.get(deployment.name, 0),
+        "bundle": deployment.bundle,
+        "version": deployment.version,
+        "digest": deployment.digest,
+        "instance": deployment.instance,
+        "count": deployment.count,
+        "scaling": asdict(deployment.scaling) if deployment.scaling else None,
+        "created": deployment.created.isoformat() if deployment.created else None,
+        "restarts": _restarts(deployment.restarts) if deployment.restarts else None,
     }
 
 
-def _restarts(found: Restarts) -> dict[str, Any]:
-    next_try = found.next_try.isoformat() if found.next_try else None
-    return {**asdict(found), "next_try": next_try}
+def _restarts(restarts: Restarts) -> dict[str, Any]:
+    next_try = restarts.next_try.isoformat() if restarts.next_try else None
+    return {**asdict(restarts), "next_try": next_try}
 
 
-def _cells(endpoint: Endpoint, one: Deployment) -> tuple[str, ...]:
-    created = _time(one.created)
-    size = f"{one.count} x {one.instance}" if one.instance else ""
-    size += f", {one.scaling}" if one.scaling else ""
-    share = f"{endpoint.traffic.get(one.name, 0)} %"
-    share += f", copies of {endpoint.shadow[one.name]} %" if one.name in endpoint.shadow else ""
-    state = one.state.value
-    if endpoint.state is not one.state and endpoint.state.value in ("updating", "deleting"):
+def _cells(endpoint: Endpoint, deployment: Deployment) -> tuple[str, ...]:
+    created = _time(deployment.created)
+    size = f"{deployment.count} x {deployment.instance}" if deployment.instance else ""
+    size += f", {deployment.scaling}" if deployment.scaling else ""
+    share = f"{endpoint.traffic.get(deployment.name, 0)} %"
+    share += (
+        f", copies of {endpoint.shadow[deployment.name]} %"
+        if deployment.name in endpoint.shadow
+        else ""
+    )
+    state = deployment.state.value
+    if endpoint.state is not deployment.state and endpoint.state.value in ("updating", "deleting"):
         state = f"{state} ({endpoint.state.value})"
-    return endpoint.name, one.name, state, share, one.version, one.digest[:12], size, created
+    return (
+        endpoint.name,
+        deployment.name,
+        state,
+        share,
+        deployment.version,
+        deployment.digest[:12],
+        size,
+        created,
+    )
 
 
-def _trouble(one: Deployment) -> str:
+def _trouble(deployment: Deployment) -> str:
     """Say why a deployment failed, and how often its model server ended; empty if it did not."""
-    reason = one.reason if one.state is State.FAILED else ""
-    return "\n".join(filter(None, (str(one.restarts or ""), reason)))
+    reason = deployment.reason if deployment.state is State.FAILED else ""
+    return "\n".join(filter(None, (str(deployment.restarts or ""), reason)))
 
 
 def _metrics(metrics: Mapping[str, float]) -> str:

@@ -145,9 +145,9 @@ class Session:
         """
         config, limits = self.config, self.target.limits
         known = {
-            name: (config.settings.get(name, one.default), one.default)
-            for name, one in self.cloud.settings.items()
-            if one.runs and (self.live or not one.account or name in config.explicit)
+            name: (config.settings.get(name, setting.default), setting.default)
+            for name, setting in self.cloud.settings.items()
+            if setting.runs and (self.live or not setting.account or name in config.explicit)
         }
         known["allow_pickle"] = str(config.allow_pickle), "True"
         if "scaling again" in limits:
@@ -284,8 +284,10 @@ def _emulated(cloud: Cloud, config: Config) -> dict[str, str]:
 def _own(cloud: Cloud, config: Config) -> dict[str, str]:
     """Return the settings without those that name something in a real account."""
     return {
-        name: one.default if one.account and name not in config.explicit else config.settings[name]
-        for name, one in cloud.settings.items()
+        name: setting.default
+        if setting.account and name not in config.explicit
+        else config.settings[name]
+        for name, setting in cloud.settings.items()
     }
 
 

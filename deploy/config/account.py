@@ -137,7 +137,9 @@ def _json(text: str, place: Path) -> Any:
 
 
 def _refuse_other(target: str, values: Mapping[str, str], cloud: Cloud) -> None:
-    missing = [name for name, one in cloud.settings.items() if one.account and name not in values]
+    missing = [
+        name for name, setting in cloud.settings.items() if setting.account and name not in values
+    ]
     unknown = sorted(set(values) - set(cloud.settings))
     if missing:
         raise ConfigError(

@@ -163,12 +163,12 @@ def _config(known: Mapping[str, keys.Key], given: Mapping[str, _Given]) -> Confi
 def _strategy(core: dict[str, Any]) -> Strategy:
     """Take the strategy's keys out of those that were read."""
     names = [each.name for each in fields(Strategy) if each.name != "name"]
-    found = Strategy(core.pop("strategy"), **{name: core.pop(name) for name in names})
+    strategy = Strategy(core.pop("strategy"), **{name: core.pop(name) for name in names})
     try:
-        strategies.steps_of(found)
+        strategies.steps_of(strategy)
     except ValueError as error:
-        raise ConfigError(f"bake of strategy {found.name}: {error}") from error
-    return found
+        raise ConfigError(f"bake of strategy {strategy.name}: {error}") from error
+    return strategy
 
 
 def _one_source(core: Mapping[str, Any], given: Mapping[str, _Given]) -> dict[str, Any]:

@@ -34,15 +34,15 @@ def read(given: Mapping[str, Any]) -> Scaling | None:
         raise ConfigError(f"scaling.maximum is not set: {_NEEDED}")
     if target is None:
         raise ConfigError(f"scaling.target is not set: {METRICS[metric]}. {_NEEDED}")
-    found = Scaling(1 if least is None else least, most, metric, target)
-    if found.minimum > found.maximum:
+    scaling = Scaling(1 if least is None else least, most, metric, target)
+    if scaling.minimum > scaling.maximum:
         raise ConfigError(
-            f"scaling.minimum is {found.minimum} and scaling.maximum {found.maximum}: "
+            f"scaling.minimum is {scaling.minimum} and scaling.maximum {scaling.maximum}: "
             "the maximum cannot be less"
         )
     if metric == "cpu" and target > 100:
         raise ConfigError(f"scaling.target is {target}: {METRICS[metric]}, at most 100")
-    return found
+    return scaling
 
 
 def check(scaling: Scaling | None, target: Target) -> None:

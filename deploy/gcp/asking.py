@@ -7,7 +7,7 @@ from typing import Any
 
 from tridock.deploy.gcp import names
 from tridock.deploy.gcp.account import TIMEOUT_SECONDS, Account
-from tridock.deploy.gcp.deployments import DEPLOY_SECONDS, Deployments
+from tridock.deploy.gcp.deployments import DEPLOY_SECONDS, DeployedModels
 from tridock.deploy.gcp.errors import of_status, translated
 from tridock.deploy.gcp.reading import Reading
 from tridock.deploy.target.errors import (
@@ -33,11 +33,11 @@ class Asking:
 
     Attributes
     ----------
-    deployments : Deployments
+    deployments : DeployedModels
         Where they go.
     """
 
-    deployments: Deployments
+    deployments: DeployedModels
 
     @property
     def account(self) -> Account:
@@ -89,7 +89,9 @@ class Asking:
         alone = self.deployments.look(name) or self.deployments.make(name, labels)
         if deployment not in alone.ids:
             deployed = next(
-                each for each in reading.resource.deployed_models if each.display_name == deployment
+                model
+                for model in reading.resource.deployed_models
+                if model.display_name == deployment
             )
             version = self.deployments.registry.find(reading.name, deployment)
             if version is None:

@@ -22,7 +22,7 @@ DEPLOY_SECONDS = 3600.0
 
 
 @dataclass(frozen=True)
-class Deployments:
+class DeployedModels:
     """The endpoints of one account.
 
     Vertex AI makes one verb of ours out of several operations that each need the one before.
@@ -118,9 +118,11 @@ class Deployments:
             )
         known = set(reading.resource.labels.values())
         begun = [
-            each
-            for each in response.operations
-            if _deploys(each) and not each.done and each.name.rpartition("/")[2] not in known
+            operation
+            for operation in response.operations
+            if _deploys(operation)
+            and not operation.done
+            and operation.name.rpartition("/")[2] not in known
         ]
         if len(begun) == 1:
             self._remember(name, names.DEPLOYING, (deployment, begun[0].name))

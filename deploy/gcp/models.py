@@ -122,8 +122,8 @@ class GoogleModels(Models):
             )
 
     @override
-    def fetch(self, found: ModelVersion, folder: Path) -> None:
-        self.store.fetch(found.artifact, folder)
+    def fetch(self, version: ModelVersion, folder: Path) -> None:
+        self.store.fetch(version.artifact, folder)
 
     def _listed(self, model: str) -> list[Any]:
         with suppress(NotFoundError), translated("aiplatform:ListModelVersions"):
@@ -174,10 +174,10 @@ class GoogleModels(Models):
                 return one
         raise NotFoundError(f"no model {model} {version} in Vertex AI's registry")
 
-    def _enter(self, one: ModelVersion) -> ModelVersion:
-        name = self._name(one.model)
-        request = {"parent": self.account.parent, "model": _model(one, self.image)}
-        if self._listed(one.model):
+    def _enter(self, version: ModelVersion) -> ModelVersion:
+        name = self._name(version.model)
+        request = {"parent": self.account.parent, "model": _model(version, self.image)}
+        if self._listed(version.model):
             request["parent_model"] = name
         else:
             request["model_id"] = _id(name)
@@ -191,7 +191,7 @@ class GoogleModels(Models):
             if error.code != "ALREADY_EXISTS":
                 raise
             raise UnavailableError(f"the model {name} is just being made: {error}") from error
-        return replace(one, number=model_version.model_version_id)
+        return replace(version, number=model_version.model_version_id)
 
     def _remove(self, again: ModelVersion) -> None:
         with suppress(NotFoundError), translated("aiplatform:DeleteModelVersion"):
@@ -217,8 +217,8 @@ def _id(name: str) -> str:
     return name.rpartition("/")[2].partition("@")[0]
 
 
-def _text(one: ModelVersion) -> str:
-    known = {**record(one), "artifact": "", "number": "", "aliases": [], "created": None}
+def _text(version: ModelVersion) -> str:
+    known = {**record(version), "artifact": "", "number": "", "aliases": [], "created": None}
     return json.dumps({name: value for name, value in known.items() if value}, ensure_ascii=False)
 
 
@@ -232,16 +232,16 @@ def _told(model_version: Any) -> ModelVersion | None:
     return found if found.digest else None
 
 
-def _labels(one: ModelVersion) -> dict[str, str]:
-    return {MODEL: one.model, APPROVAL: one.approval.value}
+def _labels(version: ModelVersion) -> dict[str, str]:
+    return {MODEL: version.model, APPROVAL: version.approval.value}
 
 
-def _model(one: ModelVersion, image: str) -> dict[str, Any]:
+def _model(version: ModelVersion, image: str) -> dict[str, Any]:
     return {
-        "display_name": one.model,
-        "artifact_uri": one.artifact,
-        "labels": _labels(one),
-        "version_description": _text(one),
+        "display_name": version.model,
+        "artifact_uri": version.artifact,
+        "labels": _labels(version),
+        "version_description": _text(version),
         "container_spec": {
             "image_uri": image,
             "health_route": HEALTH,

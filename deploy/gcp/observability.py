@@ -181,9 +181,11 @@ class Buckets:
     def of(cls, distributions: Iterable[Mapping[str, Any]]) -> Buckets:
         """Return several distributions of values above zero as one."""
         counts: Counter[tuple[float, float]] = Counter()
-        for one in distributions:
-            bounds = [0.0, *_bounds(one.get("bucketOptions", {})), math.inf]
-            for bucket, count in zip(pairwise(bounds), one.get("bucketCounts", ()), strict=False):
+        for distribution in distributions:
+            bounds = [0.0, *_bounds(distribution.get("bucketOptions", {})), math.inf]
+            for bucket, count in zip(
+                pairwise(bounds), distribution.get("bucketCounts", ()), strict=False
+            ):
                 counts[bucket] += int(count)
         return cls({bucket: count for bucket, count in counts.items() if count})
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from tridock.deploy.gcp import names
 from tridock.deploy.gcp.account import TIMEOUT_SECONDS, Account
-from tridock.deploy.gcp.deployments import Deployments
+from tridock.deploy.gcp.deployments import DeployedModels
 from tridock.deploy.gcp.errors import translated
 from tridock.deploy.gcp.reading import Reading
 from tridock.deploy.gcp.registry import Registry
@@ -28,7 +28,7 @@ TEMPORARY, VERSION, REVISION = "temporary endpoint", "model version", "revision"
 class VertexRemains:
     """Orphans in Vertex AI and in the bucket."""
 
-    deployments: Deployments
+    deployments: DeployedModels
     store: Store
 
     @property
@@ -82,7 +82,7 @@ class VertexRemains:
                 )
             )
         lasting = (each for each in found if names.ALONE not in each.labels)
-        running = (one for each in lasting for one in each.deployed_models)
+        running = (model for each in lasting for model in each.deployed_models)
         return {f"{_model(one.model)}@{one.model_version_id}" for one in running}
 
     def _behind(self, endpoint: str) -> set[str]:
@@ -92,14 +92,14 @@ class VertexRemains:
             return {*reading.ids, *reading.coming}
         return set()
 
-    def _end_version(self, one: Orphan) -> None:
-        version = self.registry.find(one.endpoint, one.name.rpartition("@")[2])
+    def _end_version(self, orphan: Orphan) -> None:
+        version = self.registry.find(orphan.endpoint, orphan.name.rpartition("@")[2])
         if version is None:
             return
         deployment = version.labels.get(names.DEPLOYMENT, "")
-        _refuse_used(one, deployment in self._behind(one.endpoint))
-        _refuse_used(one, one.name in self._deployed())
-        self.registry.delete(one.endpoint, [version])
+        _refuse_used(orphan, deployment in self._behind(orphan.endpoint))
+        _refuse_used(orphan, orphan.name in self._deployed())
+        self.registry.delete(orphan.endpoint, [version])
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,9 @@ class CloudRunRemains:
             named = {each.revision for each in look.resource.traffic}
             latest = (look.resource.latest_ready_revision, look.resource.latest_created_revision)
             named |= {each.rpartition("/")[2] for each in latest}
-            every = {each.name.rpartition("/")[2]: each for each in self._revisions(look)}
+            every = {
+                revision.name.rpartition("/")[2]: revision for revision in self._revisions(look)
+            }
             return {name: each for name, each in every.items() if name not in named}
         return {}
 
@@ -143,25 +145,25 @@ class CloudRunRemains:
             )
             return [each for each in found if each.labels.get(names.ENDPOINT) == look.name]
 
-    def _end_revision(self, one: Orphan) -> None:
+    def _end_revision(self, orphan: Orphan) -> None:
         with suppress(NotFoundError):
-            look = Look.of(self.account, one.endpoint)
-            there = {each.name.rpartition("/")[2] for each in self._revisions(look)}
-            _refuse_used(one, one.name in there - set(self._idle(one.endpoint)))
+            look = Look.of(self.account, orphan.endpoint)
+            there = {revision.name.rpartition("/")[2] for revision in self._revisions(look)}
+            _refuse_used(orphan, orphan.name in there - set(self._idle(orphan.endpoint)))
             with translated("run:DeleteRevision"):
                 self.account.revisions.delete_revision(
-                    name=f"{look.resource.name}/revisions/{one.name}",
+                    name=f"{look.resource.name}/revisions/{orphan.name}",
                     retry=None,
                     timeout=TIMEOUT_SECONDS,
                 )
 
 
-def _discard_stored(store: Store, account: Account, one: Orphan) -> None:
-    if one.kind == MARK:
-        _refuse_used(one, one.name.partition("/")[2] in _users(account))
-    elif one.kind == BUNDLE:
-        _refuse_used(one, one.name in StoredRemains(store).marked())
-    StoredRemains(store).discard(one)
+def _discard_stored(store: Store, account: Account, orphan: Orphan) -> None:
+    if orphan.kind == MARK:
+        _refuse_used(orphan, orphan.name.partition("/")[2] in _users(account))
+    elif orphan.kind == BUNDLE:
+        _refuse_used(orphan, orphan.name in StoredRemains(store).marked())
+    StoredRemains(store).discard(orphan)
 
 
 def _users(account: Account) -> set[str]:
@@ -176,9 +178,9 @@ def _model(name: str) -> str:
     return str(name.rpartition("/")[2].partition("@")[0])
 
 
-def _refuse_used(one: Orphan, used: bool) -> None:
+def _refuse_used(orphan: Orphan, used: bool) -> None:
     if used:
-        raise ConflictError(f"{one} is used again")
+        raise ConflictError(f"{orphan} is used again")
 
 
 # Unused bundles of a bucket, and marks of deployments that are gone.
@@ -277,7 +279,7 @@ def of_versions(account: Account) -> set[str]:
 def of_revisions(account: Account) -> set[str]:
     """Return the users of bundles in Cloud Run; none in a project that does not use it."""
     try:
-        found = [each.name.rpartition("/")[2] for each in services(account)]
+        found = [service.name.rpartition("/")[2] for service in services(account)]
     except PermissionDeniedError as error:
         if "disabled" in str(error):  # "… has not been used in project … or it is disabled"
             return set()

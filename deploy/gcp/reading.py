@@ -59,7 +59,7 @@ class Reading:
     @property
     def ids(self) -> dict[str, str]:
         """Deployed models' ids by our deployments' names."""
-        return {each.display_name: each.id for each in self.resource.deployed_models}
+        return {model.display_name: model.id for model in self.resource.deployed_models}
 
     @property
     def traffic(self) -> dict[str, int]:
@@ -101,7 +101,7 @@ class Reading:
     def endpoint(self) -> Endpoint:
         """Return it as our record."""
         deployments = {
-            each.display_name: self._serving(each) for each in self.resource.deployed_models
+            model.display_name: self._serving(model) for model in self.resource.deployed_models
         }
         deployments |= {name: self._coming(name, each) for name, each in self.coming.items()}
         host = self.registry.account.host
@@ -202,8 +202,8 @@ def replicas(scaling: Scaling | None, count: int) -> dict[str, Any]:
 def scaling_of(resources: Any) -> Scaling | None:
     """Read the scaling of a deployed model's resources; None where it has none of ours."""
     names = {theirs: ours for ours, theirs in METRICS.items()}
-    for one in resources.autoscaling_metric_specs:
-        if one.metric_name in names:
+    for spec in resources.autoscaling_metric_specs:
+        if spec.metric_name in names:
             least, most = resources.min_replica_count, resources.max_replica_count
-            return Scaling(least, most, names[one.metric_name], one.target)
+            return Scaling(least, most, names[spec.metric_name], spec.target)
     return None

@@ -138,7 +138,7 @@ class Registry:
 
     def purge(self, endpoint: str, used: Collection[str]) -> None:
         """Delete the versions of deployments that are not in `used`."""
-        stale = [each for each in self.versions(endpoint) if _deployment(each) not in used]
+        stale = [version for version in self.versions(endpoint) if _deployment(version) not in used]
         if stale:
             self.delete(endpoint, stale)
 

@@ -69,7 +69,10 @@ def template(release: Release, runs_as: str = "") -> run_v2.RevisionTemplate:
         containers=[
             run_v2.Container(
                 image=release.image,
-                env=[run_v2.EnvVar(name=key, value=one) for key, one in release.variables.items()],
+                env=[
+                    run_v2.EnvVar(name=key, value=variable)
+                    for key, variable in release.variables.items()
+                ],
                 volume_mounts=[run_v2.VolumeMount(name="model", mount_path=MODEL)],
                 resources=run_v2.ResourceRequirements(
                     limits={"cpu": str(cpu), "memory": f"{2 * cpu}Gi"}
@@ -118,8 +121,8 @@ class Look:
             resource = account.services.get_service(name=name, retry=None, timeout=TIMEOUT_SECONDS)
         with translated("run:ListRevisions"):
             found = {
-                each.name.rpartition("/")[2]: each
-                for each in account.revisions.list_revisions(
+                revision.name.rpartition("/")[2]: revision
+                for revision in account.revisions.list_revisions(
                     parent=name, retry=None, timeout=TIMEOUT_SECONDS
                 )
             }
@@ -157,7 +160,7 @@ class Look:
         """Return it as our record."""
         return Endpoint(
             self.name,
-            {name: _deployment(name, each) for name, each in self.revisions.items()},
+            {name: _deployment(name, revision) for name, revision in self.revisions.items()},
             self.traffic,
             State.UPDATING if self.resource.reconciling else State.READY,
             url=self.resource.uri,

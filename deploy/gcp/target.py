@@ -16,7 +16,7 @@ from typing_extensions import override
 from tridock.deploy.gcp import names, observability, snippets
 from tridock.deploy.gcp.account import Account
 from tridock.deploy.gcp.asking import Asking
-from tridock.deploy.gcp.deployments import Deployments
+from tridock.deploy.gcp.deployments import DeployedModels
 from tridock.deploy.gcp.models import GoogleModels
 from tridock.deploy.gcp.observability import last
 from tridock.deploy.gcp.orphans import VertexRemains
@@ -247,8 +247,8 @@ class VertexTarget(Target):
         }
 
     @property
-    def _deployments(self) -> Deployments:
-        return Deployments(Registry(self.account))
+    def _deployments(self) -> DeployedModels:
+        return DeployedModels(Registry(self.account))
 
     @property
     def _asking(self) -> Asking:

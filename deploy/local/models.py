@@ -68,7 +68,7 @@ class FolderModels(Models):
     @override
     def register(self, bundle: Bundle) -> ModelVersion:
         with alone(self.folder):
-            standing = {one.version: one for one in self.versions(bundle.name)}
+            standing = {version.version: version for version in self.versions(bundle.name)}
             found = standing.get(bundle.version)
             if found is None:
                 newest = max((int(one.number) for one in standing.values()), default=0)
@@ -95,10 +95,12 @@ class FolderModels(Models):
             put(self._model(model) / "aliases.json", json.dumps(aliases).encode())
 
     @override
-    def fetch(self, found: ModelVersion, folder: Path) -> None:
-        bundle = self._place(found) / "bundle"
+    def fetch(self, version: ModelVersion, folder: Path) -> None:
+        bundle = self._place(version) / "bundle"
         if not bundle.is_dir():
-            raise NotFoundError(f"the bundle of {found.model} {found.version} is gone: {bundle}")
+            raise NotFoundError(
+                f"the bundle of {version.model} {version.version} is gone: {bundle}"
+            )
         with replaced(folder) as draft:
             shutil.copytree(bundle, draft, dirs_exist_ok=True)
 
@@ -153,11 +155,13 @@ class FolderModels(Models):
     def _versions(self, model: str) -> Path:
         return self._model(model) / "versions"
 
-    def _place(self, one: ModelVersion) -> Path:
-        return self._versions(one.model) / names.check("version", one.version, names.VERSION)
+    def _place(self, version: ModelVersion) -> Path:
+        return self._versions(version.model) / names.check(
+            "version", version.version, names.VERSION
+        )
 
-    def _write(self, place: Path, one: ModelVersion) -> None:
-        content = record(replace(one, aliases=()))
+    def _write(self, place: Path, version: ModelVersion) -> None:
+        content = record(replace(version, aliases=()))
         put(place / "version.json", json.dumps(content, indent=1).encode())
 
 

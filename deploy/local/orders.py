@@ -22,7 +22,7 @@ from tridock.deploy.target.records import Release
 ORDER_BYTES = 64 << 10
 
 _TYPES: Mapping[str, type] = {"count": int, "allow_pickle": bool}
-_FIELDS = frozenset(each.name for each in fields(Release)) - {"scaling"}
+_FIELDS = frozenset(field.name for field in fields(Release)) - {"scaling"}
 
 
 @dataclass(frozen=True)

@@ -206,7 +206,7 @@ class LocalTarget(Target):
             if endpoint not in running:
                 logs = self.folder / "servers" / names.check("endpoint", endpoint)
                 shutil.rmtree(logs, ignore_errors=True)
-            used = {one.digest for found in running.values() for one in found.deployments.values()}
+            used = _digests(running)
             for place in (self.folder / "bundles").glob("*"):
                 if names.DIGEST.fullmatch(place.name) and place.name not in used and not busy:
                     shutil.rmtree(place)
@@ -235,9 +235,8 @@ class LocalTarget(Target):
         return found
 
     def _remains(self) -> Remains:
-        found = self._running()
-        running = {one.digest for each in found.values() for one in each.deployments.values()}
-        return Remains(self.folder, running, set(found))
+        running = self._running()
+        return Remains(self.folder, _digests(running), set(running))
 
     def _log(self, endpoint: str, deployment: str) -> Path:
         names.check("endpoint", endpoint)
@@ -348,6 +347,10 @@ def _said(answer: httpx.Response) -> str:
         return str(answer.json()["error"])
     except (ValueError, KeyError, TypeError):
         return answer.text[:300]
+
+
+def _digests(running: Mapping[str, Endpoint]) -> set[str]:
+    return {one.digest for found in running.values() for one in found.deployments.values()}
 
 
 # Files of the local target's folder that serve nothing: bundles, drafts of them, logs.

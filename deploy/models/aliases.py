@@ -38,7 +38,7 @@ class Naming:
     claimed: str
 
 
-def record(notes: Notes, found: ModelVersion, alias: str, *, before: str, caller: str) -> None:
+def record(notes: Notes, version: ModelVersion, alias: str, *, before: str, caller: str) -> None:
     """Remember that an alias is given to a version; to be called before it is.
 
     Raises
@@ -47,15 +47,15 @@ def record(notes: Notes, found: ModelVersion, alias: str, *, before: str, caller
         If others change the model's aliases at the same time, again and again.
     """
     here, now = Owner.here(caller), datetime.now(UTC).isoformat(timespec="seconds")
-    made = Naming(alias, found.version, before, here.caller, now, here.claimed)
+    made = Naming(alias, version.version, before, here.caller, now, here.claimed)
     for _ in range(TRIES):
-        standing = notes.read(_key(found.model))
+        standing = notes.read(_key(version.model))
         kept = [*_read(standing), made][-REMEMBERED:]
         body = json.dumps([asdict(one) for one in kept], indent=1).encode()
         with suppress(ConflictError):
-            notes.write(_key(found.model), body, over=standing)
+            notes.write(_key(version.model), body, over=standing)
             return
-    raise ConflictError(f"the aliases of {found.model} are changed by several at once: try again")
+    raise ConflictError(f"the aliases of {version.model} are changed by several at once: try again")
 
 
 def changes(notes: Notes, model: str) -> tuple[Naming, ...]:

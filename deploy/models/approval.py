@@ -91,7 +91,7 @@ def objection(target: Target, bundle: Bundle) -> Objection | None:
         return None
     approve = f"models approve {bundle.name}:{bundle.version} --reason WHY"
     versions = target.models.versions(bundle.name)
-    found = next((one for one in versions if one.digest == bundle.digest), None)
+    found = next((version for version in versions if version.digest == bundle.digest), None)
     if found is None:
         what = f"the bundle {bundle.name} {bundle.version} ({bundle.digest[:12]}…)"
         return Objection(f"{what} is not registered", ("models register --bundle DIR", approve))
@@ -127,7 +127,7 @@ def record(notes: Notes, forced: Forced) -> None:
     """Remember a forced release beside the artifacts."""
     standing = notes.read(_key(forced.digest))
     entries = [*_told(standing), forced][-REMEMBERED:]
-    body = json.dumps([asdict(one) for one in entries], indent=1).encode()
+    body = json.dumps([asdict(entry) for entry in entries], indent=1).encode()
     notes.write(_key(forced.digest), body, over=standing)
 
 

@@ -68,9 +68,9 @@ def find(models: Models, wanted: Reference) -> ModelVersion:
         raise NotFoundError(f"no model {wanted.model!r} is registered there; there are: {there}")
     if not wanted.version and not wanted.alias:
         return versions[0]
-    for one in versions:
-        if one.version == wanted.version or wanted.alias in one.aliases:
-            return one
+    for version in versions:
+        if version.version == wanted.version or wanted.alias in version.aliases:
+            return version
     raise NotFoundError(f"{_missing(wanted)}; there are: {_there(wanted, versions)}")
 
 
@@ -90,7 +90,7 @@ def _there(wanted: Reference, versions: Sequence[ModelVersion]) -> str:
 # A registered version's bundle, brought here to be released like any other.
 
 
-def fetch(models: Models, found: ModelVersion, folder: Path) -> Path:
+def fetch(models: Models, version: ModelVersion, folder: Path) -> Path:
     """Return a folder with a version's bundle, below `folder` and named by its digest.
 
     One that is there and whole is taken.
@@ -104,21 +104,21 @@ def fetch(models: Models, found: ModelVersion, folder: Path) -> Path:
         Bundle,  # brings NumPy, which most commands do without
     )
 
-    place = folder / names.check("digest", found.digest, names.DIGEST)
+    place = folder / names.check("digest", version.digest, names.DIGEST)
     with suppress(InferenceError):  # not there, or not whole any more
-        if Bundle.read(place).digest == found.digest:
+        if Bundle.read(place).digest == version.digest:
             return place
     shutil.rmtree(place, ignore_errors=True)
     private_files.folder(folder)
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         draft = Path(scratch) / "bundle"
-        models.fetch(found, draft)
+        models.fetch(version, draft)
         digest = Bundle.read(draft).digest
-        if digest != found.digest:
+        if digest != version.digest:
             raise DeployError(
-                f"what is stored as {found.model} {found.version} is another bundle: its digest "
-                f"is {digest[:12]}…, and {found.digest[:12]}… was registered. Nothing was changed; "
-                f"find out who replaced {found.artifact}"
+                f"what is stored as {version.model} {version.version} is another bundle: its "
+                f"digest is {digest[:12]}…, and {version.digest[:12]}… was registered. Nothing was "
+                f"changed; find out who replaced {version.artifact}"
             )
         private_files.close(draft)
         with suppress(OSError):  # another command brought it meanwhile

@@ -41,7 +41,7 @@ class Comparison:
 
 
 def compare(
-    target: Observability, found: Endpoint, trial: Experiment, labels: Labels, *, terms: Compare
+    target: Observability, current: Endpoint, trial: Experiment, labels: Labels, *, terms: Compare
 ) -> Comparison:
     """Compare the two deployments by what live requests showed since the experiment began."""
     from tridock.assurance import comparison  # brings SciPy, which only this command needs
@@ -52,7 +52,7 @@ def compare(
         old, new, comparison.Terms(effect=terms.effect, alpha=alpha, power=terms.power)
     )
     finding, why = comparison.verdict(results)
-    return Comparison(trial, found.traffic, old, new, results, finding, why)
+    return Comparison(trial, current.traffic, old, new, results, finding, why)
 
 
 def _side(target: Observability, trial: Experiment, name: str, labels: Labels) -> Side:
@@ -76,7 +76,7 @@ def _side(target: Observability, trial: Experiment, name: str, labels: Labels) -
 
 def rows(found: Comparison) -> list[tuple[str, str, str, str, str]]:
     """Return the table: what was measured, both sides, the test, and what it says."""
-    results = {one.measure: one for one in found.results}
+    results = {result.measure: result for result in found.results}
     table = [("requests", *_both(found, lambda side: str(side.requests)), "", "")]
     shown = {
         "errors": lambda side: _share(side.errors, side.requests),
@@ -103,13 +103,13 @@ def record(found: Comparison) -> dict[str, Any]:
         "new": _side_record(found.new),
         "results": [
             {
-                "measure": one.measure,
-                "finding": one.finding.value,
-                "test": one.test,
-                "p": one.p,
-                "more": one.more,
+                "measure": result.measure,
+                "finding": result.finding.value,
+                "test": result.test,
+                "p": result.p,
+                "more": result.more,
             }
-            for one in found.results
+            for result in found.results
         ],
         "verdict": found.finding.value,
         "why": found.why,

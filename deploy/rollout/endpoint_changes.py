@@ -64,9 +64,9 @@ def shift(target: Target, endpoint: str, traffic: dict[str, int], deadline: Dead
     DeadlineError
         If the endpoint is not settled in time.
     """
-    found = wait.until_settled(target, endpoint, deadline)
-    if found.traffic == traffic:
-        return found
+    current = wait.until_settled(target, endpoint, deadline)
+    if current.traffic == traffic:
+        return current
     target.set_traffic(endpoint, traffic)
     return wait.until_settled(target, endpoint, deadline)
 
@@ -83,21 +83,21 @@ def copy(
     DeadlineError
         If the endpoint is not settled in time.
     """
-    found = wait.until_settled(target, endpoint, deadline)
-    if found.shadow.get(deployment, 0) == percent:
-        return found
+    current = wait.until_settled(target, endpoint, deadline)
+    if current.shadow.get(deployment, 0) == percent:
+        return current
     target.shadow(endpoint, deployment, percent)
     for _ in wait.looks(deadline.of(GRACE)):
-        found = wait.until_settled(target, endpoint, deadline)
-        if found.shadow.get(deployment, 0) == percent:
-            return found
+        current = wait.until_settled(target, endpoint, deadline)
+        if current.shadow.get(deployment, 0) == percent:
+            return current
     raise RolledBackError(
         f"the cloud took copies of {percent} % of the requests to {endpoint}/{deployment} back by "
-        f"itself: {found.reason or 'it gave no reason'}"
+        f"itself: {current.reason or 'it gave no reason'}"
     )
 
 
-def is_resized(target: Target, new: Release, found: Endpoint) -> bool:
+def is_resized(target: Target, new: Release, current: Endpoint) -> bool:
     """Tell whether an existing deployment is to have another number of instances, in place."""
     is_fixed = "scaling again" in target.limits
-    return not new.scaling and not is_fixed and found.deployments[new.name].count != new.count
+    return not new.scaling and not is_fixed and current.deployments[new.name].count != new.count

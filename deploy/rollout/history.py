@@ -17,7 +17,11 @@ def by_age(deployments: Iterable[Deployment]) -> list[Deployment]:
 
 def newest_serving(endpoint: Endpoint) -> Deployment | None:
     """Return the newest deployment with traffic: the one that was released last."""
-    serving = [one for name, one in endpoint.deployments.items() if endpoint.traffic.get(name)]
+    serving = [
+        deployment
+        for name, deployment in endpoint.deployments.items()
+        if endpoint.traffic.get(name)
+    ]
     return by_age(serving)[0] if serving else None
 
 
@@ -70,7 +74,7 @@ def working(endpoint: Endpoint) -> dict[str, int]:
 
 def is_dead(endpoint: Endpoint) -> bool:
     """Tell whether the endpoint failed with nothing that works behind it."""
-    working = any(one.state is State.READY for one in endpoint.deployments.values())
+    working = any(deployment.state is State.READY for deployment in endpoint.deployments.values())
     return endpoint.state is State.FAILED and not working
 
 

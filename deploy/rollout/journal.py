@@ -144,12 +144,12 @@ def settle(
         log.warning("the history of %s does not say how this ended: %s", endpoint, error)
 
 
-def finish(notes: Notes, found: Endpoint, *verbs: str) -> None:
+def finish(notes: Notes, current: Endpoint, *verbs: str) -> None:
     """Settle what a command began, one of `verbs`, that was killed after its last move."""
-    for entry in read(notes, found.name)[-1:]:
+    for entry in read(notes, current.name)[-1:]:
         is_open = entry.is_open and entry.verb in verbs
-        if is_open and dict(entry.after) == dict(found.traffic):
-            settle(notes, found.name, Outcome.DONE)
+        if is_open and dict(entry.after) == dict(current.traffic):
+            settle(notes, current.name, Outcome.DONE)
 
 
 def last_move(entries: Sequence[Entry], traffic: Mapping[str, int]) -> Entry | None:
@@ -165,11 +165,11 @@ def last_move(entries: Sequence[Entry], traffic: Mapping[str, int]) -> Entry | N
     return None
 
 
-def previous(notes: Notes, found: Endpoint, name: str) -> str | None:
+def previous(notes: Notes, current: Endpoint, name: str) -> str | None:
     """Return which deployment to keep as the way back from `name`, where the history knows it."""
-    if set(found.traffic) != {name}:
+    if set(current.traffic) != {name}:
         return None
-    entry = last_move(read(notes, found.name), found.traffic)
+    entry = last_move(read(notes, current.name), current.traffic)
     return entry.origin or None if entry else None
 
 
@@ -198,8 +198,8 @@ def _is_midway(entry: Entry, traffic: Mapping[str, int]) -> bool:
     return entry.is_open and _counts(entry) and not failed_at_once
 
 
-def _is_same(one: Entry, other: Entry) -> bool:
-    return (one.verb, one.deployment) == (other.verb, other.deployment)
+def _is_same(entry: Entry, other: Entry) -> bool:
+    return (entry.verb, entry.deployment) == (other.verb, other.deployment)
 
 
 def _write(notes: Notes, endpoint: str, entries: Sequence[Entry], *, over: Note | None) -> None:

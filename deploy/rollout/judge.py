@@ -90,7 +90,7 @@ class Look:
 
     def saying(self, ruling: Ruling) -> str:
         """Return the verdicts of one ruling, in words."""
-        return "; ".join(str(one) for one in self.verdicts if one.ruling is ruling)
+        return "; ".join(str(verdict) for verdict in self.verdicts if verdict.ruling is ruling)
 
 
 @dataclass(frozen=True)

@@ -34,9 +34,9 @@ class Labels:
     def count(self, deployment: str, answers: Sequence[Answer]) -> tuple[int, int]:
         """Return how many predictions of a deployment were right, and how many labels it has."""
         pairs = [(said, true) for name, said, true in self.direct if name == deployment]
-        for one in answers:
-            if one.request in self.by_request and one.predictions:
-                pairs.append((_shown(one.predictions), self.by_request[one.request]))
+        for answer in answers:
+            if answer.request in self.by_request and answer.predictions:
+                pairs.append((_shown(answer.predictions), self.by_request[answer.request]))
         return sum(said == true for said, true in pairs), len(pairs)
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def verdicts(
-    found: Metrics | None, limits: Gates, baseline: Statistics | None, *, kind: str
+    metrics: Metrics | None, limits: Gates, baseline: Statistics | None, *, kind: str
 ) -> tuple[Verdict, ...]:
     """Return what each gate says to live requests; none where nothing came and none is demanded.
 
@@ -26,14 +26,14 @@ def verdicts(
 
     Parameters
     ----------
-    found : Metrics or None
+    metrics : Metrics or None
         None if the target does not tell.
     baseline : Statistics or None
         Of the predictions at packaging, if there is one.
     kind : str
         ``"live request"`` or ``"copy"``.
     """
-    least, seen = limits.minimum_requests, found or Metrics()
+    least, seen = limits.minimum_requests, metrics or Metrics()
     enough = gates.minimum_requests(seen.requests, least=least, kind=kind)
     errors = gates.error_rate(seen.errors, seen.requests, limit=limits.error_rate)
     if seen.requests and enough.ruling is Ruling.PASSED:

@@ -62,21 +62,21 @@ def split(rollout: Rollout, endpoint: str, division: TrafficSplit, deadline: Dea
         If a side of an experiment would begin or end to serve.
     """
     notes, wanted = rollout.target.notes, dict(division.split)
-    found = wait.until_settled(rollout.target, endpoint, deadline)
-    trial = experiment.standing(notes, found)
-    if trial and set(wanted) == set(found.traffic):  # other shares of its sides: it goes on
+    current = wait.until_settled(rollout.target, endpoint, deadline)
+    trial = experiment.standing(notes, current)
+    if trial and set(wanted) == set(current.traffic):  # other shares of its sides: it goes on
         trial = None
-    unknown = sorted(set(wanted) - set(found.deployments))
+    unknown = sorted(set(wanted) - set(current.deployments))
     if unknown:
         raise NotFoundError(
             f"{endpoint} has no deployment {', '.join(unknown)}: it has "
-            f"{', '.join(sorted(found.deployments))}"
+            f"{', '.join(sorted(current.deployments))}"
         )
     text = f"traffic: {history.traffic_text(wanted)}"
     if trial and not division.end_experiment:
         raise experiment.refused(trial, text)
     entry = Entry(
-        "traffic", "", dict(found.traffic), wanted, division.why, journal.by(rollout.target)
+        "traffic", "", dict(current.traffic), wanted, division.why, journal.by(rollout.target)
     )
     with journal.recorded(notes, endpoint, entry):
         if trial:

@@ -78,14 +78,18 @@ def hourly(deployments: Iterable[Deployment], prices: Prices | None) -> float | 
     """Return what the deployments cost, in US dollars per hour; None if a price is not known."""
     if prices is None:
         return 0.0
-    each = [(prices.hourly.get(one.instance), one.count) for one in deployments]
+    each = [
+        (prices.hourly.get(deployment.instance), deployment.count) for deployment in deployments
+    ]
     known = [price * count for price, count in each if price is not None]
     return sum(known) if len(known) == len(each) else None
 
 
-def _grown(one: Deployment) -> Deployment:
+def _grown(deployment: Deployment) -> Deployment:
     """Return a deployment with all the instances that it may have."""
-    return replace(one, count=one.scaling.maximum) if one.scaling else one
+    return (
+        replace(deployment, count=deployment.scaling.maximum) if deployment.scaling else deployment
+    )
 
 
 def _steps(order: ReleaseRequest, before: Endpoint | None, kept: set[str]) -> Iterable[str]:

@@ -47,11 +47,11 @@ def promote(rollout: Rollout, order: ReleaseRequest) -> Endpoint:
     return rollout.target.describe(endpoint)
 
 
-def _is_promoted(rollout: Rollout, found: Endpoint, name: str) -> bool:
+def _is_promoted(rollout: Rollout, current: Endpoint, name: str) -> bool:
     """Tell whether a promotion was done, down to its last note."""
-    entry = journal.last(rollout.target.notes, found.name, "promote")
+    entry = journal.last(rollout.target.notes, current.name, "promote")
     is_done = entry and entry.deployment == name and not entry.is_open
-    return bool(is_done) and dict(found.traffic) == {name: 100}
+    return bool(is_done) and dict(current.traffic) == {name: 100}
 
 
 def _scale(rollout: Rollout, order: ReleaseRequest, before: Endpoint) -> None:
@@ -72,18 +72,18 @@ def stop(
     ConfigError
         If no other deployment can serve.
     """
-    found = wait.until_settled(rollout.target, endpoint, deadline)
-    if name not in found.deployments:
+    current = wait.until_settled(rollout.target, endpoint, deadline)
+    if name not in current.deployments:
         rollout.target.purge(endpoint)
         experiment.end(rollout.target.notes, endpoint)
-        journal.finish(rollout.target.notes, found, "stop")
+        journal.finish(rollout.target.notes, current, "stop")
         rollout.say.note(f"{name} is gone from {endpoint} already; nothing to do")
-        return found
-    previous = history.previous(found, name)
-    rest = strategies.without(found.traffic, name) or ({previous: 100} if previous else {})
+        return current
+    previous = history.previous(current, name)
+    rest = strategies.without(current.traffic, name) or ({previous: 100} if previous else {})
     if not rest:
         raise ConfigError(f"{name} is alone at {endpoint}: `delete` removes the endpoint")
-    entry = Entry("stop", name, dict(found.traffic), rest, why, journal.by(rollout.target))
+    entry = Entry("stop", name, dict(current.traffic), rest, why, journal.by(rollout.target))
     with journal.recorded(rollout.target.notes, endpoint, entry):
         with rollout.say.step(f"traffic: {history.traffic_text(rest)}"):
             endpoint_changes.shift(rollout.target, endpoint, rest, deadline)

@@ -113,18 +113,18 @@ def _entry(rollout: Rollout, order: ReleaseRequest, before: Endpoint | None) -> 
     return Entry("release", new, now, last.split, order.why, journal.by(rollout.target))
 
 
-def _is_released(found: Endpoint, order: ReleaseRequest) -> bool:
+def _is_released(current: Endpoint, order: ReleaseRequest) -> bool:
     """Tell whether the last step is reached, and no deployment is left to watch it with."""
     name, last = order.wanted.name, order.steps[-1]
-    one = found.deployments.get(name)
-    watched = last.bake and not order.keep_previous and set(found.deployments) != {name}
-    if not one or one.state is not State.READY or (found.traffic == {name: 100} and watched):
+    one = current.deployments.get(name)
+    watched = last.bake and not order.keep_previous and set(current.deployments) != {name}
+    if not one or one.state is not State.READY or (current.traffic == {name: 100} and watched):
         return False
-    return found.traffic.get(name, 0) >= max(1, last.percent)
+    return current.traffic.get(name, 0) >= max(1, last.percent)
 
 
-def _share(found: Endpoint, new: Release) -> str:
-    share = found.traffic[new.name]
+def _share(current: Endpoint, new: Release) -> str:
+    share = current.traffic[new.name]
     return "all" if share == 100 else f"{share} % of the"
 
 
@@ -132,15 +132,15 @@ def _find(rollout: Rollout, order: ReleaseRequest) -> Endpoint | None:
     """Return the endpoint once it takes changes, or None; one that never came up is cleared."""
     endpoint = order.wanted.endpoint
     try:
-        found = rollout.target.describe(endpoint)
+        current = rollout.target.describe(endpoint)
     except NotFoundError:
         return None
     with rollout.say.step(f"find endpoint {endpoint}") as step:
-        found = wait.until_settled(rollout.target, endpoint, order.deadline, found)
-        step.detail = history.traffic_text(found.traffic)
-    if not history.is_dead(found):
-        return found
-    with rollout.say.step(f"delete endpoint {endpoint}, which had failed: {found.reason}"):
+        current = wait.until_settled(rollout.target, endpoint, order.deadline, current)
+        step.detail = history.traffic_text(current.traffic)
+    if not history.is_dead(current):
+        return current
+    with rollout.say.step(f"delete endpoint {endpoint}, which had failed: {current.reason}"):
         endpoint_changes.remove(rollout.target, endpoint, order.deadline)
     return None
 
@@ -178,15 +178,15 @@ def _bring_up(
     _scale(rollout, order, ready)
 
 
-def _scale(rollout: Rollout, order: ReleaseRequest, found: Endpoint) -> None:
+def _scale(rollout: Rollout, order: ReleaseRequest, current: Endpoint) -> None:
     """Let the number of instances be, or follow the load, as wanted; what is so is left."""
     new = order.wanted
-    if found.deployments[new.name].scaling != new.scaling:
+    if current.deployments[new.name].scaling != new.scaling:
         with rollout.say.step(f"scale {new.name}: {new.scaling or 'no more'}"):
             rollout.target.scale(new.endpoint, new.name, new.scaling)
-    if endpoint_changes.is_resized(rollout.target, new, found):
+    if endpoint_changes.is_resized(rollout.target, new, current):
         with rollout.say.step(f"resize {new.name}: {new.count} instances") as step:
-            step.detail = f"it had {found.deployments[new.name].count}"
+            step.detail = f"it had {current.deployments[new.name].count}"
             rollout.target.resize(new.endpoint, new.name, new.count)
             wait.until_ready(rollout.target, new.endpoint, new.name, order.deadline)
 

@@ -36,18 +36,18 @@ def rollback(
         If there is nothing to go back to.
     """
     with rollout.say.step(f"find endpoint {endpoint}") as step:
-        found = wait.until_settled(rollout.target, endpoint, deadline)
-        step.detail = history.traffic_text(found.traffic)
-    trial = experiment.standing(rollout.target.notes, found)
+        current = wait.until_settled(rollout.target, endpoint, deadline)
+        step.detail = history.traffic_text(current.traffic)
+    trial = experiment.standing(rollout.target.notes, current)
     entries = journal.read(rollout.target.notes, endpoint)
-    goal = to or (trial.old if trial else _goal(found, entries))
-    _refuse_absent(found, goal)
-    if not trial and dict(found.traffic) == {goal: 100}:
-        journal.finish(rollout.target.notes, found, "rollback")
-        rollout.say.note(_nothing_to_do(found, entries, goal))
-        return found
+    goal = to or (trial.old if trial else _goal(current, entries))
+    _refuse_absent(current, goal)
+    if not trial and dict(current.traffic) == {goal: 100}:
+        journal.finish(rollout.target.notes, current, "rollback")
+        rollout.say.note(_nothing_to_do(current, entries, goal))
+        return current
     entry = Entry(
-        "rollback", goal, dict(found.traffic), {goal: 100}, why, journal.by(rollout.target)
+        "rollback", goal, dict(current.traffic), {goal: 100}, why, journal.by(rollout.target)
     )
     with journal.recorded(rollout.target.notes, endpoint, entry):
         if trial:
@@ -59,39 +59,39 @@ def rollback(
     return rollout.target.describe(endpoint)
 
 
-def _goal(found: Endpoint, entries: Sequence[Entry]) -> str:
+def _goal(current: Endpoint, entries: Sequence[Entry]) -> str:
     """Return who is to serve; empty if that cannot be known."""
-    last = journal.last_move(entries, found.traffic)
+    last = journal.last_move(entries, current.traffic)
     if last and last.verb == "rollback":
         return last.deployment
     if last and last.origin:
         return last.origin
-    serving = history.newest_serving(found)
-    older = history.before(found, serving.name) if serving else None
+    serving = history.newest_serving(current)
+    older = history.before(current, serving.name) if serving else None
     return older.name if older else ""
 
 
-def _refuse_absent(found: Endpoint, goal: str) -> None:
-    one = found.deployments.get(goal)
+def _refuse_absent(current: Endpoint, goal: str) -> None:
+    one = current.deployments.get(goal)
     if one and one.state is State.READY:
         return
-    others = set(found.deployments) - set(found.traffic)
+    others = set(current.deployments) - set(current.traffic)
     state = f"is {one.state.value}" if one else "is no deployment of it any more"
     why = f"{goal} {state}" if goal else "nothing else served before"
     raise DeployError(
-        f"nothing to go back to at {found.name}: {why}. "
+        f"nothing to go back to at {current.name}: {why}. "
         f"`tridock rollback --to NAME`, or `traffic NAME=100`, moves traffic to one of "
         f"{', '.join(sorted(others)) or 'none'}"
     )
 
 
-def _nothing_to_do(found: Endpoint, entries: Sequence[Entry], goal: str) -> str:
-    last = journal.last_move(entries, found.traffic)
+def _nothing_to_do(current: Endpoint, entries: Sequence[Entry], goal: str) -> str:
+    last = journal.last_move(entries, current.traffic)
     if last and last.verb == "rollback" and last.deployment == goal:
         when = f"{datetime.fromisoformat(last.ended or last.began):%Y-%m-%d %H:%M:%S} UTC"
         said = f"already rolled back to {goal}, at {when} by {last.who}"
     elif last and last.is_open and last.origin == goal:
         said = f"the {last.verb} of {last.deployment} has no traffic: {goal} serves all of it"
     else:
-        said = f"{goal} serves all traffic of {found.name} already"
+        said = f"{goal} serves all traffic of {current.name} already"
     return f"{said}; nothing to do. `rollback --to NAME` goes to another one"

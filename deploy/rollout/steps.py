@@ -34,20 +34,20 @@ def run(rollout: Rollout, order: ReleaseRequest, before: Endpoint | None) -> Non
         if move.step.held:  # before the split: who is cut short in between finds both to compare
             experiment.begin(target.notes, new.endpoint, new=new.name, old=_beside(move, new.name))
         with rollout.say.step(f"traffic: {history.traffic_text(move.split)}"):
-            found = endpoint_changes.shift(target, new.endpoint, move.split, order.deadline)
-        found = copies(rollout, order, found, move.step.shadow)
-        _watch(rollout, order, move, found)
+            current = endpoint_changes.shift(target, new.endpoint, move.split, order.deadline)
+        current = copies(rollout, order, current, move.step.shadow)
+        _watch(rollout, order, move, current)
         if move.step.held and rollout.judge and rollout.judge.sends(move.step):
             experiment.judged(target.notes, new.endpoint)
-        copies(rollout, order, found, 0)
+        copies(rollout, order, current, 0)
 
 
-def copies(rollout: Rollout, order: ReleaseRequest, found: Endpoint, percent: int) -> Endpoint:
+def copies(rollout: Rollout, order: ReleaseRequest, current: Endpoint, percent: int) -> Endpoint:
     """Let the new deployment get copies of `percent` of the requests from now on.
 
     Parameters
     ----------
-    found : Endpoint
+    current : Endpoint
         As it was last seen.
 
     Returns
@@ -56,10 +56,10 @@ def copies(rollout: Rollout, order: ReleaseRequest, found: Endpoint, percent: in
         As it is then.
     """
     new, target = order.wanted, rollout.target
-    if found.shadow.get(new.name, 0) == percent:
-        return found
+    if current.shadow.get(new.name, 0) == percent:
+        return current
     if percent and "shadow beside others" in target.limits:
-        _clear(rollout, order, found)
+        _clear(rollout, order, current)
     with rollout.say.step(f"copies to {new.name}: {percent} % of the requests"):
         return endpoint_changes.copy(target, new.endpoint, new.name, percent, order.deadline)
 
@@ -72,9 +72,9 @@ def retire(rollout: Rollout, order: ReleaseRequest, before: Endpoint) -> None:
     new = order.wanted
     if order.steps[-1].held:
         return
-    found = rollout.target.describe(new.endpoint)
+    current = rollout.target.describe(new.endpoint)
     previous = way_back(rollout.target, order, before)
-    kept = {new.name, previous, *found.traffic}
+    kept = {new.name, previous, *current.traffic}
     for name in sorted(name for name in before.deployments if name not in kept):
         with rollout.say.step(f"undeploy {name}"):
             endpoint_changes.retire(rollout.target, new.endpoint, name, order.deadline.again())
@@ -88,16 +88,16 @@ def way_back(target: Target, order: ReleaseRequest, before: Endpoint) -> str | N
     return journal.previous(target.notes, before, name) or history.previous(before, name)
 
 
-def _clear(rollout: Rollout, order: ReleaseRequest, found: Endpoint) -> None:
-    for name in sorted(set(found.deployments) - set(found.traffic) - {order.wanted.name}):
+def _clear(rollout: Rollout, order: ReleaseRequest, current: Endpoint) -> None:
+    for name in sorted(set(current.deployments) - set(current.traffic) - {order.wanted.name}):
         with rollout.say.step(f"undeploy {name}: nothing may stand beside copies here"):
-            endpoint_changes.retire(rollout.target, found.name, name, order.deadline)
+            endpoint_changes.retire(rollout.target, current.name, name, order.deadline)
 
 
-def _watch(rollout: Rollout, order: ReleaseRequest, move: Move, found: Endpoint) -> None:
+def _watch(rollout: Rollout, order: ReleaseRequest, move: Move, current: Endpoint) -> None:
     """Look again and again until the bake time is over and nothing is waited for."""
     step, whom, since = move.step, order.wanted.name, datetime.now(UTC)
-    if not _is_as_set(found, move, whom):
+    if not _is_as_set(current, move, whom):
         _refuse_rolled_back(rollout, order, move)
     if not rollout.judge and not step.bake:
         return
@@ -135,21 +135,23 @@ def _refuse_rolled_back(rollout: Rollout, order: ReleaseRequest, move: Move) -> 
     """Refuse to go on where the endpoint is not as we left it, and stays so for a while."""
     name = order.wanted.name
     for _ in wait.looks(order.deadline.of(endpoint_changes.GRACE)):
-        found = rollout.target.describe(order.wanted.endpoint)
-        if _is_as_set(found, move, name):
+        current = rollout.target.describe(order.wanted.endpoint)
+        if _is_as_set(current, move, name):
             return
-    shown = history.traffic_text(found.traffic)
-    there = "" if name in found.deployments else f", and {name} is gone"
+    shown = history.traffic_text(current.traffic)
+    there = "" if name in current.deployments else f", and {name} is gone"
     raise RolledBackError(
         f"{name} at {_at(move.step)}: the endpoint is not as we set it, traffic is {shown}{there}. "
         "The cloud rolled back by itself, or somebody else changed it. "
-        f"Reason: {found.reason or 'the cloud gave none'}"
+        f"Reason: {current.reason or 'the cloud gave none'}"
     )
 
 
-def _is_as_set(found: Endpoint, move: Move, name: str) -> bool:
-    copied = found.shadow.get(name, 0)
-    return found.traffic == move.split and copied == move.step.shadow and name in found.deployments
+def _is_as_set(current: Endpoint, move: Move, name: str) -> bool:
+    copied = current.shadow.get(name, 0)
+    return (
+        current.traffic == move.split and copied == move.step.shadow and name in current.deployments
+    )
 
 
 def _at(step: Step) -> str:

@@ -72,15 +72,21 @@ def summed(answers: Sequence[Answer]) -> Metrics:
     good = sorted(times(answers))
     return Metrics(
         requests=len(answers),
-        errors=sum(one.failed for one in answers),
+        errors=sum(answer.failed for answer in answers),
         latency_p95_ms=good[math.ceil(0.95 * len(good)) - 1] if good else None,
-        predictions=dict(Counter(label(each) for one in answers for each in one.predictions)),
+        predictions=dict(
+            Counter(label(prediction) for answer in answers for prediction in answer.predictions)
+        ),
     )
 
 
 def times(answers: Sequence[Answer]) -> list[float]:
     """Return the milliseconds of what was answered, as far as they are kept."""
-    return [one.milliseconds for one in answers if one.milliseconds is not None and not one.failed]
+    return [
+        answer.milliseconds
+        for answer in answers
+        if answer.milliseconds is not None and not answer.failed
+    ]
 
 
 def label(prediction: object) -> str:
@@ -103,7 +109,7 @@ def predictions(body: bytes) -> tuple[Any, ...]:
     return tuple(content) if isinstance(content, list) else ()
 
 
-def with_log(found: Metrics, lines: Iterable[str], since: datetime) -> Metrics:
+def with_log(metrics: Metrics, lines: Iterable[str], since: datetime) -> Metrics:
     """Add what only the model server knows: how sure its model was, and what it predicted.
 
     It writes a line of JSON now and then while requests come (`inference.bulletin`), with the
@@ -117,7 +123,7 @@ def with_log(found: Metrics, lines: Iterable[str], since: datetime) -> Metrics:
 
     Parameters
     ----------
-    found : Metrics
+    metrics : Metrics
         What the target measured; its predictions are kept if it has any.
     lines : iterable of str
         Of the model server's log; those that are something else are passed over.
@@ -129,9 +135,9 @@ def with_log(found: Metrics, lines: Iterable[str], since: datetime) -> Metrics:
     rows = sum(line.rows for line in sure)
     low = sum(line.rows * line.low for line in sure if line.low is not None)
     return replace(
-        found,
-        low_confidence=low / rows if rows else found.low_confidence,
-        predictions=found.predictions or _added(content),
+        metrics,
+        low_confidence=low / rows if rows else metrics.low_confidence,
+        predictions=metrics.predictions or _added(content),
     )
 
 

@@ -78,14 +78,14 @@ def entry(bundle: Bundle, artifact: str = "") -> ModelVersion:
     )
 
 
-def record(one: ModelVersion) -> dict[str, Any]:
+def record(version: ModelVersion) -> dict[str, Any]:
     """Return a version as JSON-ready values."""
     return {
-        **asdict(one),
-        "approval": one.approval.value,
-        "aliases": list(one.aliases),
-        "metrics": dict(one.metrics),
-        "created": one.created.isoformat() if one.created else None,
+        **asdict(version),
+        "approval": version.approval.value,
+        "aliases": list(version.aliases),
+        "metrics": dict(version.metrics),
+        "created": version.created.isoformat() if version.created else None,
     }
 
 
@@ -136,7 +136,7 @@ class Models(Protocol):
         """
         ...
 
-    def fetch(self, found: ModelVersion, folder: Path) -> None:
+    def fetch(self, version: ModelVersion, folder: Path) -> None:
         """Copy a version's bundle, as it was registered, into a folder that is empty or not there.
 
         A copy that failed leaves nothing there; `inference.bundle.replaced` sees to that. Raises

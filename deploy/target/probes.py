@@ -52,8 +52,8 @@ def probes(bundle: Bundle, request: Path | None) -> tuple[Probe, ...]:
     examples = bundle.manifest.examples
     if examples:
         return tuple(
-            Probe(json.dumps({"instances": [each.input]}).encode(), (each.prediction,))
-            for each in examples
+            Probe(json.dumps({"instances": [example.input]}).encode(), (example.prediction,))
+            for example in examples
         )
     if request:
         return (Probe(read_request(request)),)

@@ -69,7 +69,7 @@ class Owner:
         if "caller" not in content:
             claimed = " in ".join(filter(None, (content.pop("name", ""), content.pop("run", ""))))
             content = {**content, "caller": "unknown", "claimed": claimed}
-        if set(content) != {each.name for each in fields(cls)}:
+        if set(content) != {field.name for field in fields(cls)}:
             raise ValueError(f"an owner has other keys than {', '.join(content)}")
         return cls(**content)
 

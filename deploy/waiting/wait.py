@@ -161,14 +161,14 @@ def until_gone(target: Deployments, endpoint: str, deadline: Deadline) -> None:
     until(gone, deadline, goal=f"endpoint {endpoint} is deleted")
 
 
-def _refuse_failed(found: Endpoint, deployment: str) -> None:
+def _refuse_failed(current: Endpoint, deployment: str) -> None:
     """Raise if `deployment` will not come up any more.
 
     SageMaker takes a variant that failed away again and keeps the reason on the endpoint.
     """
-    one = found.deployments.get(deployment)
-    failed = one.state is State.FAILED if one else found.settled
-    if failed or found.state is State.FAILED:
-        reason = (one.reason if one else "") or found.reason or "the cloud gave no reason"
+    one = current.deployments.get(deployment)
+    failed = one.state is State.FAILED if one else current.settled
+    if failed or current.state is State.FAILED:
+        reason = (one.reason if one else "") or current.reason or "the cloud gave no reason"
         undone = "" if one else ", and the cloud rolled back by itself"
-        raise DeploymentError(f"{found.name}/{deployment} did not come up{undone}: {reason}")
+        raise DeploymentError(f"{current.name}/{deployment} did not come up{undone}: {reason}")

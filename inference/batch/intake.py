@@ -80,11 +80,11 @@ def as_typed(plan: Plan, converted: Sequence[Converted]) -> dict[str, pa.Array]:
     }
 
 
-def _typed(dtype: str, each: Converted) -> pa.Array:
+def _typed(dtype: str, converted: Converted) -> pa.Array:
     kind = conversion.ARROW[dtype]
-    values = each.values
-    if each.wrong is not None and dtype in ("integer", "string"):
-        values = np.where(each.wrong, np.nan if values.dtype.kind == "f" else None, values)
+    values = converted.values
+    if converted.wrong is not None and dtype in ("integer", "string"):
+        values = np.where(converted.wrong, np.nan if values.dtype.kind == "f" else None, values)
     return pa.array(values, from_pandas=True).cast(kind)
 
 

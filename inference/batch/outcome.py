@@ -39,7 +39,7 @@ class Outcome:
 
     def columns(self) -> list[pa.Array]:
         """Return all columns, in the order of `names`."""
-        return [*self.labels, *(cells for each in self.shares for _, cells in each)]
+        return [*self.labels, *(cells for share in self.shares for _, cells in share)]
 
 
 def of(answers: Answers, output: OutputSignature) -> Outcome:
@@ -49,7 +49,7 @@ def of(answers: Answers, output: OutputSignature) -> Outcome:
     shares = answers.shares
     listed = () if shares is None else shares if isinstance(shares, tuple) else (shares,)
     return Outcome(
-        tuple(_label(each, output, answers.names) for each in labels),
+        tuple(_label(label, output, answers.names) for label in labels),
         tuple(_named(*each) for each in zip(listed, _classes(output), strict=False)),
         several,
     )

@@ -195,8 +195,8 @@ def _gather(folder: Path, errors: Path | None) -> None:
         return
     made = folder / journal.ERRORS
     with made.open("wb") as whole:
-        for each in _error_files(folder):
-            with each.open("rb") as part:
+        for file in _error_files(folder):
+            with file.open("rb") as part:
                 shutil.copyfileobj(part, whole)
         whole.flush()
         os.fsync(whole.fileno())

@@ -59,7 +59,7 @@ def _lines(plan: Plan, carried: pa.RecordBatch, outcome: Outcome) -> Written:
         pieces.append("{")
         for name, column in zip(plan.carried, _columns(plan, carried), strict=True):
             pieces += [f"{dumps(name).decode()}:", json_values(column), ","]
-    pieces += ['"prediction":', *_list([[json_values(each)] for each in outcome.labels])]
+    pieces += ['"prediction":', *_list([[json_values(label)] for label in outcome.labels])]
     if outcome.shares:
         pieces += [',"probabilities":', *_list(list(map(_object, outcome.shares)))]
     return lines([*pieces, "}\n"]), b""

@@ -101,8 +101,8 @@ class Baseline:
     def record(self) -> dict[str, Any]:
         """Return this as JSON-ready values."""
         return {
-            "features": {name: _record(each) for name, each in self.features.items()},
-            "predictions": [_record(each) for each in self.predictions],
+            "features": {name: _record(feature) for name, feature in self.features.items()},
+            "predictions": [_record(prediction) for prediction in self.predictions],
             "confidence": self.confidence and _record(self.confidence),
         }
 
@@ -151,9 +151,9 @@ def numeric(values: Sequence[float | None]) -> Numeric:
             std=finite(float(present.std())),
             minimum=float(present.min()),
             maximum=float(present.max()),
-            quantiles=tuple(float(each) for each in quantiles),
-            edges=tuple(float(each) for each in edges),
-            counts=tuple(int(each) for each in counts),
+            quantiles=tuple(float(quantile) for quantile in quantiles),
+            edges=tuple(float(edge) for edge in edges),
+            counts=tuple(int(count) for count in counts),
         )
 
 

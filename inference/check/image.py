@@ -126,7 +126,7 @@ def _secrets(exhibit: InspectedImage) -> Verdict:
 
 def _titles(exhibit: InspectedImage) -> Verdict:
     known = exhibit.image.labels
-    missing = [one for one in TITLES if not known.get(f"org.opencontainers.image.{one}")]
+    missing = [title for title in TITLES if not known.get(f"org.opencontainers.image.{title}")]
     return Verdict.of(not missing, f"without {', '.join(missing)}" if missing else "all")
 
 

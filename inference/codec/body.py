@@ -144,7 +144,7 @@ def _inflated(body: bytes, limit: int) -> bytes:
 
 
 def _reason(error: orjson.JSONDecodeError, text: bytes) -> str:
-    found = NOT_NUMBERS.match(text.decode(errors="replace"), error.pos)
-    if found:
-        return f"{found[0]} at character {error.pos}: send null for a missing value"
+    match = NOT_NUMBERS.match(text.decode(errors="replace"), error.pos)
+    if match:
+        return f"{match[0]} at character {error.pos}: send null for a missing value"
     return str(error)

@@ -43,7 +43,7 @@ def of_split(key: str, value: object, signature: Signature) -> list[Any]:
     rows, columns = value["data"], value.get("columns")
     if columns is None:
         return listed(rows, signature)
-    if not isinstance(columns, list) or any(type(each) not in (str, int) for each in columns):
+    if not isinstance(columns, list) or any(type(column) not in (str, int) for column in columns):
         raise InvalidInputError(f"{key!r}: 'columns' is a list of names, got {kind(columns)}")
     return _chosen(key, columns, rows, signature)
 
@@ -271,7 +271,7 @@ def _probabilities(name: str, parameters: object) -> bool:
         return False
     if not isinstance(parameters, dict):
         raise InvalidInputError(f"{name!r}: expected an object, got {kind(parameters)}")
-    if strange := [each for each in parameters if each != "probabilities"]:
+    if strange := [parameter for parameter in parameters if parameter != "probabilities"]:
         raise InvalidInputError(
             f"{name!r}: unknown parameter {strange[0][:60]!r}: there is 'probabilities'"
         )

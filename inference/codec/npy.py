@@ -52,7 +52,7 @@ def write(predictions: list[Any]) -> bytes:
     InvalidInputError
         If they have no common type, as the probabilities of several outputs.
     """
-    values = [_values(each) for each in predictions]
+    values = [_values(prediction) for prediction in predictions]
     try:
         array = np.array(values)
     except ValueError as error:  # lists of different lengths

@@ -81,7 +81,10 @@ def read_lines(text: str) -> list[Any]:
 
 def write_lines(predictions: Iterable[Any]) -> bytes:
     """Write each prediction as an object on a line of its own."""
-    records = (each if _is_record(each) else {"prediction": each} for each in predictions)
+    records = (
+        prediction if _is_record(prediction) else {"prediction": prediction}
+        for prediction in predictions
+    )
     return b"".join(dumps(record) + b"\n" for record in records)
 
 

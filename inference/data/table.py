@@ -48,7 +48,7 @@ class Table:
         A column of integers among which is a null is one of floats, so tables of one signature may
         differ; joined, an integer beyond 2**53 would change.
         """
-        return tuple(each.dtype for each in self.arrays)
+        return tuple(array.dtype for array in self.arrays)
 
     def columns(self) -> Sequence[Array]:
         """Return an array for each column."""
@@ -59,7 +59,7 @@ class Table:
     def matrix(self) -> Array:
         """Return the numbers as one array, rows by columns."""
         if self.container == "dataframe":
-            return np.column_stack([each.astype(np.float64, copy=False) for each in self.arrays])
+            return np.column_stack([array.astype(np.float64, copy=False) for array in self.arrays])
         return np.asarray(self.arrays[0])
 
     def texts(self) -> list[str]:
@@ -68,16 +68,16 @@ class Table:
 
     def part(self, start: int, stop: int) -> Table:
         """Return the rows from `start` up to, and without, `stop`."""
-        return self._with(each[start:stop] for each in self.arrays)
+        return self._with(array[start:stop] for array in self.arrays)
 
     def copied(self, index: int) -> Table:
         """Return one row that does not hold on to the others."""
-        return self._with(each[index : index + 1].copy() for each in self.arrays)
+        return self._with(array[index : index + 1].copy() for array in self.arrays)
 
     def padded(self, count: int) -> Table:
         """Return the rows, with the first one repeated at their end until there are `count`."""
         more = count - self.count
-        filled = ((each, np.repeat(each[:1], more, axis=0)) for each in self.arrays)
+        filled = ((array, np.repeat(array[:1], more, axis=0)) for array in self.arrays)
         return self._with(map(np.concatenate, filled))
 
     def followed_by(self, others: Sequence[Table]) -> Table:

@@ -72,7 +72,7 @@ def _made(variant: str, options: argparse.Namespace) -> Iterator[str]:
     yield f"{name}: {measure(image)}"
     packages = read(image).packages
     (folder / "sbom.json").write_text(json.dumps(bill(image, packages), indent=1) + "\n")
-    kinds = [each.kind for each in packages]
+    kinds = [package.kind for package in packages]
     counts = f"{kinds.count('pypi')} Python distributions, {kinds.count('deb')} Debian packages"
     yield f"  {folder / 'sbom.json'}: {counts}"
     if options.audit:
@@ -187,12 +187,16 @@ def audit(tool: Path, requirements: Path, to: Path) -> Report:
 
 def report(dependencies: Sequence[Mapping[str, Any]]) -> Report:
     """Return what a report of pip-audit says; a distribution it skipped is not a safe one."""
-    skipped = [one["skip_reason"] for one in dependencies if "skip_reason" in one]
+    skipped = [
+        dependency["skip_reason"] for dependency in dependencies if "skip_reason" in dependency
+    ]
     found = []
-    for one in dependencies:
-        for each in one.get("vulns", ()):
+    for dependency in dependencies:
+        for each in dependency.get("vulns", ()):
             fixed = ", ".join(each["fix_versions"]) or "no version yet"
-            found.append(f"{one['name']} {one['version']}: {each['id']}, fixed in {fixed}")
+            found.append(
+                f"{dependency['name']} {dependency['version']}: {each['id']}, fixed in {fixed}"
+            )
     known = len(dependencies) - len(skipped)
     return Report(known, tuple(found), len(skipped), "".join(skipped[:1]))
 
@@ -217,7 +221,7 @@ def bill(image: Image, packages: Sequence[Package]) -> Mapping[str, Any]:
         "serialNumber": f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_OID, image.id)}",
         "version": 1,
         "metadata": {"component": {**root, "properties": _properties(image)}},
-        "components": [_component(each) for each in parts],
+        "components": [_component(part) for part in parts],
         "dependencies": _dependencies(image, parts),
     }
 
@@ -250,8 +254,8 @@ def _license(expression: str) -> Mapping[str, Any]:
 
 
 def _dependencies(image: Image, packages: Sequence[Package]) -> list[Mapping[str, Any]]:
-    known = {normal(each.name): url(each) for each in packages if each.kind == "pypi"}
-    needed = {url(each): [known[n] for n in each.needs if n in known] for each in packages}
+    known = {normal(package.name): url(package) for package in packages if package.kind == "pypi"}
+    needed = {url(package): [known[n] for n in package.needs if n in known] for package in packages}
     above = {ref for refs in needed.values() for ref in refs}
     tops = [ref for ref in needed if ref not in above]
     listed = [{"ref": image.id, "dependsOn": tops}]

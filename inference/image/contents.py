@@ -124,6 +124,10 @@ def _license(headers: Message) -> str:
     if expression := headers.get("License-Expression"):
         return str(expression)
     classifiers = headers.get_all("Classifier") or ()
-    named = [each.rpartition(" :: ")[2] for each in classifiers if each.startswith("License ::")]
+    named = [
+        classifier.rpartition(" :: ")[2]
+        for classifier in classifiers
+        if classifier.startswith("License ::")
+    ]
     text = str(headers.get("License") or "").strip().partition("\n")[0]
     return text if 0 < len(text) < 40 else " AND ".join(named)

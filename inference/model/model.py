@@ -93,7 +93,7 @@ class Answers:
         """Return the answers of the rows from `start` up to, and without, `stop`."""
         shares = self.shares
         if isinstance(shares, tuple):
-            shares = tuple(each[start:stop] for each in shares)
+            shares = tuple(share[start:stop] for share in shares)
         elif shares is not None:
             shares = shares[start:stop]
         return Answers(self.labels[start:stop], shares, self.classes, self.names)

@@ -125,7 +125,7 @@ class Graph:
 
     @cached_property
     def _outputs(self) -> list[str]:
-        return [each.name for each in self.session.get_outputs() if each.name != CODES]
+        return [output.name for output in self.session.get_outputs() if output.name != CODES]
 
     @cached_property
     def _inputs(self) -> list[tuple[str, int, Field]]:

@@ -79,7 +79,7 @@ class PredictionCounts:
             What `Answers.values` gave for them.
         """
         if values and type(values[0]) is dict:
-            values = [each["prediction"] for each in values]
+            values = [value["prediction"] for value in values]
         with self._lock:
             self._sample.see(table)
             self._count(values)
@@ -132,7 +132,7 @@ class _Labels:
         if len(self._counts) > MOST_LABELS:
             return
         if values and type(values[0]) is list:  # several outputs
-            values = [json.dumps(each) for each in values]
+            values = [json.dumps(value) for value in values]
         self._counts.update(values)
 
     def content(self) -> Mapping[str, int] | None:
@@ -152,7 +152,7 @@ class _Bins:
         self._counts = np.zeros(len(self._begins), dtype=np.int64)
 
     def add(self, values: Sequence[Any]) -> None:
-        known = [each for each in values if isinstance(each, int | float)]
+        known = [value for value in values if isinstance(value, int | float)]
         numbers = np.array(known, dtype=np.float64)
         bins = np.searchsorted(self._edges, numbers, side="right")
         bins[numbers == self._edges[-1]] -= 1  # the last bin includes its upper edge

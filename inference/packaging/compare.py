@@ -176,20 +176,25 @@ class _Comparison:
                 f"{error} (counted from row {first})"
             ) from error
 
-    def _apart(self, found: Predictions, expected: Predictions) -> Array:
+    def _apart(self, predictions: Predictions, expected: Predictions) -> Array:
         """Return each row's largest difference; infinite for another label."""
         if self._is_numeric:
-            numbers = np.array(found.labels, dtype=float)
+            numbers = np.array(predictions.labels, dtype=float)
             apart = _distance(numbers, np.array(expected.labels, dtype=float), self.spread)
         else:
-            pairs = zip(found.labels, expected.labels, strict=True)
+            pairs = zip(predictions.labels, expected.labels, strict=True)
             apart = np.array([0.0 if one == other else np.inf for one, other in pairs])
-        if found.shares.shape[1]:
-            apart = np.maximum(apart, _distance(found.shares, expected.shares, 1.0))
+        if predictions.shares.shape[1]:
+            apart = np.maximum(apart, _distance(predictions.shares, expected.shares, 1.0))
         return apart
 
     def _explained(
-        self, found: Predictions, chosen: Sequence[int], apart: Array, tolerance: float, form: Form
+        self,
+        predictions: Predictions,
+        chosen: Sequence[int],
+        apart: Array,
+        tolerance: float,
+        form: Form,
     ) -> str:
         if (self._apart(self._direct(), self.expected) > tolerance).any():
             return (
@@ -197,11 +202,11 @@ class _Comparison:
                 "fix its random numbers"
             )
         expected = self.expected.take(chosen)
-        return self._shown(found, expected, chosen, apart > tolerance, f" as {form.name}")
+        return self._shown(predictions, expected, chosen, apart > tolerance, f" as {form.name}")
 
     def _shown(
         self,
-        found: Predictions,
+        predictions: Predictions,
         expected: Predictions,
         chosen: Sequence[int],
         wrong: Array,
@@ -210,7 +215,7 @@ class _Comparison:
         """Show the first rows that differ: number, input, expected, got."""
         lines = [
             f"row {self.indices[chosen[at]]}, {_brief(self._named(chosen[at]))}: the fitted model "
-            f"gives {_answer(expected, at)}, the bundle {_answer(found, at)}"
+            f"gives {_answer(expected, at)}, the bundle {_answer(predictions, at)}"
             for at in np.flatnonzero(wrong)[:SHOWN]
         ]
         return (

@@ -31,7 +31,7 @@ def unwrapped(model: Any) -> Any:
 def categories(model: Any, names: Sequence[str]) -> dict[str, tuple[Scalar, ...]]:
     """Return the categories that the encoders of the raw columns were fitted on."""
     return {
-        name: tuple(value for each in levels if (value := native(each)) is not None)
+        name: tuple(value for level in levels if (value := native(level)) is not None)
         for name, levels in _encoded(model, names)
     }
 
@@ -43,7 +43,7 @@ def missing(model: Any, names: Sequence[str]) -> dict[str, Missing]:
     """
     found: dict[str, set[Missing]] = {}
     for name, levels in _encoded(model, names):
-        kinds = {kind for each in levels if (kind := missing_kind(each))}
+        kinds = {kind for level in levels if (kind := missing_kind(level))}
         found.setdefault(name, set()).update(kinds)
     for name, value in _imputed(model, names):
         kind = missing_kind(value)

@@ -171,7 +171,7 @@ def _split(named: Path) -> tuple[Path, list[str]]:
 def _stranger(file: Path) -> str:
     """Say what a file is that no model of scikit-learn comes in; empty if it may hold one."""
     if file.is_dir():
-        found = next((each for each in FOLDERS if (file / each[0]).exists()), None)
+        found = next((folder for folder in FOLDERS if (file / folder[0]).exists()), None)
         return f"{found[1]}: {found[2]}" if found else "a folder: give the file of the model"
     with file.open("rb") as opened:
         head = opened.read(HEAD)
@@ -191,7 +191,7 @@ def _inside(file: Path, head: bytes) -> tuple[str, str, str] | None:
     if head.startswith(b"PK") and zipfile.is_zipfile(file):
         with zipfile.ZipFile(file) as archive:
             names = archive.namelist()
-        known = (each for each in ENTRIES if any(name.endswith(each[0]) for name in names))
+        known = (entry for entry in ENTRIES if any(name.endswith(entry[0]) for name in names))
         return next(known, ("", "a ZIP archive", "give the file that joblib.dump wrote"))
     if head[8:10] == b'{"' and int.from_bytes(head[:8], "little") < file.stat().st_size:
         return suffix, *NAMES[".safetensors"]

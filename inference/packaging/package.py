@@ -102,16 +102,18 @@ def package(estimator: Any, sample: Any, to: Path, *, about: About) -> Bundle:
     held = own_modules.references(estimator)
     _check_importable(held)
     read = Sample.read(estimator, sample, about.features)
-    found = describe(estimator, read, examples=about.examples)
+    description = describe(estimator, read, examples=about.examples)
     with replaced(to) as folder:
         model, trusted = _stored(estimator, folder, FORMATS[about.store])
-        compiled = _compiled(estimator, found, read) if about.compile else Outcome(reason=UNWANTED)
+        compiled = (
+            _compiled(estimator, description, read) if about.compile else Outcome(reason=UNWANTED)
+        )
         if compiled.facts:
             (folder / compiled.facts.file).write_bytes(compiled.content)
         code = own_modules.place(about.code, own_modules.own(held), folder)
         manifest = Manifest(
             **_facts(about, folder),
-            **vars(found),
+            **vars(description),
             code=code,
             framework="scikit-learn",
             model=model,
@@ -122,7 +124,11 @@ def package(estimator: Any, sample: Any, to: Path, *, about: About) -> Bundle:
         _write(manifest, folder)
         if code:
             own_modules.check_alone(folder)
-        fitted = Model(Estimator(estimator, found.signature.fields), found.signature, found.output)
+        fitted = Model(
+            Estimator(estimator, description.signature.fields),
+            description.signature,
+            description.output,
+        )
         compared = compare.compare(Bundle.read(folder), fitted, read)
         _write(replace(manifest, compared=compared), folder)
     return Bundle.read(to)
@@ -203,9 +209,9 @@ def _check_fitted(estimator: Any) -> None:
         return
 
 
-def _compiled(estimator: Any, found: Description, sample: Sample) -> Outcome:
-    engine = Estimator(estimator, found.signature.fields)
-    return compiled(estimator, Model(engine, found.signature, found.output), sample)
+def _compiled(estimator: Any, description: Description, sample: Sample) -> Outcome:
+    engine = Estimator(estimator, description.signature.fields)
+    return compiled(estimator, Model(engine, description.signature, description.output), sample)
 
 
 def _stored(estimator: Any, folder: Path, form: Format) -> tuple[str, tuple[str, ...]]:

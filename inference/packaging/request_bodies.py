@@ -44,8 +44,8 @@ class Predictions:
         """Take apart the values that `Answers.values` gives."""
         if not output.probabilities:
             return cls(list(values), np.empty((len(values), 0)))
-        shares = [_listed(each["probabilities"]) for each in values]
-        return cls([each["prediction"] for each in values], np.array(shares, dtype=float))
+        shares = [_listed(value["probabilities"]) for value in values]
+        return cls([value["prediction"] for value in values], np.array(shares, dtype=float))
 
     def take(self, indices: Sequence[int]) -> Predictions:
         """Return some of them."""

@@ -107,7 +107,7 @@ class BatchedModel:
         self, sent_rows: Sequence[Any], found: dict[int, Outcome]
     ) -> list[tuple[list[int], Table]]:
         """Check what came; what is of one kind becomes one table. Errors go to `found`."""
-        plain = [index for index, each in enumerate(sent_rows) if _is_plain(each)]
+        plain = [index for index, row in enumerate(sent_rows) if _is_plain(row)]
         rest = [index for index in range(len(sent_rows)) if index not in set(plain)]
         tables: list[tuple[list[int], Table]] = []
         try:

@@ -322,10 +322,10 @@ class Protocol(HttpToolsProtocol):
         """End the connection that has waited longest for its caller; False if none waits."""
         now = self.loop.time()
         waiting: list[tuple[float, int, Any]] = []
-        for each in self.connections:
-            if each is not self and isinstance(each, Protocol):
-                since = each._since if each._awaited is HEAD else each._idle_since
-                waiting.append((since, id(each), each))
+        for connection in self.connections:
+            if connection is not self and isinstance(connection, Protocol):
+                since = connection._since if connection._awaited is HEAD else connection._idle_since
+                waiting.append((since, id(connection), connection))
         since, _, longest = min(waiting, default=(math.inf, 0, None))
         if longest is None or now - since < connection_limits.PATIENT_SECONDS:
             return False

@@ -237,7 +237,7 @@ def _written(value: Any) -> tuple[bytes, str]:
 
 
 def _response(value: Any, headers: dict[str, str]) -> Reply:
-    own = {name: one for name, one in value.headers.items() if name.lower() not in OURS}
+    own = {name: header for name, header in value.headers.items() if name.lower() not in OURS}
     media = value.headers.get("Content-Type", "application/octet-stream")
     return Reply(value.get_data(), media, value.status_code, {**headers, **own}, rows=1)
 

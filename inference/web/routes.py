@@ -93,10 +93,10 @@ class Router:
         if path in self._table and "{" not in path:
             return path
         for pattern, paths in MODELS.items():
-            if found := pattern.fullmatch(path):
-                named = {name: found[name] for name in ("model", "version") if found[name]}
+            if match := pattern.fullmatch(path):
+                named = {name: match[name] for name in ("model", "version") if match[name]}
                 scope["path_params"] = named
-                return paths[len(named) - 1] + (found["more"] or "")
+                return paths[len(named) - 1] + (match["more"] or "")
         return ""
 
 

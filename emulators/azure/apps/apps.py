@@ -114,8 +114,8 @@ class ContainerApps(Kind):
         self.cloud.clock.sleep(DELETE_SECONDS)
         self.remove(identifier)
 
-    def _refuse_if_busy(self, identifier: ResourceId, found: Resource | None) -> None:
-        if found and (self.cloud.operations.is_busy(identifier) or found.state == "Deleting"):
+    def _refuse_if_busy(self, identifier: ResourceId, resource: Resource | None) -> None:
+        if resource and (self.cloud.operations.is_busy(identifier) or resource.state == "Deleting"):
             text = f"Cannot modify a container app '{identifier.name}' because there is an active"
             text += " provisioning operation in progress. Wait for it and try again."
             raise AzureError(409, "ContainerAppOperationInProgress", text)
@@ -202,7 +202,7 @@ def _filled(wanted: Resource, before: Resource | None, coming: tuple[str, str]) 
 
 def _environment(app: Resource) -> str:
     names = ("managedEnvironmentId", "environmentId")
-    return next((str(app.properties[one]) for one in names if app.properties.get(one)), "")
+    return next((str(app.properties[name]) for name in names if app.properties.get(name)), "")
 
 
 def _refusal(code: str, message: str) -> AzureError:

@@ -93,11 +93,11 @@ class Ingress:
                 server.url + call.path,
                 params=dict(call.query),
                 content=call.body,
-                headers={name: one for name, one in call.headers.items() if name not in OURS},
+                headers={name: header for name, header in call.headers.items() if name not in OURS},
             )
         finally:
             pool.give_back(server)
-        headers = {name: one for name, one in response.headers.items() if name not in OURS}
+        headers = {name: header for name, header in response.headers.items() if name not in OURS}
         return Answer(response.status_code, response.content, headers)
 
     def _revision(self, host: str) -> ResourceId | None:
@@ -147,16 +147,16 @@ class LogStream:
 
     def answer(self, call: Call) -> Answer:
         """Answer one request with JSON lines, or with plain ones for ``output=text``."""
-        found = PATH.fullmatch(call.path)
-        if not found:
+        match = PATH.fullmatch(call.path)
+        if not match:
             raise missing(call.path)
-        pairs = (("containerApps", found["app"]),)
-        app = ResourceId(found["subscription"], found["group"], "Microsoft.App", pairs)
+        pairs = (("containerApps", match["app"]),)
+        app = ResourceId(match["subscription"], match["group"], "Microsoft.App", pairs)
         self._cloud.entra.check(call, (AUDIENCE + app.key,))
         if call.query.get("follow", "false").lower() == "true":
             raise AzureError(501, "NotImplemented", "follow=true is not emulated.")
-        revision = self._revisions.find(app.child("revisions", found["revision"]))
-        text = self._revisions.log(revision.id, int(found["replica"]))
+        revision = self._revisions.find(app.child("revisions", match["revision"]))
+        text = self._revisions.log(revision.id, int(match["replica"]))
         wanted = min(int(call.query.get("tailLines") or LINES), LINES_LIMIT)
         lines = text.splitlines()[-wanted:] if wanted else []
         if call.query.get("output", "json") == "text":

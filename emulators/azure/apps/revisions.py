@@ -187,7 +187,7 @@ def scale_of(revision: Resource) -> tuple[int, int, int]:
     scale = revision.properties["template"].get("scale") or {}
     least, most = int(scale.get("minReplicas") or 0), int(scale.get("maxReplicas") or MOST)
     rules = (one.get("http") or {} for one in scale.get("rules") or ())
-    told: Mapping[str, Any] = next((one["metadata"] for one in rules if one.get("metadata")), {})
+    told: Mapping[str, Any] = next((rule["metadata"] for rule in rules if rule.get("metadata")), {})
     return least, max(least, most, 1), int(told.get("concurrentRequests") or CONCURRENT)
 
 

@@ -70,11 +70,11 @@ class Jobs(Kind):
     def address(self, call: Call) -> Answer:
         """Answer the address of a batch endpoint: start a job, or list those it started."""
         self.cloud.entra.check(call, MACHINE_LEARNING_AUDIENCES + MANAGEMENT_AUDIENCES)
-        found = ADDRESS.match(call.path)
-        if not found:
+        match = ADDRESS.match(call.path)
+        if not match:
             raise missing(call.path)
-        pairs = (("workspaces", found["workspace"]), ("batchEndpoints", found["endpoint"]))
-        place = (found["subscription"], found["group"], found["provider"])
+        pairs = (("workspaces", match["workspace"]), ("batchEndpoints", match["endpoint"]))
+        place = (match["subscription"], match["group"], match["provider"])
         endpoint = self.find(ResourceId(*place, pairs))
         if call.method == "GET":
             return Answer(200, {"value": self._of(endpoint, call)})

@@ -182,7 +182,7 @@ class Blobs:
     def sweep(self) -> None:
         """Remove the files of blobs that no `put` named: writes that a kill cut short."""
         with self._lock:
-            named = {one.path for blobs in self._containers.values() for one in blobs.values()}
+            named = {blob.path for blobs in self._containers.values() for blob in blobs.values()}
         for path in self._folder.rglob("*"):
             is_staged = STAGED in path.parts and path.suffix != DRAFT
             if path.is_file() and path not in named and not is_staged:

@@ -92,11 +92,11 @@ Minutes = dict[int, dict[Series, Sample]]
 def merged(samples: Iterable[Sample]) -> Sample:
     """Return several samples as one."""
     whole = Sample()
-    for one in samples:
-        whole.count += one.count
-        whole.total += one.total
-        whole.least, whole.most = min(whole.least, one.least), max(whole.most, one.most)
-        whole.steps.update(one.steps)
+    for sample in samples:
+        whole.count += sample.count
+        whole.total += sample.total
+        whole.least, whole.most = min(whole.least, sample.least), max(whole.most, sample.most)
+        whole.steps.update(sample.steps)
     return whole
 
 

@@ -117,9 +117,11 @@ def _value(annotation: Any, value: Any, at: str) -> Iterator[str]:
     if kind is Any or at.rpartition(".")[2] in TOLERATED:
         return
     if origin in (typing.Union, types.UnionType):
-        yield from _union([_resolve(one) for one in arguments], value, at)
+        yield from _union([_resolve(argument) for argument in arguments], value, at)
     elif origin is typing.Literal:
-        yield from _choice([getattr(one, "value", one) for one in arguments], value, at)
+        yield from _choice(
+            [getattr(argument, "value", argument) for argument in arguments], value, at
+        )
     elif origin in (dict, list) or kind in (dict, list) or _is_mapping(origin):
         yield from _collection(origin or kind, arguments, value, at)
     elif _is_model(kind):

@@ -88,8 +88,8 @@ def seconds(text: str | None, default: float) -> float:
     """
     if text is None:
         return default
-    found = FORM.fullmatch(text)
-    parts = found.groupdict() if found else {}
+    match = FORM.fullmatch(text)
+    parts = match.groupdict() if match else {}
     if not any(parts.values()):
         raise ValueError(f"{text!r} is no ISO 8601 duration such as PT5S")
     return sum(float(value) * SECONDS[name] for name, value in parts.items() if value)

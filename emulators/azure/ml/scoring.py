@@ -202,8 +202,8 @@ class Scoring:
         finally:
             pool.give_back(server)
         headers = _passed(response.headers)
-        found = Answer(response.status_code, response.content, headers)
-        return found if response.is_success else _model_error(found, words)
+        answer = Answer(response.status_code, response.content, headers)
+        return answer if response.is_success else _model_error(answer, words)
 
 
 async def _free(pool: Pool) -> Server:
@@ -214,14 +214,14 @@ async def _free(pool: Pool) -> Server:
     return server
 
 
-def _model_error(found: Answer, words: Words) -> Answer:
+def _model_error(answer: Answer, words: Words) -> Answer:
     """Word an answer of the model that is no success; its body stays."""
-    reason = HTTPStatus(found.status).phrase
+    reason = HTTPStatus(answer.status).phrase
     headers = {
-        MODEL_STATUS: str(found.status),
+        MODEL_STATUS: str(answer.status),
         "ms-azureml-model-error-reason": reason,
     }
-    return Answer(words.failed, found.content, {**found.headers, **headers})
+    return Answer(words.failed, answer.content, {**answer.headers, **headers})
 
 
 def _words(deployment: Resource) -> Words:
@@ -261,13 +261,13 @@ class Collector:
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
 
-    def keep(self, endpoint: Resource, deployment: Resource, call: Call, found: Answer) -> None:
+    def keep(self, endpoint: Resource, deployment: Resource, call: Call, answer: Answer) -> None:
         """Write one request and its answer, as far as the deployment collects them."""
         settings = deployment.properties.get("dataCollector") or {}
         drawn = random.random()  # a request and its answer are kept together
         for name, collection in (settings.get("collections") or {}).items():
             if name in SIDES and _is_due(collection, drawn):
-                data = call.body if SIDES[name] == "request" else found.body()
+                data = call.body if SIDES[name] == "request" else answer.body()
                 about = {"source": deployment.id.path, "xrequestid": call.headers[REQUEST_ID]}
                 event = _event(endpoint, deployment, name, data) | about
                 line = json.dumps(event).encode() + b"\n"

@@ -85,15 +85,15 @@ def read(text: str) -> Filter:
     terms: list[Term] = []
     joined, rest = "", text.replace("(", " ").replace(")", " ").strip()
     while rest or joined:
-        found = TERM.match(rest)
-        if not found:
+        match = TERM.match(rest)
+        if not match:
             raise _refusal(f"Invalid $filter: expected name eq 'value' at '{rest[:40]}'")
-        name, verb, value = found["name"].lower(), found["verb"].lower(), found["value"].lower()
+        name, verb, value = match["name"].lower(), match["verb"].lower(), match["value"].lower()
         if joined == "or" and name != terms[-1].name:
             text = "the logical or operator cannot separate two different metadata names"
             raise _refusal(f"Invalid $filter: {text}: {terms[-1].name}, {name}")
         terms.append(Term(name, verb, value.replace("''", "'")))
-        rest = rest[found.end() :]
+        rest = rest[match.end() :]
         word = WORD.match(rest)
         if rest and not word:
             raise _refusal(f"Invalid $filter: expected and, or or the end at '{rest[:40]}'")

@@ -223,7 +223,7 @@ class Metric:
 
 def _counted(samples: Sequence[Sample]) -> Mapping[str, float]:
     """Each sample is one value: the requests of a series in a minute."""
-    counts = [one.count for one in samples]
+    counts = [sample.count for sample in samples]
     return {
         "total": sum(counts),
         "average": sum(counts) / len(counts),

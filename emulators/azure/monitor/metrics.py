@@ -147,7 +147,7 @@ def _metadata(asked: Filter, values: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def _volume(held: Held) -> int:
-    return sum(one.count for samples in held.values() for one in samples)
+    return sum(sample.count for samples in held.values() for sample in samples)
 
 
 def _lowered(series: Series) -> dict[str, str]:

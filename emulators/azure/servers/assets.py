@@ -69,7 +69,7 @@ class Containers(Kind):
             if not versions:
                 raise missing(identifier.path)
             stands = Resource(identifier, {}, versions[0].created, versions[0].modified)
-        numbers = [int(one.id.name) for one in versions if one.id.name.isdigit()]
+        numbers = [int(version.id.name) for version in versions if version.id.name.isdigit()]
         latest = {"latestVersion": versions[-1].id.name} if versions else {}
         following = {"nextVersion": str(max(numbers, default=0) + 1), **latest}
         told = {"isArchived": False, **stands.properties, **following}
@@ -281,9 +281,9 @@ def _filtered(found: Sequence[Resource], query: Mapping[str, str]) -> list[Resou
     ]
 
 
-def _has(one: Resource, pairs: str, wanted: str) -> bool:
+def _has(resource: Resource, pairs: str, wanted: str) -> bool:
     """Tell whether a resource has all of ``name`` or ``name=value``, joined by commas."""
-    found = one.properties.get(pairs) or {}
+    found = resource.properties.get(pairs) or {}
     for each in filter(None, wanted.split(",")):
         name, equals, value = each.partition("=")
         if name not in found or (equals and found[name] != value):

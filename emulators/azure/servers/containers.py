@@ -66,7 +66,7 @@ def listens_at(container: Mapping[str, Any]) -> int:
 
 def readiness(probes: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
     """Return the readiness probe, or an empty one."""
-    return next((one for one in probes if str(one.get("type")).lower() == "readiness"), {})
+    return next((probe for probe in probes if str(probe.get("type")).lower() == "readiness"), {})
 
 
 def _probe(probe: Mapping[str, Any]) -> Probe:

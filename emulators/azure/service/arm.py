@@ -56,10 +56,10 @@ class Arm:
         if "api-version" not in call.query:
             message = "The api-version query parameter (?api-version=) is required."
             raise AzureError(400, "MissingApiVersionParameter", message)
-        found = SUBSCRIPTION.match(call.path.rstrip("/"))
-        if not found:
+        match = SUBSCRIPTION.match(call.path.rstrip("/"))
+        if not match:
             return self._above(call)
-        subscription, rest = found["subscription"], found["rest"] or ""
+        subscription, rest = match["subscription"], match["rest"] or ""
         if not GUID.match(subscription):
             message = f"The provided subscription identifier '{subscription}' is malformed."
             raise AzureError(404, "InvalidSubscriptionId", message)

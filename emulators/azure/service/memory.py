@@ -142,7 +142,7 @@ class Memory:
         return {
             "form": FORM,
             "groups": self._catalogue.groups.state(),
-            "resources": [asdict(one) for one in resources],
+            "resources": [asdict(resource) for resource in resources],
             "blobs": self._cloud.blobs.state(),
         }
 
@@ -150,8 +150,8 @@ class Memory:
         self._catalogue.groups.restore(found["groups"])
         for container, blobs in found["blobs"].items():
             self._cloud.blobs.create(container)
-            for one in blobs:
-                self._restore_blob(container, Blob(**{**one, "path": Path(one["path"])}))
+            for blob in blobs:
+                self._restore_blob(container, Blob(**{**blob, "path": Path(blob["path"])}))
         stood = [_resource(one) for one in found["resources"]]
         for resource in stood:
             self._cloud.store.put(_settled(resource))

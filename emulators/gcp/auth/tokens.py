@@ -126,10 +126,10 @@ class Tokens:
         if not token.startswith(_PREFIX) or not hmac.compare_digest(given, wanted):
             raise TokenError("ACCESS_TOKEN_TYPE_UNSUPPORTED")
         claims = json.loads(decode(body))
-        found = Caller(claims["a"], tuple(claims["s"]), claims["e"])
-        if found.expires <= self.now():
+        caller = Caller(claims["a"], tuple(claims["s"]), claims["e"])
+        if caller.expires <= self.now():
             raise TokenError("ACCESS_TOKEN_EXPIRED")
-        return found
+        return caller
 
     def is_of_account(self, token: str) -> bool:
         """Return whether the service account's key has signed a JSON web token."""

@@ -79,7 +79,7 @@ class Aggregation:
             )
 
 
-def aligned(series: Series, asked: Aggregation, until: float) -> Series:
+def aligned(series: Series, aggregation: Aggregation, until: float) -> Series:
     """Return a series with one point for each period, counted back from `until`.
 
     Raises
@@ -87,14 +87,14 @@ def aligned(series: Series, asked: Aggregation, until: float) -> Series:
     InvalidArgumentError
         If the aligner does not go with such series.
     """
-    if asked.aligner == "ALIGN_NONE":
+    if aggregation.aligner == "ALIGN_NONE":
         return series
-    value_type, kind, align = _aligner(series, asked)
+    value_type, kind, align = _aligner(series, aggregation)
     groups: dict[int, list[Value]] = defaultdict(list)
     for point in series.points:
-        groups[math.floor((until - point.end) / asked.period)].append(point.value)
+        groups[math.floor((until - point.end) / aggregation.period)].append(point.value)
     points = tuple(
-        Point(until - (n + 1) * asked.period, until - n * asked.period, align(values))
+        Point(until - (n + 1) * aggregation.period, until - n * aggregation.period, align(values))
         for n, values in sorted(groups.items())
     )
     if kind == "GAUGE":
@@ -102,7 +102,7 @@ def aligned(series: Series, asked: Aggregation, until: float) -> Series:
     return replace(series, points=points, kind=kind, value_type=value_type)
 
 
-def reduced(found: Sequence[Series], asked: Aggregation) -> list[Series]:
+def reduced(found: Sequence[Series], aggregation: Aggregation) -> list[Series]:
     """Return one series for each group of those `found`.
 
     Raises
@@ -110,17 +110,17 @@ def reduced(found: Sequence[Series], asked: Aggregation) -> list[Series]:
     InvalidArgumentError
         If the reducer does not go with such series.
     """
-    if asked.reducer == "REDUCE_NONE" or not found:
+    if aggregation.reducer == "REDUCE_NONE" or not found:
         return list(found)
-    value_type, combine = _reducer(found[0], asked)
+    value_type, combine = _reducer(found[0], aggregation)
     groups: dict[tuple[str, ...], list[Series]] = defaultdict(list)
     for series in found:
-        groups[tuple(_field(series, name) for name in asked.fields)].append(series)
+        groups[tuple(_field(series, name) for name in aggregation.fields)].append(series)
     return [
         replace(
             group[0],
-            metric=_kept(group[0].metric, "metric", asked.fields),
-            resource=_kept(group[0].resource, "resource", asked.fields),
+            metric=_kept(group[0].metric, "metric", aggregation.fields),
+            resource=_kept(group[0].resource, "resource", aggregation.fields),
             points=_combined(group, combine),
             value_type=value_type,
             kind="GAUGE" if value_type == "DOUBLE" else group[0].kind,
@@ -138,12 +138,12 @@ def added(values: Sequence[Value]) -> Value:
 _Combine = Callable[[Sequence[Value]], Value]
 
 
-def _aligner(series: Series, asked: Aggregation) -> tuple[str, str, _Combine]:
-    name, numeric = asked.aligner, series.value_type != "DISTRIBUTION"
+def _aligner(series: Series, aggregation: Aggregation) -> tuple[str, str, _Combine]:
+    name, numeric = aggregation.aligner, series.value_type != "DISTRIBUTION"
     if name in _SUMS:
         return series.value_type, "DELTA", added
     if name == "ALIGN_RATE" and numeric:
-        return "DOUBLE", "GAUGE", lambda values: sum(map(_number, values)) / asked.period
+        return "DOUBLE", "GAUGE", lambda values: sum(map(_number, values)) / aggregation.period
     if name == "ALIGN_COUNT" and numeric:
         return "INT64", "GAUGE", len
     if name.startswith("ALIGN_PERCENTILE_") and not numeric:
@@ -158,8 +158,8 @@ def _aligner(series: Series, asked: Aggregation) -> tuple[str, str, _Combine]:
     )
 
 
-def _reducer(series: Series, asked: Aggregation) -> tuple[str, _Combine]:
-    name, numeric = asked.reducer, series.value_type != "DISTRIBUTION"
+def _reducer(series: Series, aggregation: Aggregation) -> tuple[str, _Combine]:
+    name, numeric = aggregation.reducer, series.value_type != "DISTRIBUTION"
     if name == "REDUCE_SUM":
         return series.value_type, added
     if name == "REDUCE_COUNT":

@@ -104,17 +104,17 @@ def _interval(given: Record) -> tuple[float, float]:
 
 
 def _aggregation(given: Record, metric: Metric) -> Aggregation:
-    asked = Aggregation(
+    aggregation = Aggregation(
         float(given.get("alignmentPeriod", "0s").removesuffix("s")),
         given.get("perSeriesAligner", "ALIGN_NONE"),
         given.get("crossSeriesReducer", "REDUCE_NONE"),
         tuple(given.get("groupByFields", ())),
     )
-    asked.check()
+    aggregation.check()
     # Before any series is found: who asks for what cannot be shall not depend on the data.
     nothing = Series({}, {}, (), value_type=metric.value_type)
-    reduced([aligned(nothing, asked, 0.0)], asked)
-    return asked
+    reduced([aligned(nothing, aggregation, 0.0)], aggregation)
+    return aggregation
 
 
 def _series(cloud: Cloud, metric: Metric, project: str) -> Iterator[Series]:

@@ -105,7 +105,7 @@ def name_of(cloud: Cloud, service: Record) -> str:
 def of(cloud: Cloud, service: str) -> list[Record]:
     """Return a service's revisions, newest first."""
     prefix = f"{canonical(service)}/revisions/"
-    return [each for name, each in cloud.revisions.items() if name.startswith(prefix)][::-1]
+    return [revision for name, revision in cloud.revisions.items() if name.startswith(prefix)][::-1]
 
 
 def get(cloud: Cloud, request: Record) -> Record:

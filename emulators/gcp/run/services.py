@@ -69,7 +69,7 @@ def get(cloud: Cloud, request: Record) -> Record:
 def list_(cloud: Cloud, request: Record) -> Record:
     """``ListServices``."""
     prefix = f"{canonical(request['parent'])}/services/"
-    found = [each for name, each in cloud.services.items() if name.startswith(prefix)]
+    found = [service for name, service in cloud.services.items() if name.startswith(prefix)]
     return dict(listing.answer("services", found, request))
 
 

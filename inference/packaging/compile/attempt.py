@@ -112,8 +112,8 @@ def _in_words(error: Exception, estimator: Any) -> str:
 
 def _step(error: Exception) -> str:
     """Return the class of the step at whose conversion an error was raised; empty if none was."""
-    found = KIND.search(str(error))
-    step = found[1].rpartition(".")[2] if found else ""
+    match = KIND.search(str(error))
+    step = match[1].rpartition(".")[2] if match else ""
     for frame, _ in traceback.walk_tb(error.__traceback__):
         model = getattr(frame.f_locals.get("operator"), "raw_operator", None)
         step = step if model is None else type(model).__name__

@@ -53,7 +53,7 @@ def lightgbm(model: Any) -> Ensemble:
     objective, *options = dump.get("objective", "custom").split()
     if objective not in LINKS or dump.get("average_output") or "sqrt" in options:
         raise NotImplementedError(f"LightGBM's objective {objective} is not compiled")
-    if any(each.startswith("sigmoid:") and each != "sigmoid:1" for each in options):
+    if any(option.startswith("sigmoid:") and option != "sigmoid:1" for option in options):
         raise NotImplementedError("LightGBM's sigmoid of another steepness is not compiled")
     targets = dump["num_tree_per_iteration"]
     found = tuple(

@@ -81,7 +81,7 @@ def _of_text(draft: Draft, name: str, levels: Sequence[Any]) -> str:
 
 
 def _of_number(draft: Draft, name: str, levels: Sequence[Any]) -> str:
-    numbers = np.array([np.nan if missing_kind(each) else float(each) for each in levels])
+    numbers = np.array([np.nan if missing_kind(level) else float(level) for level in levels])
     value = draft.cast(name, "DOUBLE")
     missing = draft.add("IsNaN", value)
     found = []

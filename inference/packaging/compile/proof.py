@@ -139,15 +139,15 @@ class Trial:
         raise DifferenceError(f"numbers of the size {SIZES[-1]:g} are answered otherwise: {reason}")
 
     def _compared(
-        self, found: Answers, expected: Answers, rows: Sequence[Row], tolerance: float
+        self, answers: Answers, expected: Answers, rows: Sequence[Row], tolerance: float
     ) -> float:
         numbers = self.fitted.output.dtype == "number" and not self.fitted.output.classes
         if numbers:
-            worst = _farthest(found.labels, expected.labels, self.spread, rows, tolerance)
+            worst = _farthest(answers.labels, expected.labels, self.spread, rows, tolerance)
         else:
-            _same(found.labels, expected.labels, rows)
+            _same(answers.labels, expected.labels, rows)
             worst = 0.0
-        for one, other in zip(_tables(found), _tables(expected), strict=True):
+        for one, other in zip(_tables(answers), _tables(expected), strict=True):
             worst = max(worst, _farthest(one, other, 1.0, rows, tolerance))
         return worst
 

@@ -64,7 +64,7 @@ def _write(
 ) -> Reply:
     labels = predictions
     if question.needs_probabilities:
-        labels = [each["prediction"] for each in predictions]
+        labels = [prediction["prediction"] for prediction in predictions]
     tensors = []
     # The outputs come in the order of the model's, not in that of the request.
     for name in (name for name in (PREDICT, PROBABILITIES) if name in question.outputs):
@@ -94,7 +94,7 @@ def _predicted(predictions: list[Any], output: OutputSignature) -> Tensor:
 
 
 def _by_class(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    rows = [each["probabilities"] for each in records]
+    rows = [record["probabilities"] for record in records]
     if isinstance(rows[0], list):
         raise InvalidInputError(f"{PROBABILITIES} is for models of one output: ask on /predict")
     return rows
