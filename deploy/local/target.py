@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 import shlex
 import shutil
 import tempfile
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -24,6 +23,7 @@ from tridock.deploy.local import daemon
 from tridock.deploy.local.gate import alone
 from tridock.deploy.local.models import FolderModels
 from tridock.deploy.local.notes import FileNotes
+from tridock.deploy.local.orphans import Remains
 from tridock.deploy.local.router import HEADER
 from tridock.deploy.target import names
 from tridock.deploy.target.errors import (
@@ -351,52 +351,3 @@ def _said(answer: httpx.Response) -> str:
 
 def _digests(running: Mapping[str, Endpoint]) -> set[str]:
     return {one.digest for found in running.values() for one in found.deployments.values()}
-
-
-# Files of the local target's folder that serve nothing: bundles, drafts of them, logs.
-
-BUNDLE, DRAFT, LOGS = "stored bundle", "half stored bundle", "log folder"
-#: What a bundle's folder is called, and what `tempfile` calls the folder where one is copied.
-DIGEST, TEMPORARY = re.compile(r"[0-9a-f]{64}"), re.compile(r"tmp[a-z0-9_]{8}")
-
-
-@dataclass(frozen=True)
-class Remains:
-    """Orphans of one state folder.
-
-    Attributes
-    ----------
-    folder : Path
-        The target's.
-    running : Collection of str
-        Digests of the bundles that deployments run.
-    endpoints : Collection of str
-        The endpoints there are.
-    """
-
-    folder: Path
-    running: Collection[str]
-    endpoints: Collection[str]
-
-    def found(self) -> Iterator[Orphan]:
-        """Yield all of it."""
-        for path in sorted((self.folder / "bundles").glob("*")):
-            if DIGEST.fullmatch(path.name) and path.name not in self.running:
-                yield Orphan(BUNDLE, path.name, "", _made(path), "no deployment runs it")
-            if TEMPORARY.fullmatch(path.name):
-                yield Orphan(DRAFT, path.name, "", _made(path), "an upload was cut short")
-        for path in sorted((self.folder / "servers").glob("*")):
-            if path.name not in self.endpoints:
-                why = "its endpoint is gone"
-                yield Orphan(LOGS, path.name, path.name, _made(path), why)
-
-    def discard(self, orphan: Orphan) -> None:
-        """Delete one."""
-        if orphan.name in (*self.running, *self.endpoints):
-            raise ConflictError(f"{orphan} is used again")
-        place = "servers" if orphan.kind == LOGS else "bundles"
-        shutil.rmtree(self.folder / place / orphan.name, ignore_errors=True)
-
-
-def _made(path: Path) -> datetime:
-    return datetime.fromtimestamp(path.stat().st_mtime, UTC)
