@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
-from tridock.inference.bundle.azure_download import BlobContainer, container, is_blob
+from tridock.inference.bundle.downloads import BlobContainer, container, is_blob
 from tridock.inference.bundle.location import find
 from tridock.inference.errors import BundleMissingError
 

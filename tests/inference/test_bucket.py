@@ -14,7 +14,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import pytest
 
 from tridock.inference.bundle.bundle import Bundle
-from tridock.inference.bundle.location import download, find
+from tridock.inference.bundle.downloads import download
+from tridock.inference.bundle.location import find
 from tridock.inference.errors import BundleError, BundleMissingError
 
 

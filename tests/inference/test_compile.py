@@ -324,6 +324,7 @@ for path in sys.argv[1:]:
     assert score.run([each.input for each in examples]) == [each.prediction for each in examples]
     score.run_with_probabilities([examples[0].input])
 unwanted = ("sklearn", "scipy", "pandas", "joblib", "skl2onnx", "onnx", "skops")
+unwanted += ("urllib.request", "xml.etree")  # a download's, which a folder needs not
 print(json.dumps([name for name in unwanted if name in sys.modules]))
 """
 

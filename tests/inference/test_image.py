@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tridock.inference.bundle.bundle import Bundle
-from tridock.inference.bundle.location import download
+from tridock.inference.bundle.downloads import download
 from tridock.inference.check import stage
 from tridock.inference.image.build import audit, bill, report, url
 from tridock.inference.image.container import Plan

@@ -16,8 +16,8 @@ from tridock.deploy.gcp.account import Account as GoogleAccount
 from tridock.deploy.target.errors import ConfigError, TargetError
 from tridock.deploy.target.hosts import trusted
 from tridock.inference import cloud_hosts
-from tridock.inference.bundle.azure_download import BlobContainer, container, is_blob
-from tridock.inference.bundle.location import Bucket, find
+from tridock.inference.bundle.downloads import BlobContainer, Bucket, container, is_blob
+from tridock.inference.bundle.location import find
 from tridock.inference.errors import BundleMissingError
 
 ALL = (
