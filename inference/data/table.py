@@ -68,17 +68,18 @@ class Table:
 
     def part(self, start: int, stop: int) -> Table:
         """Return the rows from `start` up to, and without, `stop`."""
-        return self._with(array[start:stop] for array in self.arrays)
+        return self._with([array[start:stop] for array in self.arrays])
 
     def copied(self, index: int) -> Table:
         """Return one row that does not hold on to the others."""
-        return self._with(array[index : index + 1].copy() for array in self.arrays)
+        return self._with([array[index : index + 1].copy() for array in self.arrays])
 
     def padded(self, count: int) -> Table:
         """Return the rows, with the first one repeated at their end until there are `count`."""
         more = count - self.count
-        filled = ((array, np.repeat(array[:1], more, axis=0)) for array in self.arrays)
-        return self._with(map(np.concatenate, filled))
+        return self._with(
+            [np.concatenate((array, np.repeat(array[:1], more, axis=0))) for array in self.arrays]
+        )
 
     def followed_by(self, others: Sequence[Table]) -> Table:
         """Put the rows of other tables after these; all were checked by the same signature.
