@@ -117,8 +117,8 @@ class SageMakerModels(Models):
             )
 
     @override
-    def fetch(self, found: ModelVersion, folder: Path) -> None:
-        key = urlsplit(found.artifact).path.lstrip("/")
+    def fetch(self, registered: ModelVersion, folder: Path) -> None:
+        key = urlsplit(registered.artifact).path.lstrip("/")
         with tempfile.TemporaryDirectory() as scratch:
             archive = Path(scratch) / "model.tar.gz"
             self.store.download(key, archive)

@@ -88,8 +88,8 @@ class AzureModels(Models):
         self.account.call("PUT", path, {"properties": {**_kept(properties), "tags": tags}})
 
     @override
-    def fetch(self, version: ModelVersion, folder: Path) -> None:
-        Bundles(self.account).fetch(version.artifact.partition("/paths/")[2], folder)
+    def fetch(self, registered: ModelVersion, folder: Path) -> None:
+        Bundles(self.account).fetch(registered.artifact.partition("/paths/")[2], folder)
 
     def _listed(self, model: str) -> list[Any]:
         """Return all versions of a model, oldest first, archived ones too."""

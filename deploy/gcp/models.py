@@ -122,8 +122,8 @@ class GoogleModels(Models):
             )
 
     @override
-    def fetch(self, version: ModelVersion, folder: Path) -> None:
-        self.store.fetch(version.artifact, folder)
+    def fetch(self, registered: ModelVersion, folder: Path) -> None:
+        self.store.fetch(registered.artifact, folder)
 
     def _listed(self, model: str) -> list[Any]:
         with suppress(NotFoundError), translated("aiplatform:ListModelVersions"):

@@ -95,11 +95,11 @@ class FolderModels(Models):
             put(self._model(model) / "aliases.json", json.dumps(aliases).encode())
 
     @override
-    def fetch(self, version: ModelVersion, folder: Path) -> None:
-        bundle = self._place(version) / "bundle"
+    def fetch(self, registered: ModelVersion, folder: Path) -> None:
+        bundle = self._place(registered) / "bundle"
         if not bundle.is_dir():
             raise NotFoundError(
-                f"the bundle of {version.model} {version.version} is gone: {bundle}"
+                f"the bundle of {registered.model} {registered.version} is gone: {bundle}"
             )
         with replaced(folder) as draft:
             shutil.copytree(bundle, draft, dirs_exist_ok=True)

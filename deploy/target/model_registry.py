@@ -136,7 +136,7 @@ class Models(Protocol):
         """
         ...
 
-    def fetch(self, version: ModelVersion, folder: Path) -> None:
+    def fetch(self, registered: ModelVersion, folder: Path) -> None:
         """Copy a version's bundle, as it was registered, into a folder that is empty or not there.
 
         A copy that failed leaves nothing there; `inference.bundle.replaced` sees to that. Raises

@@ -111,7 +111,7 @@ def retrying_models(models: Models, policy: Policy) -> Models:
 
 
 #: A parameter of a verb: what is checked of its value.
-_CHECKS: Mapping[str, Callable[[Any], object]] = {
+CHECKS: Mapping[str, Callable[[Any], object]] = {
     "endpoint": lambda name: names.check("endpoint", name),
     "deployment": lambda name: name is None or names.check("deployment", name),
     "traffic": lambda traffic: names.check_all("deployment", traffic),
@@ -157,7 +157,7 @@ class Retrying(Generic[Port]):
     def _verb(self, name: str, verb: Callable[..., Any], *given: Any, **named: Any) -> Any:
         values = inspect.signature(getattr(self.protocol, name)).bind(self, *given, **named)
         for parameter, value in values.arguments.items():
-            _CHECKS.get(parameter, bool)(value)
+            CHECKS.get(parameter, bool)(value)
         if name in _LOCAL:
             return verb(*given, **named)
         of = _ERRORS.get(name, UnavailableError)

@@ -49,11 +49,11 @@ class MemoryModels:
             names = rest | {alias} if one.version == version else rest
             self._put(replace(one, aliases=tuple(sorted(names))))
 
-    def fetch(self, found: ModelVersion, folder: Path) -> None:
-        if found.digest not in self.bundles:
-            raise NotFoundError(f"no bundle {found.digest}")
+    def fetch(self, registered: ModelVersion, folder: Path) -> None:
+        if registered.digest not in self.bundles:
+            raise NotFoundError(f"no bundle {registered.digest}")
         with replaced(folder) as draft:
-            shutil.copytree(self.bundles[found.digest], draft, dirs_exist_ok=True)
+            shutil.copytree(self.bundles[registered.digest], draft, dirs_exist_ok=True)
 
     def _find(self, model: str, version: str) -> ModelVersion:
         for one in self.kept.get(model, []):
