@@ -17,23 +17,18 @@ from typing_extensions import override
 
 from tridock.deploy.azure import apps, metrics
 from tridock.deploy.azure.account import ONCE, Account
-from tridock.deploy.azure.blobs import StoredRemains
-from tridock.deploy.azure.bundles import BlobNotes, Bundles
-from tridock.deploy.azure.containers import ask
+from tridock.deploy.azure.bundles import Bundles
+from tridock.deploy.azure.containers import ContainersTarget, ask
 from tridock.deploy.azure.errors import refused, translated
-from tridock.deploy.azure.models import AzureModels
 from tridock.deploy.azure.snippets import plain_calls
 from tridock.deploy.target.errors import (
     ConflictError,
     NotFoundError,
-    UnsupportedError,
     before_sending,
 )
 from tridock.deploy.target.hosts import trusted
-from tridock.deploy.target.metrics import Answer, Metrics, Own, with_log
-from tridock.deploy.target.protocol import Target
-from tridock.deploy.target.records import Endpoint, Orphan, Release, Scaling
-from tridock.inference.bundle.bundle import Bundle
+from tridock.deploy.target.metrics import Metrics, Own, with_log
+from tridock.deploy.target.records import Endpoint, Release, Scaling
 from tridock.inference.cloud_hosts import AZURE_LOGS
 
 LIMITS = {
@@ -62,7 +57,7 @@ LOG_LINES = 300
 
 
 @dataclass(frozen=True)
-class ContainerAppsTarget(Target):
+class ContainerAppsTarget(ContainersTarget):
     """Apps of one managed environment, their bundles in the workspace's storage.
 
     Attributes
@@ -73,11 +68,7 @@ class ContainerAppsTarget(Target):
         Requests that named their deployment.
     """
 
-    account: Account
-    bundles: Bundles
-    client: Any
     environment: str
-    name: str = "azure"
     limits: ClassVar[Mapping[str, str]] = LIMITS
     own: Own = field(default_factory=Own)
 
@@ -88,34 +79,15 @@ class ContainerAppsTarget(Target):
         client = ContainerAppsAPIClient(account.credential, account.subscription, **ONCE)
         return cls(account, Bundles(account), client, settings["environment"])
 
-    @property
-    @override
-    def notes(self) -> BlobNotes:
-        return BlobNotes(self.bundles)
-
-    @property
-    @override
-    def models(self) -> AzureModels:
-        """Azure ML's registry."""
-        return AzureModels(self.account)
-
     @override
     def identity(self) -> str:
         return f"Container Apps, {self.account.identity()}"
-
-    @override
-    def caller(self) -> str:
-        return self.account.caller()
 
     @override
     def endpoints(self) -> Sequence[str]:
         with translated("containerApps:list"):
             found = list(self.client.container_apps.list_by_resource_group(self.account.group))
         return tuple(sorted(one.name for one in found if apps.TAG in (one.tags or {})))
-
-    @override
-    def upload(self, bundle: Bundle) -> str:
-        return self.bundles.upload(bundle)
 
     @override
     def deploy(self, release: Release) -> None:
@@ -186,11 +158,6 @@ class ContainerAppsTarget(Target):
             return ask(self.account.http, url, body, operation="containerApps:invoke")
 
     @override
-    def shadow(self, endpoint: str, deployment: str, percent: int) -> None:
-        """And `limits`."""
-        raise UnsupportedError(f"no copies of requests for {endpoint}: {LIMITS['shadow']}")
-
-    @override
     def metrics(self, endpoint: str, deployment: str, since: datetime) -> Metrics | None:
         """And `limits`: whole minutes, some minutes after they are over."""
         revision = apps.revision_name(endpoint, deployment)
@@ -199,11 +166,6 @@ class ContainerAppsTarget(Target):
             found = metrics.of_app(self.account, whose, revision, since)
             return with_log(found, self.logs(endpoint, deployment, lines=LOG_LINES), since)
         return None
-
-    @override
-    def answers(self, endpoint: str, deployment: str, since: datetime) -> Sequence[Answer]:
-        """And `limits`."""
-        return ()
 
     @override
     def logs(self, endpoint: str, deployment: str, *, lines: int = 20) -> Sequence[str]:
@@ -252,21 +214,8 @@ class ContainerAppsTarget(Target):
         self.bundles.release(apps.revision_name(endpoint, ""), used)
 
     @override
-    def orphans(self) -> Sequence[Orphan]:
-        return tuple(StoredRemains(self.bundles).found())
-
-    @override
-    def discard(self, orphan: Orphan) -> None:
-        StoredRemains(self.bundles).discard(orphan)
-
-    @override
     def snippets(self, endpoint: str, body: bytes) -> Mapping[str, str]:
         return plain_calls(self.describe(endpoint).url + ROUTE, body)
-
-    def _find(self, endpoint: str) -> Any:
-        with suppress(NotFoundError):
-            return self._need(endpoint)
-        return None
 
     def _need(self, endpoint: str) -> Any:
         with translated("containerApps:get"):

@@ -18,23 +18,18 @@ from typing_extensions import override
 from tridock.deploy.azure import containers
 from tridock.deploy.azure.account import ONCE, Account
 from tridock.deploy.azure.apps import PORT, TAG, identity
-from tridock.deploy.azure.blobs import StoredRemains
-from tridock.deploy.azure.bundles import BlobNotes, Bundles
-from tridock.deploy.azure.containers import ask
+from tridock.deploy.azure.bundles import Bundles
+from tridock.deploy.azure.containers import ContainersTarget, ask
 from tridock.deploy.azure.errors import translated
-from tridock.deploy.azure.models import AzureModels
 from tridock.deploy.azure.snippets import plain_calls
 from tridock.deploy.target.errors import (
     ConfigError,
     ConflictError,
     NotFoundError,
-    UnsupportedError,
     before_sending,
 )
-from tridock.deploy.target.metrics import Answer, Metrics
-from tridock.deploy.target.protocol import Target
-from tridock.deploy.target.records import Deployment, Endpoint, Orphan, Release, Scaling, State
-from tridock.inference.bundle.bundle import Bundle
+from tridock.deploy.target.metrics import Metrics
+from tridock.deploy.target.records import Deployment, Endpoint, Release, Scaling, State
 
 LIMITS = {
     "deployments": "a container group has one address and one container, so an endpoint has one "
@@ -58,13 +53,9 @@ HEALTH_TIMEOUT = 5.0
 
 
 @dataclass(frozen=True)
-class InstancesTarget(Target):
+class InstancesTarget(ContainersTarget):
     """Container groups of one resource group, their bundles in the workspace's storage."""
 
-    account: Account
-    bundles: Bundles
-    client: Any
-    name: str = "azure"
     limits: ClassVar[Mapping[str, str]] = LIMITS
 
     @classmethod
@@ -75,34 +66,15 @@ class InstancesTarget(Target):
         client = ContainerInstanceManagementClient(*told, **ONCE)
         return cls(account, Bundles(account), client)
 
-    @property
-    @override
-    def notes(self) -> BlobNotes:
-        return BlobNotes(self.bundles)
-
-    @property
-    @override
-    def models(self) -> AzureModels:
-        """Azure ML's registry."""
-        return AzureModels(self.account)
-
     @override
     def identity(self) -> str:
         return f"Container Instances, {self.account.identity()}"
-
-    @override
-    def caller(self) -> str:
-        return self.account.caller()
 
     @override
     def endpoints(self) -> Sequence[str]:
         with translated("containerGroups:list"):
             found = list(self._groups.list_by_resource_group(self.account.group))
         return tuple(sorted(one.name for one in found if TAG in (one.tags or {})))
-
-    @override
-    def upload(self, bundle: Bundle) -> str:
-        return self.bundles.upload(bundle)
 
     @override
     def deploy(self, release: Release) -> None:
@@ -156,18 +128,8 @@ class InstancesTarget(Target):
         return ask(self.account.http, url, body, operation="containerGroups:invoke")
 
     @override
-    def shadow(self, endpoint: str, deployment: str, percent: int) -> None:
-        """And `limits`."""
-        raise UnsupportedError(f"no copies of requests for {endpoint}: {LIMITS['shadow']}")
-
-    @override
     def metrics(self, endpoint: str, deployment: str, since: datetime) -> Metrics | None:
         return None
-
-    @override
-    def answers(self, endpoint: str, deployment: str, since: datetime) -> Sequence[Answer]:
-        """And `limits`."""
-        return ()
 
     @override
     def logs(self, endpoint: str, deployment: str, *, lines: int = 20) -> Sequence[str]:
@@ -201,25 +163,12 @@ class InstancesTarget(Target):
         self.bundles.release(f"{endpoint}--", used)
 
     @override
-    def orphans(self) -> Sequence[Orphan]:
-        return tuple(StoredRemains(self.bundles).found())
-
-    @override
-    def discard(self, orphan: Orphan) -> None:
-        StoredRemains(self.bundles).discard(orphan)
-
-    @override
     def snippets(self, endpoint: str, body: bytes) -> Mapping[str, str]:
         return plain_calls(group_url(self._need(endpoint)) + ROUTE, body)
 
     @property
     def _groups(self) -> Any:
         return self.client.container_groups
-
-    def _find(self, endpoint: str) -> Any:
-        with suppress(NotFoundError):
-            return self._need(endpoint)
-        return None
 
     def _need(self, endpoint: str) -> Any:
         with translated("containerGroups:get"):

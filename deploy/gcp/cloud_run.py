@@ -16,25 +16,20 @@ from google.oauth2 import id_token
 from typing_extensions import override
 
 from tridock.deploy.gcp import names, observability, snippets
-from tridock.deploy.gcp.account import TIMEOUT_SECONDS, Account
+from tridock.deploy.gcp.account import TIMEOUT_SECONDS
+from tridock.deploy.gcp.base import GoogleTarget
 from tridock.deploy.gcp.errors import translated
-from tridock.deploy.gcp.models import GoogleModels
-from tridock.deploy.gcp.observability import last
 from tridock.deploy.gcp.orphans import CloudRunRemains
 from tridock.deploy.gcp.revisions import Look, revision_name, target, template
-from tridock.deploy.gcp.store import ObjectNotes, Store
 from tridock.deploy.target.errors import (
     ConflictError,
     InvokeError,
     NotFoundError,
-    UnsupportedError,
     before_sending,
 )
 from tridock.deploy.target.hosts import trusted
-from tridock.deploy.target.metrics import Answer, Metrics
-from tridock.deploy.target.protocol import Target
+from tridock.deploy.target.metrics import Metrics
 from tridock.deploy.target.records import Endpoint, Orphan, Release, Scaling
-from tridock.inference.bundle.bundle import Bundle
 from tridock.inference.cloud_hosts import GOOGLE_RUN
 
 LIMITS = {
@@ -53,50 +48,14 @@ ROUTE = "/predict"
 
 
 @dataclass(frozen=True)
-class CloudRunTarget(Target):
-    """One project and location, with the bucket for bundles, which revisions mount.
+class CloudRunTarget(GoogleTarget):
+    """Cloud Run of one project and location; revisions mount the bucket for bundles."""
 
-    Attributes
-    ----------
-    account : Account
-        The clients.
-    store : Store
-        The bucket's bundles.
-    image : str
-        Of the containers that registered models name.
-    """
-
-    account: Account
-    store: Store
-    image: str = ""
-    name: str = "gcp"
     limits: ClassVar[Mapping[str, str]] = LIMITS
-
-    @classmethod
-    def connect(cls, settings: Mapping[str, str]) -> CloudRunTarget:
-        """Return the target of `settings` by application default credentials."""
-        account = Account.open(settings)
-        store = Store(account.storage, settings["bucket"], account.location)
-        return cls(account, store, settings["image"])
-
-    @property
-    @override
-    def notes(self) -> ObjectNotes:
-        return ObjectNotes(self.account.storage, self.store.bucket)
-
-    @property
-    @override
-    def models(self) -> GoogleModels:
-        """Vertex AI's registry."""
-        return GoogleModels(self.account, self.store, self.image)
 
     @override
     def identity(self) -> str:
         return f"Cloud Run, {self.account.identity()}"
-
-    @override
-    def caller(self) -> str:
-        return self.account.caller()
 
     @override
     def endpoints(self) -> Sequence[str]:
@@ -108,10 +67,6 @@ class CloudRunTarget(Target):
             )
         ours = [each for each in found if names.ENDPOINT in each.labels]
         return sorted(each.name.rpartition("/")[2] for each in ours)
-
-    @override
-    def upload(self, bundle: Bundle) -> str:
-        return self.store.upload(bundle)
 
     @override
     def deploy(self, release: Release) -> None:
@@ -190,11 +145,6 @@ class CloudRunTarget(Target):
         )
 
     @override
-    def shadow(self, endpoint: str, deployment: str, percent: int) -> None:
-        """And `limits`."""
-        raise UnsupportedError(f"no copies of requests for {endpoint}: {LIMITS['shadow']}")
-
-    @override
     def metrics(self, endpoint: str, deployment: str, since: datetime) -> Metrics | None:
         """`limits`, and `tridock.deploy.gcp.observability`.
 
@@ -208,15 +158,6 @@ class CloudRunTarget(Target):
         lines = self._lines(endpoint, deployment)
         asked = observability.Asked(observability.RUN, labels, lines, (endpoint, deployment))
         return observability.metrics(self.account, asked, since)
-
-    @override
-    def answers(self, endpoint: str, deployment: str, since: datetime) -> Sequence[Answer]:
-        """And `limits`."""
-        return ()
-
-    @override
-    def logs(self, endpoint: str, deployment: str, *, lines: int = 20) -> Sequence[str]:
-        return last(self.account, self._lines(endpoint, deployment), lines=lines)
 
     @override
     def undeploy(self, endpoint: str, deployment: str) -> None:

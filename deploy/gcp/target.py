@@ -14,25 +14,19 @@ from typing import ClassVar
 from typing_extensions import override
 
 from tridock.deploy.gcp import names, observability, snippets
-from tridock.deploy.gcp.account import Account
 from tridock.deploy.gcp.asking import Asking
+from tridock.deploy.gcp.base import GoogleTarget
 from tridock.deploy.gcp.deployments import DeployedModels
-from tridock.deploy.gcp.models import GoogleModels
-from tridock.deploy.gcp.observability import last
 from tridock.deploy.gcp.orphans import VertexRemains
 from tridock.deploy.gcp.reading import Reading
 from tridock.deploy.gcp.registry import Registry
-from tridock.deploy.gcp.store import ObjectNotes, Store
 from tridock.deploy.target.errors import (
     ConflictError,
     NotFoundError,
-    UnsupportedError,
     before_sending,
 )
-from tridock.deploy.target.metrics import Answer, Metrics
-from tridock.deploy.target.protocol import Target
+from tridock.deploy.target.metrics import Metrics
 from tridock.deploy.target.records import Endpoint, Orphan, Release, Scaling
-from tridock.inference.bundle.bundle import Bundle
 
 LIMITS = {
     "invoke": "A shared endpoint cannot be told which deployed model to ask. One that has traffic "
@@ -50,59 +44,19 @@ LIMITS = {
 
 
 @dataclass(frozen=True)
-class VertexTarget(Target):
-    """One project and location, with the bucket for bundles.
+class VertexTarget(GoogleTarget):
+    """Vertex AI of one project and location, with the bucket for bundles."""
 
-    Attributes
-    ----------
-    account : Account
-        The clients.
-    store : Store
-        The bucket's bundles.
-    image : str
-        Of the containers that registered models name.
-    """
-
-    account: Account
-    store: Store
-    image: str = ""
-    name: str = "gcp"
     limits: ClassVar[Mapping[str, str]] = LIMITS
-
-    @classmethod
-    def connect(cls, settings: Mapping[str, str]) -> VertexTarget:
-        """Return the target of `settings` by application default credentials."""
-        account = Account.open(settings)
-        store = Store(account.storage, settings["bucket"], account.location)
-        return cls(account, store, settings["image"])
-
-    @property
-    @override
-    def notes(self) -> ObjectNotes:
-        return ObjectNotes(self.account.storage, self.store.bucket)
-
-    @property
-    @override
-    def models(self) -> GoogleModels:
-        """Vertex AI's registry."""
-        return GoogleModels(self.account, self.store, self.image)
 
     @override
     def identity(self) -> str:
         return self.account.identity()
 
     @override
-    def caller(self) -> str:
-        return self.account.caller()
-
-    @override
     def endpoints(self) -> Sequence[str]:
         found = [each for each in self._deployments.listed() if names.ALONE not in each.labels]
         return sorted(each.name.rpartition("/")[2] for each in found)
-
-    @override
-    def upload(self, bundle: Bundle) -> str:
-        return self.store.upload(bundle)
 
     @override
     def deploy(self, release: Release) -> None:
@@ -165,11 +119,6 @@ class VertexTarget(Target):
         return self._asking.ask_one(reading, deployment, body)
 
     @override
-    def shadow(self, endpoint: str, deployment: str, percent: int) -> None:
-        """And `limits`."""
-        raise UnsupportedError(f"no copies of requests for {endpoint}: {LIMITS['shadow']}")
-
-    @override
     def metrics(self, endpoint: str, deployment: str, since: datetime) -> Metrics | None:
         """`limits`, and `tridock.deploy.gcp.observability`.
 
@@ -184,15 +133,6 @@ class VertexTarget(Target):
         lines = self._lines(endpoint, deployment)
         asked = observability.Asked(observability.VERTEX, labels, lines, (endpoint, deployment))
         return observability.metrics(self.account, asked, since)
-
-    @override
-    def answers(self, endpoint: str, deployment: str, since: datetime) -> Sequence[Answer]:
-        """And `limits`."""
-        return ()
-
-    @override
-    def logs(self, endpoint: str, deployment: str, *, lines: int = 20) -> Sequence[str]:
-        return last(self.account, self._lines(endpoint, deployment), lines=lines)
 
     @override
     def undeploy(self, endpoint: str, deployment: str) -> None:
