@@ -20,7 +20,14 @@ from typing_extensions import override
 from tridock.deploy.aws.errors import translated
 from tridock.deploy.aws.store import Store
 from tridock.deploy.target.errors import ConfigError, ConflictError, NotFoundError
-from tridock.deploy.target.model_registry import Approval, Models, ModelVersion, entry
+from tridock.deploy.target.model_registry import (
+    Approval,
+    Models,
+    ModelVersion,
+    entry,
+    find,
+    refuse_other,
+)
 from tridock.inference.bundle.bundle import Bundle
 
 if TYPE_CHECKING:
@@ -89,11 +96,7 @@ class SageMakerModels(Models):
             found = self._standing(bundle)
         if found is None:
             raise NotFoundError(f"{bundle.name} {bundle.version} was registered and is not shown")
-        if found.digest != bundle.digest:
-            raise ConflictError(
-                f"{bundle.name} {bundle.version} is registered with the digest "
-                f"{found.digest[:12]}…, not {bundle.digest[:12]}…: package it as another version"
-            )
+        refuse_other(found, bundle)
         return found
 
     @override
@@ -129,10 +132,7 @@ class SageMakerModels(Models):
         return versions.get(bundle.version)
 
     def _find(self, model: str, version: str) -> ModelVersion:
-        for one in self.versions(model):
-            if one.version == version:
-                return one
-        raise NotFoundError(f"no model {model} {version} in SageMaker's registry")
+        return find(self.versions(model), model, version, of="SageMaker's registry")
 
     def _group(self, model: str) -> str | None:
         """Return the ARN of a model's group; None if there is none, or it is not ours."""

@@ -19,8 +19,15 @@ from typing_extensions import override
 
 from tridock.deploy.azure.account import Account
 from tridock.deploy.azure.bundles import DATASTORE, Bundles
-from tridock.deploy.target.errors import ConflictError, NotFoundError, TargetError, UnavailableError
-from tridock.deploy.target.model_registry import Approval, Models, ModelVersion, entry
+from tridock.deploy.target.errors import NotFoundError, TargetError, UnavailableError
+from tridock.deploy.target.model_registry import (
+    Approval,
+    Models,
+    ModelVersion,
+    entry,
+    find,
+    refuse_other,
+)
 from tridock.inference.bundle.bundle import Bundle
 
 #: A release's models begin otherwise, and no bundle's name has an underscore.
@@ -109,18 +116,12 @@ class AzureModels(Models):
     def _standing(self, bundle: Bundle) -> list[ModelVersion]:
         """Return the entries of a bundle's version, the first first."""
         found = [one for one in self._entries(bundle.name) if one.version == bundle.version]
-        if found and found[0].digest != bundle.digest:
-            raise ConflictError(
-                f"{bundle.name} {bundle.version} is registered with the digest "
-                f"{found[0].digest[:12]}…, not {bundle.digest[:12]}…: package it as another version"
-            )
+        if found:
+            refuse_other(found[0], bundle)
         return found
 
     def _find(self, model: str, version: str) -> ModelVersion:
-        for one in self._entries(model):
-            if one.version == version:
-                return one
-        raise NotFoundError(f"no model {model} {version} in the workspace's registry")
+        return find(self._entries(model), model, version, of="the workspace's registry")
 
     def _aliases(self, model: str) -> Mapping[str, str]:
         """Return the number that each alias names."""

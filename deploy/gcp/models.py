@@ -27,8 +27,10 @@ from tridock.deploy.target.model_registry import (
     Models,
     ModelVersion,
     entry,
+    find,
     from_record,
     record,
+    refuse_other,
 )
 from tridock.inference.bundle.bundle import Bundle
 
@@ -161,18 +163,12 @@ class GoogleModels(Models):
     def _standing(self, bundle: Bundle) -> list[ModelVersion]:
         """Return the entries of a bundle's version, the first first."""
         found = [one for one in self._entries(bundle.name) if one.version == bundle.version]
-        if found and found[0].digest != bundle.digest:
-            raise ConflictError(
-                f"{bundle.name} {bundle.version} is registered with the digest "
-                f"{found[0].digest[:12]}…, not {bundle.digest[:12]}…: package it as another version"
-            )
+        if found:
+            refuse_other(found[0], bundle)
         return found
 
     def _find(self, model: str, version: str) -> ModelVersion:
-        for one in self._entries(model):
-            if one.version == version:
-                return one
-        raise NotFoundError(f"no model {model} {version} in Vertex AI's registry")
+        return find(self._entries(model), model, version, of="Vertex AI's registry")
 
     def _enter(self, version: ModelVersion) -> ModelVersion:
         name = self._name(version.model)

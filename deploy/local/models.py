@@ -26,8 +26,10 @@ from tridock.deploy.target.model_registry import (
     Models,
     ModelVersion,
     entry,
+    find,
     from_record,
     record,
+    refuse_other,
 )
 from tridock.inference.bundle.bundle import Bundle, replaced
 
@@ -73,11 +75,7 @@ class FolderModels(Models):
             if found is None:
                 newest = max((int(one.number) for one in standing.values()), default=0)
                 return self._enter(bundle, str(newest + 1))
-        if found.digest != bundle.digest:
-            raise ConflictError(
-                f"{bundle.name} {bundle.version} is registered with the digest "
-                f"{found.digest[:12]}…, not {bundle.digest[:12]}…: package it as another version"
-            )
+        refuse_other(found, bundle)
         return found
 
     @override
@@ -124,10 +122,7 @@ class FolderModels(Models):
         return made
 
     def _find(self, model: str, version: str) -> ModelVersion:
-        for one in self.versions(model):
-            if one.version == version:
-                return one
-        raise NotFoundError(f"no model {model} {version} in {self.folder}")
+        return find(self.versions(model), model, version, of=str(self.folder))
 
     def _aliases(self, model: str, *, strict: bool = False) -> dict[str, str]:
         """Return versions by alias; a file that cannot be read is named, and has none.

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
+
+from tridock.deploy.target.errors import ConflictError, NotFoundError
 
 if TYPE_CHECKING:
     from tridock.inference.bundle.bundle import Bundle
@@ -76,6 +78,23 @@ def entry(bundle: Bundle, artifact: str = "") -> ModelVersion:
         data=manifest.training.digest if manifest.training else "",
         source=manifest.commit or "",
     )
+
+
+def find(versions: Iterable[ModelVersion], model: str, version: str, *, of: str) -> ModelVersion:
+    """Return a version of a model; raise `NotFoundError` if the registry `of` a place lacks it."""
+    for one in versions:
+        if one.version == version:
+            return one
+    raise NotFoundError(f"no model {model} {version} in {of}")
+
+
+def refuse_other(registered: ModelVersion, bundle: Bundle) -> None:
+    """Raise `ConflictError` if another bundle is registered as this model and version."""
+    if registered.digest != bundle.digest:
+        raise ConflictError(
+            f"{bundle.name} {bundle.version} is registered with the digest "
+            f"{registered.digest[:12]}…, not {bundle.digest[:12]}…: package it as another version"
+        )
 
 
 def record(version: ModelVersion) -> dict[str, Any]:
