@@ -18,7 +18,8 @@ from typing_extensions import override
 from tridock.deploy.azure import apps, metrics
 from tridock.deploy.azure.account import ONCE, Account
 from tridock.deploy.azure.bundles import Bundles
-from tridock.deploy.azure.containers import ContainersTarget, ask
+from tridock.deploy.azure.containers import ask
+from tridock.deploy.azure.containers_target import ContainersTarget
 from tridock.deploy.azure.errors import refused, translated
 from tridock.deploy.azure.snippets import plain_calls
 from tridock.deploy.target.errors import (

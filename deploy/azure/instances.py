@@ -19,7 +19,8 @@ from tridock.deploy.azure import containers
 from tridock.deploy.azure.account import ONCE, Account
 from tridock.deploy.azure.apps import PORT, TAG, identity
 from tridock.deploy.azure.bundles import Bundles
-from tridock.deploy.azure.containers import ContainersTarget, ask
+from tridock.deploy.azure.containers import ask
+from tridock.deploy.azure.containers_target import ContainersTarget
 from tridock.deploy.azure.errors import translated
 from tridock.deploy.azure.snippets import plain_calls
 from tridock.deploy.target.errors import (

@@ -17,8 +17,8 @@ from typing_extensions import override
 
 from tridock.deploy.gcp import names, observability, snippets
 from tridock.deploy.gcp.account import TIMEOUT_SECONDS
-from tridock.deploy.gcp.base import GoogleTarget
 from tridock.deploy.gcp.errors import translated
+from tridock.deploy.gcp.google_target import GoogleTarget
 from tridock.deploy.gcp.orphans import CloudRunRemains
 from tridock.deploy.gcp.revisions import Look, revision_name, target, template
 from tridock.deploy.target.errors import (

@@ -15,8 +15,8 @@ from typing_extensions import override
 
 from tridock.deploy.gcp import names, observability, snippets
 from tridock.deploy.gcp.asking import Asking
-from tridock.deploy.gcp.base import GoogleTarget
 from tridock.deploy.gcp.deployments import DeployedModels
+from tridock.deploy.gcp.google_target import GoogleTarget
 from tridock.deploy.gcp.orphans import VertexRemains
 from tridock.deploy.gcp.reading import Reading
 from tridock.deploy.gcp.registry import Registry
