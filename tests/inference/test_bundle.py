@@ -101,7 +101,7 @@ def test_any_changed_byte_of_the_manifest_is_refused(copied: Path) -> None:
 
 
 def test_a_directory_without_manifest_is_no_bundle(tmp_path: Path) -> None:
-    with pytest.raises(BundleMissingError, match=r"has no manifest\.json.*inference package"):
+    with pytest.raises(BundleMissingError, match=r"has no manifest\.json.*`tridock package`"):
         Bundle.read(tmp_path)
     with pytest.raises(BundleMissingError):
         Bundle.read(tmp_path / "absent")
