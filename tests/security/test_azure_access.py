@@ -191,6 +191,14 @@ def test_a_web_page_is_refused_before_any_work(rest: Rest, page: Mapping[str, st
     assert rest.arm("GET", ENDPOINT).status_code == 200
 
 
+@pytest.mark.parametrize("port", ["abc", "1_0", "9" * 5000])
+def test_a_port_that_is_no_number_is_refused_in_words(rest: Rest, port: str) -> None:
+    host = f"iris.eastus.azurecontainer.io:{port}"
+    answer = direct(rest, "POST", f"{rest.local}/predict", {"Host": host})
+    assert code(answer) == (400, "UserError")
+    assert "which is no number" in answer.text
+
+
 def direct(
     rest: Rest, method: str, url: str, headers: Mapping[str, str] | None = None
 ) -> httpx.Response:

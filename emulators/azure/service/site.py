@@ -116,7 +116,10 @@ class Site:
 
 
 def _port(call: Call) -> int:
-    return int(call.headers.get("host", "").partition(":")[2] or 80)
+    given = call.headers.get("host", "").partition(":")[2] or "80"
+    if not (given.isascii() and given.isdecimal() and len(given) <= 5):
+        raise invalid(f"The Host header names the port {given[:20]!r}, which is no number.")
+    return int(given)
 
 
 def _at(call: Call, path: str) -> Call:
