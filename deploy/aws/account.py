@@ -160,8 +160,8 @@ def provision(settings: Mapping[str, str]) -> Mapping[str, str]:
     image = f"{number}.dkr.ecr.{region}.amazonaws.com/tridock:latest"
     bucket = settings["bucket"] or _bucket(account, f"tridock-{number}-{region}")
     role = settings["role"] or _role(account.iam)
-    found = {"bucket": bucket, "role": role, "image": settings["image"] or image}
-    return {**settings, "region": region, **found}
+    made = {"bucket": bucket, "role": role, "image": settings["image"] or image}
+    return {**settings, "region": region, **made}
 
 
 def _bucket(account: Account, name: str) -> str:

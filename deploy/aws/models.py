@@ -59,11 +59,11 @@ class SageMakerModels(Models):
     def names(self) -> Sequence[str]:
         pages = self.sagemaker.get_paginator("list_model_package_groups").paginate()
         with translated("sagemaker"):
-            found = [each for page in pages for each in page["ModelPackageGroupSummaryList"]]
+            groups = [each for page in pages for each in page["ModelPackageGroupSummaryList"]]
         ours = [
-            each["ModelPackageGroupName"]
-            for each in found
-            if MODEL in self._tags(each["ModelPackageGroupArn"])
+            group["ModelPackageGroupName"]
+            for group in groups
+            if MODEL in self._tags(group["ModelPackageGroupArn"])
         ]
         return sorted(name for name in ours if self._arns(name))
 
@@ -78,10 +78,10 @@ class SageMakerModels(Models):
             for key, version in self._tags(group).items()
             if key.startswith(ALIAS)
         }
-        found: dict[str, ModelVersion] = {}
+        versions: dict[str, ModelVersion] = {}
         for one in sorted(self._described(model), key=lambda one: int(one.number)):
-            found.setdefault(one.version, one)
-        named = [replace(one, aliases=_of(one.version, aliases)) for one in found.values()]
+            versions.setdefault(one.version, one)
+        named = [replace(one, aliases=_of(one.version, aliases)) for one in versions.values()]
         return tuple(reversed(named))
 
     @override
@@ -89,22 +89,22 @@ class SageMakerModels(Models):
         if not self.image:
             raise ConfigError("a model package names an image: set image in [aws] of release.toml")
         self._make_group(bundle.name)
-        found = self._standing(bundle)
-        if found is None:
+        registered = self._standing(bundle)
+        if registered is None:
             artifact = self.store.keep(bundle)
             self._make_package(entry(bundle, artifact))
-            found = self._standing(bundle)
-        if found is None:
+            registered = self._standing(bundle)
+        if registered is None:
             raise NotFoundError(f"{bundle.name} {bundle.version} was registered and is not shown")
-        refuse_other(found, bundle)
-        return found
+        refuse_other(registered, bundle)
+        return registered
 
     @override
     def approve(self, model: str, version: str, approval: Approval, reason: str) -> None:
-        found = self._find(model, version)
+        registered = self._find(model, version)
         with translated("sagemaker"):
             self.sagemaker.update_model_package(
-                ModelPackageArn=f"{self._package(model)}/{found.number}",
+                ModelPackageArn=f"{self._package(model)}/{registered.number}",
                 ModelApprovalStatus=STATUSES[approval],  # type: ignore[arg-type]
                 ApprovalDescription=reason,
             )
@@ -186,9 +186,9 @@ class SageMakerModels(Models):
         for arn in self._arns(model):
             with translated("sagemaker"):
                 response = self.sagemaker.describe_model_package(ModelPackageName=arn)
-            found = version(model, response)
-            if found:
-                yield found
+            described = version(model, response)
+            if described:
+                yield described
 
     def _arns(self, model: str) -> Sequence[str]:
         pages = self.sagemaker.get_paginator("list_model_packages")
@@ -233,20 +233,20 @@ def properties(one: ModelVersion) -> dict[str, str]:
 
 def version(model: str, response: DescribeModelPackageOutputTypeDef) -> ModelVersion | None:
     """Return a described package as our record; None if it is not ours."""
-    found = response.get("CustomerMetadataProperties", {})
-    if VERSION not in found:
+    kept = response.get("CustomerMetadataProperties", {})
+    if VERSION not in kept:
         return None
     return ModelVersion(
         model,
-        found[VERSION],
-        found.get(DIGEST, ""),
+        kept[VERSION],
+        kept.get(DIGEST, ""),
         artifact=response["InferenceSpecification"]["Containers"][0].get("ModelDataUrl", ""),
         number=str(response["ModelPackageVersion"]),
         approval=_APPROVALS[response.get("ModelApprovalStatus", "PendingManualApproval")],
         reason=response.get("ApprovalDescription", ""),
-        metrics={_name(key): float(found[key]) for key in found if key.startswith(METRIC)},
-        data=found.get(DATA, ""),
-        source=found.get(SOURCE, ""),
+        metrics={_name(key): float(kept[key]) for key in kept if key.startswith(METRIC)},
+        data=kept.get(DATA, ""),
+        source=kept.get(SOURCE, ""),
         created=response["CreationTime"],
     )
 

@@ -171,17 +171,17 @@ class Logs:
 
     def _streams(self, variant: str) -> list[str]:
         with translated("logs"):
-            found = self.client.describe_log_streams(
+            response = self.client.describe_log_streams(
                 logGroupName=self.group, logStreamNamePrefix=f"{variant}/"
             )
-        return [each["logStreamName"] for each in found["logStreams"]]
+        return [each["logStreamName"] for each in response["logStreams"]]
 
     def _events(self, stream: str, lines: int) -> Iterator[tuple[int, str]]:
         with translated("logs"):
-            found = self.client.get_log_events(
+            response = self.client.get_log_events(
                 logGroupName=self.group, logStreamName=stream, limit=lines, startFromHead=False
             )
-        return ((each["timestamp"], each["message"]) for each in found["events"])
+        return ((each["timestamp"], each["message"]) for each in response["events"])
 
 
 # Answers that SageMaker's data capture keeps as JSON lines in the artifacts' bucket.
@@ -234,15 +234,15 @@ def answers(store: Store, endpoint: str, variant: str, since: datetime) -> list[
     """
     folder = f"{FOLDER}{endpoint}/{variant}/"
     moment = since.replace(microsecond=0)
-    found = []
+    lines = []
     for key in _keys(store, folder, since):
         for line in _lines(store, key):
             event = line["eventMetadata"]
             when = datetime.fromisoformat(event["inferenceTime"])
             said = _predictions(line)
             if when >= moment and said and "inferenceId" in event:
-                found.append((when, Answer(event["inferenceId"], said, None)))
-    return [answer for _, answer in sorted(found, key=lambda one: one[0])]
+                lines.append((when, Answer(event["inferenceId"], said, None)))
+    return [answer for _, answer in sorted(lines, key=lambda one: one[0])]
 
 
 def _keys(store: Store, folder: str, since: datetime) -> Iterator[str]:

@@ -128,9 +128,9 @@ class Remains:
         operation: Any = {"EndpointConfig": "list_endpoint_configs", "Model": "list_models"}[kind]
         with translated("sagemaker"):
             pages: Any = list(self.account.sagemaker.get_paginator(operation).paginate())
-        found = [each for page in pages for each in page[f"{kind}s"]]
+        resources = [each for page in pages for each in page[f"{kind}s"]]
         response = (f"{kind}Name", f"{kind}Arn", "CreationTime")
-        return [Thing(*(each[name] for name in response)) for each in found]
+        return [Thing(*(resource[name] for name in response)) for resource in resources]
 
     def _is_ours(self, thing: Thing) -> bool:
         """Decide by its tag; what we may not read belongs to others."""
@@ -181,8 +181,8 @@ class Remains:
     def _objects(self, below: str = "") -> list[Any]:
         pages = self.store.s3.get_paginator("list_objects_v2")
         with translated("s3"):
-            found = list(pages.paginate(Bucket=self.store.bucket, Prefix=PREFIX + below))
-        return [each for page in found for each in page.get("Contents", ())]
+            listed = list(pages.paginate(Bucket=self.store.bucket, Prefix=PREFIX + below))
+        return [each for page in listed for each in page.get("Contents", ())]
 
 
 def _left(kind: str, thing: Thing, reason: str) -> Orphan:

@@ -35,14 +35,14 @@ class Scalings:
     def of(self, endpoint: str, variants: Iterable[str]) -> Mapping[str, Scaling]:
         """Return the scaling of those variants that have one of ours."""
         names = {resource(endpoint, variant): variant for variant in variants}
-        found = self._targets(list(names)) if names else []
-        if not found:
+        targets = self._targets(list(names)) if names else []
+        if not targets:
             return {}
         policies = self._policies()
         return {
-            names[one["ResourceId"]]: _scaling(one, policies[one["ResourceId"]])
-            for one in found
-            if one["ResourceId"] in policies
+            names[target["ResourceId"]]: _scaling(target, policies[target["ResourceId"]])
+            for target in targets
+            if target["ResourceId"] in policies
         }
 
     def put(self, endpoint: str, variant: str, scaling: Scaling) -> None:
@@ -79,26 +79,26 @@ class Scalings:
     def every(self) -> list[tuple[str, str]]:
         """Return the endpoints and variants that have a scaling of ours, there or not."""
         policies = self._policies()
-        found = [
+        split = [
             target["ResourceId"].split("/")
             for target in self._targets([])
             if target["ResourceId"] in policies
         ]
-        return [(parts[1], parts[3]) for parts in found]
+        return [(parts[1], parts[3]) for parts in split]
 
     def _targets(self, names: list[str]) -> list[Mapping[str, Any]]:
         """Return the scalable targets of these names, or all of SageMaker's."""
         chosen = {"ResourceIds": names} if names else {}
         pages = self.client.get_paginator("describe_scalable_targets")
         with translated(SERVICE):
-            found = list(pages.paginate(ServiceNamespace=NAMESPACE, **chosen))
-        return [one for page in found for one in page["ScalableTargets"] if _is_ours(one)]
+            listed = list(pages.paginate(ServiceNamespace=NAMESPACE, **chosen))
+        return [one for page in listed for one in page["ScalableTargets"] if _is_ours(one)]
 
     def _policies(self) -> Mapping[str, Mapping[str, Any]]:
         pages = self.client.get_paginator("describe_scaling_policies")
         with translated(SERVICE):
-            found = list(pages.paginate(ServiceNamespace=NAMESPACE))
-        every = [one for page in found for one in page["ScalingPolicies"]]
+            listed = list(pages.paginate(ServiceNamespace=NAMESPACE))
+        every = [one for page in listed for one in page["ScalingPolicies"]]
         return {one["ResourceId"]: one for one in every if one["PolicyName"] == POLICY}
 
 
@@ -117,7 +117,9 @@ def _is_ours(target: Mapping[str, Any]) -> bool:
 
 
 def _scaling(target: Mapping[str, Any], policy: Mapping[str, Any]) -> Scaling:
-    told = policy["TargetTrackingScalingPolicyConfiguration"]
-    followed = told["PredefinedMetricSpecification"]["PredefinedMetricType"]
+    configuration = policy["TargetTrackingScalingPolicyConfiguration"]
+    followed = configuration["PredefinedMetricSpecification"]["PredefinedMetricType"]
     metric = next(ours for ours, theirs in METRICS.items() if theirs == followed)
-    return Scaling(target["MinCapacity"], target["MaxCapacity"], metric, int(told["TargetValue"]))
+    return Scaling(
+        target["MinCapacity"], target["MaxCapacity"], metric, int(configuration["TargetValue"])
+    )

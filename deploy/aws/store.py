@@ -112,8 +112,8 @@ class S3Notes(Notes):
     def keys(self) -> Sequence[str]:
         pages = self.s3.get_paginator("list_objects_v2")
         with translated("s3"):
-            found = list(pages.paginate(Bucket=self.bucket, Prefix=NOTES))
-        named = (one["Key"] for page in found for one in page.get("Contents", ()))
+            listed = list(pages.paginate(Bucket=self.bucket, Prefix=NOTES))
+        named = (one["Key"] for page in listed for one in page.get("Contents", ()))
         return sorted(name.removeprefix(NOTES) for name in named)
 
     @override

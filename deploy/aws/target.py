@@ -106,9 +106,11 @@ class SageMakerTarget(Target):
     def endpoints(self) -> Sequence[str]:
         pages = self.account.sagemaker.get_paginator("list_endpoints").paginate()
         with translated("sagemaker"):
-            found = [each for page in pages for each in page["Endpoints"]]
+            endpoints = [each for page in pages for each in page["Endpoints"]]
             return sorted(
-                each["EndpointName"] for each in found if self._is_ours(each["EndpointArn"])
+                endpoint["EndpointName"]
+                for endpoint in endpoints
+                if self._is_ours(endpoint["EndpointArn"])
             )
 
     @override
@@ -159,11 +161,11 @@ class SageMakerTarget(Target):
 
     @override
     def describe(self, endpoint: str) -> Endpoint:
-        found = Reading.of(self.account.facts, endpoint).endpoint()
-        scalings = self._scalings.of(endpoint, found.deployments)
-        known = found.deployments.items()
+        endpoint_now = Reading.of(self.account.facts, endpoint).endpoint()
+        scalings = self._scalings.of(endpoint, endpoint_now.deployments)
+        known = endpoint_now.deployments.items()
         scaled = {name: replace(one, scaling=scalings.get(name)) for name, one in known}
-        return replace(found, deployments=scaled)
+        return replace(endpoint_now, deployments=scaled)
 
     @override
     def set_traffic(self, endpoint: str, traffic: Mapping[str, int]) -> None:
@@ -187,8 +189,8 @@ class SageMakerTarget(Target):
     def shadow(self, endpoint: str, deployment: str, percent: int) -> None:
         # A shadow variant is a variant of another kind.
         reading = Reading.of(self.account.facts, endpoint)
-        found = {one["VariantName"]: one for one in (*reading.variants, *reading.shadows)}
-        if deployment not in found:
+        variants = {one["VariantName"]: one for one in (*reading.variants, *reading.shadows)}
+        if deployment not in variants:
             raise NotFoundError(f"no deployment {deployment} behind {endpoint!r}")
         if reading.traffic.get(deployment):
             raise ConflictError(f"{endpoint}/{deployment} has traffic: it cannot get copies")
@@ -198,7 +200,7 @@ class SageMakerTarget(Target):
         self._scalings.end(endpoint, deployment.__eq__)
         rest = [one for one in _weighted(reading) if one["VariantName"] != deployment]
         base = sum(reading.weights.values()) or 1.0
-        copied = {**found[deployment], "InitialVariantWeight": base * percent / 100}
+        copied = {**variants[deployment], "InitialVariantWeight": base * percent / 100}
         if percent:
             self.updates.configure(endpoint, reading, rest, [copied])
         else:
@@ -316,7 +318,7 @@ class SageMakerTarget(Target):
             "instance": (variant.get("InstanceType"), release.instance),
         }
         other = [
-            f"{key} {found}, not {ours}" for key, (found, ours) in runs.items() if found != ours
+            f"{key} {value}, not {ours}" for key, (value, ours) in runs.items() if value != ours
         ]
         if other:
             raise ConflictError(
@@ -327,8 +329,8 @@ class SageMakerTarget(Target):
     def _listed(self, operation: Any, kind: str, prefix: str) -> Iterator[str]:
         pages: Any = self.account.sagemaker.get_paginator(operation)
         with translated("sagemaker"):
-            found = list(pages.paginate(NameContains=prefix))
-        for page in found:
+            listed = list(pages.paginate(NameContains=prefix))
+        for page in listed:
             named = (each[f"{kind}Name"] for each in page[f"{kind}s"])
             yield from (name for name in named if name.startswith(prefix))
 

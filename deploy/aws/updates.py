@@ -44,14 +44,14 @@ class Guard:
         ConfigError
             If SageMaker would not take them.
         """
-        found = tuple(alarms.replace(",", " ").split())
-        if len(found) > MOST_ALARMS:
-            raise ConfigError(f"aws.alarms has {len(found)} names: SageMaker takes {MOST_ALARMS}")
+        listed = tuple(alarms.replace(",", " ").split())
+        if len(listed) > MOST_ALARMS:
+            raise ConfigError(f"aws.alarms has {len(listed)} names: SageMaker takes {MOST_ALARMS}")
         if not seconds.isdecimal() or int(seconds) > MOST_SECONDS:
             raise ConfigError(
                 f"aws.alarm_seconds is {seconds!r}: give whole seconds from 0 to {MOST_SECONDS}"
             )
-        return cls(found, int(seconds))
+        return cls(listed, int(seconds))
 
     def config(self) -> Mapping[str, Any]:
         """Return UpdateEndpoint's ``DeploymentConfig``: all at once, then watched."""

@@ -60,9 +60,9 @@ class Account:
     def identity(self) -> str:
         """Ask for the workspace, and say who we are."""
         with translated("workspaces:get"):
-            found = self.client.workspaces.get(self.workspace)
+            workspace = self.client.workspaces.get(self.workspace)
         proxy = os.environ.get("HTTPS_PROXY")
-        where = f"workspace {self.workspace} of {self.group}, {found.location}"
+        where = f"workspace {self.workspace} of {self.group}, {workspace.location}"
         by = f", by way of {proxy}" if proxy else ""
         return f"subscription {self.subscription}, {where}{by}"
 
@@ -203,10 +203,10 @@ def principal(token: str) -> str:
 
 def _error(answer: httpx.Response) -> dict[str, str]:
     try:
-        found = answer.json().get("error")
+        error = answer.json().get("error")
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return error if isinstance(error, dict) else {}
 
 
 # Emulated account: the names of what Terraform makes in a real one.
@@ -224,9 +224,9 @@ VARIABLES = {
 
 def provision(settings: Mapping[str, str]) -> Mapping[str, str]:
     """Complete the settings by what exists in the emulated account."""
-    found = {name: os.environ[variable] for name, variable in VARIABLES.items()}
+    named = {name: os.environ[variable] for name, variable in VARIABLES.items()}
     given = {name: value for name, value in settings.items() if value}
-    made = {**settings, **found, "image": IMAGE, **given}
+    made = {**settings, **named, "image": IMAGE, **given}
     if made["service"] == "container-apps":
         _make_environment(made)
     return made

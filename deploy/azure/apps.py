@@ -69,8 +69,8 @@ def environment(release: Release, server: str) -> dict[str, str]:
     """Return a container's variables: the path of its bundle, and the kept facts of the release."""
     identity = {"TRIDOCK_IDENTITY_ID": server} if server else {}
     kept = {MARK + name.upper(): str(getattr(release, name)) for name in KEPT}
-    told = {"PORT": str(PORT), "TRIDOCK_BUNDLE_URI": release.artifact, **release.variables}
-    return {**told, **identity, **kept}
+    settings = {"PORT": str(PORT), "TRIDOCK_BUNDLE_URI": release.artifact, **release.variables}
+    return {**settings, **identity, **kept}
 
 
 def app(account: Account, release: Release, place: tuple[str, str]) -> dict[str, Any]:
@@ -100,33 +100,37 @@ def identity(server: str) -> dict[str, Any]:
     return {"type": "UserAssigned", "userAssignedIdentities": {server: {}}}
 
 
-def shares(found: Any) -> dict[str, int]:
+def shares(described: Any) -> dict[str, int]:
     """Return an app's traffic by deployment, without zeros."""
-    ingress = found.properties.configuration.ingress
-    told = (ingress.traffic if ingress else None) or ()
-    start = revision_name(found.name, "")
+    ingress = described.properties.configuration.ingress
+    weights = (ingress.traffic if ingress else None) or ()
+    start = revision_name(described.name, "")
     return {
-        str(one.revision_name).removeprefix(start): int(one.weight)
-        for one in told
-        if one.weight and one.revision_name
+        str(weight.revision_name).removeprefix(start): int(weight.weight)
+        for weight in weights
+        if weight.weight and weight.revision_name
     }
 
 
-def endpoint_record(found: Any, revisions: Iterable[Any]) -> Endpoint:
+def endpoint_record(described: Any, revisions: Iterable[Any]) -> Endpoint:
     """Return an app as the core knows it; inactive revisions are no deployments."""
     records = {
-        one.name: one for one in (_deployment(found.name, revision) for revision in revisions)
+        one.name: one for one in (_deployment(described.name, revision) for revision in revisions)
     }
-    told = _word(found.properties.provisioning_state)
+    provisioning = _word(described.properties.provisioning_state)
     ready = any(record.state is State.READY for record in records.values())
-    state = State.READY if told == "succeeded" or (told in SETTLED and ready) else State.FAILED
-    if told not in SETTLED:
-        state = State.DELETING if told == "deleting" else State.UPDATING
-    ingress = found.properties.configuration.ingress
+    state = (
+        State.READY
+        if provisioning == "succeeded" or (provisioning in SETTLED and ready)
+        else State.FAILED
+    )
+    if provisioning not in SETTLED:
+        state = State.DELETING if provisioning == "deleting" else State.UPDATING
+    ingress = described.properties.configuration.ingress
     return Endpoint(
-        name=found.name,
+        name=described.name,
         deployments=records,
-        traffic=shares(found),
+        traffic=shares(described),
         state=state,
         reason="Azure says that the app failed" if state is State.FAILED else "",
         url=f"https://{ingress.fqdn}" if ingress and ingress.fqdn else "",
@@ -148,14 +152,14 @@ def differences(revision: Any, release: Release, server: str) -> list[str]:
         **_pairs(variables(revision), environment(release, server)),
     }
     return [
-        f"{name} {found!r}, not {ours!r}" for name, (found, ours) in runs.items() if found != ours
+        f"{name} {value!r}, not {ours!r}" for name, (value, ours) in runs.items() if value != ours
     ]
 
 
 def _pairs(
-    found: Mapping[str, str], ours: Mapping[str, str]
+    tags: Mapping[str, str], ours: Mapping[str, str]
 ) -> dict[str, tuple[str | None, str | None]]:
-    return {name: (found.get(name), ours.get(name)) for name in {*found, *ours}}
+    return {name: (tags.get(name), ours.get(name)) for name in {*tags, *ours}}
 
 
 def _count(held: Any, release: Release) -> int:
@@ -179,13 +183,15 @@ def _deployment(endpoint: str, revision: Any) -> Deployment:
 
 
 def _state(about: Any) -> State:
-    told, health = _word(about.provisioning_state), _word(about.health_state)
-    if "failed" in (told, _word(about.running_state)):
+    provisioning, health = _word(about.provisioning_state), _word(about.health_state)
+    if "failed" in (provisioning, _word(about.running_state)):
         return State.FAILED
-    if told.startswith("deprovision"):
+    if provisioning.startswith("deprovision"):
         return State.DELETING
-    return State.READY if told == "provisioned" and health != "unhealthy" else State.CREATING
+    return (
+        State.READY if provisioning == "provisioned" and health != "unhealthy" else State.CREATING
+    )
 
 
-def _word(told: Any) -> str:
-    return str(getattr(told, "value", told) or "").lower()
+def _word(value: Any) -> str:
+    return str(getattr(value, "value", value) or "").lower()

@@ -39,8 +39,8 @@ class Autoscale:
     def of(self, endpoint: str) -> Mapping[str, Scaling]:
         """Return the scaling of those deployments that have one of ours."""
         start = _name(endpoint, "")
-        found = self.account.call_group("GET", KIND, version=VERSION)["value"]
-        ours = {one["name"]: one["properties"] for one in found if one["name"].startswith(start)}
+        listed = self.account.call_group("GET", KIND, version=VERSION)["value"]
+        ours = {one["name"]: one["properties"] for one in listed if one["name"].startswith(start)}
         return {name.removeprefix(start): _scaling(setting) for name, setting in ours.items()}
 
     def put(self, endpoint: str, deployment: str, scaling: Scaling, location: str) -> None:

@@ -60,8 +60,8 @@ class Batch:
 
     def state(self, job: str) -> str:
         """Return where a job is: ``"Running"``, ``"Completed"``, ``"Failed"`` or another word."""
-        found = self.account.call("GET", f"/jobs/{job}")
-        return str(found["properties"]["status"])
+        response = self.account.call("GET", f"/jobs/{job}")
+        return str(response["properties"]["status"])
 
 
 def _wish(data: str) -> dict[str, Any]:

@@ -59,7 +59,7 @@ class StoredRemains:
             self.bundles.remove_one(f"{PREFIX}{digest}/{USED_BY}/{user}")
         else:
             names = [blob.name.removeprefix(PREFIX) for blob in self._blobs()]
-            uses = [found for found in map(USE.fullmatch, names) if found]
+            uses = [match for match in map(USE.fullmatch, names) if match]
             _refuse_used(orphan, digest in {use[1] for use in uses})
             self.bundles.remove(f"{PREFIX}{digest}/{FILES_OF}")
 
@@ -70,11 +70,11 @@ class StoredRemains:
 
 def grouped(blobs: Iterable[Any], prefix: str) -> dict[str, list[Any]]:
     """Return the blobs of bundles below a prefix, by digest; others are not ours."""
-    found = defaultdict(list)
+    groups = defaultdict(list)
     for blob in blobs:
         if part := PART.fullmatch(blob.name.removeprefix(prefix)):
-            found[part[1]].append(blob)
-    return dict(found)
+            groups[part[1]].append(blob)
+    return dict(groups)
 
 
 def _users(account: Account) -> set[str]:
@@ -85,8 +85,8 @@ def _users(account: Account) -> set[str]:
         groups = list(instances.container_groups.list_by_resource_group(account.group))
     client: Any = ContainerAppsAPIClient(*place, **ONCE)
     with client, translated("containerApps:list"):
-        found = list(client.container_apps.list_by_resource_group(account.group))
-        apps = [one.name for one in found if TAG in (one.tags or {})]
+        listed = list(client.container_apps.list_by_resource_group(account.group))
+        apps = [one.name for one in listed if TAG in (one.tags or {})]
         revisions = [
             revision for name in apps for revision in _revisions(client, account.group, name)
         ]

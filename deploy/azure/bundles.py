@@ -104,8 +104,8 @@ class Bundles:
         key: Any = self.account.credential  # where the datastore keeps no secret
         if about.get("credentials", {}).get("credentialsType") != "None":
             key = self.account.call("POST", f"{DATASTORE}/listSecrets", {})["sasToken"]
-        told = f"https://{about['accountName']}.blob.{about['endpoint']}"
-        address = trusted(told, AZURE_BLOBS, operation=operation)
+        host = f"https://{about['accountName']}.blob.{about['endpoint']}"
+        address = trusted(host, AZURE_BLOBS, operation=operation)
         with (
             translated(operation),
             ContainerClient(address, about["containerName"], key, **ONCE) as container,
@@ -144,8 +144,8 @@ class BlobNotes(Notes):
     @override
     def keys(self) -> Sequence[str]:
         with self.bundles.container("blobs:list") as container:
-            found = list(container.list_blob_names(name_starts_with=NOTES))
-        return sorted(name.removeprefix(NOTES) for name in found)
+            listed = list(container.list_blob_names(name_starts_with=NOTES))
+        return sorted(name.removeprefix(NOTES) for name in listed)
 
     @override
     def read(self, key: str) -> Note | None:

@@ -66,8 +66,8 @@ class Collected:
             names = [blob.name for blob in container.list_blobs(name_starts_with=folder)]
             due = sorted(name for name in names if _hour(name, folder) >= _begun(since))
             lines = [line for name in due for line in _lines(container, name)]
-        found = [(datetime.fromisoformat(line["time"]), line) for line in lines]
-        values = sorted((one for one in found if one[0] >= since), key=lambda one: one[0])
+        dated = [(datetime.fromisoformat(line["time"]), line) for line in lines]
+        values = sorted((one for one in dated if one[0] >= since), key=lambda one: one[0])
         return [answer for answer in (_answer(line) for _, line in values) if answer.predictions]
 
     def release(self, endpoint: str, used: Collection[str]) -> None:
@@ -87,8 +87,8 @@ class Collected:
         for name in self._names():
             if name.startswith(f"{endpoint}-") and name.endswith(f"-{COLLECTION}"):
                 with suppress(NotFoundError):
-                    found = self.bundles.account.call("GET", f"/data/{name}/versions/1")
-                    place = found["properties"]["dataUri"].rstrip("/").split(f"/{FOLDER}/")[-1]
+                    asset = self.bundles.account.call("GET", f"/data/{name}/versions/1")
+                    place = asset["properties"]["dataUri"].rstrip("/").split(f"/{FOLDER}/")[-1]
                     parts = place.split("/")
                     if parts[0] == endpoint and "-".join(parts) == name:
                         yield name

@@ -87,14 +87,14 @@ class ContainerAppsTarget(ContainersTarget):
     @override
     def endpoints(self) -> Sequence[str]:
         with translated("containerApps:list"):
-            found = list(self.client.container_apps.list_by_resource_group(self.account.group))
-        return tuple(sorted(one.name for one in found if apps.TAG in (one.tags or {})))
+            listed = list(self.client.container_apps.list_by_resource_group(self.account.group))
+        return tuple(sorted(one.name for one in listed if apps.TAG in (one.tags or {})))
 
     @override
     def deploy(self, release: Release) -> None:
         revision = apps.revision_name(release.endpoint, release.name)
-        found = self._find(release.endpoint)
-        standing = {one.name: one for one in self._revisions(release.endpoint)} if found else {}
+        app = self._find(release.endpoint)
+        standing = {one.name: one for one in self._revisions(release.endpoint)} if app else {}
         if revision in standing:
             self._refuse_other(standing[revision], release)
             if standing[revision].properties.active:
@@ -102,7 +102,7 @@ class ContainerAppsTarget(ContainersTarget):
         self.bundles.mark(release.digest, revision)
         if revision in standing:
             self._call("activate_revision", release.endpoint, revision)
-        elif found is None:
+        elif app is None:
             self._create(release)
         else:
             template = apps.template(release, self.account.server)
@@ -111,28 +111,28 @@ class ContainerAppsTarget(ContainersTarget):
     @override
     def scale(self, endpoint: str, deployment: str, scaling: Scaling | None) -> None:
         # A revision has its scaling from the beginning.
-        found = apps.scaling_of(self._revision(endpoint, deployment).properties.template)
-        if found != scaling:
+        standing = apps.scaling_of(self._revision(endpoint, deployment).properties.template)
+        if standing != scaling:
             raise ConflictError(
-                f"{endpoint}/{deployment} scales {found}, not {scaling}, and a revision cannot be "
-                "changed: release it anew"
+                f"{endpoint}/{deployment} scales {standing}, not {scaling}, and a revision cannot "
+                "be changed: release it anew"
             )
 
     @override
     def resize(self, endpoint: str, deployment: str, count: int) -> None:
         # A revision has its number from the beginning.
-        found = self._revision(endpoint, deployment).properties.template.scale
-        if (found.min_replicas, found.max_replicas) != (count, count):
+        scale = self._revision(endpoint, deployment).properties.template.scale
+        if (scale.min_replicas, scale.max_replicas) != (count, count):
             raise ConflictError(
-                f"{endpoint}/{deployment} has {found.min_replicas} to {found.max_replicas} "
+                f"{endpoint}/{deployment} has {scale.min_replicas} to {scale.max_replicas} "
                 f"replicas, not {count}, and a revision cannot be changed: release it anew"
             )
 
     @override
     def describe(self, endpoint: str) -> Endpoint:
-        found = self._need(endpoint)
+        app = self._need(endpoint)
         active = [revision for revision in self._revisions(endpoint) if revision.properties.active]
-        return apps.endpoint_record(found, active)
+        return apps.endpoint_record(app, active)
 
     @override
     def set_traffic(self, endpoint: str, traffic: Mapping[str, int]) -> None:
@@ -164,8 +164,8 @@ class ContainerAppsTarget(ContainersTarget):
         revision = apps.revision_name(endpoint, deployment)
         whose = metrics.Measured(endpoint, deployment, self.own)
         with suppress(NotFoundError):
-            found = metrics.of_app(self.account, whose, revision, since)
-            return with_log(found, self.logs(endpoint, deployment, lines=LOG_LINES), since)
+            measured = metrics.of_app(self.account, whose, revision, since)
+            return with_log(measured, self.logs(endpoint, deployment, lines=LOG_LINES), since)
         return None
 
     @override
@@ -175,10 +175,12 @@ class ContainerAppsTarget(ContainersTarget):
         with suppress(NotFoundError):
             place = self.account.group, endpoint
             with translated("containerAppsRevisionReplicas:list"):
-                found = self.client.container_apps_revision_replicas.list_replicas(*place, revision)
+                replicas = self.client.container_apps_revision_replicas.list_replicas(
+                    *place, revision
+                )
                 streams = [
                     container.log_stream_endpoint
-                    for replica in found.value
+                    for replica in replicas.value
                     for container in replica.properties.containers
                 ]
                 token = self.client.container_apps.get_auth_token(*place).properties.token
@@ -201,8 +203,8 @@ class ContainerAppsTarget(ContainersTarget):
 
     @override
     def delete(self, endpoint: str) -> None:
-        found = self._find(endpoint)
-        if found and str(found.properties.provisioning_state).lower() != "deleting":
+        app = self._find(endpoint)
+        if app and str(app.properties.provisioning_state).lower() != "deleting":
             with suppress(NotFoundError), translated("containerApps:delete"):
                 place = self.account.group, endpoint
                 self.client.container_apps.begin_delete(*place, polling=False)

@@ -62,10 +62,10 @@ def cpus(instance: str) -> float:
         If `instance` is neither.
     """
     try:
-        found = CPUS[instance] if instance in CPUS else float(instance or DEFAULT)
+        number = CPUS[instance] if instance in CPUS else float(instance or DEFAULT)
     except ValueError:
         raise ConfigError(
             f"azure.instance is {instance!r}: for this service give a number of CPUs such as "
             f"0.5, or one of {', '.join(CPUS)}"
         ) from None
-    return min(found, MOST)
+    return min(number, MOST)

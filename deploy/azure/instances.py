@@ -63,8 +63,8 @@ class InstancesTarget(ContainersTarget):
     def connect(cls, settings: Mapping[str, str]) -> InstancesTarget:
         """Return the target that `settings` describe; nothing is called yet."""
         account = Account.open(settings)
-        told = account.credential, account.subscription
-        client = ContainerInstanceManagementClient(*told, **ONCE)
+        whose = account.credential, account.subscription
+        client = ContainerInstanceManagementClient(*whose, **ONCE)
         return cls(account, Bundles(account), client)
 
     @override
@@ -74,17 +74,17 @@ class InstancesTarget(ContainersTarget):
     @override
     def endpoints(self) -> Sequence[str]:
         with translated("containerGroups:list"):
-            found = list(self._groups.list_by_resource_group(self.account.group))
-        return tuple(sorted(one.name for one in found if TAG in (one.tags or {})))
+            listed = list(self._groups.list_by_resource_group(self.account.group))
+        return tuple(sorted(one.name for one in listed if TAG in (one.tags or {})))
 
     @override
     def deploy(self, release: Release) -> None:
         """And `limits`: a second deployment is refused."""
         if release.count != 1:
             raise ConfigError(f"azure.count is {release.count}: {LIMITS['count']}")
-        found = self._find(release.endpoint)
-        if found is not None:
-            _refuse_other(found, release)
+        standing = self._find(release.endpoint)
+        if standing is not None:
+            _refuse_other(standing, release)
             return
         self.bundles.mark(release.digest, f"{release.endpoint}--{release.name}")
         wanted = group(self.account, release, self._location())
@@ -108,9 +108,9 @@ class InstancesTarget(ContainersTarget):
     @override
     def describe(self, endpoint: str) -> Endpoint:
         # The service does not say whether a container is ready.
-        found = self._need(endpoint)
-        ready = runs(found) and self._is_ready(group_url(found))
-        return endpoint_record(found, ready=ready)
+        described = self._need(endpoint)
+        ready = runs(described) and self._is_ready(group_url(described))
+        return endpoint_record(described, ready=ready)
 
     @override
     def set_traffic(self, endpoint: str, traffic: Mapping[str, int]) -> None:
@@ -122,10 +122,10 @@ class InstancesTarget(ContainersTarget):
     @override
     def invoke(self, endpoint: str, body: bytes, *, deployment: str | None = None) -> bytes:
         with before_sending():
-            found = self._need(endpoint)
-        if deployment not in (None, (found.tags or {}).get("name")):
+            described = self._need(endpoint)
+        if deployment not in (None, (described.tags or {}).get("name")):
             raise NotFoundError(f"{endpoint} has no deployment {deployment}")
-        url = group_url(found) + ROUTE
+        url = group_url(described) + ROUTE
         return ask(self.account.http, url, body, operation="containerGroups:invoke")
 
     @override
@@ -134,33 +134,33 @@ class InstancesTarget(ContainersTarget):
 
     @override
     def logs(self, endpoint: str, deployment: str, *, lines: int = 20) -> Sequence[str]:
-        found = self._find(endpoint)
-        if found is None or (found.tags or {}).get("name") != deployment:
+        standing = self._find(endpoint)
+        if standing is None or (standing.tags or {}).get("name") != deployment:
             return ()
         with suppress(NotFoundError), translated("containers:listLogs"):
             place = self.account.group, endpoint, CONTAINER
-            told = self.client.containers.list_logs(*place, tail=lines).content or ""
-            return tuple(told.splitlines()[-lines:])
+            content = self.client.containers.list_logs(*place, tail=lines).content or ""
+            return tuple(content.splitlines()[-lines:])
         return ()
 
     @override
     def undeploy(self, endpoint: str, deployment: str) -> None:
         # The one deployment has all traffic.
-        found = self._find(endpoint)
-        if found is not None and (found.tags or {}).get("name") == deployment:
+        standing = self._find(endpoint)
+        if standing is not None and (standing.tags or {}).get("name") == deployment:
             raise ConflictError(f"{endpoint}/{deployment} has all traffic: delete the endpoint")
 
     @override
     def delete(self, endpoint: str) -> None:
-        found = self._find(endpoint)
-        if found is not None and str(found.provisioning_state) != "Deleting":
+        standing = self._find(endpoint)
+        if standing is not None and str(standing.provisioning_state) != "Deleting":
             with suppress(NotFoundError), translated("containerGroups:delete"):
                 self._groups.begin_delete(self.account.group, endpoint, polling=False)
 
     @override
     def purge(self, endpoint: str) -> None:
-        found = self._find(endpoint)
-        used = {f"{endpoint}--{found.tags.get('name')}"} if found is not None else set()
+        standing = self._find(endpoint)
+        used = {f"{endpoint}--{standing.tags.get('name')}"} if standing is not None else set()
         self.bundles.release(f"{endpoint}--", used)
 
     @override
@@ -186,8 +186,8 @@ class InstancesTarget(ContainersTarget):
             return False
 
 
-def _refuse_other(found: Any, release: Release) -> None:
-    tags = found.tags or {}
+def _refuse_other(standing: Any, release: Release) -> None:
+    tags = standing.tags or {}
     if tags.get("name") != release.name:
         raise ConflictError(f"{release.endpoint} runs {tags.get('name')}: {LIMITS['deployments']}")
     other = [name for name, value in marks(release).items() if tags.get(name) != value]
@@ -213,13 +213,15 @@ def marks(release: Release) -> dict[str, str]:
 def group(account: Account, release: Release, location: str) -> dict[str, Any]:
     """Return the container group that runs a release."""
     cpu = containers.cpus(release.instance)
-    told = {"PORT": str(PORT), "TRIDOCK_BUNDLE_URI": release.artifact, **release.variables}
-    told |= {"TRIDOCK_IDENTITY_ID": account.server} if account.server else {}
+    variables = {"PORT": str(PORT), "TRIDOCK_BUNDLE_URI": release.artifact, **release.variables}
+    variables |= {"TRIDOCK_IDENTITY_ID": account.server} if account.server else {}
     probe = {"httpGet": {"path": "/readyz", "port": PORT, "scheme": "http"}}
     container = {
         "image": release.image,
         "ports": [{"port": PORT, "protocol": "TCP"}],
-        "environmentVariables": [{"name": name, "value": one} for name, one in told.items()],
+        "environmentVariables": [
+            {"name": name, "value": variable} for name, variable in variables.items()
+        ],
         "resources": {"requests": {"cpu": cpu, "memoryInGB": cpu * containers.MEMORY}},
         "readinessProbe": {**probe, "periodSeconds": 5, "failureThreshold": 48},
     }
@@ -244,19 +246,19 @@ def group(account: Account, release: Release, location: str) -> dict[str, Any]:
     return {**known, "properties": properties}
 
 
-def group_url(found: Any) -> str:
+def group_url(described: Any) -> str:
     """Return a group's address; the service has no TLS."""
-    address = found.ip_address
+    address = described.ip_address
     return f"http://{address.fqdn}:{PORT}" if address and address.fqdn else ""
 
 
-def runs(found: Any) -> bool:
+def runs(described: Any) -> bool:
     """Tell whether the service says that a group's container runs."""
-    state = found.instance_view.state if found.instance_view else ""
-    return str(found.provisioning_state) == "Succeeded" and str(state) == "Running"
+    state = described.instance_view.state if described.instance_view else ""
+    return str(described.provisioning_state) == "Succeeded" and str(state) == "Running"
 
 
-def endpoint_record(found: Any, *, ready: bool) -> Endpoint:
+def endpoint_record(described: Any, *, ready: bool) -> Endpoint:
     """Return a group as the core knows it: one deployment, which has all traffic.
 
     Parameters
@@ -264,24 +266,24 @@ def endpoint_record(found: Any, *, ready: bool) -> Endpoint:
     ready : bool
         Whether its model server says that it is.
     """
-    tags = found.tags or {}
-    deployment = _deployment(found, ready=ready)
+    tags = described.tags or {}
+    deployment = _deployment(described, ready=ready)
     changing = {State.CREATING: State.UPDATING, State.DELETING: State.DELETING}
     return Endpoint(
-        name=found.name,
+        name=described.name,
         deployments={deployment.name: deployment},
         traffic={tags.get("name", ""): 100},
         state=changing.get(deployment.state, State.READY),
-        url=group_url(found),
+        url=group_url(described),
     )
 
 
-def _deployment(found: Any, *, ready: bool) -> Deployment:
-    tags = found.tags or {}
+def _deployment(described: Any, *, ready: bool) -> Deployment:
+    tags = described.tags or {}
     state = State.READY if ready else State.CREATING
-    told = str(found.provisioning_state)
-    if told in ("Failed", "Deleting"):
-        state = State.FAILED if told == "Failed" else State.DELETING
+    provisioning = str(described.provisioning_state)
+    if provisioning in ("Failed", "Deleting"):
+        state = State.FAILED if provisioning == "Failed" else State.DELETING
     return Deployment(
         name=tags.get("name", ""),
         state=state,

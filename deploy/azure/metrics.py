@@ -88,11 +88,11 @@ def of_endpoint(account: Account, whose: Measured, since: datetime) -> Metrics:
     there = f"{place}/deployments/{whose.deployment}"
     named = f"deployment eq '{whose.deployment}' and statusCode eq '*' and modelStatusCode eq '*'"
     by_code = "envoy_response_code eq '*'"
-    asked = _points(account, Meter(place, "RequestsPerMinute", "Average", named), since)
-    if not any(one.value for one in asked):  # a copy is no request to the endpoint
-        asked = _points(account, Meter(there, "RequestsPerMinute", "Average", by_code), since)
+    counted = _points(account, Meter(place, "RequestsPerMinute", "Average", named), since)
+    if not any(one.value for one in counted):  # a copy is no request to the endpoint
+        counted = _points(account, Meter(there, "RequestsPerMinute", "Average", by_code), since)
     late = _points(account, Meter(there, "RequestLatency_P95", "Average"), since)
-    return _found(asked, late, whose)
+    return _found(counted, late, whose)
 
 
 def of_app(account: Account, whose: Measured, revision: str, since: datetime) -> Metrics:
@@ -106,9 +106,9 @@ def of_app(account: Account, whose: Measured, revision: str, since: datetime) ->
     return _found(_points(account, Meter(app, "Requests", "Total", where), since), (), whose)
 
 
-def _found(asked: Sequence[Point], late: Sequence[Point], whose: Measured) -> Metrics:
+def _found(counted: Sequence[Point], late: Sequence[Point], whose: Measured) -> Metrics:
     counts: Counter[datetime] = Counter()
-    for one in asked:
+    for one in counted:
         counts[one.start] += round(one.value or 0)
     if not counts.total():
         return Metrics()
@@ -116,7 +116,7 @@ def _found(asked: Sequence[Point], late: Sequence[Point], whose: Measured) -> Me
     until = max(seen) + _length(counts)
     key = (whose.endpoint, whose.deployment)
     own, failed = whose.own.between(key, min(counts), until)
-    errors = sum(round(one.value or 0) for one in asked if is_failure(one.dimensions))
+    errors = sum(round(one.value or 0) for one in counted if is_failure(one.dimensions))
     return Metrics(
         requests=max(0, counts.total() - own),
         errors=max(0, errors - failed),
@@ -148,12 +148,12 @@ def _length(starts: Mapping[datetime, int]) -> timedelta:
 def _points(account: Account, meter: Meter, since: datetime) -> list[Point]:
     """Return the minutes that began at or after `since`, empty ones among them."""
     now = datetime.now(UTC)
-    found: list[Point] = []
+    points: list[Point] = []
     while since < now:
         until = min(since + DAY, now)
-        found += (one for one in _asked(account, meter, since, until) if one.start >= since)
+        points += (one for one in _asked(account, meter, since, until) if one.start >= since)
         since = until
-    return found
+    return points
 
 
 def _asked(account: Account, meter: Meter, since: datetime, until: datetime) -> Iterator[Point]:

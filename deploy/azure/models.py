@@ -48,19 +48,20 @@ class AzureModels(Models):
 
     @override
     def names(self) -> Sequence[str]:
-        found = [page["name"] for page in self._pages(f"/models?{ALL}")]
-        ours = [name.removeprefix(PREFIX) for name in found if name.startswith(PREFIX)]
+        listed = [page["name"] for page in self._pages(f"/models?{ALL}")]
+        ours = [name.removeprefix(PREFIX) for name in listed if name.startswith(PREFIX)]
         return sorted(name for name in ours if any(self._entries(name)))
 
     @override
     def versions(self, model: str) -> Sequence[ModelVersion]:
         # Of two entries of the same version, made at once, the first one counts.
-        found: dict[str, ModelVersion] = {}
+        versions: dict[str, ModelVersion] = {}
         aliases = self._aliases(model)
         for one in self._entries(model):
-            found.setdefault(one.version, one)
+            versions.setdefault(one.version, one)
         return tuple(
-            replace(one, aliases=_of(one.number, aliases)) for one in reversed(found.values())
+            replace(version, aliases=_of(version.number, aliases))
+            for version in reversed(versions.values())
         )
 
     @override
@@ -88,10 +89,10 @@ class AzureModels(Models):
     @override
     def alias(self, model: str, alias: str, version: str) -> None:
         """One call overwrites the tag."""
-        found = self._find(model, version)
+        registered = self._find(model, version)
         path = f"/models/{PREFIX}{model}"
         properties = self.account.call("GET", path)["properties"]
-        tags = {**(properties.get("tags") or {}), ALIAS + alias: found.number}
+        tags = {**(properties.get("tags") or {}), ALIAS + alias: registered.number}
         self.account.call("PUT", path, {"properties": {**_kept(properties), "tags": tags}})
 
     @override
@@ -101,8 +102,8 @@ class AzureModels(Models):
     def _listed(self, model: str) -> list[Any]:
         """Return all versions of a model, oldest first, archived ones too."""
         with suppress(NotFoundError):
-            found = list(self._pages(f"/models/{PREFIX}{model}/versions?{ALL}"))
-            numbered = [one for one in found if one["name"].isdecimal()]
+            listed = list(self._pages(f"/models/{PREFIX}{model}/versions?{ALL}"))
+            numbered = [one for one in listed if one["name"].isdecimal()]
             return sorted(numbered, key=lambda one: int(one["name"]))
         return []
 
@@ -115,10 +116,10 @@ class AzureModels(Models):
 
     def _standing(self, bundle: Bundle) -> list[ModelVersion]:
         """Return the entries of a bundle's version, the first first."""
-        found = [one for one in self._entries(bundle.name) if one.version == bundle.version]
-        if found:
-            refuse_other(found[0], bundle)
-        return found
+        entries = [one for one in self._entries(bundle.name) if one.version == bundle.version]
+        if entries:
+            refuse_other(entries[0], bundle)
+        return entries
 
     def _find(self, model: str, version: str) -> ModelVersion:
         return find(self._entries(model), model, version, of="the workspace's registry")

@@ -89,8 +89,8 @@ class Remains:
     def _files(self, entered: set[str]) -> Iterator[Orphan]:
         """Yield what was uploaded, perhaps in part, and never became a model."""
         with Bundles(self.account).container("blobs:list") as container:
-            found = grouped(container.list_blobs(name_starts_with=FILES), FILES)
-        for digest, blobs in found.items():
+            groups = grouped(container.list_blobs(name_starts_with=FILES), FILES)
+        for digest, blobs in groups.items():
             if digest not in entered:
                 made = min(blob.last_modified for blob in blobs)
                 yield Orphan(BUNDLE, digest, "", made, "an upload was cut short")
@@ -133,8 +133,8 @@ class Remains:
 
     def _environments(self) -> list[Any]:
         with suppress(NotFoundError):
-            found: list[Any] = self.account.call("GET", f"/environments/{TAG}/versions")["value"]
-            return found
+            listed: list[Any] = self.account.call("GET", f"/environments/{TAG}/versions")["value"]
+            return listed
         return []
 
     def _running(self) -> Running:
@@ -154,8 +154,8 @@ class Remains:
 
 
 def _used(deployment: Any) -> Iterator[str]:
-    for told in (deployment.model, deployment.environment):
-        named = LONG.search(str(told)) or SHORT.search(str(told))
+    for reference in (deployment.model, deployment.environment):
+        named = LONG.search(str(reference)) or SHORT.search(str(reference))
         if named:
             yield f"{named[1]}:{named[2]}"
 
@@ -165,8 +165,8 @@ def _short(environment: Any) -> str:
 
 
 def _made(model: Any) -> datetime | None:
-    told = getattr(model.creation_context, "created_at", None)
-    return datetime.fromisoformat(told) if isinstance(told, str) else told
+    created = getattr(model.creation_context, "created_at", None)
+    return datetime.fromisoformat(created) if isinstance(created, str) else created
 
 
 def _refuse_used(orphan: Orphan, used: bool) -> None:

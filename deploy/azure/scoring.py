@@ -71,10 +71,10 @@ class Scoring:
         """Return an endpoint's address and its primary key."""
         if endpoint not in self.known:
             with before_sending(), translated("onlineEndpoints:listKeys"):
-                found = self.account.client.online_endpoints.get(endpoint)
+                described = self.account.client.online_endpoints.get(endpoint)
                 keys = self.account.client.online_endpoints.get_keys(endpoint)
             key = getattr(keys, "primary_key", None) or getattr(keys, "access_token", "")
-            self.known[endpoint] = Address(str(found.scoring_uri), str(key))
+            self.known[endpoint] = Address(str(described.scoring_uri), str(key))
         return self.known[endpoint]
 
     def _send(self, endpoint: str, body: bytes, deployment: str | None) -> httpx.Response:

@@ -44,10 +44,10 @@ class Store:
         name, version = f"{PREFIX}{bundle.name}", _version(bundle)
         folder = f"{FILES}{bundle.digest}/model"
         Bundles(self.account).store(bundle, folder)
-        found = self._find(name, version)
-        if found is not None and found.tags.get("digest") != bundle.digest:
+        standing = self._find(name, version)
+        if standing is not None and standing.tags.get("digest") != bundle.digest:
             raise ConflictError(f"{name}:{version} holds another bundle: package this one again")
-        if found is None:
+        if standing is None:
             model = Model(
                 name=name,
                 version=version,

@@ -96,8 +96,8 @@ class AzureTarget(Target):
     @override
     def endpoints(self) -> Sequence[str]:
         with translated("onlineEndpoints:list"):
-            found = list(self._endpoints.list())
-        return tuple(sorted(one.name for one in found if TAG in (one.tags or {})))
+            listed = list(self._endpoints.list())
+        return tuple(sorted(one.name for one in listed if TAG in (one.tags or {})))
 
     @override
     def upload(self, bundle: Bundle) -> str:
@@ -108,48 +108,48 @@ class AzureTarget(Target):
         # It waits for a new endpoint: no call works before.
         endpoint = self._find(release.endpoint) or self._make(release)
         standing = {one.name: one for one in self._deployments_of(release.endpoint)}
-        found = standing.get(release.name)
-        if found is None:
+        deployed = standing.get(release.name)
+        if deployed is None:
             self.store.mark(release.artifact, release.endpoint)
             if not standing and endpoint.tags.get(FIRST) != release.name:
                 self._put(endpoint, first=release.name).result(ENDPOINT_TIMEOUT)
             self._begin(release)
-        elif not translation.is_same(found, release, self.collect):
+        elif not translation.is_same(deployed, release, self.collect):
             raise ConflictError(
-                f"{release.endpoint}/{release.name} runs with other settings: {found.tags}"
+                f"{release.endpoint}/{release.name} runs with other settings: {deployed.tags}"
             )
 
     @override
     def scale(self, endpoint: str, deployment: str, scaling: Scaling | None) -> None:
-        found = self._need(endpoint)
+        described = self._need(endpoint)
         if deployment not in {one.name for one in self._deployments_of(endpoint)}:
             raise NotFoundError(f"{endpoint} has no deployment {deployment}")
         if scaling:
-            self._autoscale.put(endpoint, deployment, scaling, found.location)
+            self._autoscale.put(endpoint, deployment, scaling, described.location)
         else:
             self._autoscale.end(endpoint, deployment.__eq__)
 
     @override
     def resize(self, endpoint: str, deployment: str, count: int) -> None:
         """By Resource Manager: azure-ai-ml would send all it read."""
-        found = {one.name: one for one in self._deployments_of(endpoint)}
-        if deployment not in found:
+        deployments = {one.name: one for one in self._deployments_of(endpoint)}
+        if deployment not in deployments:
             raise NotFoundError(f"{endpoint} has no deployment {deployment}")
-        if int(found[deployment].instance_count or 1) != count:
+        if int(deployments[deployment].instance_count or 1) != count:
             path = f"/onlineEndpoints/{endpoint}/deployments/{deployment}"
             self.account.call("PATCH", path, {"sku": {"name": "Default", "capacity": count}})
 
     @override
     def describe(self, endpoint: str) -> Endpoint:
         with translated("onlineEndpoints:get"):
-            found = self._endpoints.get(endpoint)
+            described = self._endpoints.get(endpoint)
         deployments = self._deployments_of(endpoint)
-        if translation.is_waiting(found, deployments):
-            found.traffic = {found.tags[FIRST]: 100}
-            self._put(found)
+        if translation.is_waiting(described, deployments):
+            described.traffic = {described.tags[FIRST]: 100}
+            self._put(described)
             with translated("onlineEndpoints:get"):
-                found = self._endpoints.get(endpoint)
-        record = translation.endpoint_record(found, deployments)
+                described = self._endpoints.get(endpoint)
+        record = translation.endpoint_record(described, deployments)
         scalings = self._autoscale.of(endpoint)
         known = record.deployments.items()
         scaled = {name: replace(one, scaling=scalings.get(name)) for name, one in known}
@@ -157,27 +157,29 @@ class AzureTarget(Target):
 
     @override
     def set_traffic(self, endpoint: str, traffic: Mapping[str, int]) -> None:
-        found = self._need(endpoint)
+        described = self._need(endpoint)
         absent = set(traffic) - {one.name for one in self._deployments_of(endpoint)}
         if absent:
             raise NotFoundError(f"{endpoint} has no deployment {', '.join(sorted(absent))}")
-        found.traffic = dict(traffic)
-        copied = (found.mirror_traffic or {}).items()
-        found.mirror_traffic = {name: share for name, share in copied if not traffic.get(name)}
-        self._put(found)
+        described.traffic = dict(traffic)
+        copied = (described.mirror_traffic or {}).items()
+        described.mirror_traffic = {name: share for name, share in copied if not traffic.get(name)}
+        self._put(described)
 
     @override
     def shadow(self, endpoint: str, deployment: str, percent: int) -> None:
         """Mirrored traffic, of which Azure takes at most 50 percent."""
-        found = self._need(endpoint)
+        described = self._need(endpoint)
         if deployment not in {one.name for one in self._deployments_of(endpoint)}:
             raise NotFoundError(f"{endpoint} has no deployment {deployment}")
-        if (found.traffic or {}).get(deployment):
+        if (described.traffic or {}).get(deployment):
             raise ConflictError(f"{endpoint}/{deployment} has traffic: it cannot get copies")
         wanted = {deployment: percent} if percent else {}
-        if {name: share for name, share in (found.mirror_traffic or {}).items() if share} != wanted:
-            found.mirror_traffic = wanted
-            self._put(found)
+        if {
+            name: share for name, share in (described.mirror_traffic or {}).items() if share
+        } != wanted:
+            described.mirror_traffic = wanted
+            self._put(described)
 
     @override
     def invoke(self, endpoint: str, body: bytes, *, deployment: str | None = None) -> bytes:
@@ -197,8 +199,8 @@ class AzureTarget(Target):
         """And `limits`: whole minutes, some minutes after they are over."""
         whose = metrics.Measured(endpoint, deployment, self.scoring.own)
         with suppress(NotFoundError):
-            found = metrics.of_endpoint(self.account, whose, since)
-            return with_log(found, self.logs(endpoint, deployment, lines=LOG_LINES), since)
+            measured = metrics.of_endpoint(self.account, whose, since)
+            return with_log(measured, self.logs(endpoint, deployment, lines=LOG_LINES), since)
         return None
 
     @override
@@ -215,14 +217,16 @@ class AzureTarget(Target):
 
     @override
     def undeploy(self, endpoint: str, deployment: str) -> None:
-        found = self._find(endpoint)
-        if found is None or deployment not in {one.name for one in self._deployments_of(endpoint)}:
+        described = self._find(endpoint)
+        if described is None or deployment not in {
+            one.name for one in self._deployments_of(endpoint)
+        }:
             return
-        if (found.traffic or {}).get(deployment):
+        if (described.traffic or {}).get(deployment):
             raise ConflictError(
-                f"{endpoint}/{deployment} has {found.traffic[deployment]} % of the traffic"
+                f"{endpoint}/{deployment} has {described.traffic[deployment]} % of the traffic"
             )
-        if (found.mirror_traffic or {}).get(deployment):
+        if (described.mirror_traffic or {}).get(deployment):
             raise ConflictError(f"{endpoint}/{deployment} gets mirrored traffic: end that first")
         self._autoscale.end(endpoint, deployment.__eq__)  # settings outlive what they scale
         with suppress(NotFoundError), translated("onlineDeployments:delete"):

@@ -85,62 +85,62 @@ def deployment_entity(
 
 def marks(release: Release, collect: int = 0) -> dict[str, str]:
     """Return what the cloud keeps of a release: `count` is that of the beginning."""
-    found = {name: str(getattr(release, name)) for name in KEPT}
+    tags = {name: str(getattr(release, name)) for name in KEPT}
     kept = {"collect": str(collect)} if collect else {}
-    return {TAG: "1", "count": str(release.count), **found, **kept}
+    return {TAG: "1", "count": str(release.count), **tags, **kept}
 
 
-def is_same(found: Any, release: Release, collect: int) -> bool:
+def is_same(standing: Any, release: Release, collect: int) -> bool:
     """Tell whether an existing deployment runs `release`, and keeps `percent` of its answers."""
     wanted = marks(release, collect)
     names = {*wanted, "collect"} - {"count"}
-    return all(found.tags.get(name) == wanted.get(name) for name in names)
+    return all(standing.tags.get(name) == wanted.get(name) for name in names)
 
 
-def endpoint_record(found: Any, deployments: Iterable[Any]) -> Endpoint:
+def endpoint_record(described: Any, deployments: Iterable[Any]) -> Endpoint:
     """Return an endpoint as the core knows it."""
-    first = found.tags.get(FIRST)
+    first = described.tags.get(FIRST)
     records = {deployment.name: _deployment(deployment, first) for deployment in deployments}
-    state = _state(found.provisioning_state)
+    state = _state(described.provisioning_state)
     leaving = any(record.state is State.DELETING for record in records.values())
     busy = state is State.CREATING or (state is State.READY and leaving)
     return Endpoint(
-        name=found.name,
+        name=described.name,
         deployments=records,
-        traffic={name: share for name, share in (found.traffic or {}).items() if share},
+        traffic={name: share for name, share in (described.traffic or {}).items() if share},
         state=State.UPDATING if busy else state,
         reason="Azure says that the endpoint failed" if state is State.FAILED else "",
-        url=found.scoring_uri or "",
-        shadow={name: share for name, share in (found.mirror_traffic or {}).items() if share},
+        url=described.scoring_uri or "",
+        shadow={name: share for name, share in (described.mirror_traffic or {}).items() if share},
     )
 
 
-def is_waiting(found: Any, deployments: Iterable[Any]) -> bool:
+def is_waiting(described: Any, deployments: Iterable[Any]) -> bool:
     """Tell whether an endpoint's first deployment exists and waits for its traffic."""
-    first = found.tags.get(FIRST)
+    first = described.tags.get(FIRST)
     ready = {
         deployment.name
         for deployment in deployments
         if _state(deployment.provisioning_state) is State.READY
     }
-    return first in ready and _state(found.provisioning_state) is State.READY
+    return first in ready and _state(described.provisioning_state) is State.READY
 
 
-def _deployment(found: Any, first: str | None) -> Deployment:
-    tags: Mapping[str, str] = found.tags or {}
-    state = _state(found.provisioning_state)
-    if state is State.READY and found.name == first:  # its traffic is on the way
+def _deployment(described: Any, first: str | None) -> Deployment:
+    tags: Mapping[str, str] = described.tags or {}
+    state = _state(described.provisioning_state)
+    if state is State.READY and described.name == first:  # its traffic is on the way
         state = State.CREATING
     reason = "Azure says that the deployment failed" if state is State.FAILED else ""
     return Deployment(
-        name=found.name,
+        name=described.name,
         state=state,
         reason=reason,
         bundle=tags.get("bundle", ""),
         version=tags.get("version", ""),
         digest=tags.get("digest", ""),
-        instance=found.instance_type or "",
-        count=int(found.instance_count or 1),
+        instance=described.instance_type or "",
+        count=int(described.instance_count or 1),
         created=datetime.fromisoformat(tags["created"]) if tags.get("created") else None,
     )
 

@@ -98,16 +98,16 @@ def look(target: Target, *, only: str = "", terms: Terms | None = None) -> Found
     )
 
 
-def sweep(broom: Broom, found: Found) -> Swept:
+def sweep(broom: Broom, orphaned: Found) -> Swept:
     """Delete what was found, each endpoint's under its lock, and each after another look.
 
     It may be cut short anywhere: what is left is found by the next one.
     """
-    swept = Swept(kept=list(found.kept))
-    owned = [orphan for orphan in found.orphans if orphan.endpoint]
+    swept = Swept(kept=list(orphaned.kept))
+    owned = [orphan for orphan in orphaned.orphans if orphan.endpoint]
     for endpoint in dict.fromkeys(one.endpoint for one in owned):
         _sweep_endpoint(broom, endpoint, [one for one in owned if one.endpoint == endpoint], swept)
-    for orphan in found.orphans:
+    for orphan in orphaned.orphans:
         if not orphan.endpoint:
             _sweep_unowned(broom, orphan, swept)
     return swept

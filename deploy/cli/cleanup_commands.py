@@ -26,27 +26,27 @@ def run(options: argparse.Namespace, session: Session) -> None:
         If the target did not let something be deleted; the rest is.
     """
     with session.say.step("look for what serves nothing") as step:
-        found = look(session.target, only=options.endpoint or "")
-        step.detail = f"{len(found.orphans)} to delete, {len(found.kept)} to keep"
+        orphaned = look(session.target, only=options.endpoint or "")
+        step.detail = f"{len(orphaned.orphans)} to delete, {len(orphaned.kept)} to keep"
     if not options.json:
-        report.say_leftovers(found)
-    swept = _swept(options, session, found)
+        report.say_leftovers(orphaned)
+    swept = _swept(options, session, orphaned)
     if options.json:
-        report.say_json(report.sweep_record(found, swept))
+        report.say_json(report.sweep_record(orphaned, swept))
     elif swept:
-        report.say_swept(swept, found.kept)
+        report.say_swept(swept, orphaned.kept)
     if swept and swept.failures:
         raise swept.failures[0]
 
 
-def _swept(options: argparse.Namespace, session: Session, found: Found) -> Swept | None:
+def _swept(options: argparse.Namespace, session: Session, orphaned: Found) -> Swept | None:
     """Delete what was found; None if that was not confirmed, since JSON output has no question."""
-    if not found.orphans or (options.json and not options.yes):
+    if not orphaned.orphans or (options.json and not options.yes):
         return None
-    count, place = len(found.orphans), session.config.target
+    count, place = len(orphaned.orphans), session.config.target
     account = "live " if session.live else ""
     confirm.demand(options, f"delete {count} left over on the {account}target {place}")
-    return sweep(Broom(session.target, session.say, session.deadline()), found)
+    return sweep(Broom(session.target, session.say, session.deadline()), orphaned)
 
 
 def unasked(session: Session, endpoint: Endpoint) -> Idle | None:
@@ -55,23 +55,23 @@ def unasked(session: Session, endpoint: Endpoint) -> Idle | None:
     return idle.look(session.target, endpoint, patience, session.cloud.prices)
 
 
-def warning(options: argparse.Namespace, session: Session, found: Idle) -> str:
+def warning(options: argparse.Namespace, session: Session, unused: Idle) -> str:
     """Return a line about an idle endpoint: its cost, and the command that ends it."""
     cost = "at a price that is not known"
-    if found.dollars is not None:
-        cost = f"${found.dollars:.3f} per hour" if found.dollars else "at no cost"
+    if unused.dollars is not None:
+        cost = f"${unused.dollars:.3f} per hour" if unused.dollars else "at no cost"
     return (
-        f"warning: {found.endpoint} had no request for {found.hours:g} hours or longer, {cost}; "
-        f"to end it: {_ending(options, session, found.endpoint)}"
+        f"warning: {unused.endpoint} had no request for {unused.hours:g} hours or longer, {cost}; "
+        f"to end it: {_ending(options, session, unused.endpoint)}"
     )
 
 
-def record(options: argparse.Namespace, session: Session, found: Idle | None) -> Any:
+def record(options: argparse.Namespace, session: Session, unused: Idle | None) -> Any:
     """Return a warning as JSON-ready values; None for none."""
-    if found is None:
+    if unused is None:
         return None
-    command = _ending(options, session, found.endpoint)
-    return {"hours": found.hours, "usd_per_hour": found.dollars, "command": command}
+    command = _ending(options, session, unused.endpoint)
+    return {"hours": unused.hours, "usd_per_hour": unused.dollars, "command": command}
 
 
 def _ending(options: argparse.Namespace, session: Session, endpoint: str) -> str:

@@ -61,8 +61,8 @@ def _release(options: argparse.Namespace, session: Session) -> None:
             )
             approval.record(alone.target.notes, forced)
             session.say.note(f"forced, and recorded: {against.said}")
-        found = release(alone.rollout(bundle), bundle, order)
-    _show(options, session, found)
+        current = release(alone.rollout(bundle), bundle, order)
+    _show(options, session, current)
 
 
 def _plan(options: argparse.Namespace, session: Session) -> None:
@@ -83,19 +83,22 @@ def _plan(options: argparse.Namespace, session: Session) -> None:
 def _status(options: argparse.Namespace, session: Session) -> None:
     named = session.config.endpoint
     names = [named] if named else list(session.target.endpoints())
-    found = [session.target.describe(name) for name in names]
-    unasked = [cleanup_commands.unasked(session, one) for one in found]
+    endpoints = [session.target.describe(name) for name in names]
+    unasked = [cleanup_commands.unasked(session, endpoint) for endpoint in endpoints]
     if options.json:
         warned = [{"idle": cleanup_commands.record(options, session, one)} for one in unasked]
-        told = [_with_snippets(session, one) | _history(options, session, one) for one in found]
-        report.say_json([{**one, **more} for one, more in zip(told, warned, strict=True)])
+        records = [
+            _with_snippets(session, endpoint) | _history(options, session, endpoint)
+            for endpoint in endpoints
+        ]
+        report.say_json([{**one, **more} for one, more in zip(records, warned, strict=True)])
         return
-    report.say_endpoints(found)
-    for one in found if options.history else ():
+    report.say_endpoints(endpoints)
+    for one in endpoints if options.history else ():
         report.say_history(one.name, journal.read(session.target.notes, one.name))
     for idle in filter(None, unasked):
         report.say(cleanup_commands.warning(options, session, idle))
-    for one in found:
+    for one in endpoints:
         _say_snippets(session, one.name)
 
 
@@ -125,12 +128,12 @@ def _traffic(options: argparse.Namespace, session: Session) -> None:
 
 
 def _compare(options: argparse.Namespace, session: Session) -> None:
-    target, told = session.target, Labels({}, ())
+    target, known = session.target, Labels({}, ())
     current = target.describe(session.endpoint)
     trial = experiment.find(target.notes, current, options.deployment)
     if options.labels:
-        told = labels.read(options.labels)
-    seen = compare.compare(target, current, trial, told, terms=session.config.compare)
+        known = labels.read(options.labels)
+    seen = compare.compare(target, current, trial, known, terms=session.config.compare)
     if options.json:
         report.say_json(compare.record(seen))
     else:
@@ -144,8 +147,8 @@ def _promote(options: argparse.Namespace, session: Session) -> None:
         confirm.demand(options, f"move all traffic of {session.endpoint} to {name}")
     with session.alone(f"promotion of {name}") as alone:
         rollout = Rollout(alone.target, alone.judge_of(name), alone.say)
-        found = promote(rollout, replace(alone.promotion(name), why=options.reason))
-    _show(options, session, found)
+        current = promote(rollout, replace(alone.promotion(name), why=options.reason))
+    _show(options, session, current)
 
 
 def _stop(options: argparse.Namespace, session: Session) -> None:
@@ -154,8 +157,8 @@ def _stop(options: argparse.Namespace, session: Session) -> None:
         confirm.demand(options, f"undeploy {name}, and give its traffic of {session.endpoint} back")
     with session.alone(f"stop of {name}") as alone:
         rollout = Rollout(alone.target, say=alone.say)
-        found = stop(rollout, session.endpoint, name, session.deadline(), why=options.reason)
-    _show(options, session, found)
+        current = stop(rollout, session.endpoint, name, session.deadline(), why=options.reason)
+    _show(options, session, current)
 
 
 def _candidate(options: argparse.Namespace, session: Session) -> str:
@@ -183,10 +186,10 @@ def _rollback(options: argparse.Namespace, session: Session) -> None:
         confirm.demand(options, f"roll {session.endpoint} back to {to}")
     with session.alone("rollback") as alone:
         rollout = Rollout(alone.target, say=session.say)
-        found = rollback(
+        current = rollback(
             rollout, session.endpoint, session.deadline(), to=options.to, why=options.reason
         )
-    _show(options, session, found)
+    _show(options, session, current)
 
 
 def _logs(options: argparse.Namespace, session: Session) -> None:

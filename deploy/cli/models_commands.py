@@ -25,9 +25,9 @@ def _register(options: argparse.Namespace, session: Session) -> None:
         step.detail = f"{bundle.name} {bundle.version}, SHA-256 {bundle.digest[:12]}…"
     _ask(options, session, f"register {bundle.name} {bundle.version}")
     with session.say.step(f"register {bundle.name} {bundle.version}") as step:
-        found = session.target.models.register(bundle)
-        step.detail = found.artifact
-    _show_versions(options, [found])
+        version = session.target.models.register(bundle)
+        step.detail = version.artifact
+    _show_versions(options, [version])
 
 
 def _list(options: argparse.Namespace, session: Session) -> None:
@@ -40,25 +40,25 @@ def _list(options: argparse.Namespace, session: Session) -> None:
 
 
 def _show(options: argparse.Namespace, session: Session) -> None:
-    found = find(session.target.models, _read(options.model))
-    forced = approval.forced(session.target.notes, found.digest)
-    named = aliases.changes(session.target.notes, found.model)
+    version = find(session.target.models, _read(options.model))
+    forced = approval.forced(session.target.notes, version.digest)
+    named = aliases.changes(session.target.notes, version.model)
     if options.json:
         recorded = {"forced": [vars(one) for one in forced], "named": [vars(one) for one in named]}
-        report.say_json(record(found) | recorded)
+        report.say_json(record(version) | recorded)
     else:
-        report.say_version(found, forced, named)
+        report.say_version(version, forced, named)
 
 
 def _approve(options: argparse.Namespace, session: Session) -> None:
-    found = find(session.target.models, _read(options.model))
+    version = find(session.target.models, _read(options.model))
     decision = Approval.REJECTED if options.reject else Approval.APPROVED
     reason = approval.signed(options.reason, session.target.caller())
-    _ask(options, session, f"let {found.model} {found.version} be {decision.value}")
-    title = f"{decision.value} {found.model} {found.version}: {reason}"
+    _ask(options, session, f"let {version.model} {version.version} be {decision.value}")
+    title = f"{decision.value} {version.model} {version.version}: {reason}"
     with session.say.step(title):
-        session.target.models.approve(found.model, found.version, decision, reason)
-    _show_versions(options, [_again(session, found)])
+        session.target.models.approve(version.model, version.version, decision, reason)
+    _show_versions(options, [_again(session, version)])
 
 
 def _alias(options: argparse.Namespace, session: Session) -> None:
@@ -66,15 +66,17 @@ def _alias(options: argparse.Namespace, session: Session) -> None:
         name = alias(options.alias)
     except ValueError as error:
         raise ConfigError(f"{options.alias!r}: {error}") from error
-    found = find(session.target.models, _read(options.model))
-    _ask(options, session, f"let alias {name} of {found.model} be {found.version}")
+    registered = find(session.target.models, _read(options.model))
+    _ask(options, session, f"let alias {name} of {registered.model} be {registered.version}")
     models, caller = session.target.models, session.target.caller()
-    named = (version.version for version in models.versions(found.model) if name in version.aliases)
-    with session.say.step(f"alias {name} of {found.model} is {found.version}"):
+    named = (
+        version.version for version in models.versions(registered.model) if name in version.aliases
+    )
+    with session.say.step(f"alias {name} of {registered.model} is {registered.version}"):
         before = next(named, "")
-        aliases.record(session.target.notes, found, name, before=before, caller=caller)
-        models.alias(found.model, name, found.version)
-    _show_versions(options, [_again(session, found)])
+        aliases.record(session.target.notes, registered, name, before=before, caller=caller)
+        models.alias(registered.model, name, registered.version)
+    _show_versions(options, [_again(session, registered)])
 
 
 VERBS: Mapping[str, Callable[[argparse.Namespace, Session], None]] = {

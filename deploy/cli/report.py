@@ -160,16 +160,16 @@ def _by(record: Forced | Naming) -> str:
     return f"{record.who}{claimed}"
 
 
-def say_leftovers(found: Found) -> None:
+def say_leftovers(orphaned: Found) -> None:
     """Print what is left over, and what of it stays."""
     table = Table(*LEFTOVERS, "why it is left over", **STYLE)
-    for orphan in found.orphans:
+    for orphan in orphaned.orphans:
         _row(table, *_leftover(orphan), orphan.reason)
-    if found.orphans:
+    if orphaned.orphans:
         _print(table)
     else:
-        say("nothing is left over" + (" that can be deleted now" if found.kept else ""))
-    _say_kept(found.kept)
+        say("nothing is left over" + (" that can be deleted now" if orphaned.kept else ""))
+    _say_kept(orphaned.kept)
 
 
 def say_swept(swept: Swept, facts: Sequence[Kept]) -> None:
@@ -180,12 +180,12 @@ def say_swept(swept: Swept, facts: Sequence[Kept]) -> None:
     say(f"{len(swept.deleted)} deleted, {len(swept.kept)} kept")
 
 
-def sweep_record(found: Found, swept: Swept | None) -> dict[str, Any]:
+def sweep_record(orphaned: Found, swept: Swept | None) -> dict[str, Any]:
     """Return what was found, deleted and kept as JSON-ready values."""
-    kept = swept.kept if swept else found.kept
+    kept = swept.kept if swept else orphaned.kept
     deleted = swept.deleted if swept else ()
     return {
-        "found": [_leftover_record(orphan) for orphan in found.orphans],
+        "found": [_leftover_record(orphan) for orphan in orphaned.orphans],
         "deleted": [_leftover_record(one) for one in deleted],
         "kept": [_leftover_record(one.orphan) | {"because": one.because} for one in kept],
     }
@@ -227,7 +227,7 @@ def _leftover(orphan: Orphan) -> tuple[str, ...]:
 
 def _short(name: str) -> str:
     """Cut the digests in a name."""
-    return DIGEST.sub(lambda found: f"{found[0][:12]}…", name)
+    return DIGEST.sub(lambda match: f"{match[0][:12]}…", name)
 
 
 def _leftover_record(orphan: Orphan) -> dict[str, Any]:

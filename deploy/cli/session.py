@@ -99,9 +99,9 @@ class Session:
             return self
         with self.say.step(f"fetch {wanted}") as step:
             models = self.target.models
-            found = reference.find(models, wanted)
-            place = download.fetch(models, found, self.config.state / "fetched")
-            step.detail = f"{found.model} {found.version}, {found.approval.value}"
+            version = reference.find(models, wanted)
+            place = download.fetch(models, version, self.config.state / "fetched")
+            step.detail = f"{version.model} {version.version}, {version.approval.value}"
         return replace(self, config=replace(self.config, bundle=place))
 
     def order(self, bundle: Bundle) -> ReleaseRequest:

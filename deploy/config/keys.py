@@ -68,10 +68,10 @@ def steps(value: object) -> tuple[int, ...]:
     parts = value.split(",") if isinstance(value, str) else value
     if not isinstance(parts, list):
         raise ValueError("a list of percents was expected, e.g. [10, 50, 100]")
-    found = tuple(count(part, least=1) for part in parts)
-    if not found or found[-1] != 100 or list(found) != sorted(set(found)):
+    percents = tuple(count(part, least=1) for part in parts)
+    if not percents or percents[-1] != 100 or list(percents) != sorted(set(percents)):
         raise ValueError("the steps must rise and end with 100, e.g. [10, 50, 100]")
-    return found
+    return percents
 
 
 def strategy(value: object) -> str:
@@ -89,10 +89,10 @@ def seconds(value: object) -> tuple[float, ...]:
 
 def share(value: object) -> int:
     """Read whole percents from 1 to 100."""
-    found = count(value, least=1)
-    if found > 100:
+    percent = count(value, least=1)
+    if percent > 100:
         raise ValueError("at most 100 was expected")
-    return found
+    return percent
 
 
 def count(value: object, least: int = 0) -> int:
@@ -100,12 +100,12 @@ def count(value: object, least: int = 0) -> int:
     if isinstance(value, bool | float) or not isinstance(value, int | str):
         raise ValueError("a whole number was expected")
     try:
-        found = int(value)
+        parsed = int(value)
     except ValueError:
         raise ValueError("a whole number was expected") from None
-    if found < least:
+    if parsed < least:
         raise ValueError(f"at least {least} was expected")
-    return found
+    return parsed
 
 
 def positive(value: object) -> int:
@@ -125,31 +125,31 @@ def number(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ValueError("a number was expected")
     try:
-        found = float(value)
+        parsed = float(value)
     except ValueError:
         raise ValueError("a number was expected") from None
-    if not 0 <= found < float("inf"):
+    if not 0 <= parsed < float("inf"):
         raise ValueError("a number from 0 on was expected")
-    return found
+    return parsed
 
 
 def ratio(value: object) -> float:
     """Read a number from 0 to 1."""
-    found = number(value)
-    if found > 1:
+    parsed = number(value)
+    if parsed > 1:
         raise ValueError("a ratio from 0 to 1 was expected")
-    return found
+    return parsed
 
 
 def endpoint(value: object) -> str:
     """Read a name that all clouds take for an endpoint."""
-    found = word(value)
-    plain = found.replace("-", "")
-    if not (3 <= len(found) <= 32 and plain.isascii() and plain.isalnum()):
+    name = word(value)
+    plain = name.replace("-", "")
+    if not (3 <= len(name) <= 32 and plain.isascii() and plain.isalnum()):
         raise ValueError("3 to 32 lower-case letters, digits and hyphens were expected")
-    if found != found.lower() or not found[0].isalpha() or found[-1] == "-" or "--" in found:
+    if name != name.lower() or not name[0].isalpha() or name[-1] == "-" or "--" in name:
         raise ValueError("lower case, a letter first, and no hyphen last or twice were expected")
-    return found
+    return name
 
 
 CORE = {

@@ -104,8 +104,8 @@ class Account:
 
     def _principal(self) -> str:
         """Return a service account's address; empty for a person."""
-        found = str(getattr(self.credentials, "service_account_email", "") or "")
-        return found if "@" in found else ""
+        email = str(getattr(self.credentials, "service_account_email", "") or "")
+        return email if "@" in email else ""
 
     def _holder(self) -> str:
         """Ask whose token ours is."""

@@ -68,8 +68,8 @@ class Asking:
             return self.ask(alone, body)
         for _ in range(MOST_TRIES):
             answer = self._post(reading.name, body)
-            found = self._note(reading, answer)
-            if found == deployment:
+            name = self._note(reading, answer)
+            if name == deployment:
                 return self._told(answer)
         raise ConflictError(
             f"{MOST_TRIES} requests to {reading.name} were answered by others than {deployment}"
@@ -78,9 +78,9 @@ class Asking:
     def _note(self, reading: Reading, answer: Any) -> str:
         """Remember whom a request of ours met, and return the deployment's name."""
         key = answer.headers.get(DEPLOYED, "")
-        found = next((name for name, each in reading.ids.items() if each == key), "")
-        self.account.own.note(reading.name, found, failed=answer.status_code >= 500)
-        return found
+        answering = next((name for name, each in reading.ids.items() if each == key), "")
+        self.account.own.note(reading.name, answering, failed=answer.status_code >= 500)
+        return answering
 
     def _alone(self, reading: Reading, deployment: str) -> str:
         """Return the temporary endpoint of a deployment, brought up if it is not."""

@@ -60,12 +60,12 @@ class CloudRunTarget(GoogleTarget):
     @override
     def endpoints(self) -> Sequence[str]:
         with translated("run:ListServices"):
-            found = list(
+            services = list(
                 self.account.services.list_services(
                     parent=self.account.parent, retry=None, timeout=TIMEOUT_SECONDS
                 )
             )
-        ours = [each for each in found if names.ENDPOINT in each.labels]
+        ours = [service for service in services if names.ENDPOINT in service.labels]
         return sorted(each.name.rpartition("/")[2] for each in ours)
 
     @override
@@ -85,25 +85,25 @@ class CloudRunTarget(GoogleTarget):
     @override
     def scale(self, endpoint: str, deployment: str, scaling: Scaling | None) -> None:
         # A revision has its scaling from the beginning.
-        found = self.describe(endpoint).deployments.get(deployment)
-        if found is None:
+        standing = self.describe(endpoint).deployments.get(deployment)
+        if standing is None:
             raise NotFoundError(f"no deployment {deployment} behind {endpoint!r}")
-        if found.scaling != scaling:
+        if standing.scaling != scaling:
             raise ConflictError(
-                f"{endpoint}/{deployment} scales {found.scaling}, not {scaling}, and a revision "
+                f"{endpoint}/{deployment} scales {standing.scaling}, not {scaling}, and a revision "
                 "cannot be changed: release it anew"
             )
 
     @override
     def resize(self, endpoint: str, deployment: str, count: int) -> None:
         # A revision has its number from the beginning.
-        found = self.describe(endpoint).deployments.get(deployment)
-        if found is None:
+        standing = self.describe(endpoint).deployments.get(deployment)
+        if standing is None:
             raise NotFoundError(f"no deployment {deployment} behind {endpoint!r}")
-        if found.count != count:
+        if standing.count != count:
             raise ConflictError(
-                f"{endpoint}/{deployment} has {found.count} instances, not {count}, and a revision "
-                "cannot be changed: release it anew"
+                f"{endpoint}/{deployment} has {standing.count} instances, not {count}, and a "
+                "revision cannot be changed: release it anew"
             )
 
     @override
@@ -247,16 +247,16 @@ class CloudRunTarget(GoogleTarget):
 
     def _delete_revisions(self, look: Look, used: set[str]) -> None:
         with translated("run:ListRevisions"):
-            found = list(
+            revisions = list(
                 self.account.revisions.list_revisions(
                     parent=look.resource.name, retry=None, timeout=TIMEOUT_SECONDS
                 )
             )
-        for each in found:
-            if each.name.rpartition("/")[2] not in used:
+        for revision in revisions:
+            if revision.name.rpartition("/")[2] not in used:
                 with suppress(NotFoundError, ConflictError), translated("run:DeleteRevision"):
                     self.account.revisions.delete_revision(
-                        name=each.name, retry=None, timeout=TIMEOUT_SECONDS
+                        name=revision.name, retry=None, timeout=TIMEOUT_SECONDS
                     )
 
     def _refuse_other(self, look: Look, release: Release) -> None:
@@ -270,7 +270,7 @@ class CloudRunTarget(GoogleTarget):
             "instance": (dict(revision.annotations), dict(wanted.annotations)),
         }
         other = [
-            f"{key} {found}, not {ours}" for key, (found, ours) in runs.items() if found != ours
+            f"{key} {value}, not {ours}" for key, (value, ours) in runs.items() if value != ours
         ]
         if other:
             raise ConflictError(

@@ -209,12 +209,12 @@ class DeployedModels:
     def listed(self) -> list[Any]:
         """Return all endpoints of the location that carry our label."""
         with translated("aiplatform:ListEndpoints"):
-            found = list(
+            endpoints = list(
                 self.account.endpoints.list_endpoints(
                     parent=self.account.parent, retry=None, timeout=TIMEOUT_SECONDS
                 )
             )
-        return [each for each in found if names.ENDPOINT in each.labels]
+        return [endpoint for endpoint in endpoints if names.ENDPOINT in endpoint.labels]
 
     def _remember(self, name: str, prefix: str, what: tuple[str, str]) -> None:
         """Note an operation on the endpoint, and forget those that matter no more."""

@@ -126,14 +126,14 @@ def _after(content: Mapping[str, Any], headers: Mapping[str, str]) -> float | No
     for detail in content.get("details", ()):
         if str(detail.get("@type", "")).endswith("google.rpc.RetryInfo"):
             return float(str(detail.get("retryDelay", "0s")).removesuffix("s"))
-    found = headers.get("Retry-After", "")
-    return float(found) if found.isdecimal() else None
+    seconds = headers.get("Retry-After", "")
+    return float(seconds) if seconds.isdecimal() else None
 
 
 def _read(answer: Any) -> Mapping[str, Any]:
     """Return what Google says of an error (AIP-193), if it is said in that form."""
     try:
-        found = answer.json()["error"]
+        error = answer.json()["error"]
     except (AttributeError, ValueError, KeyError, TypeError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return error if isinstance(error, dict) else {}

@@ -64,19 +64,19 @@ class GoogleModels(Models):
     @override
     def names(self) -> Sequence[str]:
         with translated("aiplatform:ListModels"):
-            found = self.account.models.list_models(
+            listed = self.account.models.list_models(
                 parent=self.account.parent, retry=None, timeout=TIMEOUT_SECONDS
             )
-            ours = [each for each in found if _id(each.name).startswith(PREFIX)]
+            ours = [each for each in listed if _id(each.name).startswith(PREFIX)]
         return sorted(str(each.labels.get(MODEL, "")) or each.display_name for each in ours)
 
     @override
     def versions(self, model: str) -> Sequence[ModelVersion]:
         # Of two entries of the same version, after a lost answer, the first one counts.
-        found: dict[str, ModelVersion] = {}
+        versions: dict[str, ModelVersion] = {}
         for one in self._entries(model):
-            found.setdefault(one.version, one)
-        return tuple(reversed(found.values()))
+            versions.setdefault(one.version, one)
+        return tuple(reversed(versions.values()))
 
     @override
     def register(self, bundle: Bundle) -> ModelVersion:
@@ -95,11 +95,11 @@ class GoogleModels(Models):
     @override
     def approve(self, model: str, version: str, approval: Approval, reason: str) -> None:
         """One call changes label and description."""
-        found = replace(self._find(model, version), approval=approval, reason=reason)
+        registered = replace(self._find(model, version), approval=approval, reason=reason)
         changed = {
-            "name": self._name(model, found.number),
-            "version_description": _text(found),
-            "labels": _labels(found),
+            "name": self._name(model, registered.number),
+            "version_description": _text(registered),
+            "labels": _labels(registered),
         }
         with translated("aiplatform:UpdateModel"):
             self.account.models.update_model(
@@ -114,10 +114,10 @@ class GoogleModels(Models):
         """One call takes it from the version that had it."""
         if alias == DEFAULT:
             raise ConfigError(f"the alias {DEFAULT} is Vertex AI's own: choose another")
-        found = self._find(model, version)
+        registered = self._find(model, version)
         with translated("aiplatform:MergeVersionAliases"):
             self.account.models.merge_version_aliases(
-                name=self._name(model, found.number),
+                name=self._name(model, registered.number),
                 version_aliases=[alias],
                 retry=None,
                 timeout=TIMEOUT_SECONDS,
@@ -143,10 +143,10 @@ class GoogleModels(Models):
                 yield self._read(each)
 
     def _read(self, model_version: Any) -> ModelVersion:
-        found = _told(model_version) or self._from_bundle(model_version)
+        described = _told(model_version) or self._from_bundle(model_version)
         aliases = (str(alias) for alias in model_version.version_aliases if alias != DEFAULT)
         return replace(
-            found,
+            described,
             artifact=model_version.artifact_uri,
             number=model_version.version_id,
             aliases=tuple(sorted(aliases)),
@@ -155,17 +155,17 @@ class GoogleModels(Models):
 
     def _from_bundle(self, model_version: Any) -> ModelVersion:
         """Read a version from its bundle: its description was overwritten."""
-        found = entry(Bundle(Path(), self.store.manifest(model_version.artifact_uri)))
+        described = entry(Bundle(Path(), self.store.manifest(model_version.artifact_uri)))
         return replace(
-            found, approval=_APPROVALS.get(model_version.labels.get(APPROVAL), Approval.PENDING)
+            described, approval=_APPROVALS.get(model_version.labels.get(APPROVAL), Approval.PENDING)
         )
 
     def _standing(self, bundle: Bundle) -> list[ModelVersion]:
         """Return the entries of a bundle's version, the first first."""
-        found = [one for one in self._entries(bundle.name) if one.version == bundle.version]
-        if found:
-            refuse_other(found[0], bundle)
-        return found
+        entries = [one for one in self._entries(bundle.name) if one.version == bundle.version]
+        if entries:
+            refuse_other(entries[0], bundle)
+        return entries
 
     def _find(self, model: str, version: str) -> ModelVersion:
         return find(self._entries(model), model, version, of="Vertex AI's registry")
@@ -222,10 +222,10 @@ def _told(model_version: Any) -> ModelVersion | None:
     """Read a version's description; None if it is not one of ours any more."""
     empty = record(ModelVersion("", "", ""))
     try:
-        found = from_record({**empty, **json.loads(model_version.version_description)})
+        described = from_record({**empty, **json.loads(model_version.version_description)})
     except (ValueError, TypeError, KeyError):
         return None
-    return found if found.digest else None
+    return described if described.digest else None
 
 
 def _labels(version: ModelVersion) -> dict[str, str]:

@@ -31,9 +31,9 @@ def labels(release: Release) -> dict[str, str]:
     }
 
 
-def digest(found: Mapping[str, str]) -> str:
+def digest(kept: Mapping[str, str]) -> str:
     """Return the digest that labels hold, or nothing."""
-    return found.get(DIGEST[0], "") + found.get(DIGEST[1], "")
+    return kept.get(DIGEST[0], "") + kept.get(DIGEST[1], "")
 
 
 def deployed_id(endpoint: str, deployment: str) -> str:

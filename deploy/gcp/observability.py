@@ -97,12 +97,12 @@ def metrics(account: Account, asked: Asked, since: datetime) -> Metrics:
     latencies = _points(account, asked.meter.latencies, wanted, since)
     spread = Buckets.of([point.value["distributionValue"] for point in latencies])
     errors = [point for point in answers if point.labels[asked.meter.status].startswith("5")]
-    found = Metrics(
+    measured = Metrics(
         requests=max(0, _sum(answers) - own),
         errors=max(0, _sum(errors) - failed),
         latency_p95_ms=spread.percentile(0.95),
     )
-    return with_log(found, events(account, asked.lines, since, event="predictions"), since)
+    return with_log(measured, events(account, asked.lines, since, event="predictions"), since)
 
 
 @dataclass(frozen=True)
@@ -207,13 +207,13 @@ class Buckets:
 def _bounds(options: Mapping[str, Any]) -> Iterator[float]:
     """Yield the bounds between the first bucket and the last."""
     if "exponentialBuckets" in options:
-        told = options["exponentialBuckets"]
-        for n in range(int(told["numFiniteBuckets"]) + 1):
-            yield float(told["scale"]) * float(told["growthFactor"]) ** n
+        buckets = options["exponentialBuckets"]
+        for n in range(int(buckets["numFiniteBuckets"]) + 1):
+            yield float(buckets["scale"]) * float(buckets["growthFactor"]) ** n
     elif "linearBuckets" in options:
-        told = options["linearBuckets"]
-        for n in range(int(told["numFiniteBuckets"]) + 1):
-            yield float(told.get("offset", 0)) + float(told["width"]) * n
+        buckets = options["linearBuckets"]
+        for n in range(int(buckets["numFiniteBuckets"]) + 1):
+            yield float(buckets.get("offset", 0)) + float(buckets["width"]) * n
     else:
         yield from map(float, options.get("explicitBuckets", {}).get("bounds", ()))
 

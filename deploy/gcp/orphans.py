@@ -69,19 +69,19 @@ class VertexRemains:
         for each in self.deployments.listed():
             if names.ALONE in each.labels:
                 name, owner = each.name.rpartition("/")[2], each.labels[names.ENDPOINT]
-                asked = each.labels[names.ALONE]
-                why = f"it was made to ask {asked} alone, and costs a machine"
+                deployment = each.labels[names.ALONE]
+                why = f"it was made to ask {deployment} alone, and costs a machine"
                 yield Orphan(TEMPORARY, name, owner, each.create_time, why)
 
     def _deployed(self) -> set[str]:
         """Name the versions that any endpoint runs, but for temporary ones."""
         with translated("aiplatform:ListEndpoints"):
-            found = list(
+            endpoints = list(
                 self.account.endpoints.list_endpoints(
                     parent=self.account.parent, retry=None, timeout=TIMEOUT_SECONDS
                 )
             )
-        lasting = (each for each in found if names.ALONE not in each.labels)
+        lasting = (endpoint for endpoint in endpoints if names.ALONE not in endpoint.labels)
         running = (model for each in lasting for model in each.deployed_models)
         return {f"{_model(one.model)}@{one.model_version_id}" for one in running}
 
@@ -140,10 +140,10 @@ class CloudRunRemains:
 
     def _revisions(self, look: Look) -> list[Any]:
         with translated("run:ListRevisions"):
-            found = self.account.revisions.list_revisions(
+            listed = self.account.revisions.list_revisions(
                 parent=look.resource.name, retry=None, timeout=TIMEOUT_SECONDS
             )
-            return [each for each in found if each.labels.get(names.ENDPOINT) == look.name]
+            return [each for each in listed if each.labels.get(names.ENDPOINT) == look.name]
 
     def _end_revision(self, orphan: Orphan) -> None:
         with suppress(NotFoundError):
@@ -237,21 +237,21 @@ class StoredRemains:
 
     def _objects(self) -> dict[str, Any]:
         with translated("storage:List"):
-            found = self.store.client.list_blobs(self.store.bucket, prefix=PREFIX, retry=None)
-            return {blob.name.removeprefix(PREFIX): blob for blob in found}
+            blobs = self.store.client.list_blobs(self.store.bucket, prefix=PREFIX, retry=None)
+            return {blob.name.removeprefix(PREFIX): blob for blob in blobs}
 
     def _bundles(self, objects: dict[str, Any]) -> dict[str, list[str]]:
-        found = defaultdict(list)
+        bundles = defaultdict(list)
         for name in objects:
             if file := FILE.fullmatch(name):
-                found[file[1]].append(name)
-        return dict(found)
+                bundles[file[1]].append(name)
+        return dict(bundles)
 
     def _is_elsewhere(self, mark: Any) -> bool:
         """Tell whether a mark is of another location, which was not read."""
         with suppress(NotFoundError), translated("storage:Get"):
-            told = mark.download_as_bytes(retry=None).decode(errors="replace")
-            return bool(told) and told != self.store.location
+            location = mark.download_as_bytes(retry=None).decode(errors="replace")
+            return bool(location) and location != self.store.location
         return False
 
 
@@ -279,19 +279,19 @@ def of_versions(account: Account) -> set[str]:
 def of_revisions(account: Account) -> set[str]:
     """Return the users of bundles in Cloud Run; none in a project that does not use it."""
     try:
-        found = [service.name.rpartition("/")[2] for service in services(account)]
+        named = [service.name.rpartition("/")[2] for service in services(account)]
     except PermissionDeniedError as error:
         if "disabled" in str(error):  # "… has not been used in project … or it is disabled"
             return set()
         raise
-    looks = (Look.of(account, name) for name in found)
+    looks = (Look.of(account, name) for name in named)
     return {f"{look.name}--{deployment}" for look in looks for deployment in look.revisions}
 
 
 def services(account: Account) -> list[Any]:
     """Return the Cloud Run services that carry our label."""
     with translated("run:ListServices"):
-        found = account.services.list_services(
+        listed = account.services.list_services(
             parent=account.parent, retry=None, timeout=TIMEOUT_SECONDS
         )
-        return [each for each in found if names.ENDPOINT in each.labels]
+        return [each for each in listed if names.ENDPOINT in each.labels]

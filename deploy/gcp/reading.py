@@ -41,8 +41,8 @@ class Reading:
         in between, the endpoint is looked at again: else a deployment that came up just then would
         neither serve nor come.
         """
-        found = cls(_told(registry.account, name), registry)
-        return cls(_told(registry.account, name), registry) if found.is_outdated else found
+        reading = cls(_told(registry.account, name), registry)
+        return cls(_told(registry.account, name), registry) if reading.is_outdated else reading
 
     @property
     def is_outdated(self) -> bool:
@@ -136,15 +136,15 @@ class Reading:
 
     def _deployment(self, name: str, version: str, known: Deployment) -> Deployment:
         """Add what the version's labels say."""
-        found = self.registry.find(self.name, version)
-        if found is None:
+        registered = self.registry.find(self.name, version)
+        if registered is None:
             return known
         return replace(
             known,
-            bundle=found.labels.get(names.BUNDLE, ""),
-            version=found.version_description,
-            digest=names.digest(found.labels),
-            created=known.created or found.version_create_time,
+            bundle=registered.labels.get(names.BUNDLE, ""),
+            version=registered.version_description,
+            digest=names.digest(registered.labels),
+            created=known.created or registered.version_create_time,
         )
 
     @cached_property
@@ -156,12 +156,12 @@ class Reading:
         return self._operations(names.UNDEPLOYING)
 
     def _operations(self, prefix: str) -> dict[str, Any]:
-        found = {}
+        operations = {}
         for label, number in self.resource.labels.items():
             if label.startswith(prefix):
                 with suppress(NotFoundError), translated("aiplatform:GetOperation"):
-                    found[label.removeprefix(prefix)] = self._operation(number)
-        return found
+                    operations[label.removeprefix(prefix)] = self._operation(number)
+        return operations
 
     def _operation(self, number: str) -> Any:
         endpoints = self.registry.account.endpoints

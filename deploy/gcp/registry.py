@@ -58,11 +58,11 @@ class Registry:
 
     def upload(self, release: Release) -> Any:
         """Register a release's version and return it; an existing one is the same."""
-        found = self.find(release.endpoint, release.name)
-        if found is not None and not self.differences(found, release):
-            return found
-        if found is not None:
-            self.delete(release.endpoint, [found])
+        registered = self.find(release.endpoint, release.name)
+        if registered is not None and not self.differences(registered, release):
+            return registered
+        if registered is not None:
+            self.delete(release.endpoint, [registered])
         request: dict[str, Any] = {"parent": self.account.parent, "model": _model(release)}
         if self.find(release.endpoint, "default"):
             request["parent_model"] = self.name(release.endpoint)
@@ -85,7 +85,7 @@ class Registry:
             "digest": (names.digest(version.labels), release.digest),
         }
         return [
-            f"{key} {found}, not {ours}" for key, (found, ours) in runs.items() if found != ours
+            f"{key} {value}, not {ours}" for key, (value, ours) in runs.items() if value != ours
         ]
 
     def versions(self, endpoint: str) -> list[Any]:

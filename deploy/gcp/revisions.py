@@ -120,13 +120,13 @@ class Look:
         with translated("run:GetService"):
             resource = account.services.get_service(name=name, retry=None, timeout=TIMEOUT_SECONDS)
         with translated("run:ListRevisions"):
-            found = {
+            revisions = {
                 revision.name.rpartition("/")[2]: revision
                 for revision in account.revisions.list_revisions(
                     parent=name, retry=None, timeout=TIMEOUT_SECONDS
                 )
             }
-        named = {each.tag: found.get(each.revision) for each in resource.traffic if each.tag}
+        named = {each.tag: revisions.get(each.revision) for each in resource.traffic if each.tag}
         return cls(resource, named)
 
     @property

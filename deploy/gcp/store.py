@@ -116,8 +116,8 @@ class Store:
 
     def _names(self) -> list[str]:
         with translated("storage:List"):
-            found = self.client.list_blobs(self.bucket, prefix=PREFIX, retry=None)
-            return [blob.name for blob in found]
+            blobs = self.client.list_blobs(self.bucket, prefix=PREFIX, retry=None)
+            return [blob.name for blob in blobs]
 
     def _has(self, name: str) -> bool:
         with translated("storage:Get"):
@@ -150,8 +150,8 @@ class ObjectNotes(Notes):
     @override
     def keys(self) -> Sequence[str]:
         with translated("storage:List"):
-            found = list(self.client.list_blobs(self.bucket, prefix=NOTES, retry=None))
-        return sorted(blob.name.removeprefix(NOTES) for blob in found)
+            blobs = list(self.client.list_blobs(self.bucket, prefix=NOTES, retry=None))
+        return sorted(blob.name.removeprefix(NOTES) for blob in blobs)
 
     @override
     def read(self, key: str) -> Note | None:

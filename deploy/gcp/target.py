@@ -55,8 +55,8 @@ class VertexTarget(GoogleTarget):
 
     @override
     def endpoints(self) -> Sequence[str]:
-        found = [each for each in self._deployments.listed() if names.ALONE not in each.labels]
-        return sorted(each.name.rpartition("/")[2] for each in found)
+        endpoints = [each for each in self._deployments.listed() if names.ALONE not in each.labels]
+        return sorted(endpoint.name.rpartition("/")[2] for endpoint in endpoints)
 
     @override
     def deploy(self, release: Release) -> None:

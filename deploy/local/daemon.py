@@ -91,8 +91,8 @@ def locked(folder: Path) -> Iterator[None]:
 
 def announce(folder: Path, url: str, secret: str) -> None:
     """Write down where the router answers, and its secret, for the folder's owner only."""
-    told = {"pid": os.getpid(), "url": url, "secret": secret}
-    private_files.put(folder / "running.json", json.dumps(told).encode())
+    facts = {"pid": os.getpid(), "url": url, "secret": secret}
+    private_files.put(folder / "running.json", json.dumps(facts).encode())
 
 
 def withdraw(folder: Path) -> None:

@@ -118,11 +118,11 @@ class Fleet:
         """
         if self.closing:
             raise RefusedError(503, "the router is ending")
-        found = self.endpoints.get(release.endpoint, Served()).deployments.get(release.name)
-        if found and found.release != release:
+        standing = self.endpoints.get(release.endpoint, Served()).deployments.get(release.name)
+        if standing and standing.release != release:
             raise RefusedError(409, f"{_title(release)} exists with other settings")
-        if found:
-            found.supervised.try_again()
+        if standing:
+            standing.supervised.try_again()
             return
         running = self._start(release)
         served = self.endpoints.setdefault(release.endpoint, Served())
@@ -174,17 +174,17 @@ class Fleet:
 
     def running(self, endpoint: str, name: str) -> Running:
         """Return a deployment."""
-        found = self.find(endpoint).deployments.get(name)
-        if not found:
+        deployed = self.find(endpoint).deployments.get(name)
+        if not deployed:
             raise RefusedError(404, f"no deployment {name!r} behind {endpoint!r}")
-        return found
+        return deployed
 
     def next_copy(self, endpoint: str) -> Running | None:
         """Return who gets a copy of the request that is being sent on, if anybody does."""
         served = self.find(endpoint)
-        found = served.deployments.get(next(served.copies, ""))
-        up = found and found.supervised.is_up() and found.in_flight < COPIES
-        return found if up else None
+        deployed = served.deployments.get(next(served.copies, ""))
+        up = deployed and deployed.supervised.is_up() and deployed.in_flight < COPIES
+        return deployed if up else None
 
     @contextmanager
     def turn(self, endpoint: str, wanted: str | None) -> Iterator[tuple[str, Running]]:

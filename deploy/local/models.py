@@ -52,18 +52,21 @@ class FolderModels(Models):
 
     @override
     def names(self) -> Sequence[str]:
-        found = self.folder.glob("[!.]*/versions/*/version.json")
-        models = {path.parents[2].name for path in found}
+        files = self.folder.glob("[!.]*/versions/*/version.json")
+        models = {path.parents[2].name for path in files}
         return sorted(name for name in models if names.NAME.fullmatch(name))
 
     @override
     def versions(self, model: str) -> Sequence[ModelVersion]:
         aliases = self._aliases(model)
         paths = sorted(self._versions(model).glob("[!.]*/version.json"))
-        found = [one for one in map(_read, paths) if one]
+        versions = [one for one in map(_read, paths) if one]
         named = [
-            replace(one, aliases=tuple(sorted(a for a, at in aliases.items() if at == one.version)))
-            for one in found
+            replace(
+                version,
+                aliases=tuple(sorted(a for a, at in aliases.items() if at == version.version)),
+            )
+            for version in versions
         ]
         return tuple(sorted(named, key=lambda one: int(one.number), reverse=True))
 
@@ -71,18 +74,20 @@ class FolderModels(Models):
     def register(self, bundle: Bundle) -> ModelVersion:
         with alone(self.folder):
             standing = {version.version: version for version in self.versions(bundle.name)}
-            found = standing.get(bundle.version)
-            if found is None:
+            registered = standing.get(bundle.version)
+            if registered is None:
                 newest = max((int(one.number) for one in standing.values()), default=0)
                 return self._enter(bundle, str(newest + 1))
-        refuse_other(found, bundle)
-        return found
+        refuse_other(registered, bundle)
+        return registered
 
     @override
     def approve(self, model: str, version: str, approval: Approval, reason: str) -> None:
         with alone(self.folder):
-            found = self._find(model, version)
-            self._write(self._place(found), replace(found, approval=approval, reason=reason))
+            registered = self._find(model, version)
+            self._write(
+                self._place(registered), replace(registered, approval=approval, reason=reason)
+            )
 
     @override
     def alias(self, model: str, alias: str, version: str) -> None:
@@ -163,10 +168,10 @@ class FolderModels(Models):
 def _read(path: Path) -> ModelVersion | None:
     """Read a version's record; one that is none is named, and left out."""
     try:
-        found = from_record(json.loads(path.read_bytes()))
-        named = found.model == path.parents[2].name and found.version == path.parent.name
-        if named and names.DIGEST.fullmatch(found.digest) and found.number.isdecimal():
-            return found
+        version = from_record(json.loads(path.read_bytes()))
+        named = version.model == path.parents[2].name and version.version == path.parent.name
+        if named and names.DIGEST.fullmatch(version.digest) and version.number.isdecimal():
+            return version
         why = "it is not the record of this folder"
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         why = repr(error)

@@ -30,8 +30,8 @@ class FileNotes(Notes):
     @override
     def keys(self) -> Sequence[str]:
         files = (path for path in self.folder.rglob("[!.]*") if path.is_file())
-        found = (path.relative_to(self.folder).as_posix() for path in files)
-        return sorted(key for key in found if names.is_key(key))
+        keys = (path.relative_to(self.folder).as_posix() for path in files)
+        return sorted(key for key in keys if names.is_key(key))
 
     @override
     def read(self, key: str) -> Note | None:
@@ -59,6 +59,6 @@ class FileNotes(Notes):
         return self.folder / names.check("key of a note", key, names.KEY)
 
     def _demand(self, key: str, over: Note | None) -> None:
-        found = self.read(key)
-        if (found.version if found else None) != (over.version if over else None):
+        note = self.read(key)
+        if (note.version if note else None) != (over.version if over else None):
             raise ConflictError(f"{self._path(key)} was changed by somebody else meanwhile")

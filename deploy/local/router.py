@@ -104,8 +104,8 @@ async def _list(fleet: Fleet, _: Request) -> Any:
 async def _describe(fleet: Fleet, request: Request) -> Any:
     served = fleet.find(orders.place(request)[0])
     deployments = [_record(running) for running in served.deployments.values()]
-    told = {"traffic": dict(served.traffic), "shadow": dict(served.shadow)}
-    return {**told, "deployments": deployments}
+    shares = {"traffic": dict(served.traffic), "shadow": dict(served.shadow)}
+    return {**shares, "deployments": deployments}
 
 
 async def _split(fleet: Fleet, request: Request) -> Any:
@@ -166,17 +166,17 @@ async def _left(_: Request, __: Exception) -> Response:
 async def _forward(request: Request, fleet: Fleet, sender: Sender) -> Response:
     """Send a request on to whose turn it is, once, and the answer back as it comes."""
     endpoint, wanted = request.path_params["endpoint"], request.headers.get(HEADER)
-    asked = await _read(request)
+    body = await _read(request)
     async with AsyncExitStack() as stack:
         name, running = stack.enter_context(fleet.turn(endpoint, wanted))
         counted = request.method == "POST" and not wanted
         record = running.record if counted else Record()
-        entry = stack.enter_context(record.entry(asked.id))
-        shadow = fleet.next_copy(endpoint) if counted and asked.rest is None else None
+        entry = stack.enter_context(record.entry(body.id))
+        shadow = fleet.next_copy(endpoint) if counted and body.rest is None else None
         if shadow:
-            sender.copy(asked, shadow)
+            sender.copy(body, shadow)
         try:
-            answer = await sender.send(asked, running)
+            answer = await sender.send(body, running)
         except httpx.TransportError as error:
             what = f"{name} did not answer: {type(error).__name__} {error}"
             return JSONResponse({"error": what.strip()}, status_code=502)

@@ -131,11 +131,11 @@ class LocalTarget(Target):
 
     @override
     def describe(self, endpoint: str) -> Endpoint:
-        told = self._order("GET", _place(endpoint))
-        deployments = {one["name"]: _deployment(one) for one in told["deployments"]}
+        facts = self._order("GET", _place(endpoint))
+        deployments = {fact["name"]: _deployment(fact) for fact in facts["deployments"]}
         # The router takes changes at any time, in any state of the model servers.
-        shown = Endpoint(endpoint, deployments, told["traffic"], url=self._url(endpoint))
-        return replace(shown, shadow=told["shadow"])
+        shown = Endpoint(endpoint, deployments, facts["traffic"], url=self._url(endpoint))
+        return replace(shown, shadow=facts["shadow"])
 
     @override
     def set_traffic(self, endpoint: str, traffic: Mapping[str, int]) -> None:
@@ -163,18 +163,20 @@ class LocalTarget(Target):
     @override
     def metrics(self, endpoint: str, deployment: str, since: datetime) -> Metrics:
         # The router's counts; how sure the model was, from its log.
-        told = self._order("GET", _recalled(endpoint, deployment, "metrics", since))
+        facts = self._order("GET", _recalled(endpoint, deployment, "metrics", since))
         log = self._log(endpoint, deployment)
         if not log.exists():
-            return Metrics(**told)
+            return Metrics(**facts)
         with log.open(errors="replace") as lines:  # most are of single requests
-            return with_log(Metrics(**told), lines, since)
+            return with_log(Metrics(**facts), lines, since)
 
     @override
     def answers(self, endpoint: str, deployment: str, since: datetime) -> Sequence[Answer]:
         # The last 100,000 that the router saw.
-        told = self._order("GET", _recalled(endpoint, deployment, "answers", since))
-        return tuple(Answer(**{**one, "predictions": tuple(one["predictions"])}) for one in told)
+        facts = self._order("GET", _recalled(endpoint, deployment, "answers", since))
+        return tuple(
+            Answer(**{**fact, "predictions": tuple(fact["predictions"])}) for fact in facts
+        )
 
     @override
     def logs(self, endpoint: str, deployment: str, *, lines: int = 20) -> Sequence[str]:
@@ -228,11 +230,11 @@ class LocalTarget(Target):
         return {"curl": curl, "python": python}
 
     def _running(self) -> dict[str, Endpoint]:
-        found = {}
+        endpoints = {}
         for name in self.endpoints():
             with suppress(NotFoundError):  # deleted meanwhile
-                found[name] = self.describe(name)
-        return found
+                endpoints[name] = self.describe(name)
+        return endpoints
 
     def _remains(self) -> Remains:
         running = self._running()
@@ -265,25 +267,25 @@ def _recalled(endpoint: str, deployment: str, what: str, since: datetime) -> str
     return f"{_place(endpoint, 'deployments', deployment, what)}?since={since.timestamp()!r}"
 
 
-def _deployment(told: Mapping[str, Any]) -> Deployment:
+def _deployment(facts: Mapping[str, Any]) -> Deployment:
     return Deployment(
-        name=told["name"],
-        state=State(told["state"]),
-        reason=told["reason"],
-        bundle=told["bundle"],
-        version=told["version"],
-        digest=told["digest"],
-        created=datetime.fromisoformat(told["created"]),
-        restarts=_restarts(told),
+        name=facts["name"],
+        state=State(facts["state"]),
+        reason=facts["reason"],
+        bundle=facts["bundle"],
+        version=facts["version"],
+        digest=facts["digest"],
+        created=datetime.fromisoformat(facts["created"]),
+        restarts=_restarts(facts),
     )
 
 
-def _restarts(told: Mapping[str, Any]) -> Restarts | None:
-    if not told["last_exit"]:
+def _restarts(facts: Mapping[str, Any]) -> Restarts | None:
+    if not facts["last_exit"]:
         return None
-    moment = told["next_try"]
+    moment = facts["next_try"]
     next_try = datetime.fromtimestamp(moment, UTC) if moment else None
-    return Restarts(told["restarts"], told["last_exit"], next_try)
+    return Restarts(facts["restarts"], facts["last_exit"], next_try)
 
 
 # Requests to the router: orders with its secret, and requests for models.
@@ -350,4 +352,8 @@ def _said(answer: httpx.Response) -> str:
 
 
 def _digests(running: Mapping[str, Endpoint]) -> set[str]:
-    return {one.digest for found in running.values() for one in found.deployments.values()}
+    return {
+        deployment.digest
+        for current in running.values()
+        for deployment in current.deployments.values()
+    }

@@ -91,15 +91,17 @@ def objection(target: Target, bundle: Bundle) -> Objection | None:
         return None
     approve = f"models approve {bundle.name}:{bundle.version} --reason WHY"
     versions = target.models.versions(bundle.name)
-    found = next((version for version in versions if version.digest == bundle.digest), None)
-    if found is None:
+    registered = next((version for version in versions if version.digest == bundle.digest), None)
+    if registered is None:
         what = f"the bundle {bundle.name} {bundle.version} ({bundle.digest[:12]}…)"
         return Objection(f"{what} is not registered", ("models register --bundle DIR", approve))
-    if found.approval is Approval.APPROVED:
+    if registered.approval is Approval.APPROVED:
         return None
-    decided = f" ({found.reason})" if found.reason else ""
-    state = found.approval.value
-    return Objection(f"{found.model} {found.version} is not approved: {state}{decided}", (approve,))
+    decided = f" ({registered.reason})" if registered.reason else ""
+    state = registered.approval.value
+    return Objection(
+        f"{registered.model} {registered.version} is not approved: {state}{decided}", (approve,)
+    )
 
 
 def demand(against: Objection | None, target: str, force: str | None) -> None:
@@ -158,9 +160,9 @@ def _now() -> str:
 
 def _plain(reason: str) -> str:
     """Return a reason on one line, without control characters."""
-    found = line(" ".join(reason.split()))
-    if not found or len(found) > LONGEST:
+    text = line(" ".join(reason.split()))
+    if not text or len(text) > LONGEST:
         raise ConfigError(
-            f"a reason of 1 to {LONGEST} characters was expected, and this has {len(found)}"
+            f"a reason of 1 to {LONGEST} characters was expected, and this has {len(text)}"
         )
-    return found
+    return text

@@ -74,10 +74,10 @@ def _side(target: Observability, trial: Experiment, name: str, labels: Labels) -
     )
 
 
-def rows(found: Comparison) -> list[tuple[str, str, str, str, str]]:
+def rows(compared: Comparison) -> list[tuple[str, str, str, str, str]]:
     """Return the table: what was measured, both sides, the test, and what it says."""
-    results = {result.measure: result for result in found.results}
-    table = [("requests", *_both(found, lambda side: str(side.requests)), "", "")]
+    results = {result.measure: result for result in compared.results}
+    table = [("requests", *_both(compared, lambda side: str(side.requests)), "", "")]
     shown = {
         "errors": lambda side: _share(side.errors, side.requests),
         "latency": _latency,
@@ -89,18 +89,18 @@ def rows(found: Comparison) -> list[tuple[str, str, str, str, str]]:
             one = results[measure]
             measured = f"{one.test}, p = {one.p:.3g}" if one.p is not None else ""
             said = str(one).removeprefix(f"{measure}: ")
-            table.append((measure, *_both(found, cell), measured, said))
+            table.append((measure, *_both(compared, cell), measured, said))
     return table
 
 
-def record(found: Comparison) -> dict[str, Any]:
+def record(compared: Comparison) -> dict[str, Any]:
     """Return a comparison as JSON-ready values."""
     return {
-        "endpoint": found.experiment.endpoint,
-        "began": found.experiment.began,
-        "traffic": dict(found.traffic),
-        "old": _side_record(found.old),
-        "new": _side_record(found.new),
+        "endpoint": compared.experiment.endpoint,
+        "began": compared.experiment.began,
+        "traffic": dict(compared.traffic),
+        "old": _side_record(compared.old),
+        "new": _side_record(compared.new),
         "results": [
             {
                 "measure": result.measure,
@@ -109,10 +109,10 @@ def record(found: Comparison) -> dict[str, Any]:
                 "p": result.p,
                 "more": result.more,
             }
-            for result in found.results
+            for result in compared.results
         ],
-        "verdict": found.finding.value,
-        "why": found.why,
+        "verdict": compared.finding.value,
+        "why": compared.why,
     }
 
 
@@ -121,8 +121,8 @@ def _side_record(side: Side) -> dict[str, Any]:
     return {**measured, "predictions": dict(side.predictions)}
 
 
-def _both(found: Comparison, cell: Any) -> tuple[str, str]:
-    return cell(found.old), cell(found.new)
+def _both(compared: Comparison, cell: Any) -> tuple[str, str]:
+    return cell(compared.old), cell(compared.new)
 
 
 def _share(part: int, whole: int) -> str:

@@ -52,9 +52,9 @@ def begin(notes: Notes, endpoint: str, *, new: str, old: str) -> Experiment:
     """Remember that an experiment begins now; one of the same two goes on."""
     standing = notes.read(_key(endpoint))
     if standing:
-        found = _read(standing.body)
-        if found and (found.new, found.old) == (new, old):
-            return found
+        remembered = _read(standing.body)
+        if remembered and (remembered.new, remembered.old) == (new, old):
+            return remembered
     begun = Experiment(endpoint, new, old, datetime.now(UTC).isoformat())
     notes.write(_key(endpoint), json.dumps(asdict(begun)).encode(), over=standing)
     return begun
@@ -63,9 +63,9 @@ def begin(notes: Notes, endpoint: str, *, new: str, old: str) -> Experiment:
 def judged(notes: Notes, endpoint: str) -> None:
     """Note that the judge has sent its last request to the new one."""
     note = notes.read(_key(endpoint))
-    found = _read(note.body) if note else None
-    if found:
-        now = replace(found, judged=datetime.now(UTC).isoformat())
+    remembered = _read(note.body) if note else None
+    if remembered:
+        now = replace(remembered, judged=datetime.now(UTC).isoformat())
         notes.write(_key(endpoint), json.dumps(asdict(now)).encode(), over=note)
 
 
@@ -83,9 +83,9 @@ def find(notes: Notes, endpoint: Endpoint, name: str | None = None) -> Experimen
     ConfigError
         If there is none.
     """
-    found = standing(notes, endpoint)
-    if found and name in (None, found.new):
-        return found
+    remembered = standing(notes, endpoint)
+    if remembered and name in (None, remembered.new):
+        return remembered
     one = endpoint.deployments.get(name or "")
     others = {other: share for other, share in endpoint.traffic.items() if other != name}
     if not one or not others or not one.created:
@@ -101,8 +101,12 @@ def find(notes: Notes, endpoint: Endpoint, name: str | None = None) -> Experimen
 def standing(notes: Notes, endpoint: Endpoint) -> Experiment | None:
     """Return the experiment that is remembered, if both of its deployments are there."""
     note = notes.read(_key(endpoint.name))
-    found = _read(note.body) if note else None
-    return found if found and {found.new, found.old} <= set(endpoint.deployments) else None
+    remembered = _read(note.body) if note else None
+    return (
+        remembered
+        if remembered and {remembered.new, remembered.old} <= set(endpoint.deployments)
+        else None
+    )
 
 
 def running(target: Target, endpoint: str) -> Experiment | None:
@@ -147,9 +151,11 @@ def stands(target: Target, endpoint: str) -> bool:
     note = target.notes.read(_key(endpoint))
     if note is None:
         return False
-    found = _read(note.body)
+    remembered = _read(note.body)
     with suppress(NotFoundError):
-        return not found or {found.new, found.old} <= set(target.describe(endpoint).deployments)
+        return not remembered or {remembered.new, remembered.old} <= set(
+            target.describe(endpoint).deployments
+        )
     return False
 
 

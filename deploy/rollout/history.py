@@ -54,16 +54,16 @@ def is_first(then: Endpoint | None, name: str) -> bool:
 
 def is_older(then: Endpoint, name: str) -> bool:
     """Tell whether `name` existed before what serves was made: it is not ours to remove."""
-    found, serving = then.deployments.get(name), newest_serving(then)
-    if not found or not serving or not found.created or not serving.created:
+    deployment, serving = then.deployments.get(name), newest_serving(then)
+    if not deployment or not serving or not deployment.created or not serving.created:
         return False
-    return found.created < serving.created
+    return deployment.created < serving.created
 
 
 def is_broken(endpoint: Endpoint, name: str) -> bool:
     """Tell whether a deployment that has traffic failed: it served, and is to be repaired."""
-    found = endpoint.deployments.get(name)
-    return bool(found and found.state is State.FAILED and endpoint.traffic.get(name))
+    deployment = endpoint.deployments.get(name)
+    return bool(deployment and deployment.state is State.FAILED and endpoint.traffic.get(name))
 
 
 def working(endpoint: Endpoint) -> dict[str, int]:

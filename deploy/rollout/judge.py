@@ -153,10 +153,10 @@ class Judge:
         step, target = case.step, self.target
         if not step.percent and not step.shadow:
             return Look()
-        found = target.metrics(case.endpoint, case.deployment, case.since)
+        measured = target.metrics(case.endpoint, case.deployment, case.since)
         kind = "copy" if step.shadow else "live request"
         limits = self.limits if step.awaited else replace(self.limits, minimum_requests=0)
-        live_verdicts = live.verdicts(found, limits, self.baseline, kind=kind)
+        live_verdicts = live.verdicts(measured, limits, self.baseline, kind=kind)
         if not step.shadow or not case.beside:
             return Look(live_verdicts)
         old, new = (
@@ -200,10 +200,10 @@ class Judge:
 
 def _agrees(answer: bytes, expected: Sequence[Any], tolerance: float) -> bool:
     try:
-        found = json.loads(answer)["predictions"]
+        answered = json.loads(answer)["predictions"]
     except (ValueError, TypeError, KeyError):
         return False
-    return same(found, list(expected), tolerance)
+    return same(answered, list(expected), tolerance)
 
 
 def _plus(

@@ -50,14 +50,14 @@ def _all(
 
     count = sum(seen.predictions.values())
     moved = drift.prediction_shift(baseline, seen.predictions) if baseline else None
-    found = [
+    checked = [
         errors,
         gates.latency(seen.latency_p95_ms, seen.requests, limit=limits.latency_p95),
         gates.low_confidence(seen.low_confidence, seen.requests, limit=limits.low_confidence),
         gates.prediction_shift(moved, count, limit=limits.prediction_shift),
     ]
     # A gate at 1 lets everything through: it is reported where it was measured, and not demanded.
-    return [one for one in found if one.observed is not None or (not one.unit and one.limit < 1)]
+    return [one for one in checked if one.observed is not None or (not one.unit and one.limit < 1)]
 
 
 def agreement(old: Sequence[Answer], new: Sequence[Answer], limits: Gates) -> tuple[Verdict, str]:

@@ -148,8 +148,8 @@ def _find(rollout: Rollout, order: ReleaseRequest) -> Endpoint | None:
 def _clear(rollout: Rollout, order: ReleaseRequest, before: Endpoint) -> None:
     """Take away what a run before left: a deployment that failed without traffic, and copies."""
     new = order.wanted
-    found = before.deployments.get(new.name)
-    if found and found.state is State.FAILED and not before.traffic.get(new.name):
+    deployment = before.deployments.get(new.name)
+    if deployment and deployment.state is State.FAILED and not before.traffic.get(new.name):
         with rollout.say.step(f"undeploy {new.name}, which had failed"):
             endpoint_changes.retire(rollout.target, new.endpoint, new.name, order.deadline)
     for name in set(before.shadow) - {new.name}:
@@ -161,12 +161,12 @@ def _bring_up(
     rollout: Rollout, order: ReleaseRequest, new: Release, before: Endpoint | None
 ) -> None:
     """Deploy and wait until it is ready; one that failed while it served is started again."""
-    found = before.deployments.get(new.name) if before else None
+    standing = before.deployments.get(new.name) if before else None
     broken = before is not None and history.is_broken(before, new.name)
     with rollout.say.step(f"deploy {new.endpoint}/{new.name}") as step:
         rollout.target.deploy(new)
         already = "it had failed, and is started again" if broken else "it was there already"
-        step.detail = already if found else ""
+        step.detail = already if standing else ""
     with rollout.say.step(f"wait until {new.name} is ready"):
         try:
             ready = wait.until_ready(rollout.target, new.endpoint, new.name, order.deadline)

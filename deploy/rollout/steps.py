@@ -103,15 +103,17 @@ def _watch(rollout: Rollout, order: ReleaseRequest, move: Move, current: Endpoin
         return
     patience = rollout.judge.limits.patience if rollout.judge else 0.0
     baked, look = order.deadline.of(step.bake), Look()
-    with rollout.say.step(f"{'judge' if rollout.judge else 'watch'} {whom} at {_at(step)}") as told:
+    with rollout.say.step(
+        f"{'judge' if rollout.judge else 'watch'} {whom} at {_at(step)}"
+    ) as progress:
         for nth, _ in enumerate(wait.looks(order.deadline.of(step.bake + patience))):
             if nth:  # the first look follows the change at once
                 _refuse_rolled_back(rollout, order, move)
             look = _look(rollout, order, move, since)
-            told.detail = str(look) if rollout.judge else ""
+            progress.detail = str(look) if rollout.judge else ""
             if not baked.left() and not look.awaited:
                 return
-            told.awaits(look.awaited)
+            progress.awaits(look.awaited)
         raise DeadlineError(
             f"{whom} at {_at(step)} waited in vain for: {look.awaited or 'the bake time'}. Send "
             "requests, ask for fewer by gates.minimum_requests, or allow more time by "

@@ -212,5 +212,5 @@ class Own:
 
     def between(self, key: tuple[str, str], since: datetime, until: datetime) -> tuple[int, int]:
         """Return how many a deployment answered from one moment to another, and how many failed."""
-        found = [failed for when, failed in self._sent.get(key, ()) if since <= when < until]
-        return len(found), sum(found)
+        outcomes = [failed for when, failed in self._sent.get(key, ()) if since <= when < until]
+        return len(outcomes), sum(outcomes)

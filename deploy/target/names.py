@@ -45,9 +45,9 @@ def check(kind: str, name: str, pattern: re.Pattern[str] = NAME) -> str:
     return name
 
 
-def check_all(kind: str, found: Iterable[str]) -> None:
+def check_all(kind: str, names: Iterable[str]) -> None:
     """Check every name; see `check`."""
-    for name in found:
+    for name in names:
         check(kind, name)
 
 

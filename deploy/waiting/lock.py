@@ -214,24 +214,24 @@ def holder(notes: Notes, endpoint: str, terms: Terms | None = None) -> Claim | N
 
 def busy(notes: Notes, terms: Terms | None = None) -> dict[str, Claim | None]:
     """Return the claims of those who are changing something; None for one that cannot be read."""
-    found: dict[str, Claim | None] = {}
+    claims: dict[str, Claim | None] = {}
     for name in endpoints(notes.keys()):
         try:
             claim = holder(notes, name, terms)
         except LockedError:
-            found[name] = None
+            claims[name] = None
         else:
-            found |= {name: claim} if claim else {}
-    return found
+            claims |= {name: claim} if claim else {}
+    return claims
 
 
 def endpoints(keys: Iterable[str], folder: str = FOLDER) -> list[str]:
     """Return the endpoints of which notes with these keys are, among those of a folder."""
     start, end = f"{folder}/", ".json"
-    found = (
+    locked = (
         key[len(start) : -len(end)] for key in keys if key.startswith(start) and key.endswith(end)
     )
-    return [name for name in found if names.NAME.fullmatch(name)]
+    return [name for name in locked if names.NAME.fullmatch(name)]
 
 
 def _key(endpoint: str) -> str:
@@ -243,13 +243,13 @@ def _taken(
 ) -> Note:
     key = _key(endpoint)
     for _ in range(TRIES):
-        found = notes.read(key)
-        before = Claim.read(found) if found else None
+        standing = notes.read(key)
+        before = Claim.read(standing) if standing else None
         if before and not _is_free(before, terms):
             raise LockedError(_busy(endpoint, before, terms))
         try:
             note = notes.write(
-                key, _claim(Owner.here(terms.caller), what, terms).body(), over=found
+                key, _claim(Owner.here(terms.caller), what, terms).body(), over=standing
             )
         except ConflictError:  # another was quicker
             continue
@@ -260,10 +260,10 @@ def _taken(
 
 
 def _moment(text: str) -> datetime:
-    found = datetime.fromisoformat(text)
-    if found.tzinfo is None:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
         raise ValueError(f"{text} has no time zone")
-    return found
+    return moment
 
 
 def _is_free(claim: Claim, terms: Terms) -> bool:

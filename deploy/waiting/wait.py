@@ -91,13 +91,13 @@ def until(done: Callable[[], bool], deadline: Deadline, *, goal: str) -> None:
 
 
 def until_settled(
-    target: Deployments, endpoint: str, deadline: Deadline, found: Endpoint | None = None
+    target: Deployments, endpoint: str, deadline: Deadline, current: Endpoint | None = None
 ) -> Endpoint:
     """Return the endpoint once no change to it is under way.
 
     Parameters
     ----------
-    found : Endpoint, optional
+    current : Endpoint, optional
         As it was seen a moment ago.
 
     Raises
@@ -107,16 +107,16 @@ def until_settled(
     NotFoundError
         If there is no such endpoint.
     """
-    found = found or target.describe(endpoint)
+    current = current or target.describe(endpoint)
 
     def settled() -> bool:
-        nonlocal found
-        found = target.describe(endpoint)
-        return found.settled
+        nonlocal current
+        current = target.describe(endpoint)
+        return current.settled
 
-    if not found.settled:
+    if not current.settled:
         until(settled, deadline, goal=f"endpoint {endpoint} takes changes")
-    return found
+    return current
 
 
 def until_ready(
@@ -131,15 +131,15 @@ def until_ready(
     DeadlineError
         If the deadline passes first.
     """
-    found: list[Endpoint] = []
+    seen: list[Endpoint] = []
 
     def ready() -> bool:
-        found[:] = [target.describe(endpoint)]
-        _refuse_failed(found[0], deployment)
-        return found[0].settled and found[0].deployments[deployment].state is State.READY
+        seen[:] = [target.describe(endpoint)]
+        _refuse_failed(seen[0], deployment)
+        return seen[0].settled and seen[0].deployments[deployment].state is State.READY
 
     until(ready, deadline, goal=f"{endpoint}/{deployment} is ready")
-    return found[0]
+    return seen[0]
 
 
 def until_gone(target: Deployments, endpoint: str, deadline: Deadline) -> None:
