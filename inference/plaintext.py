@@ -18,7 +18,7 @@ UNSAFE = re.compile(
 
 def line(text: object) -> str:
     r"""Return a text on one line, with each unsafe character as its escape, e.g. ``\x1b``."""
-    return UNSAFE.sub(lambda found: _escape(found[0]), str(text))
+    return UNSAFE.sub(lambda match: _escape(match[0]), str(text))
 
 
 def lines(text: object) -> str:

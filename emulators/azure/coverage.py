@@ -66,15 +66,15 @@ def _operations() -> list[str]:
         source = place / "ml/_restclient/arm_ml_service/operations/_operations.py"
         if source.is_file():
             classes = ast.parse(source.read_text()).body
-            found = [one for one in classes if isinstance(one, ast.ClassDef)]
-            return sorted(name for one in found for name in _methods(one))
+            defined = [one for one in classes if isinstance(one, ast.ClassDef)]
+            return sorted(name for one in defined for name in _methods(one))
     return []
 
 
-def _methods(found: ast.ClassDef) -> list[str]:
+def _methods(defined: ast.ClassDef) -> list[str]:
     """Name the operations of one class: public methods, of classes that are no mix-ins."""
-    kind = found.name.removesuffix("Operations")
-    if kind in ("", found.name):
+    kind = defined.name.removesuffix("Operations")
+    if kind in ("", defined.name):
         return []
-    methods = [one.name for one in found.body if isinstance(one, ast.FunctionDef)]
+    methods = [one.name for one in defined.body if isinstance(one, ast.FunctionDef)]
     return [f"{kind}.{name}" for name in dict.fromkeys(methods) if not name.startswith("_")]

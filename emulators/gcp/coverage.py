@@ -51,7 +51,7 @@ def _operations() -> Coverage:
 
 
 def _documented() -> Iterator[Coverage]:
-    found = json.loads((FOLDER / "documents.json").read_text())
+    documents = json.loads((FOLDER / "documents.json").read_text())
     for service, real in DOCUMENTED.items():
-        names = {name.partition(".")[2] for name, _, _ in found[service]}
+        names = {name.partition(".")[2] for name, _, _ in documents[service]}
         yield Coverage(service, tuple(sorted(real)), (), tuple(sorted(names - set(real))))

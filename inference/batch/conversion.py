@@ -69,9 +69,9 @@ def convert(field: Field, cells: pa.Array, *, text: bool) -> Converted:
         cells = cells.dictionary_decode()
     if pa.types.is_null(cells.type):
         cells = cells.cast(ARROW[field.dtype])
-    found = (_TEXTS if text else _TYPED)[field.dtype](field, cells)
-    if found is not None:
-        values, wrong = found
+    converted = (_TEXTS if text else _TYPED)[field.dtype](field, cells)
+    if converted is not None:
+        values, wrong = converted
         return Converted(values, wrong, lambda index: _cell(field, cells[index], text=text))
     return _each(field, [_cell(field, cell, text=text) for cell in cells])
 
@@ -221,8 +221,8 @@ def _not_finite(field: Field, values: Any, doubles: pa.Array) -> Mask:
 
 
 def _missing(cells: pa.Array) -> Mask:
-    found: Mask = _array(cells.is_null())
-    return found
+    nulls: Mask = _array(cells.is_null())
+    return nulls
 
 
 def _doubles(cells: pa.Array) -> pa.Array | None:

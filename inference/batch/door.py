@@ -206,9 +206,9 @@ class _Hidden(MetaPathFinder):
 
 
 def _tell(options: argparse.Namespace, mark: Mark, seconds: float) -> None:
-    told = {"rows": mark.rows, "refused": mark.refused, "seconds": round(seconds, 3)}
+    summary = {"rows": mark.rows, "refused": mark.refused, "seconds": round(seconds, 3)}
     if options.json:
-        sys.stdout.write(json.dumps(told | {"output": str(options.output)}) + "\n")
+        sys.stdout.write(json.dumps(summary | {"output": str(options.output)}) + "\n")
         return
     bad = f", {mark.refused:,} refused (see {options.errors})" if mark.refused else ""
     sys.stdout.write(f"{options.output}: {mark.rows:,} rows{bad}, in {seconds:.1f} s\n")

@@ -60,13 +60,13 @@ class File:
         """
         gzipped = path.suffix.lower() == ".gz"
         name = path.with_suffix("") if gzipped else path
-        found = SUFFIXES.get(name.suffix.lower())
-        if found is None or (gzipped and found is Format.PARQUET):
+        kind = SUFFIXES.get(name.suffix.lower())
+        if kind is None or (gzipped and kind is Format.PARQUET):
             raise BatchError(
                 f"{path} has no known suffix: name it .csv, .jsonl or .ndjson (.gz may follow), "
                 "or .parquet"
             )
-        return cls(path, found, gzipped)
+        return cls(path, kind, gzipped)
 
     @property
     def size(self) -> int:
@@ -97,13 +97,13 @@ def inputs(paths: Iterable[Path]) -> tuple[File, ...]:
     BatchError
         If there are none, one is missing, or they are of several formats.
     """
-    found = [file for path in paths for file in _files(path)]
-    if not found:
+    files = [file for path in paths for file in _files(path)]
+    if not files:
         raise BatchError("there is nothing to read: no file has a known suffix")
-    if len({file.format for file in found}) > 1:
-        kinds = ", ".join(sorted({file.format.value for file in found}))
+    if len({file.format for file in files}) > 1:
+        kinds = ", ".join(sorted({file.format.value for file in files}))
         raise BatchError(f"the input is of several formats ({kinds}): give one at a time")
-    return tuple(found)
+    return tuple(files)
 
 
 def _files(path: Path) -> list[File]:

@@ -128,13 +128,13 @@ class Reader:
 
     def struct(self) -> Struct:
         """Read a struct."""
-        found: Struct = {}
+        fields: Struct = {}
         number = 0
         while head := self._byte():
             kind = head & 0x0F
             number = number + (head >> 4) if head >> 4 else self._zigzag()
-            found[number] = (kind, kind == TRUE if kind in (TRUE, FALSE) else self._value(kind))
-        return found
+            fields[number] = (kind, kind == TRUE if kind in (TRUE, FALSE) else self._value(kind))
+        return fields
 
     def _value(self, kind: int) -> Any:
         if kind in INTEGERS:

@@ -126,13 +126,13 @@ def header(file: File, fields: tuple[str, ...]) -> Header:
     FormatError
         If it is not Parquet, or lacks a field.
     """
-    found = schema(file)
-    if missing := [name for name in fields if name not in found.names]:
+    columns = schema(file)
+    if missing := [name for name in fields if name not in columns.names]:
         raise FormatError(
             f"{file.path} has no column {listing(map(shown, missing))}: "
-            f"it has {listing(map(shown, found.names))}"
+            f"it has {listing(map(shown, columns.names))}"
         )
-    return Header(tuple(found.names))
+    return Header(tuple(columns.names))
 
 
 def schema(file: File) -> pa.Schema:

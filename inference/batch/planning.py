@@ -56,12 +56,12 @@ def plan(wish: BatchOptions, signature: Signature, answers: OutputSignature) -> 
     headers = tuple(read(file, signature.names) for file in wish.inputs)
     if wish.inputs[0].format is not Format.LINES:
         _alike(wish.inputs, headers)
-    found = headers[0].names
-    carried = found if wish.keep is None else wish.keep
-    if missing := [name for name in carried if name not in found]:
+    columns = headers[0].names
+    carried = columns if wish.keep is None else wish.keep
+    if missing := [name for name in carried if name not in columns]:
         raise BatchError(
             f"there is no column {listing(map(shown, missing))} to keep: "
-            f"{wish.inputs[0].path} has {listing(map(shown, found))}"
+            f"{wish.inputs[0].path} has {listing(map(shown, columns))}"
         )
     made = Plan(wish.inputs, wish.output, headers, carried, signature, answers, wish.probabilities)
     _check_names(made)
@@ -92,12 +92,12 @@ def _check_names(plan: Plan) -> None:
 def _check_types(plan: Plan) -> None:
     first = parquetrows.schema(plan.inputs[0])
     for file in plan.inputs[1:]:
-        found = parquetrows.schema(file)
+        columns = parquetrows.schema(file)
         for name in plan.carried:
-            if found.field(name).type != first.field(name).type:
+            if columns.field(name).type != first.field(name).type:
                 raise BatchError(
-                    f"column {shown(name)} is of type {found.field(name).type} in {file.path} and "
-                    f"{first.field(name).type} in {plan.inputs[0].path}"
+                    f"column {shown(name)} is of type {columns.field(name).type} in {file.path} "
+                    f"and {first.field(name).type} in {plan.inputs[0].path}"
                 )
 
 

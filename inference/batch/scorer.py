@@ -91,8 +91,8 @@ class Scorer:
         if answered is None:
             return Written(b"", b"", 0, batch.refused)
         batch, answers = answered
-        found = outcome.of(answers, self.plan.answers)
-        body, end = writing.write(self.plan, batch.carried, found)
+        predicted = outcome.of(answers, self.plan.answers)
+        body, end = writing.write(self.plan, batch.carried, predicted)
         body = writing.packed(self.plan, body)
         return Written(body, end, len(batch.lines), batch.refused)
 
@@ -107,8 +107,8 @@ class Scorer:
         first = writing.head(self.plan)
         body, end = writing.packed(self.plan, first) if first else first, b""
         if self.plan.writes is Format.PARQUET:
-            found = outcome.nothing(self.plan.answers, probabilities=self.plan.probabilities)
-            _, end = writing.write(self.plan, self.intake.batch(empty).carried, found)
+            nothing = outcome.nothing(self.plan.answers, probabilities=self.plan.probabilities)
+            _, end = writing.write(self.plan, self.intake.batch(empty).carried, nothing)
         return Written(body, end, 0, ())
 
     def _answered(self, batch: Batch) -> tuple[Batch, Answers] | None:

@@ -147,10 +147,10 @@ def _manifest_text(path: Path) -> str:
 
 
 def _verify(path: Path, manifest: Manifest) -> None:
-    found = _files(path) - {MANIFEST}
-    if missing := sorted(set(manifest.files) - found):
+    present = _files(path) - {MANIFEST}
+    if missing := sorted(set(manifest.files) - present):
         raise TamperedError(f"{missing[0]} is listed in {MANIFEST} but missing from {path}")
-    if extra := sorted(found - set(manifest.files)):
+    if extra := sorted(present - set(manifest.files)):
         raise TamperedError(f"{extra[0]} stands in {path} but is not listed in {MANIFEST}")
     for file, digest in manifest.files.items():
         if sha256(path / file) != digest:

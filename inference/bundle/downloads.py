@@ -129,8 +129,8 @@ def download(uri: str, environment: Mapping[str, str] = os.environ) -> Path:
 def _opened(uri: str, environment: Mapping[str, str]) -> tuple[Files, str]:
     """Return what holds a bundle's files, and the folder of it they lie in."""
     if is_blob(uri):
-        found, folder = container(uri, environment)
-        return found, folder.strip("/")
+        files, folder = container(uri, environment)
+        return files, folder.strip("/")
     parts = urlsplit(uri)
     return _bucket(parts.netloc, environment), parts.path.strip("/")
 
@@ -207,8 +207,8 @@ class BlobContainer:
         url = f"{self.address}{path}?{urlencode({**query, **self.query})}"
         headers = {"x-ms-version": VERSION, **self.headers}
         try:
-            asked = urllib.request.Request(url, headers=headers)
-            return opened(asked, seconds=TIMEOUT_SECONDS)
+            request = urllib.request.Request(url, headers=headers)
+            return opened(request, seconds=TIMEOUT_SECONDS)
         except urllib.error.HTTPError as error:
             with error:
                 raise BundleMissingError(

@@ -22,34 +22,34 @@ def check(wanted: Mapping[str, str]) -> None:
     VersionError
         If scikit-learn differs; the message has both versions and the fix.
     """
-    found = installed(wanted)
-    if "scikit-learn" in wanted and "scikit-learn" not in found:
+    here = installed(wanted)
+    if "scikit-learn" in wanted and "scikit-learn" not in here:
         raise VersionError(
             f"the model needs scikit-learn {wanted['scikit-learn']}, and none is installed here: "
             "install it, take the image that has it, or package the model so that it compiles "
             "(the manifest's not_compiled says why it did not)"
         )
-    if found.get("scikit-learn") != wanted.get("scikit-learn"):
-        raise other_version(wanted["scikit-learn"], found.get("scikit-learn", "none"))
+    if here.get("scikit-learn") != wanted.get("scikit-learn"):
+        raise other_version(wanted["scikit-learn"], here.get("scikit-learn", "none"))
     for library in wanted:
-        if found.get(library) != wanted[library]:
+        if here.get(library) != wanted[library]:
             log.warning(
                 "the model was fitted with %s %s and here is %s",
                 library,
                 wanted[library],
-                found.get(library, "none"),
+                here.get(library, "none"),
             )
 
 
 def installed(libraries: Mapping[str, str] | tuple[str, ...]) -> dict[str, str]:
     """Return the installed version of each library, leaving out those that are absent."""
-    found = {}
+    versions = {}
     for library in libraries:
         try:
-            found[library] = _version(library)
+            versions[library] = _version(library)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def other_version(fitted: str, here: str) -> VersionError:

@@ -61,8 +61,8 @@ def find(
 def _bundle_in(path: Path, source: str) -> Path:
     within = [path] if (path / MANIFEST).is_file() else sorted(m.parent for m in _manifests(path))
     if len(within) != 1:
-        found = f"{len(within)} subdirectories with one" if within else "no such directory in it"
-        state = found if path.is_dir() else "it is no directory"
+        why = f"{len(within)} subdirectories with one" if within else "no such directory in it"
+        state = why if path.is_dir() else "it is no directory"
         raise BundleMissingError(f"{path} (from {source}) has no {MANIFEST}: {state}")
     return within[0]
 

@@ -229,10 +229,10 @@ class Manifest:
     @classmethod
     def _parse(cls, text: str) -> Manifest:
         record = _object(text)
-        found = record.pop("format", None)
-        if found != FORMAT:
+        given = record.pop("format", None)
+        if given != FORMAT:
             raise VersionError(
-                f"{MANIFEST} has format {found!r} and this program reads {FORMAT}: "
+                f"{MANIFEST} has format {given!r} and this program reads {FORMAT}: "
                 "package the model again with this version, or serve it with the one that wrote it"
             )
         record.pop("digest", None)

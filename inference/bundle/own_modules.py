@@ -65,17 +65,17 @@ class _Nowhere:
 
 def references(estimator: Any) -> set[tuple[str, str]]:
     """Return module and name of every class and function that a stored estimator needs."""
-    found = _References()
+    collected = _References()
     try:
-        found.dump(estimator)
+        collected.dump(estimator)
     except Exception:  # Storing it will say what cannot be stored.
-        return found.found
-    return found.found
+        return collected.found
+    return collected.found
 
 
-def own(found: Iterable[tuple[str, str]]) -> list[str]:
+def own(named: Iterable[tuple[str, str]]) -> list[str]:
     """Return the modules among these that are neither Python's nor an installed library's."""
-    names = {module for module, _ in found} - {"__main__"}
+    names = {module for module, _ in named} - {"__main__"}
     return sorted(name for name in names if name in sys.modules and _is_own(sys.modules[name]))
 
 

@@ -29,8 +29,8 @@ def _short_ping(subject: Subject) -> Verdict:
 
 def _connects(subject: Subject) -> Verdict:
     came = subject.ask("GET", "/ping")
-    told = f"{came.connected * 1000:.1f} ms"
-    return Verdict.of(came.connected <= CONNECT_SECONDS, told)
+    took = f"{came.connected * 1000:.1f} ms"
+    return Verdict.of(came.connected <= CONNECT_SECONDS, took)
 
 
 def _json(subject: Subject) -> Verdict:
@@ -50,8 +50,8 @@ def _csv(subject: Subject) -> Verdict:
 def _framed(subject: Subject) -> Verdict:
     headers = subject.post(*_any(subject)).headers
     length, coding = headers.get("content-length"), headers.get("transfer-encoding")
-    told = f"content-length {length}" if length else f"transfer-encoding {coding}"
-    return Verdict.of(bool(length) or coding == "chunked", told)
+    framing = f"content-length {length}" if length else f"transfer-encoding {coding}"
+    return Verdict.of(bool(length) or coding == "chunked", framing)
 
 
 def _short_headers(subject: Subject) -> Verdict:
@@ -68,16 +68,16 @@ def _batch(subject: Subject) -> Verdict:
     came = subject.ask("GET", "/execution-parameters")
     if came.status == 404:
         return Verdict(State.ABSENT, "404: the defaults apply")
-    told = came.json()
-    if came.status != 200 or not isinstance(told, dict):
+    limits = came.json()
+    if came.status != 200 or not isinstance(limits, dict):
         return Verdict(State.BROKEN, came.told())
-    return Verdict.of(_are_valid(told), came.body[:200].decode(errors="replace"))
+    return Verdict.of(_are_valid(limits), came.body[:200].decode(errors="replace"))
 
 
-def _are_valid(told: dict[str, object]) -> bool:
-    numbers = (told.get(key, 1) for key in ("MaxConcurrentTransforms", "MaxPayloadInMB"))
+def _are_valid(limits: dict[str, object]) -> bool:
+    numbers = (limits.get(key, 1) for key in ("MaxConcurrentTransforms", "MaxPayloadInMB"))
     whole = all(type(number) is int and number >= 0 for number in numbers)
-    return whole and told.get("BatchStrategy", STRATEGIES[0]) in STRATEGIES
+    return whole and limits.get("BatchStrategy", STRATEGIES[0]) in STRATEGIES
 
 
 def _any(subject: Subject) -> tuple[str, str]:

@@ -32,8 +32,10 @@ def _swagger(subject: Subject) -> Verdict:
     came = subject.ask("GET", "/swagger.json")
     if came.status == 404:
         return Verdict(State.ABSENT, "404: the endpoint will have no swagger URI")
-    found = came.json()
-    version = found.get("swagger") or found.get("openapi") if isinstance(found, dict) else None
+    document = came.json()
+    version = (
+        document.get("swagger") or document.get("openapi") if isinstance(document, dict) else None
+    )
     return Verdict.of(came.status == 200 and bool(version), f"{came.told()}, version {version}")
 
 

@@ -79,11 +79,11 @@ def _confined(stage: StartedContainer) -> Verdict:
     """Look at it after all other requests: nothing was killed and all was answered."""
     state = json.loads(docker("inspect", "--format", "{{json .State}}", stage.server.name))
     limits = docker("inspect", "--format", "{{.HostConfig.Memory}}", stage.server.name)
-    told = f"{state['Status']}, within {int(limits) >> 20} MB"
+    shown = f"{state['Status']}, within {int(limits) >> 20} MB"
     fine = (
         state["Running"] and not state["OOMKilled"] and stage.server.is_ready(stage.contract.health)
     )
-    return Verdict.of(fine, told if fine else f"{told}, out of memory: {state['OOMKilled']}")
+    return Verdict.of(fine, shown if fine else f"{shown}, out of memory: {state['OOMKilled']}")
 
 
 def _healthcheck(stage: StartedContainer) -> Verdict:
@@ -175,8 +175,8 @@ def _stop(stage: StartedContainer) -> Verdict:
         caller.join()
     if code is None:
         return Verdict(State.BROKEN, f"still running {seconds:.1f} s after SIGTERM")
-    told = f"exit code {code} after {seconds:.1f} s, {len(load.lost)} of {load.answered} lost"
-    return Verdict.of(code == 0 and not load.lost, "; ".join([told, *load.lost[:1]]))
+    ended = f"exit code {code} after {seconds:.1f} s, {len(load.lost)} of {load.answered} lost"
+    return Verdict.of(code == 0 and not load.lost, "; ".join([ended, *load.lost[:1]]))
 
 
 def _body(stage: StartedContainer) -> bytes:

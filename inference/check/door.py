@@ -41,11 +41,11 @@ def _image(options: argparse.Namespace) -> Sequence[Finding]:
             "--bundle DIR, e.g. the one that `make bundle` makes"
         )
     folder = Bundle.read(options.bundle).path
-    found = image.judge(
+    judged = image.judge(
         options.server, options.cloud or check.CLOUDS, folder, memory=options.memory
     )
     findings = []
-    for finding in found:
+    for finding in judged:
         print(f"{finding.rule}: {finding.state.value}", file=sys.stderr)  # noqa: T201
         findings.append(finding)
     return findings

@@ -52,10 +52,10 @@ def advertised(description: Any, path: str, media: str) -> bytes:
     MissingExampleError
         If it shows none.
     """
-    found = next(_examples(description, media, first=path), None)
-    if found is None:
+    body = next(_examples(description, media, first=path), None)
+    if body is None:
         raise MissingExampleError(f"the server describes no {media} example: {ADVICE}")
-    return found.encode() if isinstance(found, str) else json.dumps(found).encode()
+    return body.encode() if isinstance(body, str) else json.dumps(body).encode()
 
 
 def with_instances(description: Any, given: bytes | None) -> dict[str, Any]:

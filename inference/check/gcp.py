@@ -29,15 +29,15 @@ def _health(subject: Subject) -> Verdict:
 
 def _predict(subject: Subject) -> Verdict:
     came = _ask(subject)
-    found = came.json()
-    fits = came.status == 200 and isinstance(found, dict) and "predictions" in found
-    keys = f"keys {sorted(found)[:5]}" if isinstance(found, dict) else "no JSON object"
+    content = came.json()
+    fits = came.status == 200 and isinstance(content, dict) and "predictions" in content
+    keys = f"keys {sorted(content)[:5]}" if isinstance(content, dict) else "no JSON object"
     return Verdict.of(fits and came.seconds <= ANSWER_SECONDS, f"{came.told()}, {keys}")
 
 
 def _length(subject: Subject) -> Verdict:
-    sent, found = len(subject.instances()["instances"]), _ask(subject).json()
-    predictions = found.get("predictions") if isinstance(found, dict) else None
+    sent, length = len(subject.instances()["instances"]), _ask(subject).json()
+    predictions = length.get("predictions") if isinstance(length, dict) else None
     came = len(predictions) if isinstance(predictions, list) else "no list"
     return Verdict.of(sent == came, f"{came} for {sent} instances")
 

@@ -112,16 +112,16 @@ def _user(exhibit: InspectedImage) -> Verdict:
 
 
 def _tools(exhibit: InspectedImage) -> Verdict:
-    found = [path for path in exhibit.paths if TOOLS.search(path)]
-    told = f"{len(found)}: {', '.join(found[:3])}" if found else "none"
-    return Verdict.of(not found, told)
+    tools = [path for path in exhibit.paths if TOOLS.search(path)]
+    shown = f"{len(tools)}: {', '.join(tools[:3])}" if tools else "none"
+    return Verdict.of(not tools, shown)
 
 
 def _secrets(exhibit: InspectedImage) -> Verdict:
     history = docker("history", "--no-trunc", "--format", "{{.CreatedBy}}", exhibit.image.id)
     variables = "\n".join(exhibit.image.config.get("Env") or ())
-    found = SECRETS.findall(f"{history}\n{variables}")
-    return Verdict.of(not found, f"{len(found)} found" if found else "none")
+    secrets = SECRETS.findall(f"{history}\n{variables}")
+    return Verdict.of(not secrets, f"{len(secrets)} found" if secrets else "none")
 
 
 def _titles(exhibit: InspectedImage) -> Verdict:
@@ -138,8 +138,8 @@ def _quiet(exhibit: InspectedImage) -> Verdict:
 
 
 def _size(exhibit: InspectedImage) -> Verdict:
-    told = f"{exhibit.image.platform}, {measure(exhibit.image)}"
-    return Verdict.of(exhibit.image.bytes <= MOST_BYTES, told)
+    shown = f"{exhibit.image.platform}, {measure(exhibit.image)}"
+    return Verdict.of(exhibit.image.bytes <= MOST_BYTES, shown)
 
 
 LOOKS: tuple[Rule[InspectedImage], ...] = (

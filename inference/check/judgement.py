@@ -38,5 +38,5 @@ def kept_header(subject: Subject, path: str, name: str, value: str) -> Verdict:
     """Judge a request with a header of the platform: answered, and the header not spoilt."""
     came = subject.post(path, **{name: value})
     back = came.headers.get(name)
-    told = "not sent back" if back is None else f"sent back as {back[:60]!r}"
-    return Verdict.of(came.status == 200 and back in (None, value), f"{came.status}, {told}")
+    shown = "not sent back" if back is None else f"sent back as {back[:60]!r}"
+    return Verdict.of(came.status == 200 and back in (None, value), f"{came.status}, {shown}")

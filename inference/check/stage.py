@@ -189,10 +189,10 @@ class _Objects(BaseHTTPRequestHandler):
         super().__init__(*more)
 
     def do_GET(self) -> None:
-        asked = urlsplit(self.path)
-        _, _, name = asked.path.partition("/b/check/o")
+        url = urlsplit(self.path)
+        _, _, name = url.path.partition("/b/check/o")
         if not name:
-            prefix = parse_qs(asked.query).get("prefix", [""])[0]
+            prefix = parse_qs(url.query).get("prefix", [""])[0]
             items = [{"name": each} for each in self._names if each.startswith(prefix)]
             self._send(200, json.dumps({"items": items}).encode())
         elif file := self._names.get(unquote(name.removeprefix("/"))):

@@ -180,8 +180,8 @@ class Subject:
         """The server's OpenAPI document, or None."""
         for path in ("/openapi.json", "/swagger.json?version=3"):
             came = self.ask("GET", path)
-            if came.status == 200 and isinstance(found := came.json(), dict):
-                return found
+            if came.status == 200 and isinstance(document := came.json(), dict):
+                return document
         return None
 
     @property

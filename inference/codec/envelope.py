@@ -114,10 +114,10 @@ def _chosen(
 
 
 def _places(key: str, columns: list[str], signature: Signature) -> list[int]:
-    found = positions(columns, signature.names)
-    if found.is_complete:
-        return [found.places[name] for name in signature.names]
-    wrong, names = ("repeat", found.repeated) if found.repeated else ("lack", found.missing)
+    places = positions(columns, signature.names)
+    if places.is_complete:
+        return [places.places[name] for name in signature.names]
+    wrong, names = ("repeat", places.repeated) if places.repeated else ("lack", places.missing)
     raise InvalidInputError(
         f"{key!r}: the columns {wrong} {listing(map(shown, names))}: "
         f"they are {listing(map(shown, columns))}"
@@ -218,18 +218,18 @@ def wrap(predictions: list[Any], envelope: Envelope) -> Any:
 
 
 def _key(value: dict[str, Any], signature: Signature) -> str:
-    found = [key for key in KEYS if key in value]
+    keys = [key for key in KEYS if key in value]
     strange = [key for key in value if key not in (*KEYS, *BESIDE)]
-    if strange and not found and set(strange) <= set(signature.names):
+    if strange and not keys and set(strange) <= set(signature.names):
         raise InvalidInputError(
             f'field {strange[0]!r} stands outside of a row: send {{"features": {{...}}}}'
         )
     if strange:
         raise InvalidInputError(f"unknown field {strange[0][:60]!r}: {_usage()}")
-    if len(found) != 1:
-        names = " and ".join(map(repr, found)) or "no rows"
+    if len(keys) != 1:
+        names = " and ".join(map(repr, keys)) or "no rows"
         raise InvalidInputError(f"{names} came: {_usage()}")
-    return found[0]
+    return keys[0]
 
 
 def _usage() -> str:

@@ -61,8 +61,8 @@ class Media:
         """Read a header such as ``text/csv; charset=utf-8; header=present``."""
         name, *rest = text.split(";")
         pairs = (part.partition("=") for part in rest)
-        found = {key.strip().lower(): value.strip().strip('"') for key, _, value in pairs}
-        return cls(name.strip().lower(), found)
+        parameters = {key.strip().lower(): value.strip().strip('"') for key, _, value in pairs}
+        return cls(name.strip().lower(), parameters)
 
 
 def form_of(media: Media, body: bytes) -> Form:
@@ -144,7 +144,7 @@ def _welcome(name: str, wanted: list[tuple[str, float]]) -> tuple[float, int]:
     """Return the quality of the most specific range that holds `name`, and how specific it is."""
     steps = (name, name.partition("/")[0] + "/*", "*/*")
     for specific, step in zip((2, 1, 0), steps, strict=True):
-        found = [quality for media, quality in wanted if media == step]
-        if found:
-            return max(found), specific
+        qualities = [quality for media, quality in wanted if media == step]
+        if qualities:
+            return max(qualities), specific
     return 0.0, 0

@@ -154,9 +154,9 @@ class Report:
     reason: str = ""
 
     def __str__(self) -> str:
-        asked = f"{len(self.found)} known vulnerabilities in {self.known} distributions"
+        summary = f"{len(self.found)} known vulnerabilities in {self.known} distributions"
         left = f"{self.unknown} not audited: {self.reason}"
-        return "; ".join([asked] * bool(self.known) + [left] * bool(self.reason))
+        return "; ".join([summary] * bool(self.known) + [left] * bool(self.reason))
 
 
 def audit(tool: Path, requirements: Path, to: Path) -> Report:
@@ -190,15 +190,15 @@ def report(dependencies: Sequence[Mapping[str, Any]]) -> Report:
     skipped = [
         dependency["skip_reason"] for dependency in dependencies if "skip_reason" in dependency
     ]
-    found = []
+    advisories = []
     for dependency in dependencies:
         for each in dependency.get("vulns", ()):
             fixed = ", ".join(each["fix_versions"]) or "no version yet"
-            found.append(
+            advisories.append(
                 f"{dependency['name']} {dependency['version']}: {each['id']}, fixed in {fixed}"
             )
     known = len(dependencies) - len(skipped)
-    return Report(known, tuple(found), len(skipped), "".join(skipped[:1]))
+    return Report(known, tuple(advisories), len(skipped), "".join(skipped[:1]))
 
 
 # A bill of materials in CycloneDX's form, version 1.6.

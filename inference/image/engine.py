@@ -109,16 +109,16 @@ def inspect(name: str) -> Image:
         If the engine does not answer.
     """
     try:
-        found = json.loads(docker("image", "inspect", name))[0]
+        described = json.loads(docker("image", "inspect", name))[0]
     except EngineError as error:
         if "no such image" in str(error).lower() or "invalid reference" in str(error).lower():
             raise AbsentImageError(f"there is no image {name} on this machine") from error
         raise
     return Image(
         name,
-        found["Id"],
-        found["Config"],
-        tuple(found["RootFS"]["Layers"]),
-        found["Size"],
-        f"{found['Os']}/{found['Architecture']}",
+        described["Id"],
+        described["Config"],
+        tuple(described["RootFS"]["Layers"]),
+        described["Size"],
+        f"{described['Os']}/{described['Architecture']}",
     )

@@ -87,10 +87,10 @@ def _layers(file: IO[bytes], below: int) -> Sequence[tuple[int, int]]:
 
 
 def _member(saved: tarfile.TarFile, name: str) -> IO[bytes]:
-    found = saved.extractfile(name)
-    if found is None:
+    member = saved.extractfile(name)
+    if member is None:
         raise EngineError(f"docker save wrote a {name} that is no file")
-    return found
+    return member
 
 
 def _weigh(layer: IO[bytes]) -> tuple[int, int]:

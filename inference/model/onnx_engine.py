@@ -85,8 +85,8 @@ class Graph:
         ScoringError
             If the graph fails.
         """
-        found = self._found(self._outputs if probabilities else self._outputs[:1], table)
-        return self._labels(found[0]), self._shares(found[1]) if probabilities else None
+        outputs = self._found(self._outputs if probabilities else self._outputs[:1], table)
+        return self._labels(outputs[0]), self._shares(outputs[1]) if probabilities else None
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
@@ -97,8 +97,8 @@ class Graph:
     def codes(self, table: Table, *, probabilities: bool) -> tuple[Array, Shares]:
         """Do as `predict` does, and return the index of each row's label in `classes`."""
         names = [CODES, *self._outputs[1:]] if probabilities else [CODES]
-        found = self._found(names, table, self._short)
-        return found[0].reshape(-1), self._shares(found[1]) if probabilities else None
+        outputs = self._found(names, table, self._short)
+        return outputs[0].reshape(-1), self._shares(outputs[1]) if probabilities else None
 
     def _found(self, names: list[str], table: Table, options: Any = None) -> list[Any]:
         try:
@@ -180,8 +180,8 @@ class Graph:
             )
         return values.astype(self._dtype, copy=False)
 
-    def _labels(self, found: Any) -> Array:
-        labels = np.asarray(found)
+    def _labels(self, given: Any) -> Array:
+        labels = np.asarray(given)
         if not self.output.shape and labels.ndim > 1:
             labels = labels.reshape(-1)
         if self.output.dtype == "boolean":
@@ -190,8 +190,8 @@ class Graph:
             return labels.astype(np.float64, copy=False)
         return labels
 
-    def _shares(self, found: Any) -> Shares:
-        return tuple(map(np.asarray, found)) if isinstance(found, list) else np.asarray(found)
+    def _shares(self, given: Any) -> Shares:
+        return tuple(map(np.asarray, given)) if isinstance(given, list) else np.asarray(given)
 
 
 def load(file: Path, compiled: Compiled, signature: Signature, output: OutputSignature) -> Graph:

@@ -100,8 +100,8 @@ def raised(file: Path) -> Iterator[None]:
             warnings.simplefilter("error", InconsistentVersionWarning)
             yield
     except InconsistentVersionWarning as error:
-        found, here = error.original_sklearn_version, error.current_sklearn_version
-        raise other_version(found, here) from error
+        there, here = error.original_sklearn_version, error.current_sklearn_version
+        raise other_version(there, here) from error
     except ModuleNotFoundError as error:
         raise BundleError(
             f"{file.name} needs the module {error.name!r}, which cannot be imported here: "

@@ -27,17 +27,17 @@ def store(estimator: Any, file: Path) -> tuple[str, ...]:
 
     try:
         io.dump(estimator, file)
-        found = tuple(sorted(io.get_untrusted_types(file=file)))
+        untrusted = tuple(sorted(io.get_untrusted_types(file=file)))
     except Exception as error:
         raise PackagingError(
             f"skops cannot store the model: {brief(error)}. Store it with joblib"
         ) from error
-    if strangers := [name for name in found if not is_known(name)]:
+    if strangers := [name for name in untrusted if not is_known(name)]:
         raise PackagingError(
             f"the model holds {strangers[0]}, which is not trusted: only types of "
             f"{', '.join(PACKAGES)} are. Package the model without it, or store it with joblib"
         )
-    return found
+    return untrusted
 
 
 def load(file: Path, trusted: tuple[str, ...]) -> Any:
@@ -62,8 +62,8 @@ def load(file: Path, trusted: tuple[str, ...]) -> Any:
     with raised(file):
         from skops import io
 
-        found = io.get_untrusted_types(file=file)
-        if strangers := sorted(set(found) - set(trusted)):
+        untrusted = io.get_untrusted_types(file=file)
+        if strangers := sorted(set(untrusted) - set(trusted)):
             raise BundleError(
                 f"{file.name} holds {strangers[0]}, which its manifest does not trust: "
                 "nothing was loaded. Package the model again"

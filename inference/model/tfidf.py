@@ -95,10 +95,10 @@ class Terms:
         return np.array(self.rarity)
 
     def _weighed(self, texts: Sequence[str]) -> Array:
-        found = [self._counted(text) for text in texts]
-        rows = np.repeat(np.arange(len(texts)), list(map(len, found)))
-        columns = np.array([column for each in found for column in each], dtype=np.int64)
-        weights = np.array([count for each in found for count in each.values()], dtype=np.float64)
+        counted = [self._counted(text) for text in texts]
+        rows = np.repeat(np.arange(len(texts)), list(map(len, counted)))
+        columns = np.array([column for each in counted for column in each], dtype=np.int64)
+        weights = np.array([count for each in counted for count in each.values()], dtype=np.float64)
         if self.binary:
             weights[:] = 1.0
         if self.sublinear:

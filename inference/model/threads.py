@@ -39,12 +39,12 @@ def bound() -> None:
 
 
 def _parts(estimator: Any) -> list[Any]:
-    found = [estimator]
+    parts = [estimator]
     if hasattr(estimator, "get_params"):
         parameters: Mapping[str, Any] = estimator.get_params(deep=True)
-        found += parameters.values()
+        parts += parameters.values()
     # Pipelines hold their parts as parameters, column transformers hold fitted copies of them.
-    for part in list(found):
+    for part in list(parts):
         held = getattr(part, "transformers_", ())
-        found += [each[1] for each in held if hasattr(each[1], "transform")]
-    return found
+        parts += [each[1] for each in held if hasattr(each[1], "transform")]
+    return parts

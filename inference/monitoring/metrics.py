@@ -249,8 +249,8 @@ class Tally:
 
     def each(self, key: Key) -> list[float]:
         """Return what `key` counts in each place, 0 where it is not counted."""
-        found = (dict(self._entries(place)).get(key) for place in range(self._places))
-        return [0.0 if cell is None else self._values[cell] for cell in found]
+        cells = (dict(self._entries(place)).get(key) for place in range(self._places))
+        return [0.0 if cell is None else self._values[cell] for cell in cells]
 
     def _new(self, key: Key) -> int:
         """Make room for a key; the last write shows it to others, when it is complete."""

@@ -77,22 +77,22 @@ class _Counted(Collector):
         sums = dict(self._of("seconds_sum"))
         counts = dict(self._of("seconds"))
         for route in dict.fromkeys(key[0] for key in counts):
-            found = {int(key[1]): value for key, value in counts.items() if key[0] == route}
-            family.add_metric([route], _buckets(SECONDS, found), sums.get((route,), 0.0))
+            buckets = {int(key[1]): value for key, value in counts.items() if key[0] == route}
+            family.add_metric([route], _buckets(SECONDS, buckets), sums.get((route,), 0.0))
         return family
 
     def _batch(self) -> Metric:
         family = HistogramMetricFamily("tridock_batch_rows", "Rows in one request.", labels=[])
-        found = {int(key[0]): value for key, value in self._of("batch")}
-        family.add_metric([], _buckets(ROWS, found), self._totals.get(("rows",), 0.0))
+        buckets = {int(key[0]): value for key, value in self._of("batch")}
+        family.add_metric([], _buckets(ROWS, buckets), self._totals.get(("rows",), 0.0))
         return family
 
     def _model(self) -> Metric:
         about, labels = "The model that answers; always 1.", ["name", "version", "digest"]
         family = GaugeMetricFamily("tridock_model_info", about, labels=labels)
         if self._bundle:
-            found = self._bundle
-            family.add_metric([found.name, found.version, found.digest], 1)
+            bundle = self._bundle
+            family.add_metric([bundle.name, bundle.version, bundle.digest], 1)
         return family
 
 
@@ -116,11 +116,11 @@ def _of_process(pid: int) -> Iterable[Metric]:
     return ProcessCollector(pid=lambda: pid, registry=None).collect()
 
 
-def _buckets(bounds: Sequence[float], found: Mapping[int, float]) -> list[tuple[str, float]]:
+def _buckets(bounds: Sequence[float], counts: Mapping[int, float]) -> list[tuple[str, float]]:
     """Return the counts up to each bound, which is how Prometheus has them."""
     names: Iterable[str] = (*(str(float(bound)) for bound in bounds), "+Inf")
     buckets, sum_so_far = [], 0.0
     for place, name in enumerate(names):
-        sum_so_far += found.get(place, 0.0)
+        sum_so_far += counts.get(place, 0.0)
         buckets.append((name, sum_so_far))
     return buckets

@@ -94,8 +94,8 @@ def line(prediction_counts: PredictionCounts, model: Model | None, seconds: floa
     now, count = datetime.now(UTC), prediction_counts.draw()
     sample = list(count.sample)
     random.shuffle(sample)
-    found = unsure(model, sample, seconds=seconds) if model else None
-    looked_at, low = found or (None, None)
+    counted = unsure(model, sample, seconds=seconds) if model else None
+    looked_at, low = counted or (None, None)
     fields = {
         "event": "predictions",
         "time": now.isoformat(timespec="milliseconds"),
@@ -141,18 +141,18 @@ def unsure(model: Model, sample: Sequence[Table], *, seconds: float) -> tuple[in
     """
     if not model.output.probabilities or not sample:
         return None
-    end, asked, low = time.perf_counter() + seconds, 0, 0
+    end, rows, low = time.perf_counter() + seconds, 0, 0
     for some in _doubling(sample):
         start = time.perf_counter()
         try:
             low += sum(_low(model, table) for table in _tables(some))
         except RequestError:  # it gives some rows none, though it had an answer for each
             return None
-        asked += len(some)
+        rows += len(some)
         now = time.perf_counter()
         if now + 2 * (now - start) > end:
             break
-    return asked, low
+    return rows, low
 
 
 def _doubling(sample: Sequence[Table]) -> Iterator[Sequence[Table]]:

@@ -132,10 +132,10 @@ class _Comparison:
         worst = 0.0
         for start in range(0, len(carried), CHUNK):
             chosen = carried[start : start + CHUNK]
-            found = self._served(model, form, chosen)
-            apart = self._apart(found, self.expected.take(chosen))
+            served = self._served(model, form, chosen)
+            apart = self._apart(served, self.expected.take(chosen))
             if (apart > tolerance).any():
-                raise PackagingError(self._explained(found, chosen, apart, tolerance, form))
+                raise PackagingError(self._explained(served, chosen, apart, tolerance, form))
             worst = max(worst, float(apart.max()))
         return worst
 
@@ -153,10 +153,10 @@ class _Comparison:
         inputs = self.rows
         if self.fitted.signature.container == "text":
             inputs = [row[0] for row in self.rows]  # type: ignore[misc]
-        found = loaded.decisions(self.fitted.signature.rows(inputs))
-        apart = _distance(np.asarray(found), expected, float(np.std(expected)) or 1.0)
+        served = loaded.decisions(self.fitted.signature.rows(inputs))
+        apart = _distance(np.asarray(served), expected, float(np.std(expected)) or 1.0)
         if (apart > TOLERANCE).any():
-            values = Predictions(jsonable(found), np.empty((len(expected), 0)))
+            values = Predictions(jsonable(served), np.empty((len(expected), 0)))
             wanted = Predictions(jsonable(expected), np.empty((len(expected), 0)))
             raise PackagingError(self._shown(values, wanted, range(len(apart)), apart > TOLERANCE))
         return float(apart.max())
@@ -240,11 +240,11 @@ class _Comparison:
         return ". The model depends on how its columns are typed: convert them before fitting"
 
 
-def _distance(found: Array, expected: Array, spread: float) -> Array:
+def _distance(numbers: Array, expected: Array, spread: float) -> Array:
     """Return each row's largest difference, relative to the number or to `spread` if larger."""
     with np.errstate(all="ignore"):
-        apart = np.abs(found - expected) / np.maximum(np.abs(expected), spread)
-    apart[(found == expected) | (np.isnan(found) & np.isnan(expected))] = 0.0
+        apart = np.abs(numbers - expected) / np.maximum(np.abs(expected), spread)
+    apart[(numbers == expected) | (np.isnan(numbers) & np.isnan(expected))] = 0.0
     apart[np.isnan(apart)] = np.inf
     by_row: Array = apart.reshape(len(apart), -1).max(axis=1)
     return by_row
@@ -252,8 +252,8 @@ def _distance(found: Array, expected: Array, spread: float) -> Array:
 
 def _answer(predictions: Predictions, index: int) -> str:
     shares = predictions.shares[index].tolist()
-    told = f" with probabilities {shares}" if shares else ""
-    return _brief(predictions.labels[index]) + told
+    probabilities = f" with probabilities {shares}" if shares else ""
+    return _brief(predictions.labels[index]) + probabilities
 
 
 def _brief(value: Any) -> str:

@@ -41,15 +41,15 @@ def missing(model: Any, names: Sequence[str]) -> dict[str, Missing]:
 
     A column is left out if its step learnt no missing value, or several kinds.
     """
-    found: dict[str, set[Missing]] = {}
+    by_name: dict[str, set[Missing]] = {}
     for name, levels in _encoded(model, names):
         kinds = {kind for level in levels if (kind := missing_kind(level))}
-        found.setdefault(name, set()).update(kinds)
+        by_name.setdefault(name, set()).update(kinds)
     for name, value in _imputed(model, names):
         kind = missing_kind(value)
-        if kind and kind != "nan" and not found.get(name):
-            found[name] = {kind}
-    return {name: min(kinds) for name, kinds in found.items() if len(kinds) == 1}
+        if kind and kind != "nan" and not by_name.get(name):
+            by_name[name] = {kind}
+    return {name: min(kinds) for name, kinds in by_name.items() if len(kinds) == 1}
 
 
 def _encoded(model: Any, names: Sequence[str]) -> Iterator[tuple[str, Any]]:

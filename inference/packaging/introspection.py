@@ -155,14 +155,14 @@ def _label(label: Any) -> Any:
 
 def _with_probabilities(fitted: Model, estimator: Any, sample: Sample) -> Model:
     """Tell whether the model gives a probability for each of its classes, by asking it."""
-    asked = replace(fitted, output=replace(fitted.output, probabilities=True))
+    likely = replace(fitted, output=replace(fitted.output, probabilities=True))
     if not hasattr(estimator, "predict_proba"):
         return fitted
     try:
-        asked.answers(sample.take([0]), probabilities=True).values()
+        likely.answers(sample.take([0]), probabilities=True).values()
     except (InferenceError, ValueError, TypeError):  # Not in the shape of its classes.
         return fitted
-    return asked
+    return likely
 
 
 def _baseline(fitted: Model, sample: Sample, predictions: Any) -> Baseline:

@@ -171,8 +171,8 @@ def _split(named: Path) -> tuple[Path, list[str]]:
 def _stranger(file: Path) -> str:
     """Say what a file is that no model of scikit-learn comes in; empty if it may hold one."""
     if file.is_dir():
-        found = next((folder for folder in FOLDERS if (file / folder[0]).exists()), None)
-        return f"{found[1]}: {found[2]}" if found else "a folder: give the file of the model"
+        known = next((folder for folder in FOLDERS if (file / folder[0]).exists()), None)
+        return f"{known[1]}: {known[2]}" if known else "a folder: give the file of the model"
     with file.open("rb") as opened:
         head = opened.read(HEAD)
     if not head:
@@ -180,8 +180,8 @@ def _stranger(file: Path) -> str:
     for beginning, what, advice in BEGINNINGS:
         if head.startswith(beginning):
             return f"{what}: {advice}"
-    found = _inside(file, head)
-    return f"{found[1]}: {found[2]}" if found else ""
+    known = _inside(file, head)
+    return f"{known[1]}: {known[2]}" if known else ""
 
 
 def _inside(file: Path, head: bytes) -> tuple[str, str, str] | None:

@@ -222,8 +222,8 @@ def _stored(estimator: Any, folder: Path, form: Format) -> tuple[str, tuple[str,
     return form.file, trusted
 
 
-def _check_importable(found: set[tuple[str, str]]) -> None:
-    for module, name in sorted(found):
+def _check_importable(references: set[tuple[str, str]]) -> None:
+    for module, name in sorted(references):
         if module == "__main__":
             raise PackagingError(
                 f"{name} is defined in the script that runs: the server cannot import it from "

@@ -115,13 +115,13 @@ def _read_json(body: bytes, output: OutputSignature) -> Predictions:
 
 
 def _read_tensors(body: bytes, output: OutputSignature) -> Predictions:
-    found = {each["name"]: each for each in orjson.loads(body)["outputs"]}
-    shape, flat = found[PREDICT]["shape"], found[PREDICT]["data"]
+    outputs = {each["name"]: each for each in orjson.loads(body)["outputs"]}
+    shape, flat = outputs[PREDICT]["shape"], outputs[PREDICT]["data"]
     labels = np.array([*flat, None], dtype=object)[:-1].reshape(shape).tolist()
-    if PROBABILITIES not in found:
+    if PROBABILITIES not in outputs:
         return Predictions(labels, np.empty((len(labels), 0)))
-    shares = np.array(found[PROBABILITIES]["data"], dtype=float)
-    return Predictions(labels, shares.reshape(found[PROBABILITIES]["shape"]))
+    shares = np.array(outputs[PROBABILITIES]["data"], dtype=float)
+    return Predictions(labels, shares.reshape(outputs[PROBABILITIES]["shape"]))
 
 
 def _cell(cell: Scalar | None) -> str:

@@ -84,10 +84,10 @@ class BatchedModel:
 
     def outcomes(self, sent_rows: Sequence[Any], *, probabilities: bool) -> list[Outcome]:
         """Predict the rows of many requests; `sent_rows` is what each of them sent, in order."""
-        found: dict[int, Outcome] = {}
-        for group, table in self._tables(sent_rows, found):
-            self._predict(group, table, sent_rows, found, probabilities)
-        return [found[index] for index in range(len(sent_rows))]
+        outcomes: dict[int, Outcome] = {}
+        for group, table in self._tables(sent_rows, outcomes):
+            self._predict(group, table, sent_rows, outcomes, probabilities)
+        return [outcomes[index] for index in range(len(sent_rows))]
 
     def values(self, table: Table, *, probabilities: bool) -> list[Any]:
         """Predict one table; return a JSON-ready value for each row.
@@ -104,9 +104,9 @@ class BatchedModel:
         return values
 
     def _tables(
-        self, sent_rows: Sequence[Any], found: dict[int, Outcome]
+        self, sent_rows: Sequence[Any], outcomes: dict[int, Outcome]
     ) -> list[tuple[list[int], Table]]:
-        """Check what came; what is of one kind becomes one table. Errors go to `found`."""
+        """Check what came; what is of one kind becomes one table. Errors go to `outcomes`."""
         plain = [index for index, row in enumerate(sent_rows) if _is_plain(row)]
         rest = [index for index in range(len(sent_rows)) if index not in set(plain)]
         tables: list[tuple[list[int], Table]] = []
@@ -116,17 +116,17 @@ class BatchedModel:
                 tables.append((plain, self.model.signature.check.table(every)))
         except RequestError:
             rest = sorted(plain + rest)
-        return tables + self._checked_alone(rest, sent_rows, found)
+        return tables + self._checked_alone(rest, sent_rows, outcomes)
 
     def _checked_alone(
-        self, indices: list[int], sent_rows: Sequence[Any], found: dict[int, Outcome]
+        self, indices: list[int], sent_rows: Sequence[Any], outcomes: dict[int, Outcome]
     ) -> list[tuple[list[int], Table]]:
         kinds: dict[Hashable, tuple[list[int], list[Table]]] = {}
         for index in indices:
             try:
                 table = self.model.signature.check.table(sent_rows[index])
             except Exception as error:  # any error goes to its own caller
-                found[index] = error
+                outcomes[index] = error
                 continue
             group, tables = kinds.setdefault(table.kind, ([], []))
             group.append(index)
@@ -138,22 +138,22 @@ class BatchedModel:
         group: list[int],
         table: Table,
         sent_rows: Sequence[Any],
-        found: dict[int, Outcome],
+        outcomes: dict[int, Outcome],
         probabilities: bool,
     ) -> None:
         try:
             values = self.values(table, probabilities=probabilities)
         except Exception as error:  # any error goes to those it concerns
             if len(group) == 1:
-                found[group[0]] = error
+                outcomes[group[0]] = error
                 return
             for index in group:
-                found[index] = self.outcomes([sent_rows[index]], probabilities=probabilities)[0]
+                outcomes[index] = self.outcomes([sent_rows[index]], probabilities=probabilities)[0]
             return
         start = 0
         for index in group:
             stop = start + len(sent_rows[index])
-            found[index] = values[start:stop]
+            outcomes[index] = values[start:stop]
             start = stop
 
 

@@ -237,10 +237,10 @@ def _predicted(items: list[Item]) -> tuple[list[Outcome], float]:
     groups: dict[tuple[int, bool], list[int]] = {}
     for index, item in enumerate(items):
         groups.setdefault((id(item.batched_model), item.probabilities), []).append(index)
-    found: dict[int, Outcome] = {}
+    outcomes: dict[int, Outcome] = {}
     for indices in groups.values():
-        found.update(zip(indices, _group([items[index] for index in indices]), strict=True))
-    return [found[index] for index in range(len(items))], time.perf_counter() - start
+        outcomes.update(zip(indices, _group([items[index] for index in indices]), strict=True))
+    return [outcomes[index] for index in range(len(items))], time.perf_counter() - start
 
 
 def _group(items: list[Item]) -> list[Outcome]:

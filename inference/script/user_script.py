@@ -278,14 +278,14 @@ class Arguments:
         ScriptError
             If no request fits its parameters.
         """
-        found = inspect.signature(run).parameters
-        wants_headers = HEADERS in found
-        parameters = {one.name: one.default for one in found.values() if one.name != HEADERS}
+        known = inspect.signature(run).parameters
+        wants_headers = HEADERS in known
+        parameters = {one.name: one.default for one in known.values() if one.name != HEADERS}
         form = _form(run, name)
         if not parameters:
             raise ScriptError(f"run in {name} must take one argument, the request's body")
         required = [one for one, default in parameters.items() if default is _NONE]
-        if form is not Form.MEMBERS and len(required) > 1 and not _takes_many(found):
+        if form is not Form.MEMBERS and len(required) > 1 and not _takes_many(known):
             text = f"run in {name} must take one argument, the request's body"
             raise ScriptError(f"{text}, not {len(required)}: {', '.join(required)}")
         return cls(form, parameters, wants_headers)
@@ -335,8 +335,8 @@ def _is_decorated(run: Callable[..., Any]) -> bool:
     return bool(schema and schema.is_schema_decorated(run))
 
 
-def _takes_many(found: Mapping[str, inspect.Parameter]) -> bool:
-    return any(one.kind is one.VAR_POSITIONAL for one in found.values())
+def _takes_many(parameters: Mapping[str, inspect.Parameter]) -> bool:
+    return any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters.values())
 
 
 def _text(request: Request) -> str:
@@ -353,12 +353,12 @@ def _object(request: Request) -> dict[str, Any]:
         came = request.content_type or "nothing"
         raise UnsupportedMediaTypeError(f"Content-Type is {came}: send application/json")
     try:
-        found = json.loads(request.body)
+        value = json.loads(request.body)
     except ValueError as error:
         raise InvalidInputError(f"the body is not JSON: {error}") from error
-    if not isinstance(found, dict):
-        raise InvalidInputError(f"expected a JSON object, got {kind(found)}")
-    return found
+    if not isinstance(value, dict):
+        raise InvalidInputError(f"expected a JSON object, got {kind(value)}")
+    return value
 
 
 def _query(request: Request) -> dict[str, Any]:

@@ -199,8 +199,8 @@ def _app(app_state: AppState) -> FastAPI:
         )
 
     async def refuse(request: Request, error: Exception) -> Response:
-        told = refusal(_ours(request, error), request.scope["record"], app_state.retry_after())
-        return Response(told.body, told.status, told.headers, told.media)
+        reply = refusal(_ours(request, error), request.scope["record"], app_state.retry_after())
+        return Response(reply.body, reply.status, reply.headers, reply.media)
 
     app = Described(docs_url=None, redoc_url=None, redirect_slashes=False)
     app.add_route("/docs", page, include_in_schema=False)

@@ -45,11 +45,11 @@ ECHOABLE = re.compile(rb"[ -~]{0,1024}")
 
 def headers_of(scope: Scope) -> dict[str, str]:
     """Return a request's headers by lower-case name, repeated ones joined by commas."""
-    found: dict[str, str] = {}
+    headers: dict[str, str] = {}
     for name, value in scope["headers"]:
         key, text = name.decode("latin-1"), value.decode("latin-1")
-        found[key] = f"{found[key]}, {text}" if key in found else text
-    return found
+        headers[key] = f"{headers[key]}, {text}" if key in headers else text
+    return headers
 
 
 async def read_body(

@@ -79,8 +79,8 @@ class Lifecycle:
         loaded = score.loaded()
         if loaded is None or loaded.model is None or loaded.script or self.is_draining:
             return None
-        found = self._batched
-        return found[1] if found and found[0] is loaded else self.batched_model(loaded)
+        batched = self._batched
+        return batched[1] if batched and batched[0] is loaded else self.batched_model(loaded)
 
     def batched_model(self, loaded: score.Loaded) -> BatchedModel:
         """Return the model that predicts the rows of many callers at once.

@@ -240,6 +240,6 @@ def _metrics(app_state: AppState, scope: Scope) -> Reply:
 
 def _swagger(app_state: AppState, scope: Scope) -> Reply:
     """Describe the API as Azure ML's server does, whose default is Swagger 2.0."""
-    asked = parse_qs(scope["query_string"].decode("latin-1")).get("version", ["2"])[0]
+    version = parse_qs(scope["query_string"].decode("latin-1")).get("version", ["2"])[0]
     manifest = app_state.lifecycle.loaded().bundle.manifest
-    return Reply(dumps(openapi.document(manifest, app_state.settings, asked)))
+    return Reply(dumps(openapi.document(manifest, app_state.settings, version)))

@@ -63,23 +63,23 @@ class ContainerApps(Kind):
 
     def delete(self, identifier: ResourceId, call: Call) -> Answer:
         """Begin to delete an app."""
-        found = self.cloud.store.get(identifier)
-        if found is None:
+        app = self.cloud.store.get(identifier)
+        if app is None:
             return Answer(204)
-        self._refuse_if_busy(identifier, found)
+        self._refuse_if_busy(identifier, app)
         self.cloud.store.change(identifier, provisioningState="Deleting")
         operation = self.cloud.operations.start(identifier, lambda: self._vanish(identifier))
         return self.cloud.operations.accept(operation, call)
 
     def act(self, identifier: ResourceId, action: str, call: Call) -> Answer:
         """Answer ``getAuthtoken`` and ``listSecrets``."""
-        found = self.find(identifier)
+        app = self.find(identifier)
         if action.lower() == "listsecrets":
             return Answer(200, {"value": []})
         if action.lower() != "getauthtoken":
             return super().act(identifier, action, call)
         token = self.cloud.entra.issue(AUDIENCE + identifier.key)
-        return Answer(200, {**found.view(), "properties": {"token": token}})
+        return Answer(200, {**app.view(), "properties": {"token": token}})
 
     @override
     def shown(self, resource: Resource) -> dict[str, Any]:

@@ -138,9 +138,9 @@ class ContainerLogs(Kind):
             text = f"The container '{parent.name}' is not in the group: {', '.join(names)} is."
             raise AzureError(404, "ContainerNotFound", text)
         lines = self._groups.log(group.id).splitlines()
-        told = lines[-int(call.query.get("tail") or len(lines) or 1) :]
+        shown = lines[-int(call.query.get("tail") or len(lines) or 1) :]
         stamped = call.query.get("timestamps", "").lower() == "true"
-        return Answer(200, {"content": "\n".join(f"{now()} {x}" if stamped else x for x in told)})
+        return Answer(200, {"content": "\n".join(f"{now()} {x}" if stamped else x for x in shown)})
 
 
 def _check(wanted: Resource) -> None:
@@ -149,11 +149,11 @@ def _check(wanted: Resource) -> None:
         raise AzureError(400, "LocationRequired", "The location property is required.")
     if len(held) != 1 or not held[0].get("properties", {}).get("image"):
         raise _refusal("InvalidContainers", "one container with an image is what is emulated.")
-    asked = (held[0]["properties"].get("resources") or {}).get("requests") or {}
-    if not asked.get("cpu") or not asked.get("memoryInGB"):
+    requests = (held[0]["properties"].get("resources") or {}).get("requests") or {}
+    if not requests.get("cpu") or not requests.get("memoryInGB"):
         raise _refusal("InvalidResourceRequests", "resources.requests: cpu and memoryInGB needed.")
-    if asked["cpu"] > CPU_LIMIT or asked["memoryInGB"] > MEMORY_LIMIT:
-        text = f"{asked['cpu']} CPUs and {asked['memoryInGB']} GB: the most is"
+    if requests["cpu"] > CPU_LIMIT or requests["memoryInGB"] > MEMORY_LIMIT:
+        text = f"{requests['cpu']} CPUs and {requests['memoryInGB']} GB: the most is"
         raise _refusal("ResourceRequestsInvalid", f"{text} {CPU_LIMIT:g} and {MEMORY_LIMIT:g}.")
     if not wanted.properties.get("osType"):
         raise _refusal("OsTypeRequired", "properties.osType: Linux or Windows is needed.")
@@ -174,17 +174,19 @@ def _address(wanted: Resource) -> dict[str, Any] | None:
 
 def _flat(container: Mapping[str, Any]) -> dict[str, Any]:
     """Return a container in the form that both services' readers know."""
-    found = dict(container["properties"])
-    probe = found.get("readinessProbe")
-    return found | ({"probes": [{**probe, "type": "Readiness"}]} if probe else {})
+    flat = dict(container["properties"])
+    probe = flat.get("readinessProbe")
+    return flat | ({"probes": [{**probe, "type": "Readiness"}]} if probe else {})
 
 
 def _shown(container: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any]:
     """Return a container as answered: without secret values."""
-    told = container["properties"].get("environmentVariables") or ()
-    plain = [{name: v for name, v in one.items() if name != "secureValue"} for one in told]
-    found = {**container["properties"], "environmentVariables": plain, "instanceView": about}
-    return {**container, "properties": found}
+    variables = container["properties"].get("environmentVariables") or ()
+    plain = [
+        {name: v for name, v in variable.items() if name != "secureValue"} for variable in variables
+    ]
+    properties = {**container["properties"], "environmentVariables": plain, "instanceView": about}
+    return {**container, "properties": properties}
 
 
 def _refusal(code: str, message: str) -> AzureError:

@@ -54,9 +54,9 @@ class Ingress:
                 pool = self._cloud.pools.get(key)
         if pool is None or revision is None:
             return Answer(404, {"error": f"no running revision answers at {host}"})
-        found = await self.forward(call, pool)
-        self._tally.passed(revision, found, began)
-        return found
+        response = await self.forward(call, pool)
+        self._tally.passed(revision, response, began)
+        return response
 
     async def instance(self, call: Call, pool: Pool | None) -> Answer:
         """Answer one request to a container group."""
@@ -160,8 +160,8 @@ class LogStream:
         wanted = min(int(call.query.get("tailLines") or LINES), LINES_LIMIT)
         lines = text.splitlines()[-wanted:] if wanted else []
         if call.query.get("output", "json") == "text":
-            told = [f"{now()} {line}" for line in lines]
+            written = [f"{now()} {line}" for line in lines]
         else:
-            told = [json.dumps({"TimeStamp": now(), "Log": line}) for line in lines]
-        body = "".join(f"{line}\n" for line in told).encode()
+            written = [json.dumps({"TimeStamp": now(), "Log": line}) for line in lines]
+        body = "".join(f"{line}\n" for line in written).encode()
         return Answer(200, body, {"Content-Type": "text/plain; charset=utf-8"})

@@ -57,9 +57,9 @@ class Revisions(Kind):
 
     def act(self, identifier: ResourceId, action: str, call: Call) -> Answer:
         """Answer ``activate`` and ``deactivate``."""
-        found = self.find(identifier)
+        revision = self.find(identifier)
         if action.lower() == "deactivate":
-            if self._weight(found):
+            if self._weight(revision):
                 raise invalid(
                     f"Revision '{identifier.name}' has traffic: set its weight to 0 first."
                 )
@@ -67,9 +67,9 @@ class Revisions(Kind):
             self._rollout.end(identifier)
             return Answer(200)
         if action.lower() == "activate":
-            if not found.properties["active"]:
+            if not revision.properties["active"]:
                 self.cloud.store.change(identifier, active=True, **COMING)
-                self.cloud.operations.start(identifier, lambda: self._again(found))
+                self.cloud.operations.start(identifier, lambda: self._again(revision))
             return Answer(200)
         return super().act(identifier, action, call)
 
@@ -174,12 +174,12 @@ class Replicas(Kind):
 
 def weights(properties: Mapping[str, Any]) -> dict[str, int]:
     """Return percent by revision, as an app serves now: ``latestRevision`` is the latest ready."""
-    found: dict[str, int] = {}
+    sums: dict[str, int] = {}
     for one in properties.get("servingTraffic") or ():
         name = one.get("revisionName") or properties.get("latestReadyRevisionName")
         if name:
-            found[name] = found.get(name, 0) + int(one.get("weight") or 0)
-    return found
+            sums[name] = sums.get(name, 0) + int(one.get("weight") or 0)
+    return sums
 
 
 def scale_of(revision: Resource) -> tuple[int, int, int]:
@@ -187,8 +187,10 @@ def scale_of(revision: Resource) -> tuple[int, int, int]:
     scale = revision.properties["template"].get("scale") or {}
     least, most = int(scale.get("minReplicas") or 0), int(scale.get("maxReplicas") or MOST)
     rules = (one.get("http") or {} for one in scale.get("rules") or ())
-    told: Mapping[str, Any] = next((rule["metadata"] for rule in rules if rule.get("metadata")), {})
-    return least, max(least, most, 1), int(told.get("concurrentRequests") or CONCURRENT)
+    metadata: Mapping[str, Any] = next(
+        (rule["metadata"] for rule in rules if rule.get("metadata")), {}
+    )
+    return least, max(least, most, 1), int(metadata.get("concurrentRequests") or CONCURRENT)
 
 
 def _replicas(revision: Resource) -> int:

@@ -91,10 +91,12 @@ class Scaler:
         log.info("%s: %d instances", deployment.id.name, count)
         self._cloud.store.change(deployment.id, provisioningState="Scaling")
         self._rollout.resize(deployment.id.key, count)
-        found = self._cloud.store.change(deployment.id, provisioningState="Succeeded")
-        if found:
-            sku = {**(found.body.get("sku") or {}), "capacity": count}
-            self._cloud.store.put(Resource(found.id, {**found.body, "sku": sku}, found.created))
+        changed = self._cloud.store.change(deployment.id, provisioningState="Succeeded")
+        if changed:
+            sku = {**(changed.body.get("sku") or {}), "capacity": count}
+            self._cloud.store.put(
+                Resource(changed.id, {**changed.body, "sku": sku}, changed.created)
+            )
 
     def _follow_requests(self, revision: Resource) -> None:
         key, pool = revision.id.key, self._cloud.pools.get(revision.id.key)
@@ -103,21 +105,21 @@ class Scaler:
         least, most, target = scale_of(revision)
         now = len(pool.servers)
         flight = max(sum(pool.load.values()), self._cloud.arrivals.within(key, POLLED) / POLLED)
-        asked = self._greatest(key, min(most, math.ceil(flight / target)))
+        wanted = self._greatest(key, min(most, math.ceil(flight / target)))
         idle = self._cloud.arrivals.idle(key)
         awake = idle < max(self._cloud.clock.real(COOLDOWN), LEAST_IDLE)
-        count = max(least, asked, int(now > 0 and awake))
-        if count != now and (now or asked):
+        count = max(least, wanted, int(now > 0 and awake))
+        if count != now and (now or wanted):
             self._set(key, count)
 
     def _greatest(self, key: str, count: int) -> int:
         """Return the greatest wanted number of the window before scaling in."""
         moment = time.monotonic()
-        asked = self._wanted.setdefault(key, deque())
-        asked.append((moment, count))
-        while asked[0][0] < moment - self._cloud.clock.real(COOLDOWN):
-            asked.popleft()
-        return max(number for _, number in asked)
+        wanted = self._wanted.setdefault(key, deque())
+        wanted.append((moment, count))
+        while wanted[0][0] < moment - self._cloud.clock.real(COOLDOWN):
+            wanted.popleft()
+        return max(number for _, number in wanted)
 
     def _set(self, key: str, count: int) -> None:
         revision = self._cloud.store.get(key)

@@ -103,8 +103,8 @@ class Jobs(Kind):
         self._processes.clear()
 
     def _of(self, endpoint: Resource, call: Call) -> list[dict[str, Any]]:
-        found = self.cloud.store.children(endpoint.id.parent, "jobs")
-        mine = [one for one in found if one.properties["experimentName"] == endpoint.id.name]
+        jobs = self.cloud.store.children(endpoint.id.parent, "jobs")
+        mine = [job for job in jobs if job.properties["experimentName"] == endpoint.id.name]
         return [self.view(one, call.front) for one in mine]
 
     def _begun(self, endpoint: Resource, call: Call) -> Resource:
@@ -260,9 +260,9 @@ def main(text: str) -> int:
     rows: list[str] = []
     failed = 0
     for files in _batches(job):
-        found = _run(module, files, job)
-        failed += 0 if found is not None else len(files)
-        rows += found or ()
+        results = _run(module, files, job)
+        failed += 0 if results is not None else len(files)
+        rows += results or ()
         if 0 <= job.threshold < failed:
             _say(f"{failed} files failed, more than the error threshold of {job.threshold}")
             return 1
@@ -284,8 +284,8 @@ def _load(script: Path) -> ModuleType:
 
 def _batches(job: Job) -> Iterable[list[str]]:
     data = Path(job.data)
-    found = sorted(data.rglob("*")) if data.is_dir() else [data]
-    files = [str(path) for path in found if path.is_file()]
+    paths = sorted(data.rglob("*")) if data.is_dir() else [data]
+    files = [str(path) for path in paths if path.is_file()]
     return (files[start : start + job.size] for start in range(0, len(files), job.size))
 
 
@@ -303,11 +303,11 @@ def _run(module: ModuleType, files: list[str], job: Job) -> list[str] | None:
     return None
 
 
-def _rows(found: Any) -> list[str]:
-    if hasattr(found, "to_csv"):
-        text: str = found.to_csv(header=False, index=False)
+def _rows(result: Any) -> list[str]:
+    if hasattr(result, "to_csv"):
+        text: str = result.to_csv(header=False, index=False)
         return text.splitlines()
-    return [str(row) for row in found]
+    return [str(row) for row in result]
 
 
 def _say(text: str) -> None:

@@ -138,11 +138,11 @@ class Blobs:
     def delete(self, container: str, name: str) -> bool:
         """Remove a blob; False if there was none."""
         with self._lock:
-            found = self._containers.get(container, {}).pop(name, None)
+            blob = self._containers.get(container, {}).pop(name, None)
             self.changes += 1
-            if found:
-                self._replaced.append(found.path)
-        return found is not None
+            if blob:
+                self._replaced.append(blob.path)
+        return blob is not None
 
     def replaced(self) -> list[Path]:
         """Return the files that no blob names any more: what is on disk may still name them."""
@@ -159,8 +159,8 @@ class Blobs:
     def list(self, container: str, prefix: str = "") -> list[Blob]:
         """Return the blobs whose names start with `prefix`, by name."""
         with self._lock:
-            found = [b for b in self._containers[container].values() if b.name.startswith(prefix)]
-        return sorted(found, key=lambda blob: blob.name)
+            blobs = [b for b in self._containers[container].values() if b.name.startswith(prefix)]
+        return sorted(blobs, key=lambda blob: blob.name)
 
     def stage(self, container: str, name: str, block: str, data: bytes) -> None:
         """Keep one block of a blob until the list of blocks is put."""
@@ -172,8 +172,8 @@ class Blobs:
 
     def blocks(self, container: str, name: str) -> dict[str, Path]:
         """Return the files of the staged blocks of a blob."""
-        found = self._staged(container, name).glob("*")
-        return {unquote(path.name): path for path in found if path.suffix != DRAFT}
+        staged = self._staged(container, name).glob("*")
+        return {unquote(path.name): path for path in staged if path.suffix != DRAFT}
 
     def forget_blocks(self, container: str, name: str) -> None:
         """Remove the staged blocks of a blob."""

@@ -70,8 +70,8 @@ class Entra:
         audience = call.query.get("resource", "").rstrip("/")
         ends = int(time.time()) + LIFE
         token = self.issue(audience, lifetime=LIFE)
-        found = {"access_token": token, "expires_on": str(ends), "resource": audience}
-        return Answer(200, found | {"token_type": "Bearer", "client_id": CLIENT})
+        content = {"access_token": token, "expires_on": str(ends), "resource": audience}
+        return Answer(200, content | {"token_type": "Bearer", "client_id": CLIENT})
 
     def issue(self, audience: str, *, lifetime: int = LIFE, **claims: Any) -> str:
         """Return a token for `audience` that is good for `lifetime` seconds."""
@@ -86,8 +86,8 @@ class Entra:
         text, _, signature = token.rpartition(".")
         if not text or not _is_same(signature, self._sign(text)):
             return None
-        found: dict[str, Any] = json.loads(_unpack(text.partition(".")[2]))
-        return found
+        content: dict[str, Any] = json.loads(_unpack(text.partition(".")[2]))
+        return content
 
     def check(self, call: Call, audiences: tuple[str, ...]) -> None:
         """Let a request through that bears a good token for one of `audiences`.
@@ -139,8 +139,8 @@ class Entra:
         if not audience:
             raise _oauth(900144, "invalid_request", f"{BODY} the following parameter: 'scope'.")
         token = self.issue(audience)
-        found = {"token_type": "Bearer", "expires_in": LIFE, "ext_expires_in": LIFE}
-        return found | {"access_token": token}
+        content = {"token_type": "Bearer", "expires_in": LIFE, "ext_expires_in": LIFE}
+        return content | {"access_token": token}
 
     def _authenticate(self, form: Mapping[str, str], tenant: str) -> None:
         """Refuse a client that is not the one of this account, in Entra's words."""
@@ -186,8 +186,8 @@ class Entra:
             "aliases": hosts,
         }
         root = f"{call.front.login}/{TENANT}/v2.0"
-        found = f"{root}/.well-known/openid-configuration"
-        return {"tenant_discovery_endpoint": found, "api-version": "1.1", "metadata": [cloud]}
+        address = f"{root}/.well-known/openid-configuration"
+        return {"tenant_discovery_endpoint": address, "api-version": "1.1", "metadata": [cloud]}
 
     def _sign(self, text: str) -> str:
         digest = hmac.new(self.credentials.signing_key, text.encode(), hashlib.sha256).digest()
@@ -227,8 +227,8 @@ class OAuthError(AzureError):
     def as_json(self) -> dict[str, Any]:
         """Return the members at the top of the answer."""
         number = int(self.message.partition(":")[0].removeprefix("AADSTS"))
-        found = {"error": self.code, "error_description": self.message}
-        return {**found, "error_codes": [number]}
+        content = {"error": self.code, "error_description": self.message}
+        return {**content, "error_codes": [number]}
 
 
 def _pack(value: Mapping[str, Any]) -> str:

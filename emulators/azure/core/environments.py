@@ -52,14 +52,16 @@ class ManagedEnvironments(Kind):
         AzureError
             400 for an id that is none, or of one that does not stand.
         """
-        found = self.cloud.store.get(path) if path else None
-        if found is None or "/managedenvironments/" not in found.id.key:
+        environment = self.cloud.store.get(path) if path else None
+        if environment is None or "/managedenvironments/" not in environment.id.key:
             raise invalid(
                 f"The environment '{path}' does not exist: managedEnvironmentId is its id"
             )
-        if found.state != "Succeeded":
-            raise conflict(f"The environment '{found.id.name}' is in state {found.state}: wait")
-        return str(found.properties["defaultDomain"])
+        if environment.state != "Succeeded":
+            raise conflict(
+                f"The environment '{environment.id.name}' is in state {environment.state}: wait"
+            )
+        return str(environment.properties["defaultDomain"])
 
     def _settle(self, identifier: ResourceId) -> None:
         self.cloud.clock.sleep(CREATE_SECONDS)

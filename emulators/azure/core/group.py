@@ -74,8 +74,8 @@ class Groups:
 
     def resources(self, call: Call, subscription: str, group: str) -> Answer:
         """Answer the list of everything in a group."""
-        found = self._cloud.store.below(_path(subscription, group))
-        top = [one for one in found if len(one.id.pairs) == 1]
+        resources = self._cloud.store.below(_path(subscription, group))
+        top = [resource for resource in resources if len(resource.id.pairs) == 1]
         return Answer(200, {"value": [one.view() for one in top]})
 
     def state(self) -> dict[str, Any]:

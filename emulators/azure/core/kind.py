@@ -35,8 +35,8 @@ class Kind:
 
     def list(self, parent: ResourceId, kind: str, call: Call) -> Answer:
         """Answer ``GET`` of a collection."""
-        found = self.cloud.store.children(parent, kind)
-        return Answer(200, {"value": [self.view(one, call.front) for one in found]})
+        resources = self.cloud.store.children(parent, kind)
+        return Answer(200, {"value": [self.view(resource, call.front) for resource in resources]})
 
     def put(self, identifier: ResourceId, call: Call) -> Answer:
         """Answer ``PUT``."""
@@ -46,8 +46,8 @@ class Kind:
 
     def patch(self, identifier: ResourceId, call: Call) -> Answer:
         """Answer ``PATCH``: merge into the present resource, then as ``PUT``."""
-        found = self.find(identifier)
-        body = merge({**found.body, "properties": self.shown(found)}, call.json())
+        resource = self.find(identifier)
+        body = merge({**resource.body, "properties": self.shown(resource)}, call.json())
         return self.put(identifier, _with(call, body))
 
     def delete(self, identifier: ResourceId, call: Call) -> Answer:
@@ -81,10 +81,10 @@ class Kind:
         AzureError
             404.
         """
-        found = self.cloud.store.get(identifier)
-        if found is None:
+        resource = self.cloud.store.get(identifier)
+        if resource is None:
             raise missing(identifier.path)
-        return found
+        return resource
 
     def draft(self, identifier: ResourceId, body: Mapping[str, Any]) -> Resource:
         """Make the resource that a ``PUT`` asks for, with the service's defaults."""

@@ -136,8 +136,8 @@ class Measurements:
                 for number, series, sample in _all(minutes):
                     if first <= number < end and series.resource == resource:
                         whole.setdefault((number, series), []).append(sample)
-            found = [(*key, merged(samples)) for key, samples in whole.items()]
-        yield from sorted(found, key=lambda one: one[0])
+            merged_samples = [(*key, merged(samples)) for key, samples in whole.items()]
+        yield from sorted(merged_samples, key=lambda one: one[0])
 
     def clear(self) -> None:
         """Forget everything."""
@@ -183,10 +183,10 @@ def _all(minutes: Minutes) -> Iterator[tuple[int, Series, Sample]]:
 
 def _read(line: str) -> Mapping[str, Any] | None:
     try:
-        found: Mapping[str, Any] = json.loads(line)
+        values: Mapping[str, Any] = json.loads(line)
     except ValueError:  # cut off by the emulator's end
         return None
-    return found
+    return values
 
 
 def _sample(values: Mapping[str, Any]) -> Sample:

@@ -62,11 +62,11 @@ class Operation:
 
     def view(self) -> dict[str, Any]:
         """Return the operation as answered to ``Azure-AsyncOperation``."""
-        found: dict[str, Any] = {"id": self._path(0), "name": self.id}
-        found |= {"status": self.status, "startTime": self.started}
-        found |= {"endTime": self.ended} if self.ended else {}
-        found |= {"error": self.error.as_json()} if self.error else {}
-        return found
+        content: dict[str, Any] = {"id": self._path(0), "name": self.id}
+        content |= {"status": self.status, "startTime": self.started}
+        content |= {"endTime": self.ended} if self.ended else {}
+        content |= {"error": self.error.as_json()} if self.error else {}
+        return content
 
     def headers(self, front: Front, wait: str) -> dict[str, str]:
         """Return the headers that tell a client where to ask and after how many milliseconds."""
@@ -114,15 +114,20 @@ class Operations:
     def is_busy(self, target: ResourceId) -> bool:
         """Tell whether an operation on `target` is under way."""
         with self._lock:
-            found = list(self._operations.values())
-        return any(one.target.key == target.key and not one.ended for one in found)
+            operations = list(self._operations.values())
+        return any(
+            operation.target.key == target.key and not operation.ended for operation in operations
+        )
 
     def is_busy_below(self, target: ResourceId) -> bool:
         """Tell whether an operation on something below `target` is under way."""
         with self._lock:
-            found = list(self._operations.values())
+            operations = list(self._operations.values())
         start = target.key + "/"
-        return any(one.target.key.startswith(start) and not one.ended for one in found)
+        return any(
+            operation.target.key.startswith(start) and not operation.ended
+            for operation in operations
+        )
 
     def accept(self, operation: Operation, call: Call, content: object = None) -> Answer:
         """Answer the request that began `operation`: 202 without content, else 201."""
@@ -166,7 +171,7 @@ class Operations:
 
     def _find(self, name: str) -> Operation:
         with self._lock:
-            found = self._operations.get(name)
-        if found is None:
+            operation = self._operations.get(name)
+        if operation is None:
             raise missing(f"operation {name}")
-        return found
+        return operation

@@ -87,8 +87,8 @@ class Resource:
     @property
     def properties(self) -> Mapping[str, Any]:
         """The part that the resource's own service reads."""
-        found: Mapping[str, Any] = self.body.get("properties") or {}
-        return found
+        properties: Mapping[str, Any] = self.body.get("properties") or {}
+        return properties
 
     @property
     def state(self) -> str:
@@ -136,13 +136,13 @@ class Store:
     def change(self, identifier: ResourceId, **properties: Any) -> Resource | None:
         """Replace some properties of a resource, unless it is gone."""
         with self._lock:
-            found = self.get(identifier)
-            return self.put(found.changed(**properties)) if found else None
+            resource = self.get(identifier)
+            return self.put(resource.changed(**properties)) if resource else None
 
     def remove(self, identifier: ResourceId) -> None:
         """Forget a resource and everything below it."""
         with self._lock:
-            for key in (identifier.key, *(found.id.key for found in self.below(identifier.key))):
+            for key in (identifier.key, *(below.id.key for below in self.below(identifier.key))):
                 self._resources.pop(key, None)
             self.changes += 1
 
@@ -150,13 +150,13 @@ class Store:
         """Return everything whose identifier starts with `prefix` and a slash."""
         start = prefix.lower() + "/"
         with self._lock:
-            return [found for key, found in self._resources.items() if key.startswith(start)]
+            return [resource for key, resource in self._resources.items() if key.startswith(start)]
 
     def children(self, parent: ResourceId, kind: str) -> list[Resource]:
         """Return the resources of one type directly below `parent`, oldest first."""
         depth = len(parent.pairs) + 1
         prefix = f"{parent.key}/{kind}" if parent.pairs else f"{parent.key}{kind}"
-        return [found for found in self.below(prefix) if len(found.id.pairs) == depth]
+        return [resource for resource in self.below(prefix) if len(resource.id.pairs) == depth]
 
     def clear(self) -> None:
         """Forget everything."""

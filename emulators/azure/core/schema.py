@@ -86,10 +86,10 @@ def _models() -> Any:
 def packages() -> list[Path]:
     """Return the folders that hold the vendor's packages."""
     try:
-        found = importlib.util.find_spec("azure.ai")
+        spec = importlib.util.find_spec("azure.ai")
     except ModuleNotFoundError:
         return []
-    return [Path(place) for place in (found and found.submodule_search_locations) or ()]
+    return [Path(place) for place in (spec and spec.submodule_search_locations) or ()]
 
 
 def _object(model: Any, value: Any, at: str) -> Iterator[str]:
@@ -165,13 +165,13 @@ def _collection(origin: Any, arguments: tuple[Any, ...], value: Any, at: str) ->
 
 @functools.cache
 def _fields(model: Any) -> dict[str, tuple[Any, Any]]:
-    found: dict[str, tuple[Any, Any]] = {}
+    fields: dict[str, tuple[Any, Any]] = {}
     for kind in reversed(model.__mro__):
         for name, annotation in vars(kind).get("__annotations__", {}).items():
             field = vars(kind).get(name)
             if hasattr(field, "_visibility"):
-                found[getattr(field, "_rest_name_input", None) or name] = (annotation, field)
-    return found
+                fields[getattr(field, "_rest_name_input", None) or name] = (annotation, field)
+    return fields
 
 
 def _subclass(model: Any, fields: dict[str, tuple[Any, Any]], value: dict[str, Any]) -> Any:

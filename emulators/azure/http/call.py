@@ -50,12 +50,12 @@ class Call:
             400 if it is something else.
         """
         try:
-            found = json.loads(self.body or b"{}")
+            value = json.loads(self.body or b"{}")
         except ValueError as error:
             raise invalid(f"The request content was invalid: {error}") from error
-        if not isinstance(found, dict):
-            raise invalid(f"The request body must be a JSON object, not {type(found).__name__}.")
-        return found
+        if not isinstance(value, dict):
+            raise invalid(f"The request body must be a JSON object, not {type(value).__name__}.")
+        return value
 
 
 @dataclass(frozen=True)

@@ -43,10 +43,10 @@ class AzureError(Exception):
 
     def as_json(self) -> dict[str, Any]:
         """Return the error object as operations and answers carry it."""
-        found: dict[str, Any] = {"code": self.code, "message": self.message}
+        content: dict[str, Any] = {"code": self.code, "message": self.message}
         if self.details:
-            found["details"] = [{"code": self.code, "message": detail} for detail in self.details]
-        return found
+            content["details"] = [{"code": self.code, "message": detail} for detail in self.details]
+        return content
 
 
 def invalid(message: str, *details: str) -> AzureError:

@@ -138,24 +138,24 @@ class OnlineEndpoints(Kind):
     def _taken(self, identifier: ResourceId) -> bool:
         """Tell whether the name serves another endpoint: its host name is the region's."""
         tail = f"/onlineendpoints/{identifier.name.lower()}"
-        found = self.cloud.store.below("/subscriptions")
-        return any(one.id.key.endswith(tail) for one in found)
+        resources = self.cloud.store.below("/subscriptions")
+        return any(resource.id.key.endswith(tail) for resource in resources)
 
     def _token(self, endpoint: Resource, mode: str) -> dict[str, Any]:
         if mode == "key":
             raise invalid(f"Endpoint '{endpoint.id.name}' is key authenticated: it has no token.")
         token = self.cloud.entra.issue(audience_of(endpoint), lifetime=LIFE)
         ends = self.cloud.entra.claims(token) or {}
-        found = {"accessToken": token, "tokenType": "Bearer", "expiryTimeUtc": ends["exp"]}
-        return found | {"refreshAfterTimeUtc": ends["exp"] - LIFE // 2}
+        content = {"accessToken": token, "tokenType": "Bearer", "expiryTimeUtc": ends["exp"]}
+        return content | {"refreshAfterTimeUtc": ends["exp"] - LIFE // 2}
 
     def _regenerate(self, endpoint: Resource, body: Mapping[str, Any]) -> None:
         schema.check("RegenerateEndpointKeysRequest", body)
         name = f"{body['keyType'].lower()}Key"
         # Clients of the vendor send the present key (azure-ai-ml 1.35): that is no new key.
-        asked = body.get("keyValue")
-        stands = asked in _pair(endpoint).values()
-        key = secrets.token_urlsafe(32) if stands or not asked else asked
+        given = body.get("keyValue")
+        stands = given in _pair(endpoint).values()
+        key = secrets.token_urlsafe(32) if stands or not given else given
         self.cloud.store.change(endpoint.id, **{name: key})
 
 

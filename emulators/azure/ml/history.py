@@ -29,9 +29,9 @@ class History:
 
     def _run(self, name: str) -> dict[str, Any]:
         """Describe a job as the run history does, with the folder of its output."""
-        for found in self._cloud.store.below("/subscriptions"):
-            if found.id.type.endswith("/jobs") and found.id.name == name:
-                status = found.properties["status"]
+        for job in self._cloud.store.below("/subscriptions"):
+            if job.id.type.endswith("/jobs") and job.id.name == name:
+                status = job.properties["status"]
                 break
         else:
             raise missing(f"run {name}")

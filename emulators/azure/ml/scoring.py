@@ -88,11 +88,11 @@ class Scoring:
         except AzureError as error:
             return Answer(error.status, {"error": error.as_json()}, {**identity, **error.headers})
         began = time.perf_counter()
-        found = await self._told(pool, call, path, _words(deployment))
-        self._tally.asked(deployment, found, began)
-        self._collector.keep(endpoint, deployment, call, found)
+        response = await self._told(pool, call, path, _words(deployment))
+        self._tally.asked(deployment, response, began)
+        self._collector.keep(endpoint, deployment, call, response)
         named = {DEPLOYMENT: deployment.id.name}
-        return Answer(found.status, found.content, {**found.headers, **identity, **named})
+        return Answer(response.status, response.content, {**response.headers, **identity, **named})
 
     async def close(self) -> None:
         """Close the connections to model servers."""
@@ -100,9 +100,9 @@ class Scoring:
 
     def _endpoint(self, name: str) -> Resource:
         tail = f"/onlineendpoints/{name.lower()}"
-        for found in self._cloud.store.below("/subscriptions"):
-            if found.id.key.endswith(tail):
-                return found
+        for endpoint in self._cloud.store.below("/subscriptions"):
+            if endpoint.id.key.endswith(tail):
+                return endpoint
         raise AzureError(404, "not_found", f"No endpoint has the name '{name}'.")
 
     def _authorise(self, endpoint: Resource, call: Call) -> None:
@@ -132,10 +132,10 @@ class Scoring:
         )
         if name is None:
             raise AzureError(404, "not_found", "No deployment of the endpoint has traffic.")
-        found = self._cloud.store.get(endpoint.id.child("deployments", name))
-        if found is None:
+        deployment = self._cloud.store.get(endpoint.id.child("deployments", name))
+        if deployment is None:
             raise AzureError(404, "not_found", f"The endpoint has no deployment '{name}'.")
-        return found
+        return deployment
 
     def _pool(self, deployment: Resource) -> Pool:
         pool = self._cloud.pools.get(deployment.id.key)
@@ -159,12 +159,12 @@ class Scoring:
             task.add_done_callback(self._copies.discard)
 
     async def _copy(
-        self, endpoint: Resource, deployment: Resource, pool: Pool, asked: tuple[Call, str]
+        self, endpoint: Resource, deployment: Resource, pool: Pool, request: tuple[Call, str]
     ) -> None:
         began = time.perf_counter()
-        found = await self._told(pool, *asked, MANAGED)
-        self._tally.copied(deployment, found, began)
-        self._collector.keep(endpoint, deployment, asked[0], found)
+        response = await self._told(pool, *request, MANAGED)
+        self._tally.copied(deployment, response, began)
+        self._collector.keep(endpoint, deployment, request[0], response)
 
     async def _told(self, pool: Pool, call: Call, path: str, words: Words) -> Answer:
         try:
@@ -231,11 +231,11 @@ def _words(deployment: Resource) -> Words:
 
 def _identity(call: Call) -> dict[str, str]:
     """Return the request's names: the service's own, and the client's if it is one."""
-    found = {REQUEST_ID: str(uuid.uuid4())}
+    headers = {REQUEST_ID: str(uuid.uuid4())}
     client = call.headers.get("x-ms-client-request-id", "")[:CLIENT_ID_LENGTH]
     if CLIENT_ID.fullmatch(client):
-        found["x-ms-client-request-id"] = client
-    return found | {"x-ms-request-id": call.headers.get("x-ms-request-id") or found[REQUEST_ID]}
+        headers["x-ms-client-request-id"] = client
+    return headers | {"x-ms-request-id": call.headers.get("x-ms-request-id") or headers[REQUEST_ID]}
 
 
 def _passed(headers: Mapping[str, str]) -> dict[str, str]:

@@ -67,9 +67,9 @@ class Filter:
         return all(self._fits(name, dimensions.get(name, "")) for name in self.names)
 
     def _fits(self, name: str, value: str) -> bool:
-        asked = [term for term in self.terms if term.name == name]
-        chosen = [term for term in asked if term.verb != "ne"]
-        excluded = [term for term in asked if term.verb == "ne"]
+        terms = [term for term in self.terms if term.name == name]
+        chosen = [term for term in terms if term.verb != "ne"]
+        excluded = [term for term in terms if term.verb == "ne"]
         wanted = not chosen or any(term.holds(value) for term in chosen)
         return wanted and all(term.holds(value) for term in excluded)
 

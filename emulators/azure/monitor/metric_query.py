@@ -79,7 +79,7 @@ class Query:
     metadata_only: bool
 
     @classmethod
-    def read(cls, asked: Mapping[str, str], *, now: float, minute: float) -> Query:
+    def read(cls, query: Mapping[str, str], *, now: float, minute: float) -> Query:
         """Read the parameters, names in lower case.
 
         Raises
@@ -87,20 +87,20 @@ class Query:
         AzureError
             400 if the service would not take them.
         """
-        start, end = _timespan(asked.get("timespan"), now)
-        grain = _grain(asked.get("interval"))
+        start, end = _timespan(query.get("timespan"), now)
+        grain = _grain(query.get("interval"))
         return cls(
-            names=_names(asked.get("metricnames", "")),
+            names=_names(query.get("metricnames", "")),
             start=start,
             end=end,
             grain=grain,
             width=GRAINS[grain],
             minute=minute,
             over=math.floor(now / minute),
-            aggregations=_aggregations(asked.get("aggregation", "")),
-            filter=metric_filter.read(asked.get("$filter", "")),
-            top=_top(asked.get("top") or asked.get("$top") or "0"),
-            metadata_only=asked.get("resulttype", "").lower() == "metadata",
+            aggregations=_aggregations(query.get("aggregation", "")),
+            filter=metric_filter.read(query.get("$filter", "")),
+            top=_top(query.get("top") or query.get("$top") or "0"),
+            metadata_only=query.get("resulttype", "").lower() == "metadata",
         )
 
     @property
@@ -116,8 +116,8 @@ class Query:
     @property
     def minutes(self) -> tuple[int, int]:
         """The numbers of the first minute, and of the first one after the last."""
-        told = self.intervals
-        return told.start * self.width, min(told.stop * self.width, self.over)
+        intervals = self.intervals
+        return intervals.start * self.width, min(intervals.stop * self.width, self.over)
 
     def time(self, number: int) -> float:
         """Return when an interval begins, in seconds since 1970."""
@@ -125,10 +125,10 @@ class Query:
 
 
 def _names(text: str) -> tuple[str, ...]:
-    found = tuple(unquote(name.strip()) for name in text.split(",") if name.strip())
-    if len(found) > MOST_NAMES:
-        raise _refusal(f"At most {MOST_NAMES} metric names in one request, not {len(found)}")
-    return found
+    names = tuple(unquote(name.strip()) for name in text.split(",") if name.strip())
+    if len(names) > MOST_NAMES:
+        raise _refusal(f"At most {MOST_NAMES} metric names in one request, not {len(names)}")
+    return names
 
 
 def _timespan(text: str | None, now: float) -> tuple[float, float]:
@@ -151,8 +151,8 @@ def _timespan(text: str | None, now: float) -> tuple[float, float]:
 
 
 def _moment(text: str) -> float:
-    found = datetime.fromisoformat(text.replace(" ", "+"))
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+    moment = datetime.fromisoformat(text.replace(" ", "+"))
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def _grain(text: str | None) -> str:
@@ -173,11 +173,11 @@ def _top(text: str) -> int:
 
 
 def _aggregations(text: str) -> tuple[str, ...]:
-    found = tuple(name.strip().lower() for name in text.split(",") if name.strip())
-    unknown = sorted(set(found) - set(AGGREGATIONS))
+    names = tuple(name.strip().lower() for name in text.split(",") if name.strip())
+    unknown = sorted(set(names) - set(AGGREGATIONS))
     if unknown:
         raise _refusal(f"Invalid aggregation: {unknown[0]}, valid are {','.join(AGGREGATIONS)}")
-    return found
+    return names
 
 
 def _refusal(message: str) -> AzureError:

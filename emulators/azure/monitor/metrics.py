@@ -53,9 +53,9 @@ class Metrics:
                 text = f"{resource.id.type} is not a supported platform metric namespace, "
                 raise _refusal(f"{text}supported ones are {known}")
             namespace, metrics = METRICS[kind]
-            asked = _named(call.query, "metricnamespace")
-            if asked and asked.lower() != kind:
-                raise _refusal(f"Metric namespace '{asked}' is not that of {namespace}")
+            wanted = _named(call.query, "metricnamespace")
+            if wanted and wanted.lower() != kind:
+                raise _refusal(f"Metric namespace '{wanted}' is not that of {namespace}")
             if word.lower() == "metricdefinitions":
                 listed = [_definition(resource, namespace, metric) for metric in metrics]
                 return Answer(200, {"value": listed})
@@ -139,8 +139,8 @@ def _aggregated(
     return {name: value for name, value in values.items() if name in wanted and name in known}
 
 
-def _metadata(asked: Filter, values: Sequence[str]) -> list[dict[str, Any]]:
-    pairs = zip(asked.names, values, strict=True) if values else ()
+def _metadata(condition: Filter, values: Sequence[str]) -> list[dict[str, Any]]:
+    pairs = zip(condition.names, values, strict=True) if values else ()
     return [
         {"name": {"value": name, "localizedValue": name}, "value": value} for name, value in pairs
     ]
@@ -166,11 +166,11 @@ def _metric(name: str, namespace: str, metrics: Sequence[Metric]) -> Metric:
     )
 
 
-def _check_dimensions(metric: Metric, asked: Filter) -> None:
-    if set(asked.names) - {name.lower() for name in metric.dimensions}:
+def _check_dimensions(metric: Metric, condition: Filter) -> None:
+    if set(condition.names) - {name.lower() for name in metric.dimensions}:
         raise _refusal(
             f"Metric: {metric.name} does not support requested dimension combination: "
-            f"{','.join(asked.names)}, supported ones are: {','.join(metric.dimensions)}"
+            f"{','.join(condition.names)}, supported ones are: {','.join(metric.dimensions)}"
         )
 
 

@@ -72,8 +72,8 @@ class Containers(Kind):
         numbers = [int(version.id.name) for version in versions if version.id.name.isdigit()]
         latest = {"latestVersion": versions[-1].id.name} if versions else {}
         following = {"nextVersion": str(max(numbers, default=0) + 1), **latest}
-        told = {"isArchived": False, **stands.properties, **following}
-        return replace(stands, body={**stands.body, "properties": told})
+        properties = {"isArchived": False, **stands.properties, **following}
+        return replace(stands, body={**stands.body, "properties": properties})
 
     def put(self, identifier: ResourceId, call: Call) -> Answer:
         """Answer ``PUT``: what it bears beside its versions is all replaced."""
@@ -143,18 +143,18 @@ class Versions(Kind):
         scope = f"/subscriptions/{identifier.subscription}/resourceGroups/{identifier.group}"
         right = {"credentialType": "SAS", "sasUri": f"{address}?{self.cloud.signatures.sign()}"}
         reference = {"blobUri": address, "storageAccountArmId": scope, "credential": right}
-        found = {"pendingUploadId": container, "pendingUploadType": "TemporaryBlobReference"}
-        return Answer(200, found | {"blobReferenceForConsumption": reference})
+        content = {"pendingUploadId": container, "pendingUploadType": "TemporaryBlobReference"}
+        return Answer(200, content | {"blobReferenceForConsumption": reference})
 
     def _with_hash(self, parent: ResourceId, call: Call) -> Found:
         """Find versions by content: under any name, which a client makes up anew each time."""
         collection = f"{parent.parent.key}/{self._kind}"
-        found = []
+        matching = []
         for one in self.cloud.store.below(collection):
             pairs = one.properties.get("properties") or {}
             if pairs.get("hash_sha256") == call.query["hash"]:
-                found.append(self.view(one, call.front))
-        return found
+                matching.append(self.view(one, call.front))
+        return matching
 
     def _check(self, identifier: ResourceId, properties: Mapping[str, Any]) -> None:
         required = REQUIRED.get(self._kind)
@@ -242,8 +242,8 @@ VIEWS: Mapping[str, tuple[bool, ...]] = {
 }
 
 
-def page(kind: Kind, found: Sequence[Resource], call: Call) -> Answer:
-    """Answer what a call asks for of the resources `found`, oldest first.
+def page(kind: Kind, resources: Sequence[Resource], call: Call) -> Answer:
+    """Answer what a call asks for of the resources `resources`, oldest first.
 
     With ``$top`` that number and no more; else a page, and the address of the next.
 
@@ -252,7 +252,7 @@ def page(kind: Kind, found: Sequence[Resource], call: Call) -> Answer:
     AzureError
         400 for a parameter that cannot be read.
     """
-    shown = _filtered(found, call.query)
+    shown = _filtered(resources, call.query)
     if call.query.get("$orderBy", "").lower().split() == ["createdtime", "desc"]:
         shown = sorted(shown, key=lambda one: one.created)[::-1]
     start, top = (_number(call.query, name) for name in ("$skip", "$top"))
@@ -266,27 +266,27 @@ def page(kind: Kind, found: Sequence[Resource], call: Call) -> Answer:
     return Answer(200, answer)
 
 
-def _filtered(found: Sequence[Resource], query: Mapping[str, str]) -> list[Resource]:
+def _filtered(resources: Sequence[Resource], query: Mapping[str, str]) -> list[Resource]:
     word = query.get("listViewType") or "ActiveOnly"
     if word.lower() not in VIEWS:
         raise invalid(f"'{word}' is no listViewType: ActiveOnly, ArchivedOnly or All.")
     states = VIEWS[word.lower()]
     return [
-        one
-        for one in found
-        if bool(one.properties.get("isArchived")) in states
-        and query.get("version") in (None, "", one.id.name)
-        and query.get("stage") in (None, "", one.properties.get("stage"))
-        and all(_has(one, pairs, query.get(pairs) or "") for pairs in ("tags", "properties"))
+        resource
+        for resource in resources
+        if bool(resource.properties.get("isArchived")) in states
+        and query.get("version") in (None, "", resource.id.name)
+        and query.get("stage") in (None, "", resource.properties.get("stage"))
+        and all(_has(resource, pairs, query.get(pairs) or "") for pairs in ("tags", "properties"))
     ]
 
 
 def _has(resource: Resource, pairs: str, wanted: str) -> bool:
     """Tell whether a resource has all of ``name`` or ``name=value``, joined by commas."""
-    found = resource.properties.get(pairs) or {}
+    held = resource.properties.get(pairs) or {}
     for each in filter(None, wanted.split(",")):
         name, equals, value = each.partition("=")
-        if name not in found or (equals and found[name] != value):
+        if name not in held or (equals and held[name] != value):
             return False
     return True
 

@@ -53,10 +53,10 @@ def specification(
 def variables(container: Mapping[str, Any]) -> dict[str, str]:
     """Return a container's own environment."""
     key = "environmentVariables" if "environmentVariables" in container else "env"
-    found = container.get(key) or ()
-    if any(one.get("secretRef") for one in found):
+    given = container.get(key) or ()
+    if any(one.get("secretRef") for one in given):
         raise not_emulated("An environment variable by secretRef")
-    return {one["name"]: str(one.get("value") or one.get("secureValue") or "") for one in found}
+    return {one["name"]: str(one.get("value") or one.get("secureValue") or "") for one in given}
 
 
 def listens_at(container: Mapping[str, Any]) -> int:

@@ -46,11 +46,11 @@ class Probe:
     @classmethod
     def of(cls, settings: Mapping[str, Any] | None) -> Probe:
         """Read a probe of a deployment."""
-        found = settings or {}
+        given = settings or {}
         return cls(
-            errors.seconds(found.get("initialDelay"), cls.initial_delay),
-            errors.seconds(found.get("period"), cls.period),
-            int(found.get("failureThreshold") or cls.failures),
+            errors.seconds(given.get("initialDelay"), cls.initial_delay),
+            errors.seconds(given.get("period"), cls.period),
+            int(given.get("failureThreshold") or cls.failures),
         )
 
 
@@ -170,8 +170,8 @@ def _routes(environment: Resource | None, has_code: bool) -> Routes:
     config = environment.properties.get("inferenceConfig") if environment else None
     if config:
         wanted = {"livenessRoute": "/", "readinessRoute": "/", "scoringRoute": "/score"}
-        found = [(config.get(name) or {}).get("path", path) for name, path in wanted.items()]
-        return Routes(*found)
+        paths = [(config.get(name) or {}).get("path", path) for name, path in wanted.items()]
+        return Routes(*paths)
     if not has_code:
         text = "set 'code_configuration', or 'inference_config' with liveness, readiness and"
         raise invalid(f"The deployment has no scoring script: {text} scoring routes.")
@@ -187,17 +187,17 @@ def _asset(cloud: Cloud, what: str, identifier: str | None) -> Resource | None:
     if not identifier:
         return None
     path = identifier.removeprefix("azureml:")
-    found = cloud.store.get(path)
-    if found is None:
+    asset = cloud.store.get(path)
+    if asset is None:
         message = f"The {what} '{identifier}' was not found in the workspace."
         raise AzureError(404, "ResourceNotFound", message)
-    return found
+    return asset
 
 
 def _with_files(cloud: Cloud, what: str, identifier: str | None) -> Resource | None:
-    found = _asset(cloud, what, identifier)
-    if found:
-        place = found.properties.get("modelUri") or found.properties.get("codeUri") or ""
+    asset = _asset(cloud, what, identifier)
+    if asset:
+        place = asset.properties.get("modelUri") or asset.properties.get("codeUri") or ""
         if not Location.of(place).has_files(cloud.blobs):
-            raise invalid(f"The {what} '{found.id.path}' has no files at {place}.")
-    return found
+            raise invalid(f"The {what} '{asset.id.path}' has no files at {place}.")
+    return asset

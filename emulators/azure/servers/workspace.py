@@ -35,12 +35,12 @@ class Workspaces(Kind):
 
     @override
     def find(self, identifier: ResourceId) -> Resource:
-        found = self.cloud.store.get(identifier)
-        if found is None and self._groups.is_assumed(identifier):
+        resource = self.cloud.store.get(identifier)
+        if resource is None and self._groups.is_assumed(identifier):
             return self.keep(self.draft(identifier, {"location": REGION}))
-        if found is None:
+        if resource is None:
             raise missing(identifier.path)
-        return found
+        return resource
 
     def need(self, identifier: ResourceId) -> None:
         """Refuse what is in a workspace that does not stand."""
@@ -63,8 +63,8 @@ class Workspaces(Kind):
             **resource.properties,
         }
         person = {"type": "SystemAssigned", "principalId": TENANT, "tenantId": TENANT}
-        found = {"tags": {}, "sku": {"name": "Basic", "tier": "Basic"}, "identity": person}
-        return {**found, **resource.view(), "properties": properties}
+        content = {"tags": {}, "sku": {"name": "Basic", "tier": "Basic"}, "identity": person}
+        return {**content, **resource.view(), "properties": properties}
 
 
 class Datastores(Kind):
@@ -77,20 +77,20 @@ class Datastores(Kind):
     @override
     def find(self, identifier: ResourceId) -> Resource:
         self._workspaces.need(identifier)
-        found = self.cloud.store.get(identifier)
-        if found is None and identifier.name.lower() == DATASTORE:
+        resource = self.cloud.store.get(identifier)
+        if resource is None and identifier.name.lower() == DATASTORE:
             return self.keep(self.draft(identifier, {"properties": _default()}))
-        if found is None:
+        if resource is None:
             raise missing(identifier.path)
-        return found
+        return resource
 
     @override
     def list(self, parent: ResourceId, kind: str, call: Call) -> Answer:
         self.find(parent.child(kind, DATASTORE))
-        found = [self.view(one, call.front) for one in self.cloud.store.children(parent, kind)]
+        views = [self.view(one, call.front) for one in self.cloud.store.children(parent, kind)]
         if call.query.get("isDefault", "").lower() == "true":
-            found = [one for one in found if one["properties"].get("isDefault")]
-        return Answer(200, {"value": found})
+            views = [view for view in views if view["properties"].get("isDefault")]
+        return Answer(200, {"value": views})
 
     def act(self, identifier: ResourceId, action: str, call: Call) -> Answer:
         """Answer ``listSecrets``."""

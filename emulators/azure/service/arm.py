@@ -97,8 +97,12 @@ class Arm:
             return Answer(200, _registration(subscription, provider["provider"]))
         kind = self._kind(call, f"{provider['provider']}{rest}")
         wanted = f"{provider['provider']}{rest}".lower()
-        found = self._cloud.store.below(f"/subscriptions/{subscription}")
-        fitting = [kind.view(one, call.front) for one in found if one.id.type.lower() == wanted]
+        resources = self._cloud.store.below(f"/subscriptions/{subscription}")
+        fitting = [
+            kind.view(resource, call.front)
+            for resource in resources
+            if resource.id.type.lower() == wanted
+        ]
         return Answer(200, {"value": fitting})
 
     def _in_group(self, call: Call, place: tuple[str, str], rest: str) -> Answer:
@@ -119,13 +123,13 @@ class Arm:
             return self._on_word(call, identifier, parts[-1])
         return self._on_resource(call, identifier)
 
-    def _measured(self, call: Call, asked: re.Match[str]) -> Answer:
+    def _measured(self, call: Call, match: re.Match[str]) -> Answer:
         """Answer a request to Azure Monitor about an existing resource."""
-        path = call.path.rstrip("/")[: len(asked["resource"]) - len(asked[0])]
-        found = self._cloud.store.get(path)
-        if found is None:
+        path = call.path.rstrip("/")[: len(match["resource"]) - len(match[0])]
+        resource = self._cloud.store.get(path)
+        if resource is None:
             raise missing(path)
-        return self._metrics.answer(found, asked["word"], call)
+        return self._metrics.answer(resource, match["word"], call)
 
     def _on_word(self, call: Call, identifier: ResourceId, word: str) -> Answer:
         """Answer a path that ends with a collection or an action."""
@@ -146,22 +150,22 @@ class Arm:
         return verbs[call.method](identifier, call)
 
     def _kind(self, call: Call, name: str) -> Kind:
-        found = self._kinds.get(name.lower())
-        if found is None:
+        kind = self._kinds.get(name.lower())
+        if kind is None:
             raise not_emulated(f"{call.method} of {name} (api-version {call.query['api-version']})")
-        return found
+        return kind
 
 
 def _subscription(name: str) -> dict[str, Any]:
     path = f"/subscriptions/{name}"
-    found = {"id": path, "subscriptionId": name, "displayName": "Emulated", "state": "Enabled"}
-    return found | {"tenantId": TENANT}
+    content = {"id": path, "subscriptionId": name, "displayName": "Emulated", "state": "Enabled"}
+    return content | {"tenantId": TENANT}
 
 
 def _registration(subscription: str, provider: str) -> dict[str, Any]:
     path = f"/subscriptions/{subscription}/providers/{provider}"
-    found = {"id": path, "namespace": provider, "registrationState": "Registered"}
-    return found | {"resourceTypes": []}
+    content = {"id": path, "namespace": provider, "registrationState": "Registered"}
+    return content | {"resourceTypes": []}
 
 
 def _method(call: Call) -> AzureError:

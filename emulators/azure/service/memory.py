@@ -59,9 +59,9 @@ class Memory:
 
     def start(self) -> None:
         """Read the kept state, bring its model servers up, and begin to write."""
-        found = _read(self._file) or _read(self._before)
-        if found:
-            self._restore(found)
+        content = _read(self._file) or _read(self._before)
+        if content:
+            self._restore(content)
             self._cloud.blobs.sweep()
         self._cloud.measurements.restore()
         self._thread.start()
@@ -146,13 +146,13 @@ class Memory:
             "blobs": self._cloud.blobs.state(),
         }
 
-    def _restore(self, found: Mapping[str, Any]) -> None:
-        self._catalogue.groups.restore(found["groups"])
-        for container, blobs in found["blobs"].items():
+    def _restore(self, content: Mapping[str, Any]) -> None:
+        self._catalogue.groups.restore(content["groups"])
+        for container, blobs in content["blobs"].items():
             self._cloud.blobs.create(container)
             for blob in blobs:
                 self._restore_blob(container, Blob(**{**blob, "path": Path(blob["path"])}))
-        stood = [_resource(one) for one in found["resources"]]
+        stood = [_resource(one) for one in content["resources"]]
         for resource in stood:
             self._cloud.store.put(_settled(resource))
         for resource in stood:
@@ -191,9 +191,9 @@ class Memory:
 def _read(file: Path) -> dict[str, Any] | None:
     """Return what a file holds; one that cannot be read is put aside and named in the log."""
     try:
-        found: dict[str, Any] = json.loads(file.read_text())
-        if found["form"] == FORM:
-            return found
+        content: dict[str, Any] = json.loads(file.read_text())
+        if content["form"] == FORM:
+            return content
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError) as error:
@@ -203,12 +203,12 @@ def _read(file: Path) -> dict[str, Any] | None:
     return None
 
 
-def _resource(found: Mapping[str, Any]) -> Resource:
+def _resource(record: Mapping[str, Any]) -> Resource:
     identifier = {
-        **found["id"],
-        "pairs": tuple((kind, name) for kind, name in found["id"]["pairs"]),
+        **record["id"],
+        "pairs": tuple((kind, name) for kind, name in record["id"]["pairs"]),
     }
-    return Resource(ResourceId(**identifier), found["body"], found["created"], found["modified"])
+    return Resource(ResourceId(**identifier), record["body"], record["created"], record["modified"])
 
 
 def _settled(resource: Resource) -> Resource:

@@ -173,10 +173,10 @@ class Control:
         if not is_authorized(call.headers, self._cloud.entra.credentials.token):
             text = f"{PREFIX} needs 'Authorization: Bearer ${token_name('azure')}'"
             raise AzureError(401, "AuthenticationFailed", f"{text}: `emulators env azure` sets it.")
-        found = self._calls.get(f"{call.method} {call.path.removeprefix(PREFIX)}")
-        if found is None:
+        verb = self._calls.get(f"{call.method} {call.path.removeprefix(PREFIX)}")
+        if verb is None:
             raise missing(f"{call.path}: there are {', '.join(self._calls)}, all below {PREFIX}")
-        return found(call)
+        return verb(call)
 
     def _reset(self, call: Call) -> Answer:
         self._catalogue.jobs.end()

@@ -117,20 +117,20 @@ class Storage:
         claims = self._entra.claims(bearer(call))
         if claims is None:
             raise signature.challenge(call, "InvalidAuthenticationInfo")
-        asked = {entry.tag: entry.text or "" for entry in _xml_of(call.body)}
-        times = asked.get("Start", ""), asked.get("Expiry", "")
-        found = self._signatures.delegation_key(*times, claims["oid"])
-        parts = (f"<{name}>{escape(found[key])}</{name}>" for name, key in LENT.items())
+        fields = {entry.tag: entry.text or "" for entry in _xml_of(call.body)}
+        times = fields.get("Start", ""), fields.get("Expiry", "")
+        lent = self._signatures.delegation_key(*times, claims["oid"])
+        parts = (f"<{name}>{escape(lent[key])}</{name}>" for name, key in LENT.items())
         text = f"{HEAD}<UserDelegationKey>{''.join(parts)}</UserDelegationKey>"
         return Answer(200, text.encode(), {"Content-Type": XML})
 
     def _verb(self, call: Call, name: str) -> Callable[[Call, Place], Answer]:
         verbs = self._blob_verbs if name else self._container_verbs
         comp = call.query.get("comp", "")
-        found = verbs.get((call.method, comp))
-        if found is None:
+        verb = verbs.get((call.method, comp))
+        if verb is None:
             raise AzureError(501, "NotImplemented", f"{call.method} comp={comp} is not emulated.")
-        return found
+        return verb
 
     def _create(self, call: Call, place: Place) -> Answer:
         if not 3 <= len(place.container) <= 63:
@@ -158,8 +158,8 @@ class Storage:
         for blob in self._blobs.list(place.container, prefix):
             if blob.name < call.query.get("marker", ""):
                 continue
-            head, found, _ = blob.name[len(prefix) :].partition(delimiter or "\0")
-            name = prefix + head + delimiter if delimiter and found else blob.name
+            head, listed, _ = blob.name[len(prefix) :].partition(delimiter or "\0")
+            name = prefix + head + delimiter if delimiter and listed else blob.name
             if name not in entries and len(entries) == limit:
                 following = blob.name
                 break
@@ -260,8 +260,8 @@ def _key(place: Place) -> tuple[str, str]:
 
 
 def _metadata(call: Call) -> dict[str, str]:
-    found = {name: value for name, value in call.headers.items() if name.startswith(META)}
-    return {name.removeprefix(META): value for name, value in found.items()}
+    metadata = {name: value for name, value in call.headers.items() if name.startswith(META)}
+    return {name.removeprefix(META): value for name, value in metadata.items()}
 
 
 def _stamp() -> dict[str, str]:

@@ -149,9 +149,9 @@ def _is_for(scopes: tuple[str, ...], service: str, *, reads: bool) -> bool:
     if _ALL in scopes or (reads and f"{_ALL}.read-only" in scopes):
         return True
     own = _OWN.get(service.partition(".")[0])
-    found = [scope for scope in scopes if own and scope.startswith(_SCOPE + own)]
+    fitting = [scope for scope in scopes if own and scope.startswith(_SCOPE + own)]
     narrow = (".read_only", ".read", ".readonly") if not reads else (".write",)
-    return any(not scope.endswith(narrow) for scope in found)
+    return any(not scope.endswith(narrow) for scope in fitting)
 
 
 def _unauthenticated(reason: str, service: str) -> GcpError:

@@ -152,12 +152,12 @@ class Tokens:
     def identified(self, token: str) -> dict[str, Any] | None:
         """Return the claims of an identity token that was issued here and has not expired."""
         try:
-            found = claims_of(token)
+            claims = claims_of(token)
         except JwtError:
             return None
         if not is_signed(token, self._keys["issuer"].public_key()):
             return None
-        return found if found.get("exp", 0) > self.now() else None
+        return claims if claims.get("exp", 0) > self.now() else None
 
     @property
     def issuer_id(self) -> str:
@@ -251,12 +251,16 @@ def claims_of(token: str) -> dict[str, Any]:
     if len(parts) != 3:
         raise JwtError("a token has three parts")
     try:
-        header, found = (json.loads(decode(part)) for part in parts[:2])
+        header, content = (json.loads(decode(part)) for part in parts[:2])
     except ValueError as error:
         raise JwtError(str(error)) from error
-    if not isinstance(found, dict) or not isinstance(header, dict) or header.get("alg") != "RS256":
+    if (
+        not isinstance(content, dict)
+        or not isinstance(header, dict)
+        or header.get("alg") != "RS256"
+    ):
         raise JwtError("only RS256 is accepted")
-    return found
+    return content
 
 
 def is_signed(token: str, key: RSAPublicKey) -> bool:

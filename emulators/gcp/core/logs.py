@@ -94,14 +94,14 @@ class Logs:
         if not projects:
             raise InvalidArgumentError("Must specify at least one resource name.")
         wanted = _matcher(request.get("filter", ""))
-        found = [entry for entry in self._entries(set(projects)) if wanted(entry)]
-        found.sort(key=lambda entry: (entry["timestamp"], entry["insertId"]))
+        entries = [entry for entry in self._entries(set(projects)) if wanted(entry)]
+        entries.sort(key=lambda entry: (entry["timestamp"], entry["insertId"]))
         if request.get("orderBy") == "timestamp desc":
-            found.reverse()
-        asked = {"pageSize": 50} | {
+            entries.reverse()
+        paging = {"pageSize": 50} | {
             key: request[key] for key in ("pageSize", "pageToken") if key in request
         }
-        return dict(listing.answer("entries", found, asked))
+        return dict(listing.answer("entries", entries, paging))
 
     def _entries(self, projects: set[str]) -> Iterator[dict[str, Any]]:
         for source in self.sources:
@@ -154,25 +154,25 @@ def _matcher(text: str) -> Any:
 
 def _holds(entry: Mapping[str, Any], path: str, comparator: str, quoted: str) -> bool:
     value = json.loads(quoted) if quoted.startswith('"') else quoted
-    found: Any = entry
+    held: Any = entry
     for part in path.split("."):
-        found = found.get(listing.camel(part), found.get(part)) if isinstance(found, dict) else None
-    if found is None:
+        held = held.get(listing.camel(part), held.get(part)) if isinstance(held, dict) else None
+    if held is None:
         return False
     if path == "severity":
-        return _compare(SEVERITIES.index(found), comparator, SEVERITIES.index(str(value)))
+        return _compare(SEVERITIES.index(held), comparator, SEVERITIES.index(str(value)))
     if path == "timestamp":
-        return _compare(_time(str(found)), comparator, _time(str(value)))
-    return _compare(str(found), comparator, str(value))
+        return _compare(_time(str(held)), comparator, _time(str(value)))
+    return _compare(str(held), comparator, str(value))
 
 
-def _compare(found: Any, comparator: str, value: Any) -> bool:
+def _compare(held: Any, comparator: str, value: Any) -> bool:
     if comparator == ":":
-        return str(value).lower() in str(found).lower()
+        return str(value).lower() in str(held).lower()
     if comparator == "=~":
-        return re.search(str(value), str(found)) is not None
-    order: dict[str, bool] = {"=": found == value, "!=": found != value}
-    order |= {">=": found >= value, "<=": found <= value, ">": found > value, "<": found < value}
+        return re.search(str(value), str(held)) is not None
+    order: dict[str, bool] = {"=": held == value, "!=": held != value}
+    order |= {">=": held >= value, "<=": held <= value, ">": held > value, "<": held < value}
     return order[comparator]
 
 

@@ -25,9 +25,9 @@ def get(_: Cloud, request: Record) -> Record:
     PermissionDeniedError
         If it is another project.
     """
-    asked = request["name"].rpartition("/")[2]
-    if number(asked) != number(PROJECT):
-        raise PermissionDeniedError(f"The caller does not have permission on projects/{asked}.")
+    project = request["name"].rpartition("/")[2]
+    if number(project) != number(PROJECT):
+        raise PermissionDeniedError(f"The caller does not have permission on projects/{project}.")
     return {
         "name": f"projects/{number(PROJECT)}",
         "projectId": PROJECT,

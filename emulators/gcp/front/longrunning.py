@@ -52,8 +52,8 @@ def get(cloud: Cloud, request: Record) -> Record:
 
 def list_(cloud: Cloud, request: Record) -> Record:
     """``ListOperations``."""
-    found = cloud.operations.list(_name(request) + "/")
-    return dict(listing.answer("operations", found, request))
+    operations = cloud.operations.list(_name(request) + "/")
+    return dict(listing.answer("operations", operations, request))
 
 
 def delete(cloud: Cloud, request: Record) -> Record:
@@ -92,7 +92,7 @@ _VERBS: Mapping[str, Handler] = {"get": get, "delete": delete, "wait": wait, "ca
 
 def methods() -> Mapping[str, tuple[Method, Handler]]:
     """Return the methods and their handlers, by gRPC path."""
-    found = {}
+    by_name = {}
     for verb, handler in {**_VERBS, "list": list_}.items():
         rpc = f"{verb.capitalize()}Operation{'s' if verb == 'list' else ''}"
         answered = {"list": "google.longrunning.ListOperationsResponse"}
@@ -101,5 +101,5 @@ def methods() -> Mapping[str, tuple[Method, Handler]]:
         method = Method(
             f"Operations.{rpc}", f"google.longrunning.{rpc}Request", response, False, SERVICE
         )
-        found[method.rpc] = (method, handler)
-    return found
+        by_name[method.rpc] = (method, handler)
+    return by_name

@@ -91,17 +91,17 @@ class Storage:
         if request.path.startswith("/upload/"):
             return self.uploads.answer(parts[1], request)
         for shape, verbs in _ROUTES:
-            found = _fit(shape, parts)
-            if found is not None and request.verb in verbs:
-                return verbs[request.verb](self, request, *found)
+            fit = _fit(shape, parts)
+            if fit is not None and request.verb in verbs:
+                return verbs[request.verb](self, request, *fit)
         raise masks.unimplemented(request)
 
     def list_buckets(self, request: Request) -> Answer:
         """``buckets.list``."""
         project = number(request.parameters.get("project", ""))
-        found = [b for b in self.store.buckets.values() if b["projectNumber"] == project]
+        buckets = [b for b in self.store.buckets.values() if b["projectNumber"] == project]
         prefix = request.parameters.get("prefix", "")
-        items = [_public(bucket) for bucket in found if bucket["name"].startswith(prefix)]
+        items = [_public(bucket) for bucket in buckets if bucket["name"].startswith(prefix)]
         return Answer.of({"kind": "storage#buckets", "items": items})
 
     def make_bucket(self, request: Request) -> Answer:
@@ -127,10 +127,10 @@ class Storage:
 
     def list_objects(self, request: Request, bucket: str) -> Answer:
         """``objects.list`` with prefix, delimiter and pages."""
-        asked = request.parameters
-        prefix, delimiter = asked.get("prefix", ""), asked.get("delimiter", "")
-        after = base64.urlsafe_b64decode(asked.get("pageToken", "").encode()).decode()
-        size = int(asked.get("maxResults", PAGE_SIZE)) or PAGE_SIZE
+        parameters = request.parameters
+        prefix, delimiter = parameters.get("prefix", ""), parameters.get("delimiter", "")
+        after = base64.urlsafe_b64decode(parameters.get("pageToken", "").encode()).decode()
+        size = int(parameters.get("maxResults", PAGE_SIZE)) or PAGE_SIZE
         items: list[dict[str, Any]] = []
         prefixes: list[str] = []
         for record in self.store.list(bucket, prefix):
@@ -138,7 +138,9 @@ class Storage:
             group = _group(name, prefix, delimiter)
             if (group or name) <= after or group in prefixes:
                 continue
-            if not asked.get("startOffset", "") <= name or name >= asked.get("endOffset", "\uffff"):
+            if not parameters.get("startOffset", "") <= name or name >= parameters.get(
+                "endOffset", "\uffff"
+            ):
                 continue
             if len(items) + len(prefixes) == size:
                 break
@@ -187,9 +189,9 @@ class Storage:
 
     def compose(self, request: Request, bucket: str, name: str) -> Answer:
         """``objects.compose``."""
-        asked = request.json()
-        parts = [self.store.get(bucket, source["name"]) for source in asked["sourceObjects"]]
-        settings = asked.get("destination", {}) | {"name": name}
+        wanted = request.json()
+        parts = [self.store.get(bucket, source["name"]) for source in wanted["sourceObjects"]]
+        settings = wanted.get("destination", {}) | {"name": name}
         data = b"".join(self.store.read(part) for part in parts)
         conditions = Conditions.of(request.parameters)
         record = self.store.write(bucket, settings, data, conditions=conditions)
@@ -207,8 +209,8 @@ class Storage:
     def test_permissions(self, request: Request, bucket: str) -> Answer:
         """``buckets.testIamPermissions``: the caller may do everything."""
         self.store.bucket(bucket)
-        asked = [value for key, value in request.query if key == "permissions"]
-        return Answer.of({"kind": "storage#testIamPermissionsResponse", "permissions": asked})
+        permissions = [value for key, value in request.query if key == "permissions"]
+        return Answer.of({"kind": "storage#testIamPermissionsResponse", "permissions": permissions})
 
     def _copied(self, request: Request, *names: str) -> dict[str, Any]:
         source_bucket, source_name, bucket, name = names
@@ -310,8 +312,8 @@ def _fit(shape: str, parts: list[str]) -> list[str] | None:
 
 
 def _group(name: str, prefix: str, delimiter: str) -> str:
-    head, found, _ = name[len(prefix) :].partition(delimiter) if delimiter else ("", "", "")
-    return prefix + head + found if found else ""
+    head, route, _ = name[len(prefix) :].partition(delimiter) if delimiter else ("", "", "")
+    return prefix + head + route if route else ""
 
 
 def _requested(request: Request, size: int) -> range | None:

@@ -102,19 +102,19 @@ def aligned(series: Series, aggregation: Aggregation, until: float) -> Series:
     return replace(series, points=points, kind=kind, value_type=value_type)
 
 
-def reduced(found: Sequence[Series], aggregation: Aggregation) -> list[Series]:
-    """Return one series for each group of those `found`.
+def reduced(aligned_series: Sequence[Series], aggregation: Aggregation) -> list[Series]:
+    """Return one series for each group of those `aligned_series`.
 
     Raises
     ------
     InvalidArgumentError
         If the reducer does not go with such series.
     """
-    if aggregation.reducer == "REDUCE_NONE" or not found:
-        return list(found)
-    value_type, combine = _reducer(found[0], aggregation)
+    if aggregation.reducer == "REDUCE_NONE" or not aligned_series:
+        return list(aligned_series)
+    value_type, combine = _reducer(aligned_series[0], aggregation)
     groups: dict[tuple[str, ...], list[Series]] = defaultdict(list)
-    for series in found:
+    for series in aligned_series:
         groups[tuple(_field(series, name) for name in aggregation.fields)].append(series)
     return [
         replace(

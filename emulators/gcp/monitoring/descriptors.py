@@ -94,7 +94,7 @@ def _responses(status: int, tally: Tally) -> Iterable[Labelled]:
 
 
 def _vertex_latencies(_: int, tally: Tally) -> Iterable[Labelled]:
-    return [({"latency_type": name}, found) for name, found in tally.latencies.items()]
+    return [({"latency_type": name}, latencies) for name, latencies in tally.latencies.items()]
 
 
 def _run_requests(status: int, tally: Tally) -> Iterable[Labelled]:

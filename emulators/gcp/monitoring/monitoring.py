@@ -36,26 +36,26 @@ def list_time_series(cloud: Cloud, request: Record) -> Record:
     condition = read(request.get("filter", ""))
     metric = _metric(request.get("filter", ""), condition)
     start, end = _interval(request.get("interval", {}))
-    asked = _aggregation(request.get("aggregation", {}), metric)
+    aggregation = _aggregation(request.get("aggregation", {}), metric)
     project = request["name"].split("/")[1]
-    found = [one for one in _series(cloud, metric, project) if _fits(one, metric, condition)]
-    found = [replace(one, points=_within(one.points, start, end)) for one in found]
-    found = [aligned(one, asked, end) for one in found if one.points]
-    found = reduced(found, asked)
-    unit = "1/s" if asked.aligner == "ALIGN_RATE" else metric.unit
-    return _page(found, metric, request) | {"unit": unit}
+    series = [one for one in _series(cloud, metric, project) if _fits(one, metric, condition)]
+    series = [replace(one, points=_within(one.points, start, end)) for one in series]
+    series = [aligned(one, aggregation, end) for one in series if one.points]
+    series = reduced(series, aggregation)
+    unit = "1/s" if aggregation.aligner == "ALIGN_RATE" else metric.unit
+    return _page(series, metric, request) | {"unit": unit}
 
 
 def list_descriptors(cloud: Cloud, request: Record) -> Record:
     """``ListMetricDescriptors``: of the metrics that are measured here."""
     condition = read(request.get("filter", ""))
-    found = [
+    descriptors = [
         metric.record(request["name"])
         for metric in ALL
         if condition.test({"metric": {"type": metric.type}, "resource": {"type": metric.resource}})
     ]
     paging: Record = {key: request[key] for key in ("pageSize", "pageToken") if key in request}
-    return dict(listing.answer("metricDescriptors", found, paging))
+    return dict(listing.answer("metricDescriptors", descriptors, paging))
 
 
 def get_descriptor(cloud: Cloud, request: Record) -> Record:
@@ -126,9 +126,9 @@ def _series(cloud: Cloud, metric: Metric, project: str) -> Iterator[Series]:
         if number(origin.project) != number(project):
             continue
         for own, value in metric.values(minute.status, minute.tally):
-            found = {k: v for k, v in origin.labels if k in metric.labels} | dict(own)
-            key = (origin.resource_labels, tuple(sorted(found.items())))
-            labels[key] = found, dict(origin.resource_labels)
+            shown = {k: v for k, v in origin.labels if k in metric.labels} | dict(own)
+            key = (origin.resource_labels, tuple(sorted(shown.items())))
+            labels[key] = shown, dict(origin.resource_labels)
             points, when = values[key], (minute.start, minute.end)
             points[when] = added([points[when], value]) if when in points else value
     for key in sorted(labels):
@@ -151,16 +151,16 @@ def _within(points: Sequence[Point], start: float, end: float) -> tuple[Point, .
     return tuple(point for point in points if start < point.end <= end)
 
 
-def _page(found: Sequence[Series], metric: Metric, request: Record) -> Record:
+def _page(series: Sequence[Series], metric: Metric, request: Record) -> Record:
     """Return one page: of points, or of series if only their headers are wanted."""
     headers = request.get("view") == "HEADERS"
-    flat = [(n, p) for n, one in enumerate(found) for p in ([None] if headers else one.points)]
+    flat = [(n, p) for n, one in enumerate(series) for p in ([None] if headers else one.points)]
     size = min(int(request.get("pageSize", 0)) or PAGE_SIZE, PAGE_SIZE)
     start = _offset(request.get("pageToken", ""))
     shown: dict[int, list[Record]] = defaultdict(list)
     for n, point in flat[start : start + size]:
-        shown[n] += [] if point is None else [_point(found[n], point)]
-    page: Record = {"timeSeries": [_record(found[n], metric) | _all(p) for n, p in shown.items()]}
+        shown[n] += [] if point is None else [_point(series[n], point)]
+    page: Record = {"timeSeries": [_record(series[n], metric) | _all(p) for n, p in shown.items()]}
     if start + size < len(flat):
         page["nextPageToken"] = base64.urlsafe_b64encode(str(start + size).encode()).decode()
     return page
@@ -376,7 +376,7 @@ def _unquoted(token: str) -> str:
 
 
 def _get(one: Mapping[str, Any], path: str) -> str:
-    found: Any = one
+    value: Any = one
     for part in path.split(".", 2):
-        found = found.get(part, "")
-    return str(found)
+        value = value.get(part, "")
+    return str(value)

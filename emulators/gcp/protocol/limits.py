@@ -119,18 +119,18 @@ def check_resources(deployed: Mapping[str, Any]) -> None:
                 "Models with a custom container support DEDICATED_RESOURCES only.",
             )
         raise _invalid("deployed_model.dedicated_resources", "Required field is not set.")
-    asked = deployed["dedicatedResources"]
+    resources = deployed["dedicatedResources"]
     where = "deployed_model.dedicated_resources"
-    least = asked.get("minReplicaCount", 0)
+    least = resources.get("minReplicaCount", 0)
     if least < 1:
         raise _invalid(f"{where}.min_replica_count", "Must be greater than or equal to 1.")
-    if asked.get("maxReplicaCount", least) < least:
+    if resources.get("maxReplicaCount", least) < least:
         raise _invalid(f"{where}.max_replica_count", "Must be at least min_replica_count.")
-    for spec in asked.get("autoscalingMetricSpecs", ()):
+    for spec in resources.get("autoscalingMetricSpecs", ()):
         if spec.get("metricName") not in _FOLLOWED:
             text = f"'{spec.get('metricName', '')}' is not a supported metric."
             raise _invalid(f"{where}.autoscaling_metric_specs.metric_name", text)
-    machine = asked.get("machineSpec", {}).get("machineType", "")
+    machine = resources.get("machineSpec", {}).get("machineType", "")
     if not _MACHINE.fullmatch(machine):
         raise _invalid(
             f"{where}.machine_spec.machine_type",

@@ -41,12 +41,12 @@ def answer(key: str, items: Iterable[Mapping[str, Any]], request: Mapping[str, A
         If the filter, the order or the token cannot be read.
     """
     wanted = matcher(request.get("filter", ""))
-    found = [item for item in items if wanted(item)]
-    found = _ordered(found, request.get("orderBy", ""))
+    wanted_items = [item for item in items if wanted(item)]
+    wanted_items = _ordered(wanted_items, request.get("orderBy", ""))
     size = int(request.get("pageSize", 0)) or PAGE_SIZE
     start = _start(request.get("pageToken", ""))
-    page: dict[str, Any] = {key: found[start : start + size]}
-    if start + size < len(found):
+    page: dict[str, Any] = {key: wanted_items[start : start + size]}
+    if start + size < len(wanted_items):
         page["nextPageToken"] = base64.urlsafe_b64encode(str(start + size).encode()).decode()
     return page
 
@@ -89,14 +89,14 @@ def _term(text: str, whole: str) -> Test:
     return holds
 
 
-def _compare(found: Any, comparator: str, value: str) -> bool:
+def _compare(held: Any, comparator: str, value: str) -> bool:
     if comparator == ":":
         if value == "*":
-            return found not in (None, "", [], {})
-        return value in (found if isinstance(found, list | dict) else str(found or ""))
-    if isinstance(found, bool):
-        found = str(found).lower()
-    return found is not None and _COMPARE[comparator](str(found), value)
+            return held not in (None, "", [], {})
+        return value in (held if isinstance(held, list | dict) else str(held or ""))
+    if isinstance(held, bool):
+        held = str(held).lower()
+    return held is not None and _COMPARE[comparator](str(held), value)
 
 
 def _get(item: Mapping[str, Any], path: str) -> Any:

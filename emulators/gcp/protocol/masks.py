@@ -68,5 +68,5 @@ def unimplemented(request: Request) -> UnimplementedError:
 
 @cache
 def _documents() -> tuple[tuple[str, str, str], ...]:
-    found = json.loads((FOLDER / "documents.json").read_text())
-    return tuple(tuple(entry) for api in found.values() for entry in api)
+    documents = json.loads((FOLDER / "documents.json").read_text())
+    return tuple(tuple(entry) for api in documents.values() for entry in api)

@@ -40,7 +40,7 @@ class Violation:
     words: str
 
 
-def refuse(found: list[Violation]) -> None:
+def refuse(broken: list[Violation]) -> None:
     """Raise if anything was found, everything named at once.
 
     Raises
@@ -48,10 +48,10 @@ def refuse(found: list[Violation]) -> None:
     InvalidArgumentError
         With ``google.rpc.BadRequest`` as its detail.
     """
-    if found:
-        violations = [{"field": v.field, "description": v.words} for v in found]
+    if broken:
+        violations = [{"field": v.field, "description": v.words} for v in broken]
         detail = {"@type": BAD_REQUEST, "fieldViolations": violations}
-        raise InvalidArgumentError("\n".join(v.words for v in found), [detail])
+        raise InvalidArgumentError("\n".join(v.words for v in broken), [detail])
 
 
 def check(descriptor: Descriptor, value: Any, path: str = "") -> Iterator[Violation]:
@@ -62,12 +62,12 @@ def check(descriptor: Descriptor, value: Any, path: str = "") -> Iterator[Violat
         yield _wrong(path, f"type.googleapis.com/{descriptor.full_name}", value)
         return
     for name, item in value.items():
-        found = field_of(descriptor, name)
-        if found is None:
+        field = field_of(descriptor, name)
+        if field is None:
             words = f"Unknown name {json.dumps(name)}{_at(path)}: Cannot find field."
             yield Violation(path, f"Invalid JSON payload received. {words}")
         elif item is not None:
-            yield from _check_field(found, item, f"{path}.{found.name}" if path else found.name)
+            yield from _check_field(field, item, f"{path}.{field.name}" if path else field.name)
 
 
 def _check_field(field: FieldDescriptor, value: Any, path: str) -> Iterator[Violation]:

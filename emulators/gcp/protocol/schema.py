@@ -122,8 +122,8 @@ class Schema:
 
     def message(self, name: str) -> type[Message]:
         """Return the class of the message type of this full name."""
-        found = self._pool.FindMessageTypeByName(name)
-        class_: type[Message] = message_factory.GetMessageClass(found)
+        descriptor = self._pool.FindMessageTypeByName(name)
+        class_: type[Message] = message_factory.GetMessageClass(descriptor)
         return class_
 
     def parse(self, name: str, data: Any) -> Message:
@@ -143,15 +143,15 @@ class Schema:
 
     def lists(self, name: str, paths: Iterable[str]) -> Mapping[str, list[str]]:
         """Return those of the `paths` into a message that lead to a list, part by part."""
-        found = {}
+        lists = {}
         for path in paths:
             class_, field_ = self.message(name).DESCRIPTOR, None
             for part in path.split("."):
                 field_ = class_ and payload.field_of(class_, part)
                 class_ = field_ and field_.message_type
             if field_ and field_.is_repeated:
-                found[path] = [camel(part) for part in path.split(".")]
-        return found
+                lists[path] = [camel(part) for part in path.split(".")]
+        return lists
 
     def build(self, name: str, data: Mapping[str, Any]) -> Message:
         """Make a message from an answer of ours."""
@@ -171,10 +171,10 @@ class Schema:
             As Vertex AI words it, with every field at once.
         """
         deep = not method.is_update
-        found = list(self._missing(request, "", deep=deep))
-        if found:
-            listed = "\t".join(f"{n}.{words}" for n, words in enumerate(map(_worded, found), 1))
-            violations = [Violation(path, "Required field is not set.") for path in found]
+        missing = list(self._missing(request, "", deep=deep))
+        if missing:
+            listed = "\t".join(f"{n}.{words}" for n, words in enumerate(map(_worded, missing), 1))
+            violations = [Violation(path, "Required field is not set.") for path in missing]
             details = [{"field": v.field, "description": v.words} for v in violations]
             raise InvalidArgumentError(
                 f"List of found errors:\t{listed}\t",

@@ -110,10 +110,10 @@ def of(cloud: Cloud, service: str) -> list[Record]:
 
 def get(cloud: Cloud, request: Record) -> Record:
     """``GetRevision``."""
-    found = cloud.revisions.get(canonical(request["name"]))
-    if found is None:
+    revision = cloud.revisions.get(canonical(request["name"]))
+    if revision is None:
         raise NotFoundError(f"Resource '{request['name'].rpartition('/')[2]}' was not found")
-    return found
+    return revision
 
 
 def list_(cloud: Cloud, request: Record) -> Record:

@@ -71,11 +71,11 @@ class Scaler:
         least = int(resources.get("minReplicaCount", 1))
         most = int(resources.get("maxReplicaCount", least))
         wanted = max((self._asked(deployed, target) for target in _targets(resources)), default=0)
-        found = self._greatest(deployed["id"], min(max(wanted, least), most))
-        if deployed.get("status", {}).get("availableReplicaCount") != found:
-            log.info("deployed model %s: %d replicas", deployed["id"], found)
+        number = self._greatest(deployed["id"], min(max(wanted, least), most))
+        if deployed.get("status", {}).get("availableReplicaCount") != number:
+            log.info("deployed model %s: %d replicas", deployed["id"], number)
             with self.cloud.lock:
-                deployed["status"] = {"availableReplicaCount": found, "lastUpdateTime": now()}
+                deployed["status"] = {"availableReplicaCount": number, "lastUpdateTime": now()}
                 self.cloud.state.commit()
 
     def _asked(self, deployed: Record, target: int) -> int:
@@ -85,11 +85,11 @@ class Scaler:
     def _greatest(self, key: str, count: int) -> int:
         """Return the greatest wanted number of the window."""
         moment = time.monotonic()
-        asked = self._wanted.setdefault(key, deque())
-        asked.append((moment, count))
-        while asked[0][0] < moment - self.cloud.clock.real(WINDOW):
-            asked.popleft()
-        return max(number for _, number in asked)
+        wanted = self._wanted.setdefault(key, deque())
+        wanted.append((moment, count))
+        while wanted[0][0] < moment - self.cloud.clock.real(WINDOW):
+            wanted.popleft()
+        return max(number for _, number in wanted)
 
     def _is_idle(self, name: str, revision: Record) -> bool:
         service = self.cloud.services.get(canonical(name.partition("/revisions/")[0]), {})

@@ -69,8 +69,8 @@ def get(cloud: Cloud, request: Record) -> Record:
 def list_(cloud: Cloud, request: Record) -> Record:
     """``ListServices``."""
     prefix = f"{canonical(request['parent'])}/services/"
-    found = [service for name, service in cloud.services.items() if name.startswith(prefix)]
-    return dict(listing.answer("services", found, request))
+    services = [service for name, service in cloud.services.items() if name.startswith(prefix)]
+    return dict(listing.answer("services", services, request))
 
 
 def update(cloud: Cloud, request: Record) -> Record:
@@ -140,9 +140,9 @@ def _reconcile(cloud: Cloud, progress: Progress, arguments: Record) -> None:
     name, revision = arguments["service"], arguments["revision"]
     try:
         if revision:
-            asked = find(cloud, name) | {"template": arguments["template"]}
+            wanted = find(cloud, name) | {"template": arguments["template"]}
             progress.change(lambda: find(cloud, name).update(latestCreatedRevision=revision))
-            revisions.start(cloud, asked, revision)
+            revisions.start(cloud, wanted, revision)
         progress.finish(partial(_direct, cloud, arguments))
     except GcpError as error:
         failed = {"type": "Ready", "state": "CONDITION_FAILED", "message": error.message}

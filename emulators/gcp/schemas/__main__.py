@@ -211,7 +211,7 @@ def _package_of(classes: dict[str, Any]) -> str:
 
 def _required(classes: dict[str, Any], messages: Messages) -> dict[str, list[str]]:
     """Read the required fields: field_behavior is stripped, but the generated text keeps it."""
-    found = {}
+    required = {}
     for name, class_ in sorted(classes.items()):
         top = name.removeprefix(_package_of(classes) + ".").partition(".")[0]
         if f"{_package_of(classes)}.{top}" in messages.kept:
@@ -219,8 +219,8 @@ def _required(classes: dict[str, Any], messages: Messages) -> dict[str, list[str
                 r"^\s+(\w+) \([^)]*\):\s*\n\s+Required\.", class_.__doc__ or "", re.M
             )
             if names:
-                found[name] = names
-    return found
+                required[name] = names
+    return required
 
 
 def _file(name: str, package: str, messages: Messages) -> descriptor_pb2.FileDescriptorProto:
@@ -252,7 +252,8 @@ def write_monitoring() -> None:
         "source": f"google-cloud-monitoring {version('google-cloud-monitoring')}",
         "package": _V3,
         "methods": kept,
-        "known": known + [found for found in _document("monitoring.v3") if _is_apart(found[0])],
+        "known": known
+        + [document for document in _document("monitoring.v3") if _is_apart(document[0])],
         "required": {},
     }
     _json(FOLDER / "monitoring.json", record)
@@ -268,8 +269,8 @@ def _is_apart(name: str) -> bool:
 
 def write_documents() -> None:
     """Write the methods of the interfaces that are emulated without their messages."""
-    found = {name.partition(".")[0]: _document(name) for name in DOCUMENTS}
-    _json(FOLDER / "documents.json", found)
+    documents = {name.partition(".")[0]: _document(name) for name in DOCUMENTS}
+    _json(FOLDER / "documents.json", documents)
 
 
 def _document(name: str) -> list[list[str]]:

@@ -78,8 +78,8 @@ class Database:
         """Return the body of one record; empty if there is none."""
         query = "SELECT body FROM records WHERE kind = ? AND name = ?"
         with self._lock:
-            found = self._connection.execute(query, (kind, name)).fetchone()
-        body = found[0] if found else b""
+            row = self._connection.execute(query, (kind, name)).fetchone()
+        body = row[0] if row else b""
         return body.encode() if isinstance(body, str) else bytes(body)
 
     def write(self, changes: Iterable[Change]) -> None:
@@ -151,8 +151,8 @@ def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute(f"PRAGMA wal_autocheckpoint = {RESERVE_BYTES // PAGE_BYTES // 2}")
     connection.executescript(_SCHEMA)
     with closing(connection.execute("PRAGMA quick_check(1)")) as cursor:
-        if (found := cursor.fetchone()[0]) != "ok":
-            raise sqlite3.DatabaseError(found)
+        if (version := cursor.fetchone()[0]) != "ok":
+            raise sqlite3.DatabaseError(version)
     _reserve(connection)
 
 

@@ -72,18 +72,18 @@ class State:
         with self.lock:
             if self._is_closed:
                 raise UnavailableError("The service is currently unavailable: the emulator ends.")
-            found = dict(self._texts())
+            texts = dict(self._texts())
             changes: list[tuple[str, str, str | None]] = [
-                (*key, text) for key, text in found.items() if self._saved.get(key) != text
+                (*key, text) for key, text in texts.items() if self._saved.get(key) != text
             ]
-            changes += [(*key, None) for key in self._saved if key not in found]
+            changes += [(*key, None) for key in self._saved if key not in texts]
             try:
                 if changes:
                     self._database.write(changes)
             except NotWrittenError as error:
                 self.revert()
                 raise UnavailableError(f"The service is currently unavailable: {error}") from error
-            self._saved = found
+            self._saved = texts
             begun, self._later = self._later, []
         for work in begun:
             threading.Thread(target=work, daemon=True).start()
@@ -127,7 +127,7 @@ class State:
         }
 
     def _of(self, kind: str) -> dict[str, str]:
-        return {name: text for (found, name), text in self._saved.items() if found == kind}
+        return {name: text for (saved, name), text in self._saved.items() if saved == kind}
 
     def _texts(self) -> Iterator[tuple[Key, str]]:
         for name, record in _flat(self.models):

@@ -64,10 +64,10 @@ class ConditionNotMetError(StorageError):
 
     status, reason = 412, "conditionNotMet"
 
-    def __init__(self, name: str, wanted: str | None, found: str) -> None:
+    def __init__(self, name: str, wanted: str | None, given: str) -> None:
         super().__init__(
             f"At least one of the pre-conditions you specified did not hold: "
-            f"{name} is {wanted}, the object has {found}."
+            f"{name} is {wanted}, the object has {given}."
         )
 
 

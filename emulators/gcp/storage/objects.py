@@ -330,11 +330,11 @@ class Store:
     def _load(self, name: str, record: Record) -> None:
         """Take an object up again; one whose bytes were lost or cut is named and put aside."""
         path, size = self._path(record), int(record["size"])
-        found = path.stat().st_size if path.exists() else 0
-        if size <= SMALL_BYTES or found == size:
+        length = path.stat().st_size if path.exists() else 0
+        if size <= SMALL_BYTES or length == size:
             self._objects[record["bucket"], record["name"]] = record
             return
-        log.error("gs://%s has %d of %d bytes in %s: put aside", name, found, size, path)
+        log.error("gs://%s has %d of %d bytes in %s: put aside", name, length, size, path)
         with suppress(FileNotFoundError):
             path.rename(path.with_name(UNREADABLE + path.name))
         with suppress(BusyError):

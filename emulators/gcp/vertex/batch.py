@@ -95,8 +95,8 @@ def get(cloud: Cloud, request: Record) -> Record:
 def list_(cloud: Cloud, request: Record) -> Record:
     """``ListBatchPredictionJobs``: newest first."""
     prefix = canonical(request["parent"]) + "/"
-    found = [job for name, job in cloud.jobs.items() if name.startswith(prefix)]
-    return dict(listing.answer("batchPredictionJobs", reversed(found), request))
+    jobs = [job for name, job in cloud.jobs.items() if name.startswith(prefix)]
+    return dict(listing.answer("batchPredictionJobs", reversed(jobs), request))
 
 
 def cancel(cloud: Cloud, request: Record) -> Record:
@@ -208,10 +208,10 @@ def _rows(cloud: Cloud, job: Record) -> Iterator[Instance]:
     transform = Transform.of(job.get("instanceConfig", {}))
     for uri in job["inputConfig"]["gcsSource"]["uris"]:
         bucket, _, pattern = uri.removeprefix("gs://").partition("/")
-        found = [o for o in cloud.store.list(bucket) if fnmatchcase(o["name"], pattern)]
-        if not found:
+        objects = [o for o in cloud.store.list(bucket) if fnmatchcase(o["name"], pattern)]
+        if not objects:
             raise NotFoundError(f"No file matches the input URI {uri}.")
-        for record in found:
+        for record in objects:
             text = cloud.store.read(record).decode()
             form = job["inputConfig"]["instancesFormat"]
             yield from instances.read(text, form=form, transform=transform)
@@ -242,15 +242,16 @@ def _predict_some(
         body["parameters"] = job["modelParameters"]
     try:
         answer = client.post(url, json=body)
-        found = answer.json()["predictions"] if answer.status_code == 200 else None
+        predictions = answer.json()["predictions"] if answer.status_code == 200 else None
     except (httpx.HTTPError, ValueError, KeyError) as error:
         output.fail(rows, f"The model server's answer cannot be used: {error!r}")
         return
-    if found is None or len(found) != len(rows):
+    if predictions is None or len(predictions) != len(rows):
         output.fail(rows, answer.text)
         return
     output.results += [
-        {**row.label, "prediction": prediction} for row, prediction in zip(rows, found, strict=True)
+        {**row.label, "prediction": prediction}
+        for row, prediction in zip(rows, predictions, strict=True)
     ]
 
 

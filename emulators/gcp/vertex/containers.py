@@ -105,8 +105,8 @@ def lend(cloud: Cloud, key: str, container: Container) -> Container:
         except (OSError, StorageError) as error:
             raise UnavailableError(f"The model cannot be copied to {uri}: {error}") from error
     token = cloud.tokens.access(bucket(key), (_scope(bucket(key)),), CONTAINER_SECONDS)
-    found = {name: f"{url}{PREFIX}{token}" for name, url in cloud.surroundings.items()}
-    return replace(container, environment={**found, **container.environment})
+    variables = {name: f"{url}{PREFIX}{token}" for name, url in cloud.surroundings.items()}
+    return replace(container, environment={**variables, **container.environment})
 
 
 def borrowed(cloud: Cloud, request: Request) -> Request:

@@ -52,21 +52,21 @@ MUTATE_SECONDS = 20.0
 def deploy(cloud: Cloud, request: Record) -> Record:
     """``DeployModel``: start a real model server, and add it when its health route answers."""
     endpoint = find(cloud, request["endpoint"])
-    asked = request["deployedModel"]
-    limits.check_resources(asked)
-    model = find_model(cloud, asked["model"])
-    key = asked.get("id") or new_id()
+    wanted = request["deployedModel"]
+    limits.check_resources(wanted)
+    model = find_model(cloud, wanted["model"])
+    key = wanted.get("id") or new_id()
     known = [item["id"] for item in endpoint.get("deployedModels", [])]
     if key in (*known, *_coming(cloud, endpoint["name"])):
         raise AlreadyExistsError(f"DeployedModel {key} already exists on {endpoint['name']}.")
-    if not re.fullmatch(r"\d{1,10}", asked.get("id", "0")):
+    if not re.fullmatch(r"\d{1,10}", wanted.get("id", "0")):
         raise InvalidArgumentError(f"DeployedModel id '{key}' is not valid.")
     limits.check_split(request.get("trafficSplit", {}), ["0", *known])
-    deployed = asked | {
+    deployed = wanted | {
         "id": key,
         "model": model["name"],
         "modelVersionId": model["versionId"],
-        "displayName": asked.get("displayName", model["displayName"]),
+        "displayName": wanted.get("displayName", model["displayName"]),
     }
     arguments = {"endpoint": endpoint["name"], "deployed": deployed}
     arguments["split"] = request.get("trafficSplit", {})
@@ -207,16 +207,16 @@ def _add(cloud: Cloud, arguments: Record) -> Record:
 
 
 def _remaining_split(
-    endpoint: Record, key: str, asked: Mapping[str, int] | None
+    endpoint: Record, key: str, wanted: Mapping[str, int] | None
 ) -> Mapping[str, int]:
     """Return the traffic split without `key`, or refuse (UndeployModelRequest.traffic_split)."""
     _deployed(endpoint, key)
     others = [item["id"] for item in endpoint["deployedModels"] if item["id"] != key]
     if not others:
         return {}
-    if asked:
-        limits.check_split(asked, others)
-        return asked
+    if wanted:
+        limits.check_split(wanted, others)
+        return wanted
     current = endpoint.get("trafficSplit", {})
     if current.get(key):
         raise FailedPreconditionError(
@@ -229,8 +229,8 @@ def _remaining_split(
 def _deployed(endpoint: Record, key: str) -> Record:
     for item in endpoint.get("deployedModels", []):
         if item["id"] == key:
-            found: Record = item
-            return found
+            deployed: Record = item
+            return deployed
     raise NotFoundError(f"DeployedModel {key} is not found on {endpoint['name']}.")
 
 

@@ -77,8 +77,8 @@ def get(cloud: Cloud, request: Record) -> Record:
 def list_(cloud: Cloud, request: Record) -> Record:
     """``ListEndpoints``: newest first."""
     parent = canonical(request["parent"])
-    found = [e for n, e in cloud.endpoints.items() if n.startswith(f"{parent}/endpoints/")]
-    return dict(listing.answer("endpoints", reversed(found), request))
+    endpoints = [e for n, e in cloud.endpoints.items() if n.startswith(f"{parent}/endpoints/")]
+    return dict(listing.answer("endpoints", reversed(endpoints), request))
 
 
 def update(cloud: Cloud, request: Record) -> Record:

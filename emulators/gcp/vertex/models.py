@@ -65,8 +65,8 @@ def get(cloud: Cloud, request: Record) -> Record:
 def list_(cloud: Cloud, request: Record) -> Record:
     """``ListModels``: the default version of each model."""
     parent = canonical(request["parent"])
-    found = [n for n in cloud.models if n.startswith(f"{parent}/models/")]
-    shown = [_shown(cloud, find(cloud, name)) for name in found]
+    names = [n for n in cloud.models if n.startswith(f"{parent}/models/")]
+    shown = [_shown(cloud, find(cloud, name)) for name in names]
     return dict(listing.answer("models", reversed(shown), request))
 
 
@@ -95,15 +95,15 @@ def update(cloud: Cloud, request: Record) -> Record:
 
 def merge_aliases(cloud: Cloud, request: Record) -> Record:
     """``MergeVersionAliases``: move aliases here; ``-alias`` takes one away."""
-    asked = request["versionAliases"]
+    aliases = request["versionAliases"]
     if "@" not in request["name"]:
         raise InvalidArgumentError(f"The name {request['name']} has no version ID.")
-    limits.check_aliases(alias.removeprefix("-") for alias in asked)
-    if "-default" in asked:
+    limits.check_aliases(alias.removeprefix("-") for alias in aliases)
+    if "-default" in aliases:
         raise InvalidArgumentError("The default alias can only be moved to another version.")
     with cloud.lock:
         version = find(cloud, request["name"])
-        for alias in asked:
+        for alias in aliases:
             _unalias(cloud.models[version["name"]], alias.removeprefix("-"))
             if not alias.startswith("-"):
                 version["versionAliases"].append(alias)
@@ -288,9 +288,9 @@ _WHOLE = "modelLabels"
 def shown(version: Record) -> Record:
     """Return a version as clients see it."""
     hidden = (_WHOLE, "_artifacts")
-    found = {key: value for key, value in version.items() if key not in hidden}
+    visible = {key: value for key, value in version.items() if key not in hidden}
     labels = version.get(_WHOLE, {}) | version.get("labels", {})
-    return found | ({"labels": labels} if labels else {})
+    return visible | ({"labels": labels} if labels else {})
 
 
 def shared(version: Record) -> Record:
@@ -307,8 +307,8 @@ def version_changed(version: Record, sent: Record, mask: str) -> Record:
     FailedPreconditionError
         If the mask names a field of the Model as a whole.
     """
-    found = _changed(version, sent, mask, _OF_VERSION)
-    return found | {"versionUpdateTime": found["updateTime"]}
+    changed = _changed(version, sent, mask, _OF_VERSION)
+    return changed | {"versionUpdateTime": changed["updateTime"]}
 
 
 def model_changed(version: Record, sent: Record, mask: str) -> Record:
@@ -319,9 +319,9 @@ def model_changed(version: Record, sent: Record, mask: str) -> Record:
     FailedPreconditionError
         If the mask names a field that each version has for itself.
     """
-    found = _changed(version | {"labels": version.get(_WHOLE, {})}, sent, mask, _OF_MODEL)
-    whole = {_WHOLE: found.get("labels", {})}
-    return found | whole | {"labels": version.get("labels", {})}
+    changed = _changed(version | {"labels": version.get(_WHOLE, {})}, sent, mask, _OF_MODEL)
+    whole = {_WHOLE: changed.get("labels", {})}
+    return changed | whole | {"labels": version.get("labels", {})}
 
 
 def _changed(version: Record, sent: Record, mask: str, allowed: Collection[str]) -> Record:

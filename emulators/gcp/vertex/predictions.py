@@ -186,8 +186,8 @@ def _chosen(cloud: Cloud, endpoint: Record) -> Record:
     key = balance.next()
     for deployed in endpoint.get("deployedModels", []):
         if deployed["id"] == key:
-            found: Record = deployed
-            return found
+            chosen: Record = deployed
+            return chosen
     raise UnavailableError(f"DeployedModel {key} has just left the Endpoint.")
 
 

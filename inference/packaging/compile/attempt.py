@@ -145,8 +145,8 @@ def _quiet() -> Iterator[None]:
 
 
 def _missing() -> str:
-    found = installed(LIBRARIES)
-    return next((library for library in LIBRARIES if library not in found), "")
+    here = installed(LIBRARIES)
+    return next((library for library in LIBRARIES if library not in here), "")
 
 
 def _brief(text: str) -> str:

@@ -56,11 +56,11 @@ def lightgbm(model: Any) -> Ensemble:
     if any(option.startswith("sigmoid:") and option != "sigmoid:1" for option in options):
         raise NotImplementedError("LightGBM's sigmoid of another steepness is not compiled")
     targets = dump["num_tree_per_iteration"]
-    found = tuple(
+    trees = tuple(
         _tree(each["tree_structure"], index % targets)
         for index, each in enumerate(dump["tree_info"])
     )
-    return Ensemble(found, np.zeros(targets), LINKS[objective], single=False)
+    return Ensemble(trees, np.zeros(targets), LINKS[objective], single=False)
 
 
 def _packages(estimator: Any) -> set[str]:

@@ -155,12 +155,12 @@ def _extend(graph: Any, steps: Steps) -> None:
 
 def _rename(graph: Any, names: list[str]) -> None:
     """Give inputs their columns' names, which skl2onnx changes where they are no identifiers."""
-    found = [each.name for each in graph.input]
-    if len(found) != len(names):
-        if set(found) <= set(names):
+    inputs = [each.name for each in graph.input]
+    if len(inputs) != len(names):
+        if set(inputs) <= set(names):
             return
         raise NotImplementedError("a column that is not used beside one whose name has other signs")
-    changed = dict(zip(found, names, strict=True))
+    changed = dict(zip(inputs, names, strict=True))
     for each in graph.input:
         each.name = changed[each.name]
     for node in graph.node:

@@ -81,10 +81,10 @@ def of_trees(kind: str, read: Callable[[Any], Ensemble]) -> tuple[Any, Any]:
     shape, add = _KINDS[kind]
 
     def convert(scope: Any, operator: Any, container: Any) -> None:
-        found = read(operator.raw_operator)
-        if found.nodes > MAX_NODES:
-            raise NotImplementedError(f"{found.nodes} nodes are too many to compile")
-        add(Draft(scope, container), operator, found)
+        converted = read(operator.raw_operator)
+        if converted.nodes > MAX_NODES:
+            raise NotImplementedError(f"{converted.nodes} nodes are too many to compile")
+        add(Draft(scope, container), operator, converted)
 
     return shape, convert
 
@@ -118,8 +118,8 @@ def _sums(draft: Draft, operator: Any, read: Ensemble) -> str:
     rows = operator.inputs[0].full_name
     if read.single and type(operator.inputs[0].type).__name__ != "FloatTensorType":
         rows = draft.cast(rows, "FLOAT")
-    found = trees.attributes(read.trees, len(read.base))
-    sums = draft.add("TreeEnsemble", draft.cast(rows, "DOUBLE"), attributes=found)
+    attributes = trees.attributes(read.trees, len(read.base))
+    sums = draft.add("TreeEnsemble", draft.cast(rows, "DOUBLE"), attributes=attributes)
     if read.link == "mean":
         return draft.add("Div", sums, draft.constant(np.array([float(read.count)])))
     return draft.add("Add", draft.constant(read.base), sums) if read.base.any() else sums

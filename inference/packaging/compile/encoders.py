@@ -84,12 +84,12 @@ def _of_number(draft: Draft, name: str, levels: Sequence[Any]) -> str:
     numbers = np.array([np.nan if missing_kind(level) else float(level) for level in levels])
     value = draft.cast(name, "DOUBLE")
     missing = draft.add("IsNaN", value)
-    found = []
+    rows = []
     for number in numbers:
         same = draft.add("Equal", value, draft.constant(np.array([[number]])))
-        found.append(missing if np.isnan(number) else same)
+        rows.append(missing if np.isnan(number) else same)
     always = draft.add("Or", missing, draft.add("Not", missing))
-    marks = draft.add("Concat", *found, always, attributes={"axis": 1})
+    marks = draft.add("Concat", *rows, always, attributes={"axis": 1})
     first = {"axis": 1, "keepdims": 0}
     return draft.add("ArgMax", draft.cast(marks, "FLOAT"), attributes=first)
 
@@ -120,8 +120,10 @@ def _asked(model: Any, index: int, cells: Sequence[Any]) -> Array:
     frame = pd.DataFrame(held)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = model.transform(frame if hasattr(model, "feature_names_in_") else frame.to_numpy())
-    return np.asarray(found.toarray() if hasattr(found, "toarray") else found)
+        encoded = model.transform(
+            frame if hasattr(model, "feature_names_in_") else frame.to_numpy()
+        )
+    return np.asarray(encoded.toarray() if hasattr(encoded, "toarray") else encoded)
 
 
 def _unknown(levels: Sequence[Any]) -> Any:

@@ -71,12 +71,12 @@ def _averaged(model: Any) -> Ensemble:
     if getattr(model, "n_outputs_", 1) > 1 and hasattr(model, "classes_"):
         raise NotImplementedError("a forest of several classifications is not compiled")
     members = [each.tree_ for each in getattr(model, "estimators_", [model])]
-    found: list[Tree] = []
+    averaged: list[Tree] = []
     for member in members:
         table = member.value.reshape(len(member.value), -1)
-        found += of_scikit(member, list(table.T))
-    targets = 1 + max(tree.target for tree in found)
-    return Ensemble(tuple(found), np.zeros(targets), "mean", len(members))
+        averaged += of_scikit(member, list(table.T))
+    targets = 1 + max(tree.target for tree in averaged)
+    return Ensemble(tuple(averaged), np.zeros(targets), "mean", len(members))
 
 
 def _boosted(model: Any) -> Ensemble:
@@ -84,7 +84,7 @@ def _boosted(model: Any) -> Ensemble:
     targets, first = model.n_trees_per_iteration_, np.zeros((1, model.n_features_in_))
     if model.init_ != "zero" and type(model.init_).__name__ not in _CONSTANT:
         raise NotImplementedError("gradient boosting on another model is not compiled")
-    found = [
+    boosted = [
         tree
         for stage in model.estimators_
         for target, member in enumerate(stage)
@@ -94,17 +94,17 @@ def _boosted(model: Any) -> Ensemble:
     ]
     base = model._raw_predict_init(first.astype(np.float32)).ravel()
     if not hasattr(model, "classes_"):
-        return Ensemble(tuple(found), base)
+        return Ensemble(tuple(boosted), base)
     if type(model._loss).__name__ not in ("HalfBinomialLoss", "HalfMultinomialLoss"):
         raise NotImplementedError(f"the loss {type(model._loss).__name__} is not compiled")
     link: Link = "logistic" if targets == 1 else "softmax"
-    return Ensemble(tuple(found), base, link, positive_at_zero=True)
+    return Ensemble(tuple(boosted), base, link, positive_at_zero=True)
 
 
 def _histogram(model: Any) -> Ensemble:
     if getattr(model, "_preprocessor", None) is not None:
         raise NotImplementedError("histogram gradient boosting of categories is not compiled")
-    found = tuple(
+    read = tuple(
         of_histogram(predictor, target)
         for stage in model._predictors
         for target, predictor in enumerate(stage)
@@ -114,7 +114,7 @@ def _histogram(model: Any) -> Ensemble:
         link: Link = "logistic" if len(base) == 1 else "softmax"
     else:
         link = _LINKS[type(model._loss.link).__name__]
-    return Ensemble(found, base, link, single=False)
+    return Ensemble(read, base, link, single=False)
 
 
 _CONSTANT = ("DummyClassifier", "DummyRegressor")

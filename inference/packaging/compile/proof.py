@@ -118,8 +118,8 @@ class Trial:
         for index in range(0, len(self.rows), step):
             alone, expected = ask(model, self.rows[index : index + 1]), self.answers
             part = expected.part(index, index + 1)
-            found = self._compared(alone, part, self.rows[index : index + 1], tolerance)
-            worst = max(worst, found)
+            difference = self._compared(alone, part, self.rows[index : index + 1], tolerance)
+            worst = max(worst, difference)
         with _one_thread():
             largest, tried = self._largest(model, tolerance)
         return Proof(len(self.rows) + tried, tolerance, worst, largest)
@@ -187,25 +187,25 @@ def _tables(answers: Answers) -> list[Array]:
     return list(answers.shares) if isinstance(answers.shares, tuple) else [answers.shares]
 
 
-def _same(found: Array, expected: Array, rows: Sequence[Row]) -> None:
-    if found.shape != expected.shape:
-        raise DifferenceError(f"labels of shape {found.shape} came, not {expected.shape}")
-    wrong = np.flatnonzero((found != expected).reshape(len(rows), -1).any(axis=1))
+def _same(given: Array, expected: Array, rows: Sequence[Row]) -> None:
+    if given.shape != expected.shape:
+        raise DifferenceError(f"labels of shape {given.shape} came, not {expected.shape}")
+    wrong = np.flatnonzero((given != expected).reshape(len(rows), -1).any(axis=1))
     if len(wrong):
         first = int(wrong[0])
         raise DifferenceError(
             f"{len(wrong)} of {len(rows)} rows get another label, as {_brief(rows[first])}: "
-            f"{found[first]!s}, not {expected[first]!s}"
+            f"{given[first]!s}, not {expected[first]!s}"
         )
 
 
 def _farthest(
-    found: Array, expected: Array, spread: float, rows: Sequence[Row], tolerance: float
+    given: Array, expected: Array, spread: float, rows: Sequence[Row], tolerance: float
 ) -> float:
     """Return the largest difference, or refuse one beyond the tolerance."""
-    if found.shape != expected.shape:
-        raise DifferenceError(f"numbers of shape {found.shape} came, not {expected.shape}")
-    one, other = found.astype(float), expected.astype(float)
+    if given.shape != expected.shape:
+        raise DifferenceError(f"numbers of shape {given.shape} came, not {expected.shape}")
+    one, other = given.astype(float), expected.astype(float)
     with np.errstate(all="ignore"):
         apart = np.abs(one - other) / np.maximum(np.abs(other), spread)
     apart[(one == other) | (np.isnan(one) & np.isnan(other))] = 0.0
@@ -265,11 +265,11 @@ def beside(signature: Signature, base: Sequence[Row], scores: Scores) -> list[Ro
     columns = [numeric[index] for index in dice.integers(0, len(numeric), PAIRS)]
     ends = [_ends(signature, column, dice) for column in columns]
     low, high = _halved(rows, columns, np.array(ends), scores)
-    found: list[Row] = []
+    beyond: list[Row] = []
     for row, column, left, right in zip(rows, columns, low, high, strict=True):
         if not math.isnan(left):
-            found += [_put(row, column, value) for value in _around(left, right)]
-    return found
+            beyond += [_put(row, column, value) for value in _around(left, right)]
+    return beyond
 
 
 def _ends(signature: Signature, column: int, dice: np.random.Generator) -> tuple[float, float]:
@@ -314,7 +314,7 @@ def _distance(one: Array, other: Array) -> Array:
 
 def _around(low: float, high: float) -> list[float]:
     """Return the two sides of a threshold, and their neighbours in both precisions."""
-    found = [low, high, math.nextafter(low, -math.inf), math.nextafter(high, math.inf)]
+    numbers = [low, high, math.nextafter(low, -math.inf), math.nextafter(high, math.inf)]
     for value in (low, high):
         single = np.float32(value)
         near = [
@@ -322,8 +322,8 @@ def _around(low: float, high: float) -> list[float]:
             np.nextafter(single, np.float32(-3e38)),
             np.nextafter(single, np.float32(3e38)),
         ]
-        found += [float(each) for each in near]
-    return found
+        numbers += [float(each) for each in near]
+    return numbers
 
 
 def _put(row: Row, column: int, value: Any) -> Row:

@@ -70,12 +70,12 @@ def rows(signature: Signature, sample: Sample) -> list[Row]:
 def extremes(signature: Signature, base: Sequence[Row], size: float) -> list[Row]:
     """Return rows with numbers of a size, first one in a row and then all of them."""
     numeric = [index for index, field in enumerate(signature.fields) if field.dtype in ("number",)]
-    found = []
+    cells = []
     for row in base:
         for value in (size, -size):
-            found += [[*row[:index], value, *row[index + 1 :]] for index in numeric]
-            found.append([value if i in numeric else cell for i, cell in enumerate(row)])
-    return found
+            cells += [[*row[:index], value, *row[index + 1 :]] for index in numeric]
+            cells.append([value if i in numeric else cell for i, cell in enumerate(row)])
+    return cells
 
 
 def _fields(signature: Signature, sample: Sample) -> list[tuple[Field, tuple[Cell, ...]]]:
@@ -123,33 +123,33 @@ def _rare(field: Field) -> list[Cell]:
 
 def edges(field: Field) -> list[Cell]:
     """Return a field's own edge values: zeros, ends of its range, missing, unknown."""
-    found = _rare(field)
+    cells = _rare(field)
     if field.closed is not None or field.dtype == "string":
-        return [*found, *field.categories]
+        return [*cells, *field.categories]
     if field.dtype == "boolean":
-        return [*found, True, False]
+        return [*cells, True, False]
     low, high = field.minimum or 0, field.maximum or 0
     if field.dtype == "integer":
-        return [*found, 0, 1, -1, int(low), int(high), int(low) - 1, int(high) + 1, 10**6, -(10**6)]
+        return [*cells, 0, 1, -1, int(low), int(high), int(low) - 1, int(high) + 1, 10**6, -(10**6)]
     near = [math.nextafter(end, end + step) for end in (low, high) for step in (-1, 1)]
     far = [high + 10 * (high - low), low - 10 * (high - low), 1e6, -1e6]
     single = [float(np.float32(end)) for end in (low, high)]
-    return [*found, 0.0, -0.0, 1e-30, low, high, *near, *far, *single]
+    return [*cells, 0.0, -0.0, 1e-30, low, high, *near, *far, *single]
 
 
 def _edges(signature: Signature, base: Sequence[Row]) -> list[Row]:
     """Put each edge value of each field into some rows, and all fields at their edges at once."""
-    found: list[Row] = []
+    edging: list[Row] = []
     per_field = [edges(field) for field in signature.fields]
     for index, values in enumerate(per_field):
         chosen = base[index % len(base)]
-        found += [[*chosen[:index], value, *chosen[index + 1 :]] for value in values]
+        edging += [[*chosen[:index], value, *chosen[index + 1 :]] for value in values]
     for position in range(max(map(len, per_field))):
-        found.append([values[position % len(values)] for values in per_field])
+        edging.append([values[position % len(values)] for values in per_field])
     zero = [0 if field.dtype in ("number", "integer") else None for field in signature.fields]
     full = zip(zero, base[0], signature.fields, strict=True)
-    found.append([cell if value is None or field.closed else value for value, cell, field in full])
-    return found
+    edging.append([cell if value is None or field.closed else value for value, cell, field in full])
+    return edging
 
 
 def _texts(seen: Sequence[str], dice: np.random.Generator, count: int) -> list[str]:

@@ -271,23 +271,23 @@ class Question:
 
 def _wanted(value: Mapping[str, Any], output: OutputSignature) -> dict[str, Wanted]:
     """Return the outputs to give; by default the predictions."""
-    parameters, asked = _object(value.get("parameters")), value.get("outputs")
+    parameters, named = _object(value.get("parameters")), value.get("outputs")
     binary = _true(parameters.get("binary_data_output", False))
-    if asked is None or asked == []:
+    if named is None or named == []:
         names = [PREDICT]
         if _true(parameters.get("probabilities", False)):
             names.append(PROBABILITIES)
         return {name: Wanted(binary) for name in names}
-    if not isinstance(asked, list) or not all(isinstance(each, dict) for each in asked):
+    if not isinstance(named, list) or not all(isinstance(each, dict) for each in named):
         raise InvalidInputError("'outputs': expected a list of objects with a name")
     known = (PREDICT, PROBABILITIES) if output.probabilities else (PREDICT,)
-    for each in asked:
+    for each in named:
         if each.get("name") not in known:
             name = str(each.get("name"))[:60]
             raise InvalidInputError(
                 f"unknown output {name!r}: there is {', '.join(map(repr, known))}"
             )
-    return {each["name"]: _output(each["name"], each.get("parameters"), binary) for each in asked}
+    return {each["name"]: _output(each["name"], each.get("parameters"), binary) for each in named}
 
 
 def _output(name: str, parameters: object, binary: bool) -> Wanted:
