@@ -1,4 +1,4 @@
-"""THE PORT: the `Target` protocol, its records and errors, and the table of plugins.
+"""THE PORTS of a target, their records and errors, and the table of plugins.
 
 Imports no other room of deploy.
 """
