@@ -15,7 +15,7 @@ PREFERRED_PORTS = (4587, 4586)
 def serve(place: Place, ready: Ready) -> None:
     """Answer until SIGTERM or SIGINT; `ready` gets the clients' variables first."""
     _isolate()
-    from tridock.emulators.aws.protocol import server as model_files
+    from tridock.emulators.aws.protocol import model_files
 
     model_files.install()
     from tridock.emulators.aws.dataplane.cloud import Cloud

@@ -22,9 +22,10 @@ def serve(place: Place, ready: Ready) -> None:
     from tridock.emulators.gcp.front.front import Front
     from tridock.emulators.gcp.front.grpc_front import Calls
     from tridock.emulators.gcp.front.handlers import interface
-    from tridock.emulators.gcp.front.server import Server, flush, restart
+    from tridock.emulators.gcp.front.restart import flush, restart
+    from tridock.emulators.gcp.front.server import Server
     from tridock.emulators.gcp.run.scaling import Scaler
-    from tridock.emulators.gcp.vertex.containers import STORAGE
+    from tridock.emulators.gcp.vertex.tenant import STORAGE
     from tridock.emulators.place import Ports
     from tridock.emulators.proxy import Proxy, Route
 

@@ -18,7 +18,8 @@ import pytest
 from tests.emulators.azure.rest import VERSION, WORKSPACE, Rest
 from tests.emulators.azure.strangers import bare, code
 from tridock.emulators import daemon
-from tridock.emulators.azure.core.entra import CLIENT, TENANT, Credentials, Entra
+from tridock.emulators.azure.core.credentials import Credentials
+from tridock.emulators.azure.core.entra import CLIENT, TENANT, Entra
 from tridock.emulators.azure.http.front import ACCOUNT
 from tridock.emulators.place import Place
 

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from google.rpc import error_details_pb2, status_pb2
 
 from tridock.emulators import daemon
-from tridock.emulators.gcp.auth import tokens
+from tridock.emulators.gcp.auth import jwt
 from tridock.emulators.gcp.auth.tokens import ACCOUNT, TOKEN_URI, Tokens
 from tridock.emulators.place import Place
 
@@ -79,7 +79,7 @@ def assertion(variables: Mapping[str, str], **changed: Any) -> str:
     """Sign what google-auth would, with the service account's key."""
     key = load_pem_private_key(account(variables)["private_key"].encode(), None)
     assert isinstance(key, rsa.RSAPrivateKey)
-    return tokens.signed(claims(**changed), key, "1")
+    return jwt.signed(claims(**changed), key, "1")
 
 
 def claims(**changed: Any) -> dict[str, Any]:
@@ -187,10 +187,8 @@ def test_an_assertion_that_is_not_right_gets_no_token(
 
 
 def test_an_assertion_of_another_key_gets_no_token(url: str, variables: Mapping[str, str]) -> None:
-    forged = tokens.signed(claims(), rsa.generate_private_key(65537, 2048), "1")
-    none = ".".join(
-        tokens.encode(json.dumps(part).encode()) for part in ({"alg": "none"}, claims())
-    )
+    forged = jwt.signed(claims(), rsa.generate_private_key(65537, 2048), "1")
+    none = ".".join(jwt.encode(json.dumps(part).encode()) for part in ({"alg": "none"}, claims()))
     for given, error in ((forged, "invalid_grant"), (f"{none}.", "invalid_request")):
         status, record = granted(url, given)
         assert (status, record["error"]) == (400, error)

@@ -6,11 +6,8 @@ import logging
 import socket
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-import orjson
-from botocore import loaders
 from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.serving import BaseWSGIServer, ThreadedWSGIServer
 from werkzeug.wsgi import LimitedStream
@@ -160,23 +157,3 @@ def listen(port: int) -> BaseWSGIServer:
 def _nothing(environ: dict[str, Any], start: Callable[..., object]) -> Iterable[bytes]:
     start("503 Service Unavailable", [("Content-Length", "0")])
     return []
-
-
-# AWS's service descriptions, read faster than botocore reads them: most of an emulator's start.
-
-Opened = Callable[[str, str], BinaryIO]
-
-
-class ModelFiles(loaders.JSONFileLoader):
-    """Reads botocore's files with orjson: the same objects, with plain dicts for ordered ones."""
-
-    def _load_file(self, full_path: str, open_method: Opened) -> Any:
-        if not Path(full_path).is_file():
-            return None
-        with open_method(full_path, "rb") as file:
-            return orjson.loads(file.read())
-
-
-def install() -> None:
-    """Let every session of botocore in this process read its files so."""
-    loaders.Loader.FILE_LOADER_CLASS = ModelFiles

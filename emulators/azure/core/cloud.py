@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tridock.emulators.azure.core.blobs import Blobs
-from tridock.emulators.azure.core.entra import Credentials, Entra
+from tridock.emulators.azure.core.credentials import Credentials
+from tridock.emulators.azure.core.entra import Entra
 from tridock.emulators.azure.core.measurements import Measurements
 from tridock.emulators.azure.core.operation import Operations
 from tridock.emulators.azure.core.pool import Pools

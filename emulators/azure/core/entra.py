@@ -12,16 +12,14 @@ import hmac
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
-from tridock.emulators.access import secret
+from tridock.emulators.azure.core.credentials import Credentials
 from tridock.emulators.azure.http.call import Answer, Call
 from tridock.emulators.azure.http.errors import AzureError, missing
 from tridock.emulators.azure.http.front import ACCOUNT, BLOB_SUFFIX
-from tridock.emulators.place import Place
 
 #: The tenant, and the application that every client is.
 TENANT = "11111111-1111-1111-1111-111111111111"
@@ -237,47 +235,3 @@ def _pack(value: Mapping[str, Any]) -> str:
 
 def _unpack(text: str) -> bytes:
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-
-
-# The secrets of one emulated Azure account, random for each state folder.
-
-
-@dataclass(frozen=True)
-class Credentials:
-    """Credentials of clients, and keys that the emulator signs with.
-
-    Attributes
-    ----------
-    client_secret : str
-        Of the application that ``env`` names.
-    identity_header : str
-        Opens the endpoint of managed identities.
-    signing_key : bytes
-        Signs Entra's tokens.
-    account_key : str
-        Of the storage account, in base64 as Azure shows it.
-    token : str
-        Opens the emulator's own controls.
-    accepts_any : bool
-        Whether clients may bring credentials that the emulator did not issue.
-    """
-
-    client_secret: str = field(repr=False)
-    identity_header: str = field(repr=False)
-    signing_key: bytes = field(repr=False)
-    account_key: str = field(repr=False)
-    token: str = field(repr=False)
-    accepts_any: bool = False
-
-    @classmethod
-    def at(cls, place: Place) -> Credentials:
-        """Read the secrets of a state folder, which must exist; make them at the first call."""
-        key = hashlib.sha512(secret(place.folder, "account-key").encode()).digest()
-        return cls(
-            client_secret=secret(place.folder, "client-secret"),
-            identity_header=secret(place.folder, "identity-header"),
-            signing_key=secret(place.folder, "signing-key").encode(),
-            account_key=base64.b64encode(key).decode(),
-            token=secret(place.folder),
-            accepts_any=place.any_credentials,
-        )

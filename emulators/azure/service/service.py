@@ -12,7 +12,8 @@ from contextlib import AbstractContextManager, nullcontext
 import uvicorn
 
 from tridock.emulators.azure.core.cloud import Cloud
-from tridock.emulators.azure.core.entra import CLIENT, TENANT, Credentials
+from tridock.emulators.azure.core.credentials import Credentials
+from tridock.emulators.azure.core.entra import CLIENT, TENANT
 from tridock.emulators.azure.http.front import HOSTS, INSTANCES_SUFFIX, REGION
 from tridock.emulators.azure.service.application import Application
 from tridock.emulators.azure.service.memory import Memory

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from tridock.emulators.access import LOOPBACK, refusal
+from tridock.emulators.gcp.auth import jwt
 from tridock.emulators.gcp.auth.oauth import is_current
-from tridock.emulators.gcp.auth.tokens import ACCOUNT, JwtError, TokenError, Tokens, claims_of
+from tridock.emulators.gcp.auth.tokens import ACCOUNT, TokenError, Tokens
 from tridock.emulators.gcp.protocol.errors import (
     GcpError,
     PermissionDeniedError,
@@ -131,8 +132,8 @@ def _is_owner(tokens: Tokens, headers: Mapping[str, str], given: str) -> bool:
 def _check_own(tokens: Tokens, token: str, host: str, service: str) -> None:
     """Accept a token that the service account signed itself («Self-signed JWT», AIP-4111)."""
     try:
-        claims = claims_of(token)
-    except JwtError as error:
+        claims = jwt.claims(token)
+    except jwt.JwtError as error:
         raise _unauthenticated("ACCESS_TOKEN_TYPE_UNSUPPORTED", service) from error
     audience = str(claims.get("aud", "")).removeprefix("https://").partition("/")[0]
     name = host.rpartition(":")[0] or host

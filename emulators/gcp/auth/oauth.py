@@ -7,16 +7,15 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
+from tridock.emulators.gcp.auth import jwt
 from tridock.emulators.gcp.auth.tokens import (
     ACCOUNT,
     CLIENT_ID,
     TOKEN_SECONDS,
     TOKEN_URI,
     Caller,
-    JwtError,
     TokenError,
     Tokens,
-    claims_of,
 )
 from tridock.emulators.gcp.protocol.errors import UnauthenticatedError
 from tridock.emulators.gcp.protocol.wire import Answer, Request
@@ -126,8 +125,8 @@ def _refuse_grant(kind: str) -> None:
 def _claims(tokens: Tokens, assertion: str) -> dict[str, Any]:
     """Return the claims of an assertion, each held to Google's rules for service accounts."""
     try:
-        claims = claims_of(assertion)
-    except JwtError as error:
+        claims = jwt.claims(assertion)
+    except jwt.JwtError as error:
         raise GrantError("invalid_request", "Bad Request") from error
     if tokens.accepts_any:
         return {"iss": "anyone"} | claims

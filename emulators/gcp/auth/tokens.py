@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hmac
 import json
 import secrets
@@ -14,11 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
-from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -27,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from tridock.emulators.access import secret
+from tridock.emulators.gcp.auth import jwt
 from tridock.emulators.gcp.protocol.names import PROJECT
 from tridock.emulators.place import write_whole
 
@@ -110,7 +105,7 @@ class Tokens:
         """Return a new access token."""
         expires = int(self.now() + seconds)
         claims = {"a": account, "s": scopes, "e": expires, "n": secrets.token_hex(8)}
-        body = encode(json.dumps(claims).encode())
+        body = jwt.encode(json.dumps(claims).encode())
         return f"{_PREFIX}{body}.{self._mac(body)}"
 
     def caller(self, token: str) -> Caller:
@@ -125,7 +120,7 @@ class Tokens:
         given, wanted = mac.encode(errors="replace"), self._mac(body).encode()
         if not token.startswith(_PREFIX) or not hmac.compare_digest(given, wanted):
             raise TokenError("ACCESS_TOKEN_TYPE_UNSUPPORTED")
-        claims = json.loads(decode(body))
+        claims = json.loads(jwt.decode(body))
         caller = Caller(claims["a"], tuple(claims["s"]), claims["e"])
         if caller.expires <= self.now():
             raise TokenError("ACCESS_TOKEN_EXPIRED")
@@ -133,7 +128,7 @@ class Tokens:
 
     def is_of_account(self, token: str) -> bool:
         """Return whether the service account's key has signed a JSON web token."""
-        return is_signed(token, self._keys["account"].public_key())
+        return jwt.is_signed(token, self._keys["account"].public_key())
 
     def identity(self, audience: str, account: str = ACCOUNT) -> str:
         """Return an identity token for a service at `audience`."""
@@ -147,15 +142,15 @@ class Tokens:
             "iss": ISSUER,
             "sub": CLIENT_ID,
         }
-        return signed(claims, self._keys["issuer"], self.issuer_id)
+        return jwt.signed(claims, self._keys["issuer"], self.issuer_id)
 
     def identified(self, token: str) -> dict[str, Any] | None:
         """Return the claims of an identity token that was issued here and has not expired."""
         try:
-            claims = claims_of(token)
-        except JwtError:
+            claims = jwt.claims(token)
+        except jwt.JwtError:
             return None
-        if not is_signed(token, self._keys["issuer"].public_key()):
+        if not jwt.is_signed(token, self._keys["issuer"].public_key()):
             return None
         return claims if claims.get("exp", 0) > self.now() else None
 
@@ -166,7 +161,7 @@ class Tokens:
 
     def certificates(self) -> dict[str, Any]:
         """Return the public key of the issuer as a JSON web key set (RFC 7517)."""
-        exponent, modulus = (encode(number) for number in self._numbers)
+        exponent, modulus = (jwt.encode(number) for number in self._numbers)
         key = {"kty": "RSA", "alg": "RS256", "use": "sig", "kid": self.issuer_id}
         return {"keys": [key | {"n": modulus, "e": exponent}]}
 
@@ -204,70 +199,3 @@ def _key(pem: str) -> rsa.RSAPrivateKey:
     if not isinstance(key, rsa.RSAPrivateKey):
         raise TypeError("the key of the state folder is no RSA key: delete its files")
     return key
-
-
-# JSON web tokens, signed by RS256 (RFC 7515, RFC 7519).
-
-
-class JwtError(ValueError):
-    """A text is no JSON web token, or not one of this key."""
-
-
-def encode(data: bytes) -> str:
-    """Return base64url without padding (RFC 7515, 2)."""
-    return base64.urlsafe_b64encode(data).decode().rstrip("=")
-
-
-def decode(text: str) -> bytes:
-    """Return what `encode` encoded.
-
-    Raises
-    ------
-    JwtError
-        If it is not base64url.
-    """
-    try:
-        return base64.b64decode(text + "=" * (-len(text) % 4), altchars="-_", validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise JwtError(str(error)) from error
-
-
-def signed(claims: dict[str, Any], key: RSAPrivateKey, kid: str) -> str:
-    """Return a token with these claims."""
-    header = {"alg": "RS256", "typ": "JWT", "kid": kid}
-    text = ".".join(encode(json.dumps(part).encode()) for part in (header, claims))
-    return f"{text}.{encode(key.sign(text.encode(), PKCS1v15(), SHA256()))}"
-
-
-def claims_of(token: str) -> dict[str, Any]:
-    """Return a token's claims, without a check of its signature.
-
-    Raises
-    ------
-    JwtError
-        If it is none.
-    """
-    parts = token.split(".")
-    if len(parts) != 3:
-        raise JwtError("a token has three parts")
-    try:
-        header, content = (json.loads(decode(part)) for part in parts[:2])
-    except ValueError as error:
-        raise JwtError(str(error)) from error
-    if (
-        not isinstance(content, dict)
-        or not isinstance(header, dict)
-        or header.get("alg") != "RS256"
-    ):
-        raise JwtError("only RS256 is accepted")
-    return content
-
-
-def is_signed(token: str, key: RSAPublicKey) -> bool:
-    """Return whether a token has the signature of `key`."""
-    text, _, signature = token.rpartition(".")
-    try:
-        key.verify(decode(signature), text.encode(), PKCS1v15(), SHA256())
-    except (InvalidSignature, JwtError):
-        return False
-    return True

@@ -21,7 +21,8 @@ from tridock.emulators.gcp.core.serving import Balances, Servings
 from tridock.emulators.gcp.protocol.names import Record
 from tridock.emulators.gcp.protocol.schema import Schema
 from tridock.emulators.gcp.state.database import Database, NotWrittenError
-from tridock.emulators.gcp.state.records import State, remove
+from tridock.emulators.gcp.state.records import State
+from tridock.emulators.gcp.state.trash import remove
 from tridock.emulators.gcp.storage.objects import Store
 from tridock.emulators.place import Place
 from tridock.emulators.runners import runner

@@ -30,7 +30,7 @@ from tridock.emulators.gcp.protocol.wire import Answer, Request
 from tridock.emulators.gcp.run import scaling
 from tridock.emulators.gcp.state.database import NotWrittenError
 from tridock.emulators.gcp.storage.uploads import Uploads
-from tridock.emulators.gcp.vertex import containers
+from tridock.emulators.gcp.vertex import tenant
 
 log = logging.getLogger(__name__)
 
@@ -85,14 +85,14 @@ class Front:
 
     def _route(self, request: Request) -> Answer:
         host = request.host.partition(":")[0]
-        if request.path.startswith(PREFIX):
-            return answer(self.cloud, request)
+        if request.path.startswith(CONTROLS):
+            return _controlled(self.cloud, request)
         if host.endswith(scaling.SUFFIX):
             return scaling.answer(self.cloud, request)
         if answered := oauth.answer(self.cloud.tokens, request):
             return answered
-        if request.path.startswith(containers.PREFIX):
-            return self.storage.answer(containers.borrowed(self.cloud, request))
+        if request.path.startswith(tenant.PREFIX):
+            return self.storage.answer(tenant.borrowed(self.cloud, request))
         if not self.storage.is_public(request):
             reads = request.verb in ("GET", "HEAD") or request.path == _LOGS
             authentication.check(
@@ -134,22 +134,22 @@ def _service(request: Request) -> str:
 
 # The emulator's own controls, at `/_emulator/`: faults on request, servers, a fresh start.
 
-PREFIX = "/_emulator/"
+CONTROLS = "/_emulator/"
 
 
-def answer(cloud: Cloud, request: Request) -> Answer:
+def _controlled(cloud: Cloud, request: Request) -> Answer:
     """Answer one request to the emulator itself, with its secret."""
     if not is_authorized(request.headers, cloud.tokens.secret):
         raise UnauthenticatedError(
-            f"Requests below {PREFIX} need the header Authorization: Bearer $TRIDOCK_GCP_TOKEN."
+            f"Requests below {CONTROLS} need the header Authorization: Bearer $TRIDOCK_GCP_TOKEN."
         )
-    call = _CALLS.get(f"{request.verb} {request.path.removeprefix(PREFIX)}")
+    call = _CALLS.get(f"{request.verb} {request.path.removeprefix(CONTROLS)}")
     if call is None:
-        raise NotFoundError(f"The emulator has {', '.join(_CALLS)}, all below {PREFIX}.")
+        raise NotFoundError(f"The emulator has {', '.join(_CALLS)}, all below {CONTROLS}.")
     return call(cloud, request)
 
 
-def reset(cloud: Cloud, _: Request) -> Answer:
+def _reset(cloud: Cloud, _: Request) -> Answer:
     """Forget every resource and end every model server."""
     try:
         cloud.clear()
@@ -158,7 +158,7 @@ def reset(cloud: Cloud, _: Request) -> Answer:
     return Answer.of({})
 
 
-def plan(cloud: Cloud, request: Request) -> Answer:
+def _plan(cloud: Cloud, request: Request) -> Answer:
     """Replace the planned faults by those of the body."""
     try:
         faults = read_faults(request.json())
@@ -168,12 +168,12 @@ def plan(cloud: Cloud, request: Request) -> Answer:
     return Answer.of({"planned": len(faults)})
 
 
-def report(cloud: Cloud, _: Request) -> Answer:
+def _report(cloud: Cloud, _: Request) -> Answer:
     """Return the plan, the faults that were met, and the calls in their order."""
     return Answer.of(cloud.faults.report())
 
 
-def servers(cloud: Cloud, _: Request) -> Answer:
+def _servers(cloud: Cloud, _: Request) -> Answer:
     """Return the model servers: address, log and exit code."""
     return Answer.of({"servers": [_described(server) for server in cloud.fleet.servers()]})
 
@@ -189,8 +189,8 @@ def _described(server: Server) -> dict[str, object]:
 
 
 _CALLS: Mapping[str, Callable[[Cloud, Request], Answer]] = {
-    "POST reset": reset,
-    "PUT faults": plan,
-    "GET faults": report,
-    "GET servers": servers,
+    "POST reset": _reset,
+    "PUT faults": _plan,
+    "GET faults": _report,
+    "GET servers": _servers,
 }

@@ -17,7 +17,7 @@ from tridock.emulators.gcp.vertex import batch, deployments, endpoints, models, 
 # Cloud Resource Manager: the SDK asks for a project's id when it only has the number.
 
 
-def get(_: Cloud, request: Record) -> Record:
+def _project(_: Cloud, request: Record) -> Record:
     """``GetProject``: of the emulated project; others are as good as absent.
 
     Raises
@@ -36,7 +36,7 @@ def get(_: Cloud, request: Record) -> Record:
     }
 
 
-PROJECT_HANDLERS: Mapping[str, Handler] = {"Projects.GetProject": get}
+PROJECT_HANDLERS: Mapping[str, Handler] = {"Projects.GetProject": _project}
 
 
 WORKS: Mapping[str, Callable[[Cloud, Progress, Record], None]] = {

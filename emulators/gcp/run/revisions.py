@@ -23,7 +23,7 @@ from tridock.emulators.gcp.protocol.errors import (
     UnavailableError,
 )
 from tridock.emulators.gcp.protocol.names import Record, canonical, now, number, touch
-from tridock.emulators.gcp.state.records import remove
+from tridock.emulators.gcp.state.trash import remove
 from tridock.emulators.gcp.storage.errors import StorageError
 from tridock.emulators.gcp.vertex.containers import LEAST_REAL_SECONDS
 

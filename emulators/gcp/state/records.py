@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-import shutil
 import threading
-import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
-from pathlib import Path
 
 from tridock.emulators.gcp.protocol.errors import UnavailableError
 from tridock.emulators.gcp.protocol.names import Record
@@ -127,7 +123,7 @@ class State:
         }
 
     def _of(self, kind: str) -> dict[str, str]:
-        return {name: text for (saved, name), text in self._saved.items() if saved == kind}
+        return {name: text for (other, name), text in self._saved.items() if other == kind}
 
     def _texts(self) -> Iterator[tuple[Key, str]]:
         for name, record in _flat(self.models):
@@ -156,22 +152,3 @@ def _restore(resources: dict[str, Record], saved: Mapping[str, str]) -> None:
         if not is_running and json.dumps(record) != text:
             record.clear()
             record.update(json.loads(text))
-
-
-# Folders that go at once, however much is in them.
-
-PREFIX = ".deleted-"
-
-
-def remove(folder: Path) -> None:
-    """Take a folder away by its name at once, and delete its content meanwhile."""
-    aside = folder.with_name(f"{PREFIX}{uuid.uuid4().hex}")
-    with suppress(FileNotFoundError):
-        folder.rename(aside)
-        threading.Thread(target=shutil.rmtree, args=(aside, True), daemon=True).start()
-
-
-def empty(folder: Path) -> None:
-    """Delete what a killed process had put aside in `folder`."""
-    for path in folder.glob(f"{PREFIX}*"):
-        shutil.rmtree(path, ignore_errors=True)

@@ -20,7 +20,7 @@ from urllib.parse import quote
 import google_crc32c
 
 from tridock.emulators.gcp.state.database import Change, Database, NotWrittenError
-from tridock.emulators.gcp.state.records import remove
+from tridock.emulators.gcp.state.trash import remove
 from tridock.emulators.gcp.storage.errors import (
     BadRequestError,
     BusyError,

@@ -30,7 +30,7 @@ from tridock.emulators.gcp.protocol.errors import (
 )
 from tridock.emulators.gcp.protocol.names import Record, canonical, location_of, new_id, now
 from tridock.emulators.gcp.storage.errors import StorageError
-from tridock.emulators.gcp.vertex import containers, instances
+from tridock.emulators.gcp.vertex import instances, tenant
 from tridock.emulators.gcp.vertex.containers import (
     DEPLOYMENT_SECONDS,
     LEAST_REAL_SECONDS,
@@ -186,12 +186,12 @@ def _work(cloud: Cloud, job: Record, model: Record) -> None:
     patience = max(cloud.clock.real(DEPLOYMENT_SECONDS), LEAST_REAL_SECONDS)
     route, announce = made.environment["AIP_PREDICT_ROUTE"], partial(_log, cloud, job["name"])
     try:
-        made = containers.lend(cloud, key, made)
+        made = tenant.lend(cloud, key, made)
         serving = cloud.servings.start(Plan(key, made, route, patience, announce))
         output = _predict(job, serving.url, rows)
     finally:
         cloud.servings.stop(key)
-        containers.take_back(cloud, key)
+        tenant.take_back(cloud, key)
     if job["state"] != "JOB_STATE_CANCELLED":
         _write(cloud, job, output)
 

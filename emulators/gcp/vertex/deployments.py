@@ -21,7 +21,7 @@ from tridock.emulators.gcp.protocol.errors import (
     NotFoundError,
 )
 from tridock.emulators.gcp.protocol.names import Record, new_id, now, touch
-from tridock.emulators.gcp.vertex import containers
+from tridock.emulators.gcp.vertex import tenant
 from tridock.emulators.gcp.vertex.containers import (
     DEPLOYMENT_SECONDS,
     LEAST_REAL_SECONDS,
@@ -76,7 +76,7 @@ def deploy(cloud: Cloud, request: Record) -> Record:
 def _deploy(cloud: Cloud, progress: Progress, arguments: Record) -> None:
     deployed = arguments["deployed"]
     with ExitStack() as failure:
-        failure.callback(containers.take_back, cloud, deployed["id"])
+        failure.callback(tenant.take_back, cloud, deployed["id"])
         failure.callback(cloud.servings.stop, deployed["id"])
         _start(cloud, arguments["endpoint"], deployed, progress)
         apply = partial(_add, cloud, arguments)
@@ -103,7 +103,7 @@ def _undeploy(cloud: Cloud, progress: Progress, arguments: Record) -> None:
     key = arguments["key"]
     progress.change(partial(_take_off, cloud, progress.record, arguments))
     cloud.servings.stop(key)
-    containers.take_back(cloud, key)
+    tenant.take_back(cloud, key)
     progress.wait(UNDEPLOY_SECONDS)
     progress.finish(lambda: {"@type": f"type.googleapis.com/{V1}.UndeployModelResponse"})
 
@@ -166,7 +166,7 @@ def plan(cloud: Cloud, endpoint: str, deployed: Record) -> Plan:
     made = container(deployed, model, endpoint=endpoint, artifacts=cloud.artifacts(model))
     return Plan(
         deployed["id"],
-        containers.lend(cloud, deployed["id"], made),
+        tenant.lend(cloud, deployed["id"], made),
         made.environment["AIP_PREDICT_ROUTE"],
         max(cloud.clock.real(_patience(model)), LEAST_REAL_SECONDS),
         partial(_log, cloud, endpoint, deployed["id"]),

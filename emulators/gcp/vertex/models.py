@@ -18,7 +18,7 @@ from tridock.emulators.gcp.protocol.errors import (
     UnavailableError,
 )
 from tridock.emulators.gcp.protocol.names import Record, canonical, location_of, new_id, now, touch
-from tridock.emulators.gcp.state.records import remove
+from tridock.emulators.gcp.state.trash import remove
 from tridock.emulators.gcp.storage.errors import StorageError
 
 #: Durations of the service, in its seconds.

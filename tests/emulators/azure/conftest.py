@@ -14,7 +14,7 @@ import pytest
 
 from tests.emulators.azure.rest import Rest
 from tridock.emulators import daemon
-from tridock.emulators.azure.core.entra import Credentials
+from tridock.emulators.azure.core.credentials import Credentials
 from tridock.emulators.azure.core.signature import Signatures
 from tridock.emulators.place import Place
 

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tridock.emulators.azure.core.blobs import Blobs
-from tridock.emulators.azure.core.entra import MANAGEMENT_AUDIENCES, Credentials, Entra
+from tridock.emulators.azure.core.credentials import Credentials
+from tridock.emulators.azure.core.entra import MANAGEMENT_AUDIENCES, Entra
 from tridock.emulators.azure.core.kind import merge
 from tridock.emulators.azure.core.pool import Limits, Pool, Routes
 from tridock.emulators.azure.http import errors
