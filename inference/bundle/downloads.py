@@ -13,6 +13,7 @@ import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
@@ -81,16 +82,12 @@ class Bucket:
     def _get(self, path: str) -> Any:
         url = f"{self.service}/storage/v1/b/{quote(self.name, safe='')}/o{path}"
         request = urllib.request.Request(url, headers=dict(self.headers))
-        try:
-            return opened(request, seconds=TIMEOUT_SECONDS)
-        except urllib.error.HTTPError as error:
-            with error:
-                raise BundleMissingError(
-                    f"{self.service} answers {error.code} {error.reason} for bucket {self.name}: "
-                    "does it exist, and may the container's service account read it?"
-                ) from error
-        except OSError as error:
-            raise BundleMissingError(f"{self.service} cannot be reached: {error}") from error
+        return _answered(
+            request,
+            self.service,
+            f" for bucket {self.name}: does it exist, and may the container's service account read "
+            "it?",
+        )
 
 
 def download(uri: str, environment: Mapping[str, str] = os.environ) -> Path:
@@ -121,8 +118,11 @@ def download(uri: str, environment: Mapping[str, str] = os.environ) -> Path:
         if path.is_absolute() or ".." in path.parts:
             raise BundleError(f"the object {name!r} in {shown} leads out of the bundle")
     to = Path(tempfile.mkdtemp(prefix="bundle-"))
-    for name, path in paths.items():
-        files.fetch(name, to / path)
+    with ExitStack() as failure:
+        failure.callback(shutil.rmtree, to, ignore_errors=True)
+        for name, path in paths.items():
+            files.fetch(name, to / path)
+        failure.pop_all()
     return to
 
 
@@ -142,16 +142,33 @@ def _bucket(name: str, environment: Mapping[str, str]) -> Bucket:
     return Bucket(name, SERVICE, {"Authorization": f"Bearer {_google_token()}"})
 
 
-def _google_token() -> str:
-    request = urllib.request.Request(TOKEN, headers={"Metadata-Flavor": "Google"})
+def _answered(request: urllib.request.Request, place: str, advice: str) -> Any:
+    """Return the storage's answer, to be closed; raise `BundleMissingError` if it is an error."""
+    try:
+        return opened(request, seconds=TIMEOUT_SECONDS)
+    except urllib.error.HTTPError as error:
+        with error:
+            text = f"{place} answers {error.code} {error.reason}{advice}"
+            raise BundleMissingError(text) from error
+    except OSError as error:
+        raise BundleMissingError(f"{place} cannot be reached: {error}") from error
+
+
+def _token(request: urllib.request.Request, refusal: str) -> str:
+    """Return the token that a metadata service answers; `refusal` has a place for the error."""
     try:
         with opened(request, seconds=TIMEOUT_SECONDS) as answer:
             return str(json.load(answer)["access_token"])
     except (OSError, ValueError, KeyError) as error:
-        raise BundleMissingError(
-            f"no credentials to read a bucket with: the metadata service says {error}. Outside of "
-            "Google Cloud download the bundle and pass --bundle DIR"
-        ) from error
+        raise BundleMissingError(refusal.format(error)) from error
+
+
+def _google_token() -> str:
+    return _token(
+        urllib.request.Request(TOKEN, headers={"Metadata-Flavor": "Google"}),
+        "no credentials to read a bucket with: the metadata service says {}. Outside of Google "
+        "Cloud download the bundle and pass --bundle DIR",
+    )
 
 
 # Azure Blob storage.
@@ -205,19 +222,13 @@ class BlobContainer:
 
     def _get(self, path: str, query: Mapping[str, str]) -> Any:
         url = f"{self.address}{path}?{urlencode({**query, **self.query})}"
-        headers = {"x-ms-version": VERSION, **self.headers}
-        try:
-            request = urllib.request.Request(url, headers=headers)
-            return opened(request, seconds=TIMEOUT_SECONDS)
-        except urllib.error.HTTPError as error:
-            with error:
-                raise BundleMissingError(
-                    f"{self.address} answers {error.code} {error.reason}: does the container "
-                    "exist, and may the identity (role Storage Blob Data Reader) or the signature "
-                    "read it?"
-                ) from error
-        except OSError as error:
-            raise BundleMissingError(f"{self.address} cannot be reached: {error}") from error
+        request = urllib.request.Request(url, headers={"x-ms-version": VERSION, **self.headers})
+        return _answered(
+            request,
+            self.address,
+            ": does the container exist, and may the identity (role Storage Blob Data Reader) or "
+            "the signature read it?",
+        )
 
 
 def is_blob(uri: str) -> bool:
@@ -260,13 +271,9 @@ def _azure_token(environment: Mapping[str, str]) -> str:
         headers = {"X-IDENTITY-HEADER": environment.get("IDENTITY_HEADER", "")}
     if environment.get(IDENTITY):
         query["mi_res_id" if url != METADATA else "msi_res_id"] = environment[IDENTITY]
-    request = urllib.request.Request(f"{url}?{urlencode(query)}", headers=headers)
-    try:
-        with opened(request, seconds=TIMEOUT_SECONDS) as answer:
-            return str(json.load(answer)["access_token"])
-    except (OSError, ValueError, KeyError) as error:
-        raise BundleMissingError(
-            f"no credentials to read blobs with: the managed identity's endpoint says {error}. "
-            "Outside of Azure add a shared access signature to the address, or download the "
-            "bundle and pass --bundle DIR"
-        ) from error
+    return _token(
+        urllib.request.Request(f"{url}?{urlencode(query)}", headers=headers),
+        "no credentials to read blobs with: the managed identity's endpoint says {}. Outside of "
+        "Azure add a shared access signature to the address, or download the bundle and pass "
+        "--bundle DIR",
+    )

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from tridock.inference.bundle.downloads import EMULATOR
 from tridock.inference.check.subject import Subject
 from tridock.inference.image.container import ContainerServer, Plan
 from tridock.inference.image.engine import Image
@@ -160,9 +161,8 @@ DOCKS: Mapping[str, CloudContract] = {
 
 # A bundle as Vertex AI has it: in a bucket, which the container reads over HTTP.
 
-#: Variables of a container: the address that clients of Cloud Storage use instead of Google's.
+#: Where the container is told that its model is.
 URI = "gs://check/model"
-EMULATOR = "STORAGE_EMULATOR_HOST"
 
 
 @contextmanager

@@ -206,12 +206,10 @@ def finite(number: float) -> float | None:
 
 def nullable(array: Column) -> list[Any]:
     """Return an array as nested lists with None for NaN, the missing value of formats of bytes."""
-    cells: list[Any] = array.tolist()
-    if array.dtype.kind != "f" or not np.isnan(array).any():
-        return cells
-    if array.ndim > 1:
-        return [nullable(row) for row in array]
-    return [None if math.isnan(cell) else cell for cell in cells]
+    if array.dtype.kind == "f" and (missing := np.isnan(array)).any():
+        array = array.astype(object)
+        array[missing] = None
+    return list(array.tolist())
 
 
 def _is_unicode(text: str) -> bool:

@@ -28,7 +28,7 @@ def store(estimator: Any, file: Path) -> tuple[str, ...]:
         joblib.dump(estimator, file)
     except OSError:  # A full disk is no fault of the model.
         raise
-    except Exception as error:
+    except Exception as error:  # pickling runs the objects' own code
         raise PackagingError(
             f"the model cannot be stored: {error}. Functions in it must be defined by name in a "
             "module; lambdas, open files and locks cannot be stored"

@@ -167,8 +167,8 @@ class _Comparison:
         headers = {"content-type": form.media, "accept": "application/json"}
         call = Call(headers, body, len(body), probabilities=output.probabilities)
         try:
-            wanted = read_call(call, Loaded(self.bundle, model, None))
-            return form.read(answered(wanted, BatchedModel(model)).body, output)
+            request = read_call(call, Loaded(self.bundle, model, None))
+            return form.read(answered(request, BatchedModel(model)).body, output)
         except InferenceError as error:
             first, last = self.indices[chosen[0]], self.indices[chosen[-1]]
             raise PackagingError(

@@ -155,14 +155,14 @@ def _label(label: Any) -> Any:
 
 def _with_probabilities(fitted: Model, estimator: Any, sample: Sample) -> Model:
     """Tell whether the model gives a probability for each of its classes, by asking it."""
-    likely = replace(fitted, output=replace(fitted.output, probabilities=True))
+    probabilistic = replace(fitted, output=replace(fitted.output, probabilities=True))
     if not hasattr(estimator, "predict_proba"):
         return fitted
     try:
-        likely.answers(sample.take([0]), probabilities=True).values()
+        probabilistic.answers(sample.take([0]), probabilities=True).values()
     except (InferenceError, ValueError, TypeError):  # Not in the shape of its classes.
         return fitted
-    return likely
+    return probabilistic
 
 
 def _baseline(fitted: Model, sample: Sample, predictions: Any) -> Baseline:

@@ -20,7 +20,7 @@ from tridock.inference.model.model import Model, jsonable
 from tridock.inference.model.sklearn_engine import Estimator
 from tridock.inference.packaging import compare
 from tridock.inference.packaging.compile.attempt import Outcome, compiled
-from tridock.inference.packaging.introspection import Description, describe
+from tridock.inference.packaging.introspection import describe
 from tridock.inference.packaging.sample import Sample
 from tridock.inference.script import user_script as script
 
@@ -103,13 +103,13 @@ def package(estimator: Any, sample: Any, to: Path, *, about: About) -> Bundle:
     _check_importable(held)
     read = Sample.read(estimator, sample, about.features)
     description = describe(estimator, read, examples=about.examples)
+    signature, output = description.signature, description.output
+    fitted = Model(Estimator(estimator, signature.fields), signature, output)
     with replaced(to) as folder:
         model, trusted = _stored(estimator, folder, FORMATS[about.store])
-        compiled = (
-            _compiled(estimator, description, read) if about.compile else Outcome(reason=UNWANTED)
-        )
-        if compiled.facts:
-            (folder / compiled.facts.file).write_bytes(compiled.content)
+        outcome = compiled(estimator, fitted, read) if about.compile else Outcome(reason=UNWANTED)
+        if outcome.facts:
+            (folder / outcome.facts.file).write_bytes(outcome.content)
         code = own_modules.place(about.code, own_modules.own(held), folder)
         manifest = Manifest(
             **_facts(about, folder),
@@ -118,17 +118,12 @@ def package(estimator: Any, sample: Any, to: Path, *, about: About) -> Bundle:
             framework="scikit-learn",
             model=model,
             trusted=trusted,
-            compiled=compiled.facts,
-            not_compiled=compiled.reason,
+            compiled=outcome.facts,
+            not_compiled=outcome.reason,
         )
         _write(manifest, folder)
         if code:
             own_modules.check_alone(folder)
-        fitted = Model(
-            Estimator(estimator, description.signature.fields),
-            description.signature,
-            description.output,
-        )
         compared = compare.compare(Bundle.read(folder), fitted, read)
         _write(replace(manifest, compared=compared), folder)
     return Bundle.read(to)
@@ -207,11 +202,6 @@ def _check_fitted(estimator: Any) -> None:
         raise PackagingError(f"this {kind} is not fitted: call fit before packaging") from error
     except TypeError:  # No scikit-learn estimator: predicting the sample will tell.
         return
-
-
-def _compiled(estimator: Any, description: Description, sample: Sample) -> Outcome:
-    engine = Estimator(estimator, description.signature.fields)
-    return compiled(estimator, Model(engine, description.signature, description.output), sample)
 
 
 def _stored(estimator: Any, folder: Path, form: Format) -> tuple[str, tuple[str, ...]]:

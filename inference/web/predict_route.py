@@ -89,12 +89,13 @@ class PredictRoute:
             return await run(partial(self._scripted, call, loaded))
         if len(call.body) > SHORT_BYTES or "content-encoding" in call.headers:
             return await run(partial(self._whole, call, loaded))
-        wanted = self._read(call, loaded)
-        model = self._app_state.lifecycle.batched_model(loaded)
-        if not isinstance(wanted.rows, list) or len(wanted.rows) > BLOCK:
-            return await run(partial(answered, wanted, model))
+        request = self._read(call, loaded)
+        batched_model = self._app_state.lifecycle.batched_model(loaded)
+        if not isinstance(request.rows, list) or len(request.rows) > BLOCK:
+            return await run(partial(answered, request, batched_model))
         batcher = self._app_state.batcher
-        return wanted.write(await batcher.predict(model, wanted.rows, wanted.probabilities))
+        predictions = await batcher.predict(batched_model, request.rows, request.probabilities)
+        return request.write(predictions)
 
     def _scripted(self, call: Call, loaded: Loaded) -> Reply:
         reply = scripted_reply(call)
@@ -106,10 +107,10 @@ class PredictRoute:
         return answered(self._read(call, loaded), self._app_state.lifecycle.batched_model(loaded))
 
 
-def answered(wanted: PredictionRequest, batched_model: BatchedModel) -> Reply:
+def answered(request: PredictionRequest, batched_model: BatchedModel) -> Reply:
     """Predict a request alone and write its reply."""
-    table = batched_model.model.signature.rows(wanted.rows)
-    return wanted.write(batched_model.values(table, probabilities=wanted.probabilities))
+    table = batched_model.model.signature.rows(request.rows)
+    return request.write(batched_model.values(table, probabilities=request.probabilities))
 
 
 def read_call(call: Call, loaded: Loaded) -> PredictionRequest:

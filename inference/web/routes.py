@@ -18,7 +18,7 @@ from tridock.inference.web.predict_route import PredictRoute
 
 Tell = Callable[[Scope], Reply]
 #: By path or its template, then by method.
-Table = dict[str, dict[str, AsgiApp]]
+Routes = dict[str, dict[str, AsgiApp]]
 
 #: The paths of KServe's first protocol that name a model.
 V1_PATHS = ("/v1/models/{model}", "/v1/models/{model}/versions/{version}")
@@ -139,11 +139,11 @@ def plain(app_state: AppState) -> dict[str, str]:
     return forms
 
 
-def routes(app_state: AppState) -> Table:
+def routes(app_state: AppState) -> Routes:
     """Return all routes but those of the documentation."""
     ready = ("/ping", "/health", app_state.settings.health_route, "/readyz")
     index = "/v2/repository/index"
-    table: Table = {
+    table: Routes = {
         **{path: _get(_ready(app_state, b"")) for path in ready},
         # Azure ML looks at the status alone, KServe's client of the first protocol at this member.
         "/": _get(_ready(app_state, ALIVE)),
@@ -178,8 +178,8 @@ def _of_model(app_state: AppState, tell: Callable[[Loaded], object]) -> Tell:
     return description
 
 
-def _models(app_state: AppState) -> Table:
-    table: Table = {}
+def _models(app_state: AppState) -> Routes:
+    table: Routes = {}
     for model in openinference.MODEL_PATHS:
         table[model] = _get(_of_model(app_state, openinference.model_metadata))
         table[f"{model}/ready"] = _get(_of_model(app_state, openinference.model_ready))
@@ -187,7 +187,7 @@ def _models(app_state: AppState) -> Table:
     return table
 
 
-def _first_protocol(app_state: AppState) -> Table:
+def _first_protocol(app_state: AppState) -> Routes:
     def ready(loaded: Loaded) -> object:
         if problem := app_state.lifecycle.problem():
             raise NotReadyError(problem)
@@ -196,7 +196,7 @@ def _first_protocol(app_state: AppState) -> Table:
     def names(scope: Scope) -> Reply:
         return Reply(dumps({"models": [app_state.lifecycle.loaded().bundle.name]}))
 
-    table: Table = {"/v1/models": _get(names)}
+    table: Routes = {"/v1/models": _get(names)}
     for model in V1_PATHS:
         table[model] = _get(_of_model(app_state, ready))
         table[f"{model}:predict"] = {"POST": PredictRoute(app_state)}

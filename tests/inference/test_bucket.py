@@ -25,6 +25,7 @@ class Storage:
 
     url: str = ""
     objects: dict[str, bytes] = field(default_factory=dict)
+    gone: tuple[str, ...] = ("half/b",)  # listed, and not there any more
 
     def answer(self, target: str) -> tuple[int, bytes]:
         parts = urlsplit(target)
@@ -34,7 +35,8 @@ class Storage:
             return 404, b"{}"
         if name:
             return (200, self.objects[name]) if name in self.objects else (404, b"{}")
-        names = sorted(each for each in self.objects if each.startswith(query["prefix"]))
+        names = sorted({*self.objects, *self.gone})
+        names = [each for each in names if each.startswith(query["prefix"])]
         start = int(query.get("pageToken", 0))
         page: dict[str, object] = {"items": [{"name": each} for each in names[start : start + 2]]}
         if start + 2 < len(names):
@@ -77,6 +79,7 @@ def environment(
         "models/loan-other/x": b"",
         "a/../../b": b"",
         "deep/code/a b.py": b"x",
+        "half/a": b"x",
     }
     return {"STORAGE_EMULATOR_HOST": storage.url, "AIP_STORAGE_URI": "gs://mine/models/loan"}
 
@@ -123,3 +126,9 @@ def test_a_storage_that_is_away_is_told() -> None:
 def test_another_scheme_is_told(tmp_path: Path) -> None:
     with pytest.raises(BundleMissingError, match="s3://mine/x: download it first"):
         find(environment={"AIP_STORAGE_URI": "s3://mine/x"}, sagemaker=tmp_path / "absent")
+
+
+def test_half_a_download_is_not_left_behind(environment: dict[str, str], tmp_path: Path) -> None:
+    with pytest.raises(BundleMissingError, match="answers 404"):
+        download("gs://mine/half", environment)
+    assert not list(tmp_path.iterdir())

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tridock.inference.bundle.bundle import Bundle
-from tridock.inference.bundle.downloads import download
+from tridock.inference.bundle.downloads import EMULATOR, download
 from tridock.inference.check import stage
 from tridock.inference.image.build import audit, bill, report, url
 from tridock.inference.image.container import Plan
@@ -115,6 +115,6 @@ def test_the_heart_beats_where_a_ready_server_listens(server: ModelServer) -> No
 
 def test_the_checks_bucket_is_read_as_google_s_is(iris_bundle: Bundle) -> None:
     with stage.served(iris_bundle.path) as service:
-        found = download(stage.URI, {stage.EMULATOR: service})
+        found = download(stage.URI, {EMULATOR: service})
     assert Bundle.read(found).digest == iris_bundle.digest
     shutil.rmtree(found)

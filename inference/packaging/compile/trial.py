@@ -139,17 +139,19 @@ def edges(field: Field) -> list[Cell]:
 
 def _edges(signature: Signature, base: Sequence[Row]) -> list[Row]:
     """Put each edge value of each field into some rows, and all fields at their edges at once."""
-    edging: list[Row] = []
+    edge_rows: list[Row] = []
     per_field = [edges(field) for field in signature.fields]
     for index, values in enumerate(per_field):
         chosen = base[index % len(base)]
-        edging += [[*chosen[:index], value, *chosen[index + 1 :]] for value in values]
+        edge_rows += [[*chosen[:index], value, *chosen[index + 1 :]] for value in values]
     for position in range(max(map(len, per_field))):
-        edging.append([values[position % len(values)] for values in per_field])
+        edge_rows.append([values[position % len(values)] for values in per_field])
     zero = [0 if field.dtype in ("number", "integer") else None for field in signature.fields]
     full = zip(zero, base[0], signature.fields, strict=True)
-    edging.append([cell if value is None or field.closed else value for value, cell, field in full])
-    return edging
+    edge_rows.append(
+        [cell if value is None or field.closed else value for value, cell, field in full]
+    )
+    return edge_rows
 
 
 def _texts(seen: Sequence[str], dice: np.random.Generator, count: int) -> list[str]:
