@@ -1,6 +1,6 @@
-"""CloudWatch: metrics of a variant's live requests, and of its model server's log.
+"""Metrics of a variant's live requests, its model server's log, and captured answers.
 
-The service keeps minutes, and shows one up to some minutes after it is over. Counted are the
+CloudWatch keeps minutes, and shows one up to some minutes after it is over. Counted are the
 minutes that began at or after the given moment. Source: "Amazon SageMaker AI metrics in
 Amazon CloudWatch", developer guide.
 """
@@ -193,7 +193,7 @@ JSON_TYPES = ["application/json"]
 LATE = timedelta(hours=1)
 
 
-def percent_of(setting: str) -> int | None:
+def capture_percent(setting: str) -> int | None:
     """Return the percent of answers to keep; None for as many as an endpoint keeps by now.
 
     Raises
@@ -208,7 +208,7 @@ def percent_of(setting: str) -> int | None:
     return int(setting)
 
 
-def config(bucket: str, percent: int | None) -> Mapping[str, Any] | None:
+def capture_config(bucket: str, percent: int | None) -> Mapping[str, Any] | None:
     """Return what an endpoint's configuration says of it: nothing where nothing is kept.
 
     None leaves it as it is.
@@ -226,7 +226,7 @@ def config(bucket: str, percent: int | None) -> Mapping[str, Any] | None:
     }
 
 
-def answers(store: Store, endpoint: str, variant: str, since: datetime) -> list[Answer]:
+def captured(store: Store, endpoint: str, variant: str, since: datetime) -> list[Answer]:
     """Return what was kept of a variant's answers since a moment, oldest first.
 
     Those alone that have the ``InferenceId`` of their request and bear predictions. Their times are
@@ -234,15 +234,15 @@ def answers(store: Store, endpoint: str, variant: str, since: datetime) -> list[
     """
     folder = f"{FOLDER}{endpoint}/{variant}/"
     moment = since.replace(microsecond=0)
-    lines = []
+    dated = []
     for key in _keys(store, folder, since):
         for line in _lines(store, key):
             event = line["eventMetadata"]
             when = datetime.fromisoformat(event["inferenceTime"])
             said = _predictions(line)
             if when >= moment and said and "inferenceId" in event:
-                lines.append((when, Answer(event["inferenceId"], said, None)))
-    return [answer for _, answer in sorted(lines, key=lambda one: one[0])]
+                dated.append((when, Answer(event["inferenceId"], said, None)))
+    return [answer for _, answer in sorted(dated, key=lambda one: one[0])]
 
 
 def _keys(store: Store, folder: str, since: datetime) -> Iterator[str]:

@@ -2,7 +2,8 @@
 
 ``bundles/<digest>/model.tar.gz`` lies beside ``bundles/<digest>/used-by/<model>``, an empty
 object for each SageMaker model made of it. An archive without marks is unused.
-Registered ones are ``models/<digest>/model.tar.gz``; nothing removes those.
+Registered ones are ``models/<digest>/model.tar.gz``; nothing removes those. Notes lie apart, in
+``notes/``.
 """
 
 from __future__ import annotations

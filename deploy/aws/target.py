@@ -69,7 +69,7 @@ class SageMakerTarget(Target):
     role: str
     updates: Updates
     network: Mapping[str, Any] = field(default_factory=dict)
-    name: str = "aws"
+    name: ClassVar[str] = "aws"
     limits: ClassVar[Mapping[str, str]] = LIMITS
     image: str = ""
 
@@ -79,7 +79,9 @@ class SageMakerTarget(Target):
         account = Account.open(settings)
         network = _network(settings)
         store = Store(account.s3, settings["bucket"])
-        capture = observability.config(store.bucket, observability.percent_of(settings["capture"]))
+        capture = observability.capture_config(
+            store.bucket, observability.capture_percent(settings["capture"])
+        )
         guard = Guard.of(settings["alarms"], settings["alarm_seconds"])
         updates = Updates(account, guard, capture)
         return cls(account, store, settings["role"], updates, network, image=settings["image"])
@@ -161,11 +163,11 @@ class SageMakerTarget(Target):
 
     @override
     def describe(self, endpoint: str) -> Endpoint:
-        endpoint_now = Reading.of(self.account.facts, endpoint).endpoint()
-        scalings = self._scalings.of(endpoint, endpoint_now.deployments)
-        known = endpoint_now.deployments.items()
+        current = Reading.of(self.account.facts, endpoint).endpoint()
+        scalings = self._scalings.of(endpoint, current.deployments)
+        known = current.deployments.items()
         scaled = {name: replace(one, scaling=scalings.get(name)) for name, one in known}
-        return replace(endpoint_now, deployments=scaled)
+        return replace(current, deployments=scaled)
 
     @override
     def set_traffic(self, endpoint: str, traffic: Mapping[str, int]) -> None:
@@ -214,7 +216,7 @@ class SageMakerTarget(Target):
     @override
     def answers(self, endpoint: str, deployment: str, since: datetime) -> Sequence[Answer]:
         # Kept by data capture, if it is switched on.
-        return observability.answers(self.store, endpoint, deployment, since)
+        return observability.captured(self.store, endpoint, deployment, since)
 
     @override
     def logs(self, endpoint: str, deployment: str, *, lines: int = 20) -> Sequence[str]:

@@ -1,4 +1,7 @@
-"""One Machine Learning workspace: its SDK client, and Resource Manager for what the SDK lacks."""
+"""One Machine Learning workspace: its SDK client, and Resource Manager for what the SDK lacks.
+
+In the emulated account, `provision` completes the settings by what exists there.
+"""
 
 from __future__ import annotations
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tridock.deploy.azure import containers
 from tridock.deploy.azure.account import Account
+from tridock.deploy.target.errors import ConfigError
 from tridock.deploy.target.records import Deployment, Endpoint, Release, Scaling, State
 
 #: Marks what is ours.
@@ -31,7 +31,7 @@ def revision_name(endpoint: str, deployment: str) -> str:
 
 def template(release: Release, server: str) -> dict[str, Any]:
     """Return the template whose revision runs a release as the identity `server`."""
-    cpu = containers.cpus(release.instance)
+    cpu = cpus(release.instance)
     probe = {"type": "Readiness", "httpGet": {"path": "/readyz", "port": PORT}}
     container = {
         "name": "model",
@@ -39,7 +39,7 @@ def template(release: Release, server: str) -> dict[str, Any]:
         "env": [
             {"name": name, "value": value} for name, value in environment(release, server).items()
         ],
-        "resources": {"cpu": cpu, "memory": f"{cpu * containers.MEMORY:g}Gi"},
+        "resources": {"cpu": cpu, "memory": f"{cpu * MEMORY:g}Gi"},
         "probes": [{**probe, "initialDelaySeconds": 3, "periodSeconds": 5, "failureThreshold": 48}],
     }
     return {"revisionSuffix": release.name, "containers": [container], "scale": _scale(release)}
@@ -195,3 +195,43 @@ def _state(about: Any) -> State:
 
 def _word(value: Any) -> str:
     return str(getattr(value, "value", value) or "").lower()
+
+
+# Machine sizes as CPUs and memory, which Container Apps and Container Instances sell.
+
+#: CPUs of virtual machines ("Sizes for virtual machines in Azure").
+CPUS = {
+    "Standard_DS2_v2": 2.0,
+    "Standard_DS3_v2": 4.0,
+    "Standard_DS4_v2": 8.0,
+    "Standard_E2s_v3": 2.0,
+    "Standard_E4s_v3": 4.0,
+    "Standard_F2s_v2": 2.0,
+    "Standard_F4s_v2": 4.0,
+    "Standard_F8s_v2": 8.0,
+}
+DEFAULT = 1.0
+
+#: GiB of memory for each CPU.
+MEMORY = 2.0
+
+#: The most CPUs of one container in the Consumption plan, and in most regions of ACI.
+MOST = 4.0
+
+
+def cpus(instance: str) -> float:
+    """Return the CPUs of a machine size, or of a plain number of them, at most `MOST`.
+
+    Raises
+    ------
+    ConfigError
+        If `instance` is neither.
+    """
+    try:
+        number = CPUS[instance] if instance in CPUS else float(instance or DEFAULT)
+    except ValueError:
+        raise ConfigError(
+            f"azure.instance is {instance!r}: for this service give a number of CPUs such as "
+            f"0.5, or one of {', '.join(CPUS)}"
+        ) from None
+    return min(number, MOST)

@@ -1,6 +1,7 @@
 """Bundles as folders of the workspace's blob storage, for services that know no models.
 
-A bundle is ``tridock/bundles/<digest>/model/…`` beside an empty mark for each that uses it.
+A bundle is ``tridock/bundles/<digest>/model/…`` beside an empty mark for each that uses it;
+notes are in ``tridock/notes/``.
 """
 
 from __future__ import annotations

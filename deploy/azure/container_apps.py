@@ -18,7 +18,6 @@ from typing_extensions import override
 from tridock.deploy.azure import apps, metrics
 from tridock.deploy.azure.account import ONCE, Account
 from tridock.deploy.azure.bundles import Bundles
-from tridock.deploy.azure.containers import ask
 from tridock.deploy.azure.containers_target import ContainersTarget
 from tridock.deploy.azure.errors import refused, translated
 from tridock.deploy.azure.snippets import plain_calls
@@ -156,7 +155,7 @@ class ContainerAppsTarget(ContainersTarget):
                 host = self._revision(endpoint, deployment).properties.fqdn
         url = f"https://{host}{ROUTE}"
         with self.own.noting(endpoint, deployment):
-            return ask(self.account.http, url, body, operation="containerApps:invoke")
+            return self._ask(url, body, operation="containerApps:invoke")
 
     @override
     def metrics(self, endpoint: str, deployment: str, since: datetime) -> Metrics | None:

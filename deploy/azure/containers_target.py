@@ -14,12 +14,16 @@ from typing_extensions import override
 from tridock.deploy.azure.account import Account
 from tridock.deploy.azure.blobs import StoredRemains
 from tridock.deploy.azure.bundles import BlobNotes, Bundles
+from tridock.deploy.azure.errors import translated
 from tridock.deploy.azure.models import AzureModels
-from tridock.deploy.target.errors import NotFoundError, UnsupportedError
+from tridock.deploy.target.errors import InvokeError, NotFoundError, UnsupportedError
 from tridock.deploy.target.metrics import Answer
 from tridock.deploy.target.protocol import Target
 from tridock.deploy.target.records import Orphan
 from tridock.inference.bundle.bundle import Bundle
+
+#: Seconds in which a model may answer.
+TIMEOUT = 240.0
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,17 @@ class ContainersTarget(Target):
     @override
     def discard(self, orphan: Orphan) -> None:
         StoredRemains(self.bundles).discard(orphan)
+
+    def _ask(self, url: str, body: bytes, *, operation: str) -> bytes:
+        """Send a JSON request to an address that needs no key; raise `InvokeError` if it fails."""
+        headers = {"Content-Type": "application/json"}
+        with translated(operation):
+            answer = self.account.http.post(url, content=body, headers=headers, timeout=TIMEOUT)
+        if answer.is_error:
+            status = answer.status_code
+            text = f"the model answered {status}: {answer.text}"
+            raise InvokeError(text, operation=operation, status=status)
+        return answer.content
 
     def _find(self, endpoint: str) -> Any:
         with suppress(NotFoundError):

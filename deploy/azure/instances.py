@@ -15,11 +15,9 @@ import httpx
 from azure.mgmt.containerinstance import ContainerInstanceManagementClient
 from typing_extensions import override
 
-from tridock.deploy.azure import containers
 from tridock.deploy.azure.account import ONCE, Account
-from tridock.deploy.azure.apps import PORT, TAG, identity
+from tridock.deploy.azure.apps import MEMORY, PORT, TAG, cpus, identity
 from tridock.deploy.azure.bundles import Bundles
-from tridock.deploy.azure.containers import ask
 from tridock.deploy.azure.containers_target import ContainersTarget
 from tridock.deploy.azure.errors import translated
 from tridock.deploy.azure.snippets import plain_calls
@@ -63,8 +61,7 @@ class InstancesTarget(ContainersTarget):
     def connect(cls, settings: Mapping[str, str]) -> InstancesTarget:
         """Return the target that `settings` describe; nothing is called yet."""
         account = Account.open(settings)
-        whose = account.credential, account.subscription
-        client = ContainerInstanceManagementClient(*whose, **ONCE)
+        client = ContainerInstanceManagementClient(account.credential, account.subscription, **ONCE)
         return cls(account, Bundles(account), client)
 
     @override
@@ -126,7 +123,7 @@ class InstancesTarget(ContainersTarget):
         if deployment not in (None, (described.tags or {}).get("name")):
             raise NotFoundError(f"{endpoint} has no deployment {deployment}")
         url = group_url(described) + ROUTE
-        return ask(self.account.http, url, body, operation="containerGroups:invoke")
+        return self._ask(url, body, operation="containerGroups:invoke")
 
     @override
     def metrics(self, endpoint: str, deployment: str, since: datetime) -> Metrics | None:
@@ -212,7 +209,7 @@ def marks(release: Release) -> dict[str, str]:
 
 def group(account: Account, release: Release, location: str) -> dict[str, Any]:
     """Return the container group that runs a release."""
-    cpu = containers.cpus(release.instance)
+    cpu = cpus(release.instance)
     variables = {"PORT": str(PORT), "TRIDOCK_BUNDLE_URI": release.artifact, **release.variables}
     variables |= {"TRIDOCK_IDENTITY_ID": account.server} if account.server else {}
     probe = {"httpGet": {"path": "/readyz", "port": PORT, "scheme": "http"}}
@@ -222,7 +219,7 @@ def group(account: Account, release: Release, location: str) -> dict[str, Any]:
         "environmentVariables": [
             {"name": name, "value": variable} for name, variable in variables.items()
         ],
-        "resources": {"requests": {"cpu": cpu, "memoryInGB": cpu * containers.MEMORY}},
+        "resources": {"requests": {"cpu": cpu, "memoryInGB": cpu * MEMORY}},
         "readinessProbe": {**probe, "periodSeconds": 5, "failureThreshold": 48},
     }
     address = {

@@ -64,7 +64,7 @@ class AzureTarget(Target):
     store: Store
     scoring: Scoring
     collect: int = 0
-    name: str = "azure"
+    name: ClassVar[str] = "azure"
     limits: ClassVar[Mapping[str, str]] = LIMITS
 
     @classmethod

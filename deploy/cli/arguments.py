@@ -74,7 +74,7 @@ def parser() -> argparse.ArgumentParser:
     invoke, traffic, logs = (verbs.choices[verb] for verb in ("invoke", "traffic", "logs"))
     invoke.add_argument("--data", metavar="JSON", help="the request; by default the example's")
     for one in (invoke, logs):
-        one.add_argument("--deployment", metavar="NAME", help="one, whatever the traffic")
+        one.add_argument("--deployment", metavar="NAME", help="a deployment, whatever its traffic")
     traffic.add_argument("split", nargs="*", metavar="NAME=PERCENT", help="sums to 100")
     _changes(verbs.choices)
     for verb in ("compare", "promote", "stop"):

@@ -1,4 +1,7 @@
-"""One Google Cloud project and location: its clients, made when they are first used."""
+"""One Google Cloud project and location: its clients, made when they are first used.
+
+In the emulated project, `provision` makes what Terraform makes in a real one.
+"""
 
 from __future__ import annotations
 

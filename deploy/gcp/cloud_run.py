@@ -156,8 +156,8 @@ class CloudRunTarget(GoogleTarget):
             "resource.labels.revision_name": revision_name(endpoint, deployment),
         }
         lines = self._lines(endpoint, deployment)
-        asked = observability.Asked(observability.RUN, labels, lines, (endpoint, deployment))
-        return observability.metrics(self.account, asked, since)
+        measured = observability.Measured(observability.RUN, labels, lines, (endpoint, deployment))
+        return observability.metrics(self.account, measured, since)
 
     @override
     def undeploy(self, endpoint: str, deployment: str) -> None:

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Self
+from typing import ClassVar, Self
 
 from typing_extensions import override
 
@@ -37,7 +37,7 @@ class GoogleTarget(Target):
     account: Account
     store: Store
     image: str = ""
-    name: str = "gcp"
+    name: ClassVar[str] = "gcp"
 
     @classmethod
     def connect(cls, settings: Mapping[str, str]) -> Self:

@@ -1,7 +1,7 @@
-"""Cloud Monitoring: what was measured of a deployment's live requests.
+"""Metrics of a deployment's live requests, and its model server's log.
 
-The service keeps minutes, and shows one some two or three minutes after it is over. Counted are the
-minutes that began at or after the given moment.
+Cloud Monitoring keeps minutes, and shows one some two or three minutes after it is over. Counted
+are the minutes that began at or after the given moment.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ RUN = Meter(
 
 
 @dataclass(frozen=True)
-class Asked:
+class Measured:
     """Deployment whose live requests are read.
 
     Attributes
@@ -82,27 +82,27 @@ class Asked:
     key: tuple[str, str]
 
 
-def metrics(account: Account, asked: Asked, since: datetime) -> Metrics:
+def metrics(account: Account, measured: Measured, since: datetime) -> Metrics:
     """Return what was measured since a moment, without the requests of `Account.own`.
 
     Those are distinguished by their number alone: their latencies, and their predictions in the
     model server's log, are in what is returned. It is all zeros if nothing is shown yet.
     """
-    answers = list(_points(account, asked.meter.answers, asked.labels, since))
+    answers = list(_points(account, measured.meter.answers, measured.labels, since))
     if not answers:
         return Metrics()
     shown = min(point.start for point in answers), max(point.end for point in answers)
-    own, failed = account.own.between(asked.key, *shown)
-    wanted = {**asked.labels, **asked.meter.total}
-    latencies = _points(account, asked.meter.latencies, wanted, since)
+    own, failed = account.own.between(measured.key, *shown)
+    wanted = {**measured.labels, **measured.meter.total}
+    latencies = _points(account, measured.meter.latencies, wanted, since)
     spread = Buckets.of([point.value["distributionValue"] for point in latencies])
-    errors = [point for point in answers if point.labels[asked.meter.status].startswith("5")]
-    measured = Metrics(
+    errors = [point for point in answers if point.labels[measured.meter.status].startswith("5")]
+    counted = Metrics(
         requests=max(0, _sum(answers) - own),
         errors=max(0, _sum(errors) - failed),
         latency_p95_ms=spread.percentile(0.95),
     )
-    return with_log(measured, events(account, asked.lines, since, event="predictions"), since)
+    return with_log(counted, events(account, measured.lines, since, event="predictions"), since)
 
 
 @dataclass(frozen=True)

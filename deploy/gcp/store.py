@@ -3,7 +3,7 @@
 ``bundles/<digest>/model/…`` lies beside ``bundles/<digest>/used-by/<endpoint>--<deployment>``,
 an object for each model version made of it, whose content is the location where that is: one bucket
 may serve several. A bundle without marks is unused. The registry's files lie apart, in
-``registered/<digest>/model/…``.
+``registered/<digest>/model/…``, and notes in ``notes/``.
 """
 
 from __future__ import annotations

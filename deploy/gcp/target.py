@@ -131,8 +131,10 @@ class VertexTarget(GoogleTarget):
             "metric.labels.deployed_model_id": deployed,
         }
         lines = self._lines(endpoint, deployment)
-        asked = observability.Asked(observability.VERTEX, labels, lines, (endpoint, deployment))
-        return observability.metrics(self.account, asked, since)
+        measured = observability.Measured(
+            observability.VERTEX, labels, lines, (endpoint, deployment)
+        )
+        return observability.metrics(self.account, measured, since)
 
     @override
     def undeploy(self, endpoint: str, deployment: str) -> None:

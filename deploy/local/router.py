@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from tridock.deploy.local import orders
 from tridock.deploy.local.fleet import Fleet, RefusedError, Running
 from tridock.deploy.local.record import Entry, Record
-from tridock.deploy.local.sender import Asked, Sender
+from tridock.deploy.local.sender import ForwardedRequest, Sender
 from tridock.deploy.target.metrics import Answer, summed
 
 #: Names one deployment in a request, and the one that answered in the answer.
@@ -118,14 +118,14 @@ async def _copy(fleet: Fleet, request: Request) -> Any:
 
 
 async def _sum(fleet: Fleet, request: Request) -> Any:
-    return asdict(summed(_asked(fleet, request)))
+    return asdict(summed(_answers_since(fleet, request)))
 
 
 async def _recall(fleet: Fleet, request: Request) -> Any:
-    return [asdict(answer) for answer in _asked(fleet, request)]
+    return [asdict(answer) for answer in _answers_since(fleet, request)]
 
 
-def _asked(fleet: Fleet, request: Request) -> list[Answer]:
+def _answers_since(fleet: Fleet, request: Request) -> list[Answer]:
     return fleet.running(*orders.place(request)).record.since(orders.since(request))
 
 
@@ -193,7 +193,7 @@ async def _forward(request: Request, fleet: Fleet, sender: Sender) -> Response:
     )
 
 
-async def _read(request: Request) -> Asked:
+async def _read(request: Request) -> ForwardedRequest:
     """Read a request, to its end if it is short; one without an id gets one."""
     declared = request.headers.get("content-length", "")
     if declared and (not declared.isdecimal() or int(declared[:20]) > BODY_BYTES):
@@ -206,7 +206,7 @@ async def _read(request: Request) -> Asked:
         headers.append((ID.encode(), given.encode()))
     target = httpx.URL(path=f"/{request.path_params['path']}")
     target = target.copy_with(query=request.url.query.encode() or None)
-    return Asked(given, request.method, target, headers, body, rest)
+    return ForwardedRequest(given, request.method, target, headers, body, rest)
 
 
 async def _held(stream: AsyncIterator[bytes]) -> tuple[bytes, AsyncIterator[bytes] | None]:

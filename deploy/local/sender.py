@@ -18,7 +18,7 @@ LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=100, keepa
 
 
 @dataclass(frozen=True)
-class Asked:
+class ForwardedRequest:
     """A request, read to its end or as far as is held in memory.
 
     Attributes
@@ -57,7 +57,7 @@ class Sender:
         self._client = httpx.AsyncClient(timeout=TIMEOUT, limits=LIMITS, trust_env=False)
         self._copies: set[asyncio.Task[None]] = set()
 
-    async def send(self, asked: Asked, running: Running) -> httpx.Response:
+    async def send(self, request: ForwardedRequest, running: Running) -> httpx.Response:
         """Send a request once; the answer's body is still to be read, and the answer to be closed.
 
         Raises
@@ -65,17 +65,17 @@ class Sender:
         httpx.TransportError
             If there is no answer.
         """
-        url = httpx.URL(running.server.url).join(asked.target)
-        content = asked.body if asked.rest is None else asked.content()
-        request = self._client.build_request(
-            asked.method, url, headers=asked.headers, content=content
+        url = httpx.URL(running.server.url).join(request.target)
+        content = request.body if request.rest is None else request.content()
+        sent = self._client.build_request(
+            request.method, url, headers=request.headers, content=content
         )
-        return await self._client.send(request, stream=True)
+        return await self._client.send(sent, stream=True)
 
-    def copy(self, asked: Asked, running: Running) -> None:
+    def copy(self, request: ForwardedRequest, running: Running) -> None:
         """Send a copy, and record its answer, while the caller goes on."""
         running.in_flight += 1
-        task = asyncio.get_running_loop().create_task(self._copy(asked, running))
+        task = asyncio.get_running_loop().create_task(self._copy(request, running))
         self._copies.add(task)
         task.add_done_callback(self._copies.discard)
 
@@ -83,10 +83,10 @@ class Sender:
         """Close the connections."""
         await self._client.aclose()
 
-    async def _copy(self, asked: Asked, running: Running) -> None:
+    async def _copy(self, request: ForwardedRequest, running: Running) -> None:
         try:
-            with suppress(httpx.TransportError), running.record.entry(asked.id) as entry:
-                answer = await self.send(asked, running)
+            with suppress(httpx.TransportError), running.record.entry(request.id) as entry:
+                answer = await self.send(request, running)
                 entry.status = answer.status_code
                 entry.take(await answer.aread())
         finally:

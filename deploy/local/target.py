@@ -66,7 +66,7 @@ class LocalTarget(Target):
     """
 
     folder: Path
-    name: str = "local"
+    name: ClassVar[str] = "local"
     limits: ClassVar[Mapping[str, str]] = LIMITS
 
     @classmethod

@@ -140,35 +140,6 @@ class BusyError(ConflictError, UnavailableError):
     exit_code = 5
 
 
-def of_cloud(
-    kind: type[TargetError],
-    message: str,
-    *,
-    advice: str,
-    retry_after: float | None = None,
-    **call: str,
-) -> TargetError:
-    """Return an error of the kind that a cloud's answer means.
-
-    Parameters
-    ----------
-    kind : type
-        Of `TargetError`.
-    message : str
-        The cloud's own.
-    advice : str
-        Advice on getting credentials, for a `CredentialsError`.
-    retry_after : float, optional
-        Seconds that the cloud wants us to wait, for an `UnavailableError`.
-    **call : str
-        Operation and code, see `TargetError`.
-    """
-    if issubclass(kind, UnavailableError):
-        return kind(message, retry_after=retry_after, **call)
-    message += f". {advice}" if issubclass(kind, CredentialsError) else ""
-    return kind(message, **call)
-
-
 class UnsentError(UnavailableError):
     """The address or key that a request needs could not be read. No request was sent."""
 
@@ -204,3 +175,32 @@ class InvokeError(TargetError):
 
 class RolledBackError(TargetError):
     """The cloud, or another client, took back what we had set; carries the reason."""
+
+
+def of_cloud(
+    kind: type[TargetError],
+    message: str,
+    *,
+    advice: str,
+    retry_after: float | None = None,
+    **call: str,
+) -> TargetError:
+    """Return an error of the kind that a cloud's answer means.
+
+    Parameters
+    ----------
+    kind : type
+        Of `TargetError`.
+    message : str
+        The cloud's own.
+    advice : str
+        Advice on getting credentials, for a `CredentialsError`.
+    retry_after : float, optional
+        Seconds that the cloud wants us to wait, for an `UnavailableError`.
+    **call : str
+        Operation and code, see `TargetError`.
+    """
+    if issubclass(kind, UnavailableError):
+        return kind(message, retry_after=retry_after, **call)
+    message += f". {advice}" if issubclass(kind, CredentialsError) else ""
+    return kind(message, **call)

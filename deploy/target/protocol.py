@@ -150,7 +150,8 @@ class Target(Deployments, Traffic, Observability, Cleanup, Protocol):
     """A place that can run releases.
 
     Adapters translate and do no more: no waiting, no retrying, no deciding. Each verb makes its
-    calls, maps the answer to the records above and the failure to `deploy.errors`, and returns.
+    calls, maps the answer to a record of `deploy.target.records` and the failure to an error of
+    `deploy.target.errors`, and returns.
     Each may be called again after it was cut short anywhere, and then ends in the same state.
     ``tests/contract`` states what each must do.
     """

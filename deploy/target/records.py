@@ -1,4 +1,4 @@
-"""Records of a target's answers: releases, deployments, endpoints, orphans."""
+"""Records that targets take and return: releases, deployments, endpoints, orphans."""
 
 from __future__ import annotations
 

@@ -161,7 +161,7 @@ DOCKS: Mapping[str, CloudContract] = {
 
 # A bundle as Vertex AI has it: in a bucket, which the container reads over HTTP.
 
-#: Where the container is told that its model is.
+#: Address of the model, in a variable of the container.
 URI = "gs://check/model"
 
 

@@ -74,9 +74,16 @@ def test_the_clouds_code_and_call_are_kept() -> None:
     assert (caught.value.operation, caught.value.code) == ("sagemaker:CreateEndpoint", "Strange")
 
 
-def test_the_clouds_hint_to_wait_is_kept() -> None:
-    with pytest.raises(UnavailableError) as caught, translated("s3"):
-        raise refused("SlowDown", status=503)
+@pytest.mark.parametrize(
+    "error",
+    [
+        refused("SlowDown", status=503),
+        refused("ValidationException", "Cannot update in-progress endpoint"),
+    ],
+)
+def test_the_clouds_hint_to_wait_is_kept(error: Exception) -> None:
+    with pytest.raises(UnavailableError) as caught, translated("sagemaker"):
+        raise error
     assert caught.value.retry_after == 7.0
 
 

@@ -103,7 +103,7 @@ def until_captured(session: boto3.Session, answered: Mapping[str, int]) -> None:
     store, began = store_of(session), datetime.now(UTC) - timedelta(minutes=10)
 
     def captured_by(variant: str) -> int:
-        return len(observability.answers(store, "iris", variant, began))
+        return len(observability.captured(store, "iris", variant, began))
 
     wait.until(
         lambda: all(captured_by(name) == count for name, count in answered.items()),
@@ -135,12 +135,12 @@ def test_a_captured_answer_of_before_or_without_an_id_is_not_ours(
     for folder in ("2026/03/01/09/59", "2026/03/01/08/00"):
         key = f"capture/other/v1/{folder}-1.jsonl"
         store.s3.put_object(Bucket=store.bucket, Key=key, Body="\n".join(lines).encode())
-    found = observability.answers(store, "other", "v1", now)
+    found = observability.captured(store, "other", "v1", now)
     assert [(one.request, one.predictions) for one in found] == [
         ("1", ("yes",)),
         ("2", ("later",)),
     ]
-    assert not observability.answers(store, "nobody", "v1", now)
+    assert not observability.captured(store, "nobody", "v1", now)
 
 
 def test_an_alarm_takes_the_traffic_back_and_the_release_says_so(
@@ -177,11 +177,11 @@ def test_settings_that_sagemaker_would_not_take_are_refused() -> None:
     for alarms, seconds in (("a", "soon"), ("a", "3601"), (",".join(map(str, range(11))), "1")):
         with pytest.raises(ConfigError):
             Guard.of(alarms, seconds)
-    assert observability.percent_of("") is None
-    assert observability.config("bucket", 0) == {}
+    assert observability.capture_percent("") is None
+    assert observability.capture_config("bucket", 0) == {}
     for percent in ("101", "-1", "half"):
         with pytest.raises(ConfigError, match=r"aws\.capture"):
-            observability.percent_of(percent)
+            observability.capture_percent(percent)
 
 
 def test_the_judges_requests_are_none_of_the_experiments(
